@@ -1,0 +1,42 @@
+# Faultprint. `make demo` shows it at work, `make test` tries it; both set themselves up.
+PYTHON ?= python3.11
+SEED ?= 1
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: setup demo test check bench docs format clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,monitor,dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/faultprint demo --seed $(SEED) --out build/demo
+
+test: setup
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m faultprint.docs --check
+	$(BIN)/pytest
+
+bench: setup
+	$(BIN)/python -m benchmarks --out build/bench/figures.json
+
+docs: setup
+	$(BIN)/python -m faultprint.docs
+
+format: setup
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks
+
+clean:
+	rm -rf build .venv

@@ -1,0 +1,101 @@
+"""From distances to a verdict: when to leave normal, when to say unknown, and how long to wait before changing.
+
+    every minute   distances ─Rule→ claim (a condition, unknown, or warming-up while there is nothing to compare)
+    over minutes   claims ─persistence→ verdict
+
+The second step is a small state machine, written as a table and used for stored minutes and live ones alike:
+
+    state        claim           next
+    warming-up   warming-up      warming-up
+    warming-up   normal          normal at once: before the first claim nothing contradicts it
+    any          the verdict     the verdict; rivals are forgotten
+    any          another         it becomes the rival, or counts up; after `persistence` in a row, the verdict
+    a verdict    warming-up      warming-up at once: without a window there is nothing to say
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.cases.matching import NORMAL_INDEX, Matches
+from faultprint.errors import UsageError
+
+WARMING_CODE: Final = -1
+UNKNOWN_CODE: Final = -2
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a minute's distances become a claim.
+
+    leave_normal   a window nearer to its node's normal than this stays normal, whatever lies near it
+    bias           how much nearer than normal a fault's reference must be
+    unknown_beyond a window that has left normal, but lies further than this from every reference, is unknown
+    persistence    minutes in a row that must agree before the verdict changes (1: at once)
+    """
+
+    leave_normal: float = 0.0
+    bias: float = 0.0
+    unknown_beyond: float = float("inf")
+    persistence: int = 1
+
+    def __post_init__(self) -> None:
+        if self.persistence < 1:
+            raise UsageError(f"A persistence of {self.persistence} minutes cannot be kept; give 1 or more.")
+        for name in ("leave_normal", "bias", "unknown_beyond"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} is {getattr(self, name)}, but a distance is 0 or more; give another.")
+
+
+def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np.int64]:
+    """(N,) codes of what each minute by itself says: an index into `matches.conditions`, UNKNOWN_CODE or WARMING_CODE.
+
+    `ready` (N,): the window is filled and the node has a profile.
+    """
+    distances = matches.distances
+    normal = distances[:, NORMAL_INDEX]
+    faults = distances.copy()
+    faults[:, NORMAL_INDEX] = np.inf
+    nearest = np.argmin(faults, axis=1)
+    distance = faults[np.arange(len(faults)), nearest]
+    away = normal > rule.leave_normal
+    codes = np.where(away & (distance + rule.bias < normal), nearest, NORMAL_INDEX)
+    codes[away & (np.minimum(distance, normal) > rule.unknown_beyond)] = UNKNOWN_CODE
+    codes[~ready] = WARMING_CODE
+    return codes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one node stands: its verdict, and the rival that has been claimed `count` minutes in a row."""
+
+    verdict: int = WARMING_CODE
+    rival: int = WARMING_CODE
+    count: int = 0
+
+
+def step(standing: Standing, claim: int, persistence: int) -> Standing:
+    """The standing after one more minute's claim."""
+    if claim == WARMING_CODE:
+        return Standing()
+    if claim == standing.verdict:
+        return Standing(claim)
+    count = standing.count + 1 if claim == standing.rival else 1
+    at_once = standing.verdict == WARMING_CODE and claim == NORMAL_INDEX
+    if at_once or count >= persistence:
+        return Standing(claim)
+    return Standing(standing.verdict, claim, count)
+
+
+def settle(claimed: NDArray[np.int64], persistence: int, standing: Standing | None = None) -> tuple[NDArray[np.int64], Standing]:
+    """The verdicts (N,) that follow one node's claims in order of time, and the standing to go on from."""
+    standing = standing or Standing()
+    verdicts = np.empty_like(claimed)
+    for index, claim in enumerate(claimed.tolist()):
+        standing = step(standing, claim, persistence)
+        verdicts[index] = standing.verdict
+    return verdicts, standing

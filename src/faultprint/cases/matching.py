@@ -1,0 +1,90 @@
+"""Exact search for the nearest references, one window or many at once.
+
+The distance is Euclidean. The distance to a condition is that to the nearest of its references; `normal` always has one
+reference at the origin, because vectors arrive minus their node's normal mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.cases.reference import Reference
+from faultprint.tables import NORMAL
+
+NORMAL_INDEX: Final = 0
+_CELLS: Final = 4_000_000  # distances held at once, 16 MB of float32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """Per window: `distances` (N, C) to each condition, and the nearest and second nearest as indices (N,) int64.
+
+    `runner_up` is -1 where there is but one condition.
+    """
+
+    conditions: tuple[str, ...]
+    distances: NDArray[np.float32]
+    nearest: NDArray[np.int64]
+    runner_up: NDArray[np.int64]
+
+    def distance_to(self, condition: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(N,) distances to one condition a window, infinite for -1."""
+        rows = np.arange(len(condition))
+        return np.where(condition >= 0, self.distances[rows, condition], np.float32(np.inf)).astype(np.float32)
+
+
+class Matcher:
+    """References laid out for search: grouped by condition, `normal` first (the others by name)."""
+
+    def __init__(self, vectors: NDArray[np.float32], conditions: Sequence[str]) -> None:
+        """`vectors` (R, D) float32 with R ≥ 0, and the condition of each."""
+        if vectors.ndim != 2 or len(vectors) != len(conditions):
+            raise ValueError(f"{vectors.shape} vectors do not go with {len(conditions)} conditions")
+        names = [NORMAL, *conditions]
+        self.conditions: tuple[str, ...] = (NORMAL, *sorted({*conditions} - {NORMAL}))
+        place = {name: index for index, name in enumerate(self.conditions)}
+        codes = np.array([place[name] for name in names])
+        order = np.argsort(codes, kind="stable")
+        origin = np.zeros((1, vectors.shape[1]), np.float32)
+        self._vectors = np.ascontiguousarray(np.vstack([origin, vectors])[order], dtype=np.float32)
+        self._starts = np.searchsorted(codes[order], np.arange(len(self.conditions)))
+        self._squares = np.einsum("rd,rd->r", self._vectors, self._vectors)
+
+    @classmethod
+    def of(cls, references: Sequence[Reference], dimensions: int) -> Self:
+        """The matcher of a library's references."""
+        vectors = np.array([reference.vector for reference in references], np.float32).reshape(len(references), dimensions)
+        return cls(vectors, [reference.condition for reference in references])
+
+    def match(self, vectors: NDArray[np.float32]) -> Matches:
+        """Compare windows (N, D) with every reference; NaN rows give NaN distances."""
+        distances = np.empty((len(vectors), len(self.conditions)), np.float32)
+        step = max(1, _CELLS // len(self._vectors))
+        for start in range(0, len(vectors), step):
+            distances[start : start + step] = self._condition_distances(vectors[start : start + step])
+        nearest = np.argmin(distances, axis=1)
+        if len(self.conditions) == 1:
+            return Matches(self.conditions, distances, nearest, np.full(len(vectors), -1))
+        others = distances.copy()
+        others[np.arange(len(vectors)), nearest] = np.inf
+        return Matches(self.conditions, distances, nearest, np.argmin(others, axis=1))
+
+    def _condition_distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        # ‖v − r‖² = ‖v‖² + ‖r‖² − 2 v·r ranks by one matrix product; the few winners are then measured directly,
+        # because that difference of large numbers loses digits where vectors nearly coincide.
+        scores = vectors @ self._vectors.T
+        scores *= -2
+        scores += self._squares
+        result = np.empty((len(vectors), len(self.conditions)), np.float32)
+        rows = np.arange(len(vectors))
+        for index, start in enumerate(self._starts):
+            end = self._starts[index + 1] if index + 1 < len(self._starts) else len(self._vectors)
+            winner = start + np.argmin(scores[rows, start:end], axis=1)
+            difference = vectors - self._vectors[winner]
+            result[:, index] = np.sqrt(np.einsum("nd,nd->n", difference, difference))
+        return result

@@ -1,0 +1,43 @@
+"""Every error that Faultprint raises on purpose.
+
+    FaultprintError
+    ├── CaptureError      a file that is no capture, or ends where it must not
+    ├── TableError        a table with other columns, types or values than its schema
+    ├── LabelError        labels that overlap, end before they start, or name nothing known
+    ├── ModelError        an artefact that cannot be read, or does not fit the minutes
+    ├── LibraryError      a case library that cannot be read, or does not fit the model
+    └── UsageError        an argument that cannot be used
+
+A message is one sentence that says which value broke which rule, and what to do next. The command line prints it
+and exits with 2; anything else that escapes is a defect of ours.
+"""
+
+from __future__ import annotations
+
+
+class FaultprintError(Exception):
+    """The root; catch it to catch all that the user can mend."""
+
+
+class CaptureError(FaultprintError):
+    """A capture file that cannot be read as one."""
+
+
+class TableError(FaultprintError):
+    """A table that does not keep to its schema in `faultprint.tables`."""
+
+
+class LabelError(FaultprintError):
+    """Labels that contradict themselves or the minutes that they describe."""
+
+
+class ModelError(FaultprintError):
+    """An artefact that cannot be read, or that was made for other minutes."""
+
+
+class LibraryError(FaultprintError):
+    """A case library that cannot be read, or that was made for another model."""
+
+
+class UsageError(FaultprintError):
+    """An argument that cannot be used."""

@@ -1,0 +1,117 @@
+"""Tables in Parquet files: read and checked, written to a temporary file and renamed.
+
+Every stage takes its input through `read` or `scan` and leaves its output through `write`, so that a table which does
+not keep to `faultprint.tables` stops at the border with one sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from faultprint.errors import TableError
+from faultprint.tables import Kind, Table
+
+_DTYPES: Mapping[Kind, pl.DataType] = {
+    "string": pl.String(),
+    "timestamp": pl.Datetime("us", "UTC"),
+    "int64": pl.Int64(),
+    "uint64": pl.UInt64(),
+    "uint32": pl.UInt32(),
+    "uint16": pl.UInt16(),
+    "float32": pl.Float32(),
+    "strings": pl.List(pl.String()),
+}
+
+
+def schema(table: Table) -> dict[str, pl.DataType]:
+    """The table's fixed columns as Polars types; categorical strings are read as Categorical or String alike."""
+    return {column.name: _DTYPES[column.kind] for column in table.columns}
+
+
+def check_schema(found: Mapping[str, pl.DataType], table: Table, source: str) -> None:
+    """Raise TableError unless `found` has the table's columns in any order (and float32 beyond them if open-ended)."""
+    wanted = schema(table)
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise TableError(
+            f"{source} is no {table.name} table: column {missing[0]!r} is missing; make it with the stage that writes {table.name}."
+        )
+    for name, dtype in found.items():
+        if name in wanted:
+            good = dtype == wanted[name] or (wanted[name] == pl.String() and isinstance(dtype, pl.Categorical | pl.Enum))
+            expected = str(wanted[name])
+        else:
+            good, expected = table.open_ended and dtype == pl.Float32(), "a feature's Float32" if table.open_ended else "absent"
+        if not good:
+            raise TableError(
+                f"{source}: column {name!r} is {dtype}, but in a {table.name} table it must be {expected}; convert or remove it."
+            )
+
+
+def check_values(frame: pl.DataFrame, table: Table, source: str) -> None:
+    """Raise TableError for a null where none may be, or a word that the column does not know."""
+    for column in table.columns:
+        values = frame.get_column(column.name)
+        if not column.nullable and (nulls := values.null_count()):
+            raise TableError(f"{source}: column {column.name!r} lacks a value in {nulls} rows, but a {table.name} row needs one.")
+        if column.values:
+            strange = [word for word in values.unique().cast(pl.String).to_list() if word not in column.values]
+            if strange:
+                raise TableError(
+                    f"{source}: column {column.name!r} holds {strange[0]!r}, which is none of {', '.join(column.values)}."
+                )
+
+
+def scan(path: Path, table: Table) -> pl.LazyFrame:
+    """The table in `path`, its schema checked, nothing read yet. Raises TableError."""
+    try:
+        frame = pl.scan_parquet(path)
+        found = frame.collect_schema()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise TableError(f"{path} cannot be read as a Parquet file ({reason}); give a {table.name} file.") from error
+    check_schema(found, table, str(path))
+    return frame
+
+
+def read(path: Path, table: Table) -> pl.DataFrame:
+    """The table in `path`, schema and values checked. Raises TableError."""
+    frame = scan(path, table).collect()
+    check_values(frame, table, str(path))
+    return frame
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The key-value metadata of a Parquet file."""
+    return dict(pl.read_parquet_metadata(path))
+
+
+def write(frame: pl.DataFrame, table: Table, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Check `frame` against the table and put it at `path`, all or nothing. Raises TableError."""
+    check_schema(frame.schema, table, table.name)
+    check_values(frame, table, table.name)
+    extra = [name for name in frame.columns if name not in table.names]
+    with replacing(path) as temporary:
+        frame.select(*table.names, *extra).write_parquet(temporary, compression="zstd", metadata=dict(metadata or {}))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place if the block succeeds, and is removed if it does not."""
+    if not path.parent.is_dir():
+        raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist; create it first.")
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,33 @@
+"""Rolling windows of a series, in batches, never all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+
+def rolling(
+    values: npt.NDArray[np.float32],
+    window: int,
+    *,
+    ends: npt.NDArray[np.int64] | None = None,
+    batch: int = 256,
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """The windows of `values` (T, F) that end at minutes `ends` (default: every one with a full history).
+
+    Yields (ends, windows): (B,) indices of last minutes and (B, window, F) copies, B at most `batch`; a window holds minute
+    `end - window + 1` to `end`. Raises ValueError for an end without a full window before it.
+    """
+    if window < 1 or batch < 1:
+        raise ValueError(f"a window of {window} minutes in batches of {batch} cannot be cut")
+    wanted = np.arange(window - 1, len(values), dtype=np.int64) if ends is None else np.asarray(ends, dtype=np.int64)
+    if not len(wanted):
+        return
+    if wanted.min() < window - 1 or wanted.max() >= len(values):
+        raise ValueError(f"windows of {window} minutes must end at minutes {window - 1} to {len(values) - 1}")
+    view = np.lib.stride_tricks.sliding_window_view(values, window, axis=0)
+    for start in range(0, len(wanted), batch):
+        chosen = wanted[start : start + batch]
+        yield chosen, np.ascontiguousarray(view[chosen - (window - 1)].transpose(0, 2, 1))
