@@ -16,7 +16,13 @@ MOMENT = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def labels(**changes: object) -> pl.DataFrame:
-    row: dict[str, object] = {"node": "a", "start": MOMENT, "end": MOMENT, "condition": "normal", "severity": None} | changes
+    row: dict[str, object] = {
+        "node": "a",
+        "start": MOMENT,
+        "end": MOMENT,
+        "condition": "normal",
+        "severity": None,
+    } | changes
     return pl.DataFrame([row], schema=storage.schema(LABELS))
 
 
@@ -37,13 +43,23 @@ def test_rows_survive_the_round_trip(tmp_path: Path) -> None:
     ("frame", "table", "sentence"),
     [
         (labels().drop("end"), LABELS, "labels is no labels table: column 'end' is missing"),
-        (labels().with_columns(pl.lit(1).alias("more")), LABELS, "column 'more' is Int32, but in a labels table it must be absent"),
+        (
+            labels().with_columns(pl.lit(1).alias("more")),
+            LABELS,
+            "column 'more' is Int32, but in a labels table it must be absent",
+        ),
         (labels().cast({"start": pl.Datetime("ms", "UTC")}), LABELS, "column 'start' is Datetime"),
         (labels(condition=None), LABELS, "column 'condition' lacks a value in 1 rows"),
-        (pl.DataFrame(schema=storage.schema(MINUTES) | {"x": pl.Float64()}), MINUTES, "must be a feature's Float32"),
+        (
+            pl.DataFrame(schema=storage.schema(MINUTES) | {"x": pl.Float64()}),
+            MINUTES,
+            "must be a feature's Float32",
+        ),
     ],
 )
-def test_a_table_that_breaks_its_schema_is_not_written(frame: pl.DataFrame, table: Table, sentence: str, tmp_path: Path) -> None:
+def test_a_table_that_breaks_its_schema_is_not_written(
+    frame: pl.DataFrame, table: Table, sentence: str, tmp_path: Path
+) -> None:
     with pytest.raises(TableError, match=sentence.replace("(", r"\(")):
         storage.write(frame, table, tmp_path / "x.parquet")
     assert not list(tmp_path.iterdir())
@@ -77,5 +93,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="does not exist; create it first"), storage.replacing(tmp_path / "no" / "x"):
+    with (
+        pytest.raises(TableError, match="does not exist; create it first"),
+        storage.replacing(tmp_path / "no" / "x"),
+    ):
         pass

@@ -44,10 +44,15 @@ def check_schema(found: Mapping[str, pl.DataType], table: Table, source: str) ->
         )
     for name, dtype in found.items():
         if name in wanted:
-            good = dtype == wanted[name] or (wanted[name] == pl.String() and isinstance(dtype, pl.Categorical | pl.Enum))
+            good = dtype == wanted[name] or (
+                wanted[name] == pl.String() and isinstance(dtype, pl.Categorical | pl.Enum)
+            )
             expected = str(wanted[name])
         else:
-            good, expected = table.open_ended and dtype == pl.Float32(), "a feature's Float32" if table.open_ended else "absent"
+            good, expected = (
+                table.open_ended and dtype == pl.Float32(),
+                "a feature's Float32" if table.open_ended else "absent",
+            )
         if not good:
             raise TableError(
                 f"{source}: column {name!r} is {dtype}, but in a {table.name} table it must be {expected}; convert or remove it."
@@ -59,7 +64,9 @@ def check_values(frame: pl.DataFrame, table: Table, source: str) -> None:
     for column in table.columns:
         values = frame.get_column(column.name)
         if not column.nullable and (nulls := values.null_count()):
-            raise TableError(f"{source}: column {column.name!r} lacks a value in {nulls} rows, but a {table.name} row needs one.")
+            raise TableError(
+                f"{source}: column {column.name!r} lacks a value in {nulls} rows, but a {table.name} row needs one."
+            )
         if column.values:
             strange = [word for word in values.unique().cast(pl.String).to_list() if word not in column.values]
             if strange:
@@ -111,7 +118,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o644)
+        temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -123,9 +123,21 @@ TRANSACTIONS: Final = Table(
         Column("node", "string", "", "the node that was watched"),
         Column("network", "string", "", "the operator's network to which the node belongs"),
         Column("interface", "string", "", "reference point of the leg", values=tuple(Interface)),
-        Column("direction", "string", "", "in: the node received the request; out: it sent it", values=tuple(Direction)),
+        Column(
+            "direction",
+            "string",
+            "",
+            "in: the node received the request; out: it sent it",
+            values=tuple(Direction),
+        ),
         Column("protocol", "string", "", "signalling protocol", values=tuple(Protocol)),
-        Column("method", "string", "", "request method, split as the node's counters split it", values=tuple(Method)),
+        Column(
+            "method",
+            "string",
+            "",
+            "request method, split as the node's counters split it",
+            values=tuple(Method),
+        ),
         Column("start", "timestamp", "µs", "the request was first seen"),
         Column("user", "uint64", "", "keyed hash of the subscriber", nullable=True),
         Column("dialog", "uint64", "", "keyed hash of the call (Call-ID, Session-Id)", nullable=True),
@@ -191,7 +203,13 @@ VERDICTS: Final = Table(
         Column("runner_up", "string", "", "nearest other condition", nullable=True),
         Column("runner_up_distance", "float32", "", "distance to it", nullable=True),
         Column("margin", "float32", "", "runner-up's distance minus the nearest's", nullable=True),
-        Column("evidence", "strings", "", "features furthest from the node's normal, strongest first", nullable=True),
+        Column(
+            "evidence",
+            "strings",
+            "",
+            "features furthest from the node's normal, strongest first",
+            nullable=True,
+        ),
     ),
 )
 

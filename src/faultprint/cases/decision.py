@@ -1,6 +1,6 @@
-"""From distances to a verdict: when to leave normal, when to say unknown, and how long to wait before changing.
+"""From distances to a verdict: when to leave normal, when to say unknown, how long to wait before changing.
 
-    every minute   distances ─Rule→ claim (a condition, unknown, or warming-up while there is nothing to compare)
+    every minute   distances ─Rule→ claim: a condition, unknown, or warming-up without a window
     over minutes   claims ─persistence→ verdict
 
 The second step is a small state machine, written as a table and used for stored minutes and live ones alike:
@@ -52,9 +52,9 @@ class Rule:
 
 
 def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np.int64]:
-    """(N,) codes of what each minute by itself says: an index into `matches.conditions`, UNKNOWN_CODE or WARMING_CODE.
-
-    `ready` (N,): the window is filled and the node has a profile.
+    """(N,) codes of what each minute by itself says.
+     A code is an index into `matches.conditions`, UNKNOWN_CODE or WARMING_CODE. `ready` (N,): the window is
+    filled and the node has a profile.
     """
     distances = matches.distances
     normal = distances[:, NORMAL_INDEX]
@@ -91,7 +91,9 @@ def step(standing: Standing, claim: int, persistence: int) -> Standing:
     return Standing(standing.verdict, claim, count)
 
 
-def settle(claimed: NDArray[np.int64], persistence: int, standing: Standing | None = None) -> tuple[NDArray[np.int64], Standing]:
+def settle(
+    claimed: NDArray[np.int64], persistence: int, standing: Standing | None = None
+) -> tuple[NDArray[np.int64], Standing]:
     """The verdicts (N,) that follow one node's claims in order of time, and the standing to go on from."""
     standing = standing or Standing()
     verdicts = np.empty_like(claimed)

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from faultprint.cases.decision import Rule
 from faultprint.cases.reference import Reference, check
 from faultprint.errors import LibraryError
 
@@ -33,6 +34,14 @@ CREATE TABLE reference (
     created INTEGER NOT NULL,
     comment TEXT NOT NULL
 ) STRICT;
+CREATE TABLE rule (
+    model TEXT NOT NULL,
+    persistence INTEGER NOT NULL,
+    leave_normal REAL NOT NULL,
+    bias REAL NOT NULL,
+    unknown_beyond REAL NOT NULL,
+    PRIMARY KEY (model, persistence)
+) STRICT;
 CREATE INDEX reference_of_model ON reference (model, condition);
 """
 _COLUMNS: Final = 'id, condition, vector, model, node, network, start, "end", windows, created, comment'
@@ -50,18 +59,22 @@ class Library:
 
     @classmethod
     def open(cls, path: Path | str, *, create: bool = False) -> Self:
-        """Open the library at `path`, making an empty one if there is none and `create` is set. Raises LibraryError."""
+        """Open the library at `path`; `create` makes an empty one if there is none. Raises LibraryError."""
         source = str(path)
         in_memory = source == ":memory:"
         if not in_memory and not Path(path).exists():
             if not create:
                 raise LibraryError(f"There is no case library at {source}; make one with `faultprint cases enrol`.")
             if not Path(path).parent.is_dir():
-                raise LibraryError(f"{source} cannot be made: the folder {Path(path).parent} does not exist; create it first.")
+                raise LibraryError(
+                    f"{source} cannot be made: the folder {Path(path).parent} does not exist; create it first."
+                )
         try:
             connection = sqlite3.connect(source, isolation_level=None, timeout=30)
         except sqlite3.Error as error:
-            raise LibraryError(f"{source} cannot be opened as a case library ({error}); give the library's file.") from error
+            raise LibraryError(
+                f"{source} cannot be opened as a case library ({error}); give the library's file."
+            ) from error
         library = cls(connection, source)
         try:
             library._prepare()
@@ -73,16 +86,19 @@ class Library:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         self._connection.close()
 
     def add(self, references: Iterable[Reference]) -> list[str]:
-        """Add references, all or none, and return the ids that are new; what the library already holds stays as it is.
-
-        Raises LibraryError for a reference that breaks a rule, or whose dimension differs from its model's others.
+        """Add references, all or none, and return the ids that are new.
+         What the library already holds stays as it is. Raises LibraryError for a reference that breaks a
+         rule, or
+        whose dimension differs from its model's others.
         """
         checked = [check(reference) for reference in references]
         with self._transaction():
@@ -91,19 +107,21 @@ class Library:
                 wanted = dimensions.setdefault(reference.model, reference.vector.size)
                 if reference.vector.size != wanted:
                     raise LibraryError(
-                        f"The reference {reference.condition!r} has {reference.vector.size} dimensions, but those of its model "
+                        f"The reference {reference.condition!r} has {reference.vector.size} dimensions, but "
+                        "those of its model "
                         f"{reference.model} in {self._source} have {wanted}; enrol it again with that model."
                     )
             added = []
             for reference in checked:
                 cursor = self._connection.execute(
-                    f"INSERT OR IGNORE INTO reference ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _to_row(reference)
+                    f"INSERT OR IGNORE INTO reference ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    _to_row(reference),
                 )
                 if cursor.rowcount:
                     added.append(reference.id)
         return added
 
-    def list(self, model: str | None = None) -> list[Reference]:
+    def references(self, model: str | None = None) -> list[Reference]:
         """The references, by condition and then age; of one model if `model` is given."""
         where, arguments = ("WHERE model = ?", (model,)) if model is not None else ("", ())
         with self._readable():
@@ -124,31 +142,64 @@ class Library:
         return self._from_row(rows[0])
 
     def remove(self, ids: Sequence[str]) -> list[Reference]:
-        """Remove references by (the beginning of) their ids, all or none, and return them. Raises LibraryError."""
+        """Remove references by the beginning of their ids, all or none; return them. Raises LibraryError."""
         with self._transaction():
             removed = [self.show(id) for id in dict.fromkeys(ids)]
-            self._connection.executemany("DELETE FROM reference WHERE id = ?", [(reference.id,) for reference in removed])
+            self._connection.executemany(
+                "DELETE FROM reference WHERE id = ?", [(reference.id,) for reference in removed]
+            )
         return removed
 
-    def of_model(self, model: str, dimensions: int) -> list[Reference]:
-        """The references that fit a model of that id and number of dimensions. Raises LibraryError if there are none."""
-        references = self.list(model)
+    def for_model(self, model: str, dimensions: int) -> list[Reference]:
+        """The references that fit a model of that id and dimension. Raises LibraryError if there are none."""
+        references = self.references(model)
         if not references:
-            others = sorted({reference.model for reference in self.list()})
+            others = sorted({reference.model for reference in self.references()})
             if others:
                 raise LibraryError(
-                    f"{self._source} holds references of the model {', '.join(others)}, but the model in use is {model}; "
+                    f"{self._source} holds references of the model {', '.join(others)}, but the model in use "
+                    f"is {model}; "
                     "vectors of different models cannot be compared: enrol the cases again with this model."
                 )
             raise LibraryError(f"{self._source} holds no reference; teach it a case with `faultprint cases enrol`.")
         if (found := references[0].vector.size) != dimensions:
             raise LibraryError(
-                f"{self._source} holds vectors of {found} dimensions for the model {model}, which makes {dimensions}; enrol the cases again."
+                f"{self._source} holds vectors of {found} dimensions for the model {model}, which makes "
+                f"{dimensions}; enrol the cases again."
             )
         return references
 
+    def set_rules(self, model: str, rules: Iterable[Rule]) -> None:
+        """Keep the rules calibrated with a model's references, one for each persistence; earlier ones go."""
+        rows = [(model, rule.persistence, rule.leave_normal, rule.bias, rule.unknown_beyond) for rule in rules]
+        with self._transaction():
+            self._connection.execute("DELETE FROM rule WHERE model = ?", (model,))
+            self._connection.executemany(
+                "INSERT INTO rule (model, persistence, leave_normal, bias, unknown_beyond) VALUES (?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def rule(self, model: str, persistence: int) -> Rule | None:
+        """The rule kept for a model, or None: the one calibrated for the longest persistence up to that asked
+        for.
+
+        Longer persistence under the same thresholds can but lower the number of alarms. Raises LibraryError.
+        """
+        with self._readable():
+            row = self._connection.execute(
+                "SELECT leave_normal, bias, unknown_beyond FROM rule WHERE model = ? AND persistence <= ? "
+                "ORDER BY persistence DESC LIMIT 1",
+                (model, persistence),
+            ).fetchone()
+        if row is None:
+            return None
+        leave_normal, bias, beyond = row
+        return Rule(leave_normal, bias, beyond, persistence)
+
     def _dimensions(self) -> dict[str, int]:
-        return dict(self._connection.execute("SELECT model, max(length(vector)) / 4 FROM reference GROUP BY model").fetchall())
+        return dict(
+            self._connection.execute("SELECT model, max(length(vector)) / 4 FROM reference GROUP BY model").fetchall()
+        )
 
     def _prepare(self) -> None:
         with self._readable():
@@ -160,13 +211,15 @@ class Library:
             return
         if application == APPLICATION_ID:
             raise LibraryError(
-                f"{self._source} is a case library of version {version}, but this Faultprint reads version {SCHEMA_VERSION}; "
+                f"{self._source} is a case library of version {version}, but this Faultprint reads version "
+                f"{SCHEMA_VERSION}; "
                 "export it with the Faultprint that made it and import the file here."
             )
         if tables or application:
             raise LibraryError(f"{self._source} is a database, but no case library; give the library's file.")
         self._connection.execute("PRAGMA journal_mode = WAL")
-        # Two processes may find the same empty file: whoever takes the lock first lays the schema, the other sees it.
+        # Two processes may find the same empty file: whoever takes the lock first lays the schema, the other
+        # sees it.
         with self._transaction():
             if self._pragma("application_id") == APPLICATION_ID:
                 return
@@ -183,7 +236,18 @@ class Library:
         vector = np.frombuffer(blob, dtype="<f4").astype(np.float32) if len(blob) % 4 == 0 else np.empty(0, np.float32)
         try:
             return check(
-                Reference(condition, vector, model, node, network, _moment(start), _moment(end), windows, _moment(created), comment)
+                Reference(
+                    condition,
+                    vector,
+                    model,
+                    node,
+                    network,
+                    _moment(start),
+                    _moment(end),
+                    windows,
+                    _moment(created),
+                    comment,
+                )
             )
         except (LibraryError, OverflowError) as error:
             raise LibraryError(f"{self._source}, reference {id}: {error} Remove it, or restore the file.") from error
@@ -193,7 +257,9 @@ class Library:
         try:
             yield
         except sqlite3.Error as error:
-            raise LibraryError(f"{self._source} cannot be read as a case library ({error}); give the library's file.") from error
+            raise LibraryError(
+                f"{self._source} cannot be read as a case library ({error}); give the library's file."
+            ) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

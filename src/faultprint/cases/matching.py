@@ -1,7 +1,7 @@
 """Exact search for the nearest references, one window or many at once.
 
-The distance is Euclidean. The distance to a condition is that to the nearest of its references; `normal` always has one
-reference at the origin, because vectors arrive minus their node's normal mean.
+The distance is Euclidean. The distance to a condition is that to the nearest of its references; `normal`
+always has one reference at the origin, because vectors arrive minus their node's normal mean.
 """
 
 from __future__ import annotations
@@ -22,15 +22,20 @@ _CELLS: Final = 4_000_000  # distances held at once, 16 MB of float32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matches:
-    """Per window: `distances` (N, C) to each condition, and the nearest and second nearest as indices (N,) int64.
-
-    `runner_up` is -1 where there is but one condition.
+    """Per window the `distances` (N, C) to each condition, and the nearest and second nearest.
+     `nearest` and `runner_up` are (N,) int64 indices into `conditions`; `runner_up` is -1 where there is but
+     one
+    condition.
     """
 
     conditions: tuple[str, ...]
     distances: NDArray[np.float32]
     nearest: NDArray[np.int64]
     runner_up: NDArray[np.int64]
+
+    def part(self, chosen: NDArray[np.bool_]) -> Matches:
+        """The windows `chosen` (N,) only."""
+        return Matches(self.conditions, self.distances[chosen], self.nearest[chosen], self.runner_up[chosen])
 
     def distance_to(self, condition: NDArray[np.int64]) -> NDArray[np.float32]:
         """(N,) distances to one condition a window, infinite for -1."""
@@ -58,7 +63,9 @@ class Matcher:
     @classmethod
     def of(cls, references: Sequence[Reference], dimensions: int) -> Self:
         """The matcher of a library's references."""
-        vectors = np.array([reference.vector for reference in references], np.float32).reshape(len(references), dimensions)
+        vectors = np.array([reference.vector for reference in references], np.float32).reshape(
+            len(references), dimensions
+        )
         return cls(vectors, [reference.condition for reference in references])
 
     def match(self, vectors: NDArray[np.float32]) -> Matches:
@@ -75,8 +82,8 @@ class Matcher:
         return Matches(self.conditions, distances, nearest, np.argmin(others, axis=1))
 
     def _condition_distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        # ‖v − r‖² = ‖v‖² + ‖r‖² − 2 v·r ranks by one matrix product; the few winners are then measured directly,
-        # because that difference of large numbers loses digits where vectors nearly coincide.
+        # ‖v − r‖² = ‖v‖² + ‖r‖² − 2 v·r ranks by one matrix product; the few winners are then measured
+        # directly, because that difference of large numbers loses digits where vectors nearly coincide.
         scores = vectors @ self._vectors.T
         scores *= -2
         scores += self._squares

@@ -44,11 +44,14 @@ def import_into(library: Library, path: Path, *, model: str | None = None) -> li
                 if line.strip():
                     references.append(decode(line, f"{path}, line {number}"))
     except (OSError, UnicodeDecodeError) as error:
-        raise LibraryError(f"{path} cannot be read as JSON lines ({error}); give a file that `cases export` wrote.") from error
+        raise LibraryError(
+            f"{path} cannot be read as JSON lines ({error}); give a file that `cases export` wrote."
+        ) from error
     for reference in references:
         if model is not None and reference.model != model:
             raise LibraryError(
-                f"{path}: the reference {reference.condition!r} belongs to the model {reference.model}, but {model} is in use; "
+                f"{path}: the reference {reference.condition!r} belongs to the model {reference.model}, but "
+                f"{model} is in use; "
                 "vectors of different models cannot be compared: enrol the case again with this model."
             )
     return library.add(references)
@@ -71,16 +74,21 @@ def decode(line: str, source: str) -> Reference:
     except (ValueError, RecursionError) as error:
         raise LibraryError(f"{source} is not JSON ({error}); give a file that `cases export` wrote.") from error
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-        raise LibraryError(f"{source} is not a reference in the format {FORMAT!r}; give a file that `cases export` wrote.")
+        raise LibraryError(
+            f"{source} is not a reference in the format {FORMAT!r}; give a file that `cases export` wrote."
+        )
     try:
         texts = {name: _text(fields, name) for name in _TEXTS}
-        moments = {name: _moment(fields, name) for name in _MOMENTS}
-        reference = check(Reference(vector=_vector(fields), windows=_whole(fields), **texts, **moments))
+        start, end, created = (_moment(fields, name) for name in _MOMENTS)
+        reference = check(
+            Reference(vector=_vector(fields), start=start, end=end, created=created, windows=_whole(fields), **texts)
+        )
     except LibraryError as error:
         raise LibraryError(f"{source}: {error}") from error
     if fields.get("id") != reference.id:
         raise LibraryError(
-            f"{source}: the id {str(fields.get('id'))[:40]!r} does not match the contents, which make {reference.id!r}; export the reference again."
+            f"{source}: the id {str(fields.get('id'))[:40]!r} does not match the contents, which make "
+            f"{reference.id!r}; export the reference again."
         )
     return reference
 
@@ -91,7 +99,9 @@ def _no_constant(word: str) -> float:
 
 def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
-    if not isinstance(value, str) or any(0xD800 <= ord(character) <= 0xDFFF or character == "\0" for character in value):
+    if not isinstance(value, str) or any(
+        0xD800 <= ord(character) <= 0xDFFF or character == "\0" for character in value
+    ):
         raise LibraryError(f"{name!r} must be text, but is {str(value)[:40]!r}; export the reference again.")
     return value
 
@@ -104,14 +114,17 @@ def _moment(fields: dict[str, Any], name: str) -> datetime:
         return moment.astimezone(UTC)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LibraryError(
-            f"{name!r} must be an ISO 8601 time with its zone, but is {str(fields.get(name))[:40]!r}; export the reference again."
+            f"{name!r} must be an ISO 8601 time with its zone, but is {str(fields.get(name))[:40]!r}; export "
+            "the reference again."
         ) from error
 
 
 def _whole(fields: dict[str, Any]) -> int:
     value = fields.get("windows")
     if type(value) is not int or not 1 <= value < 2**63:
-        raise LibraryError(f"'windows' must be a whole number above 0, but is {str(value)[:40]!r}; export the reference again.")
+        raise LibraryError(
+            f"'windows' must be a whole number above 0, but is {str(value)[:40]!r}; export the reference again."
+        )
     return value
 
 
@@ -120,5 +133,7 @@ def _vector(fields: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
     numbers = values if isinstance(values, list) else []
     good = [type(value) in (int, float) and abs(value) <= _LARGEST for value in numbers]  # false for NaN, too
     if not numbers or not all(good):
-        raise LibraryError("'vector' must be a list of finite numbers that float32 can hold; export the reference again.")
+        raise LibraryError(
+            "'vector' must be a list of finite numbers that float32 can hold; export the reference again."
+        )
     return np.array(numbers, dtype=np.float32)

@@ -19,10 +19,10 @@ ID_DIGITS: Final = 16
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """A taught condition.
-
-    `vector` (D,) float32 is an embedding minus the mean embedding of its node's normal traffic, so that `normal` lies at
-    the origin on every node. `model` is the id of the artefact whose vector space it lives in; `start` and `end` are the
-    marked stretch (UTC), `windows` is how many windows were averaged.
+     `vector` (D,) float32 is an embedding minus the mean embedding of its node's normal traffic, so that
+     `normal`
+    lies at the origin on every node. `model` is the id of the artefact whose vector space it lives in;
+    `start` and `end` are the marked stretch (UTC), `windows` is how many windows were averaged.
     """
 
     condition: str
@@ -40,7 +40,13 @@ class Reference:
     def id(self) -> str:
         """The first 64 bits of a SHA-256 over what was taught: the same lesson twice is one reference."""
         digest = hashlib.sha256()
-        for part in (self.condition, self.model, self.node, self.network, *map(_stamp, (self.start, self.end))):
+        for part in (
+            self.condition,
+            self.model,
+            self.node,
+            self.network,
+            *map(_stamp, (self.start, self.end)),
+        ):
             digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
         digest.update(np.ascontiguousarray(self.vector, dtype="<f4").tobytes())
         return digest.hexdigest()[:ID_DIGITS]
@@ -54,10 +60,13 @@ def check_condition(name: str) -> str:
     """The name, if a condition may bear it. Raises LibraryError."""
     if name in RESERVED_CONDITIONS:
         reserved = ", ".join(sorted(RESERVED_CONDITIONS))
-        raise LibraryError(f"{name!r} cannot name a condition, because Faultprint keeps {reserved} for itself; choose another name.")
+        raise LibraryError(
+            f"{name!r} cannot name a condition, because Faultprint keeps {reserved} for itself; choose another name."
+        )
     if not name or name != name.strip() or not name.isprintable() or len(name) > 200:
         raise LibraryError(
-            f"{name[:60]!r} cannot name a condition: a name is 1 to 200 printable characters without spaces around it; choose another."
+            f"{name[:60]!r} cannot name a condition: a name is 1 to 200 printable characters without spaces "
+            "around it; choose another."
         )
     return name
 
@@ -68,18 +77,24 @@ def check(reference: Reference) -> Reference:
     vector = reference.vector
     if vector.ndim != 1 or vector.size == 0 or vector.dtype != np.float32:
         raise LibraryError(
-            f"The vector of {reference.condition!r} is {vector.dtype} of shape {vector.shape}, but a reference needs one row of float32; "
+            f"The vector of {reference.condition!r} is {vector.dtype} of shape {vector.shape}, but a "
+            "reference needs one row of float32; "
             "enrol it again."
         )
     if not np.isfinite(vector).all():
         raise LibraryError(
-            f"The vector of {reference.condition!r} holds a number that is not finite, but every component must be; enrol it again."
+            f"The vector of {reference.condition!r} holds a number that is not finite, but every component "
+            "must be; enrol it again."
         )
     if reference.end <= reference.start:
         raise LibraryError(
-            f"The stretch of {reference.condition!r} ends at {reference.end.isoformat()}, which is not after its start "
+            f"The stretch of {reference.condition!r} ends at {reference.end.isoformat()}, which is not after "
+            "its start "
             f"{reference.start.isoformat()}; mark it again."
         )
     if reference.windows < 1:
-        raise LibraryError(f"The reference {reference.condition!r} averages {reference.windows} windows, but needs at least 1; enrol it again.")
+        raise LibraryError(
+            f"The reference {reference.condition!r} averages {reference.windows} windows, but needs at least "
+            "1; enrol it again."
+        )
     return reference

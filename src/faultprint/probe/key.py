@@ -30,5 +30,7 @@ def load_or_make(path: Path) -> bytes:
         pass
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
-        raise UsageError(f"{path} holds {len(key)} bytes, but a key has {KEY_BYTES}; name another --key-file or remove it.")
+        raise UsageError(
+            f"{path} holds {len(key)} bytes, but a key has {KEY_BYTES}; name another --key-file or remove it."
+        )
     return key

@@ -1,13 +1,8 @@
-"""The command line: one thin function a verb. It alone wires the stages together.
-
-Results go to standard output, progress and errors to standard error. An error that the user can mend is one sentence
-and exit code 2. Each verb imports what it needs when it is called, so that the probe stays as small as it is.
-"""
+"""What the verbs share: progress, reports, options, and kinds of arguments."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,38 +11,10 @@ from typing import Any
 
 import click
 
-from faultprint import __version__
-from faultprint.errors import FaultprintError, UsageError
-
 Progress = Callable[[int, int], None]
 INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="faultprint")
-def cli() -> None:
-    """Teach it a fault once; it recognises the fault everywhere.
-
-    \b
-    packets ─probe→ transactions ─features→ minutes ─train→ model
-    minutes + model + library ─identify→ verdicts ─evaluate→ figures
-    """
-
-
-def main() -> None:
-    """Entry point of the `faultprint` command."""
-    try:
-        status = cli.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = 2
-    except click.Abort:
-        status = 130
-    except (FaultprintError, OSError) as error:
-        click.echo(f"faultprint: {error}", err=True)
-        status = 2
-    sys.exit(status if isinstance(status, int) else 0)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @contextmanager
@@ -74,24 +41,34 @@ def report(result: Mapping[str, Any], as_json: bool, lines: Callable[[], Iterato
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of all that is random.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of all that is random."
+)
 model_option = click.option("--model", type=INPUT, required=True, help="Artefact made by `faultprint train`.")
-library_option = click.option("--library", type=OUTPUT, required=True, help="Case library (SQLite).")
 
 
-class Stretch(click.ParamType[tuple[datetime, datetime]]):
+class StretchType(click.ParamType[tuple[datetime, datetime]]):
     """START/END in ISO 8601; a time without zone is UTC."""
 
     name = "START/END"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[datetime, datetime]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[datetime, datetime]:
         if isinstance(value, tuple):
             return value
         try:
             start, end = (datetime.fromisoformat(part) for part in str(value).split("/"))
         except ValueError:
-            self.fail(f"{value!r} is not START/END in ISO 8601, such as 2026-01-05T00:00/2026-01-05T01:00", param, ctx)
+            self.fail(
+                f"{value!r} is not START/END in ISO 8601, such as 2026-01-05T00:00/2026-01-05T01:00",
+                param,
+                ctx,
+            )
         start, end = (at.replace(tzinfo=at.tzinfo or UTC) for at in (start, end))
         if end <= start:
             self.fail(f"{value!r} ends before it starts; give START/END in that order", param, ctx)
         return start, end
+
+
+STRETCH = StretchType()

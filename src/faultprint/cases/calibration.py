@@ -1,0 +1,170 @@
+"""How far from normal is far enough: the rule's thresholds, set on labelled traffic that taught nothing.
+
+A fault's reference must be nearer than normal by a bias before the verdict leaves normal. The bias is the
+smallest that keeps to a number of false alarms a day on networks that neither trained the model nor gave a
+reference: smaller ones raise more alarms than an operator bears, larger ones find fewer faults and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from faultprint.cases.alarms import false_alarms
+from faultprint.cases.decision import WARMING_CODE, Rule, claims, settle
+from faultprint.cases.ground import Ground, labelled_grounds
+from faultprint.cases.library import Library
+from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
+from faultprint.embedding.model import Model
+from faultprint.errors import LabelError, LibraryError
+from faultprint.windows.labelling import faults, minute_conditions, window_conditions
+
+ALARMS_PER_DAY: Final = 1.0
+"""False alarms a node and day that a rule may raise where it is calibrated."""
+_DAY_US: Final = 86_400_000_000
+_CANDIDATES: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One node's windows; `quiet` (N,) where the truth is normal, `minute_us` (N,) starts of last minutes."""
+
+    matches: Matches
+    minute_us: NDArray[np.int64]
+    quiet: NDArray[np.bool_]
+    interval_us: int
+
+
+def alarms_per_day(tracks: Sequence[Track], rule: Rule) -> float:
+    """False alarms a node and day of normal windows under the rule."""
+    alarms = quiet_us = 0
+    for track in tracks:
+        claimed = claims(track.matches, np.ones(len(track.quiet), np.bool_), rule)
+        verdict, _ = settle(claimed, rule.persistence)
+        alarming = (verdict != NORMAL_INDEX) & (verdict != WARMING_CODE)
+        alarms += false_alarms(verdict, alarming, track.quiet, track.minute_us, track.interval_us)
+        quiet_us += int(track.quiet.sum()) * track.interval_us
+    return alarms / (quiet_us / _DAY_US) if quiet_us else 0.0
+
+
+def calibrate(
+    tracks: Sequence[Track],
+    *,
+    persistence: int = 1,
+    most: float = ALARMS_PER_DAY,
+    unknown_beyond: float = float("inf"),
+) -> Rule:
+    """The rule with the smallest bias that raises at most `most` false alarms a day on these tracks.
+
+    Candidates are quantiles of how much nearer a fault lies than normal, over the normal windows.
+    """
+    leads = np.concatenate([_lead(track.matches)[track.quiet] for track in tracks]) if tracks else np.zeros(0)
+    leads = leads[np.isfinite(leads) & (leads > 0)]
+    candidates = np.unique(np.quantile(leads, np.linspace(0, 1, _CANDIDATES))) if len(leads) else np.zeros(0)
+    rules = [
+        Rule(bias=float(bias), unknown_beyond=unknown_beyond, persistence=persistence) for bias in (0.0, *candidates)
+    ]
+    return next((rule for rule in rules if alarms_per_day(tracks, rule) <= most), rules[-1])
+
+
+def tracks(
+    places: Sequence[Ground], labels: pl.DataFrame, match: Callable[[Ground], Matches], window: int
+) -> list[Track]:
+    """The windows of labelled nodes that verdicts are given on. `match` gives distances of the windows at `ends`."""
+    found, names = [], faults(labels)
+    for place in places:
+        series = place.series
+        windows = window_conditions(minute_conditions(labels, series, names), window)
+        normal = np.zeros(len(series), np.bool_)
+        normal[windows.last_minute] = windows.code == 0
+        asked = place.ends >= place.begin
+        ends = place.ends[asked]
+        found.append(Track(match(place).part(asked), series.minute_us[ends], normal[ends], series.interval_us))
+    return found
+
+
+def calibrate_library(
+    minutes: pl.DataFrame,
+    labels: pl.DataFrame,
+    model: Model,
+    library: Library,
+    *,
+    persistences: Sequence[int] = (1, 2, 3, 5),
+    most: float = ALARMS_PER_DAY,
+) -> list[Rule]:
+    """Set the library's rules on labelled minutes and keep them there, one for each persistence.
+
+    References that were taught by nodes of these minutes are left out, since they would fit too well. Raises
+    LibraryError where none is left, LabelError where no node has an hour of normal traffic.
+    """
+    places = labelled_grounds(minutes, labels, model)
+    if not places:
+        raise LabelError(
+            f"No node has {model.window} labelled normal minutes in a row, so no threshold can be set; label more of them."
+        )
+    networks = {place.series.network for place in places}
+    references = [one for one in library.for_model(model.id, model.dimensions) if one.network not in networks]
+    if not references:
+        raise LibraryError(
+            "Every reference in the library was taught by the networks given to calibrate it; give minutes of another network."
+        )
+    matcher = Matcher.of(references, model.dimensions)
+
+    def match(place: Ground) -> Matches:
+        own = model.normal(place.series, place.normal)
+        embedded = model.embed(place.series, own.profile, ends=place.ends)
+        return matcher.match(embedded.vectors - own.mean)
+
+    found = tracks(places, labels, match, model.window)
+    beyond = unknown_beyond(model)
+    rules = [calibrate(found, persistence=number, most=most, unknown_beyond=beyond) for number in persistences]
+    library.set_rules(model.id, rules)
+    return rules
+
+
+def rule_of(model: Model, library: Library, persistence: int = 1) -> Rule:
+    """The rule to identify by: the one calibrated with the library's references, else the model's own.
+
+    The model's rests on held-out networks and the training networks' mean vectors as references
+    (`training.calibration`): a fault must be nearer by what all but one in a hundred normal windows keep to,
+    and what lies further from every reference than nearly all fault windows from theirs, and than nearly all
+    normal windows from normal, is unknown.
+    """
+    if (kept := library.rule(model.id, persistence)) is not None:
+        return kept
+    return Rule(
+        bias=max(0.0, _quantile(model, "normal_margin", 0.99) or 0.0),
+        unknown_beyond=unknown_beyond(model),
+        persistence=persistence,
+    )
+
+
+def unknown_beyond(model: Model) -> float:
+    """The distance from all references beyond which a window is unknown; infinite if the model does not tell."""
+    bounds = [_quantile(model, "fault_distance", 0.99), _quantile(model, "normal_distance", 0.999)]
+    known = [bound for bound in bounds if bound is not None]
+    return max(known) if known else float("inf")
+
+
+def _quantile(model: Model, name: str, level: float) -> float | None:
+    """A quantile from the artefact's calibration; None where it has none (hand-made or damaged: then it is not used)."""
+    levels, measured = model.manifest.calibration.get("levels"), model.manifest.calibration.get(name)
+    if not isinstance(levels, list) or level not in levels or not isinstance(measured, dict):
+        return None
+    values = measured.get("quantiles")
+    if not isinstance(values, list) or len(values) != len(levels):
+        return None
+    value = values[levels.index(level)]
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
+
+
+def _lead(matches: Matches) -> NDArray[np.float32]:
+    """(N,) how much nearer the nearest fault lies than normal."""
+    normal = matches.distances[:, NORMAL_INDEX]
+    faults = np.delete(matches.distances, NORMAL_INDEX, axis=1)
+    return np.asarray(normal - faults.min(axis=1, initial=np.inf), np.float32)

@@ -1,0 +1,178 @@
+"""Teaching: from a marked stretch of minutes to the reference that stands for it.
+
+A reference is the mean of the stretch's vectors, each minus the node's normal mean, over the windows that
+end in the stretch and hold at least EXPOSURE of its minutes: earlier windows still show mostly normal
+traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from faultprint.cases.placing import (
+    Placed,
+    Stretch,
+    grids,
+    microseconds,
+    normal_minutes,
+    place,
+    whole_windows,
+)
+from faultprint.cases.reference import Reference, check_condition
+from faultprint.embedding.model import Model
+from faultprint.errors import UsageError
+from faultprint.windows.labelling import check_nodes, faults, minute_conditions
+from faultprint.windows.series import Series
+
+EXPOSURE: Final = 10
+"""Minutes of the fault that a window must hold before it counts as an example of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A marked stretch of a node and what it was."""
+
+    condition: str
+    stretch: Stretch
+    comment: str = ""
+
+
+def teach(placed: Placed, lesson: Lesson, model: Model, created: datetime) -> Reference:
+    """The reference for a lesson. Raises UsageError if no window shows it well, LibraryError for its name."""
+    check_condition(lesson.condition)
+    chosen = showing(placed.series, placed.last_minute, lesson.stretch)
+    if not chosen.any():
+        begin, finish = (at.isoformat() for at in lesson.stretch)
+        raise UsageError(
+            f"No window of node {placed.series.node!r} ends within {begin} to {finish} with {EXPOSURE} of "
+            "its minutes observed; "
+            f"mark a longer stretch, or one with at least {model.window} minutes before it."
+        )
+    return Reference(
+        condition=lesson.condition,
+        vector=placed.vectors[chosen].mean(axis=0, dtype=np.float64).astype(np.float32),
+        model=model.id,
+        node=placed.series.node,
+        network=placed.series.network,
+        start=lesson.stretch[0],
+        end=lesson.stretch[1],
+        windows=int(chosen.sum()),
+        created=created,
+        comment=lesson.comment,
+    )
+
+
+def showing(series: Series, last_minute: NDArray[np.int64], stretch: Stretch) -> NDArray[np.bool_]:
+    """(N,) bool: windows that end within the stretch and hold EXPOSURE whole minutes of it (all, if it has fewer)."""
+    start, end = (microseconds(at) for at in stretch)
+    first = -(-(start - series.first_us) // series.interval_us)
+    beyond = (end - series.first_us) // series.interval_us
+    exposed = last_minute - first + 1
+    return (exposed >= max(1, min(EXPOSURE, beyond - first))) & (last_minute < beyond)
+
+
+def enrol(
+    minutes: pl.DataFrame,
+    lesson: Lesson,
+    model: Model,
+    *,
+    created: datetime,
+    node: str | None = None,
+    normal: Stretch | None = None,
+    profile_minutes: int = 60,
+) -> Reference:
+    """Teach one stretch of one node's minutes (a MINUTES table).
+     `node` may be left out where there is but one; `normal` is its normal stretch (default: its first
+    `profile_minutes` observed minutes). Raises TableError, ModelError, UsageError or LibraryError.
+    """
+    nodes = grids(minutes, model)
+    names = [series.node for series in nodes]
+    if node is None and len(nodes) != 1:
+        raise UsageError(
+            f"The minutes speak of {len(nodes)} nodes ({', '.join(names[:5])}); say which one to learn from."
+        )
+    chosen = [series for series in nodes if node in (None, series.node)]
+    if not chosen:
+        raise UsageError(f"There are no minutes of node {node!r}; the nodes are {', '.join(names[:20])}.")
+    quiet, _ = normal_minutes(chosen[0], normal, profile_minutes)
+    placed = place(chosen[0], model, quiet)
+    return teach(placed, lesson, model, created)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A labelled episode that can be learnt from: `ends` are the last minutes of the windows that show it."""
+
+    series: Series
+    normal: NDArray[np.bool_]
+    ends: NDArray[np.int64]
+    lesson: Lesson
+
+
+def examples(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[Example]:
+    """Every fault episode of a LABELS table that some window shows well enough, by node and time.
+
+    Normal is the hour (a window of minutes) of the node's labelled normal traffic that ends last before the
+    episode, or begins first after it: at work an hour is what there is. Raises TableError, ModelError or
+    LabelError.
+    """
+    nodes = grids(minutes, model)
+    check_nodes(labels, [series.node for series in nodes])
+    names, found = faults(labels), []
+    for series in nodes:
+        own = labels.filter(pl.col("node").cast(pl.String) == series.node).sort("start")
+        quiet = minute_conditions(own, series, names).normal & series.observed
+        hours = np.flatnonzero(_run_length(quiet) >= model.window)  # last minutes of whole normal hours
+        whole = whole_windows(series, model.window)
+        for row in own.iter_rows(named=True):
+            if str(row["condition"]) not in names or not len(hours):
+                continue
+            stretch = (row["start"], row["end"])
+            ends = whole[showing(series, whole, stretch)]
+            if len(ends):
+                before = np.searchsorted(hours, ends[0])
+                last = int(hours[max(before - 1, 0)])
+                normal = np.zeros(len(series), np.bool_)
+                normal[last - model.window + 1 : last + 1] = True
+                comment = "" if row["severity"] is None else f"severity {row['severity']:.2f}"
+                found.append(Example(series, normal, ends, Lesson(str(row["condition"]), stretch, comment)))
+    return found
+
+
+def one_per_condition(found: Sequence[Example], seed: int) -> list[Example]:
+    """One example of each condition, drawn with equal chances, by name of condition."""
+    rng = np.random.default_rng(seed)
+    groups: dict[str, list[Example]] = {}
+    for example in found:
+        groups.setdefault(example.lesson.condition, []).append(example)
+    return [groups[name][int(rng.integers(len(groups[name])))] for name in sorted(groups)]
+
+
+def enrol_examples(
+    found: Sequence[Example],
+    model: Model,
+    *,
+    created: datetime,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Reference]:
+    """Teach each of the examples."""
+    references = []
+    for done, example in enumerate(found, start=1):
+        placed = place(example.series, model, example.normal, example.ends)
+        references.append(teach(placed, example.lesson, model, created))
+        if progress:
+            progress(done, len(found))
+    return references
+
+
+def _run_length(flag: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(T,) how many flags in a row end at each place."""
+    index = np.arange(1, len(flag) + 1)
+    return index - np.maximum.accumulate(np.where(flag, 0, index))

@@ -1,0 +1,71 @@
+"""Why: the features that stand furthest from the node's normal, in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.embedding.model import Model
+from faultprint.features.catalogue import FeatureKind
+from faultprint.windows.levels import Levels, levels
+from faultprint.windows.normalise import CHANNELS, normalise
+from faultprint.windows.profile import Profile, settle
+from faultprint.windows.series import Series
+
+RECENT: Final = 10
+"""Minutes that the evidence looks back."""
+NAMED: Final = 5
+"""Features named, at most."""
+_LEAST: Final = float(np.log1p(3.0))
+"""Surprise below three standard deviations is no evidence."""
+
+
+def evidence(
+    series: Series, profile: Profile, model: Model, ends: NDArray[np.int64], named: int = NAMED
+) -> list[list[str]]:
+    """For the minutes `ends` (N,): words such as "in.register_initial.timeout_share +0.43 (normal 0.01)".
+     A value is the mean over the last RECENT minutes, weighted by events (`windows.levels`). Strongest first:
+     the
+    order is that of the surprise (`windows.normalise`), at least three standard deviations. `profile` is the
+    node's.
+    """
+    if not len(ends):
+        return []
+    people = model.manifest.population or profile
+    spans = (RECENT,)
+    whole = levels(series, model.kinds, spans)
+    here = Levels(spans, whole.level[:, ends], whole.support[:, ends])
+    surprise = normalise(here, model.kinds, profile, people).reshape(len(ends), CHANNELS, -1)[:, 0]
+    usual = settle(profile, people).centre
+    order = np.argsort(-np.abs(surprise), axis=1, kind="stable")[:, :named]
+    features = model.catalogue.features
+    return [
+        [
+            _word(features[f].name, features[f].kind, float(here.level[0, row, f]), float(usual[f]))
+            for f in order[row]
+            if abs(surprise[row, f]) >= _LEAST
+        ]
+        for row in range(len(ends))
+    ]
+
+
+def _word(name: str, kind: FeatureKind, level: float, usual: float) -> str:
+    value, normal = (_natural(kind, number) for number in (level, usual))
+    return f"{name} {value - normal:+.{_digits(value - normal)}f} (normal {normal:.{_digits(normal)}f})"
+
+
+def _natural(kind: FeatureKind, level: float) -> float:
+    """The inverse of the scales in `windows.levels`."""
+    if kind == "count":
+        return float(np.expm1(level))
+    if kind == "seconds":
+        return float(np.exp(level))
+    return level if kind == "ratio" else float(np.copysign(np.expm1(abs(level)), level))
+
+
+def _digits(value: float) -> int:
+    """Decimals that show two significant digits, at most three."""
+    size = abs(value)
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.01 or size == 0 else 3

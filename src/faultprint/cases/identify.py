@@ -1,0 +1,121 @@
+"""The stage: minutes, a model and a library in; a verdict for every minute out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from faultprint.cases.calibration import rule_of
+from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, settle
+from faultprint.cases.evidence import evidence
+from faultprint.cases.library import Library
+from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
+from faultprint.cases.placing import Placed, Stretch, grids, normal_minutes, place
+from faultprint.embedding.model import Model
+from faultprint.storage import schema
+from faultprint.tables import UNKNOWN, VERDICTS, WARMING_UP
+from faultprint.windows.series import Series
+
+Progress = Callable[[int, int], None]
+
+
+def identify(
+    minutes: pl.DataFrame,
+    model: Model,
+    library: Library,
+    *,
+    normal: Mapping[str, Stretch] | Stretch | None = None,
+    profile_minutes: int = 60,
+    persistence: int = 1,
+    rule: Rule | None = None,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """The VERDICTS of every observed minute of a MINUTES table, by node and time.
+     `normal`: the stretch of each node's own normal traffic, one for all or by node. Without it, a node's
+     first
+    `profile_minutes` observed minutes are taken: whoever starts Faultprint vouches that they were normal, and
+    until they have passed the verdict is warming-up. `rule` decides (default: `cases.calibration.rule_of`,
+    with `persistence`). Raises TableError, ModelError, LibraryError or UsageError.
+    """
+    matcher = Matcher.of(library.for_model(model.id, model.dimensions), model.dimensions)
+    rule = rule or rule_of(model, library, persistence)
+    nodes = grids(minutes, model)
+    frames = []
+    for done, series in enumerate(nodes, start=1):
+        chosen, begin = normal_minutes(series, normal, profile_minutes)
+        frames.append(verdicts(place(series, model, chosen), model, matcher, rule, begin))
+        if progress:
+            progress(done, len(nodes))
+    return pl.concat(frames) if frames else pl.DataFrame(schema=schema(VERDICTS))
+
+
+def verdicts(placed: Placed, model: Model, matcher: Matcher, rule: Rule, begin: int = 0) -> pl.DataFrame:
+    """One node's VERDICTS; minutes before index `begin`, and those without a window, are warming-up."""
+    series = placed.series
+    matches = matcher.match(placed.vectors)
+    code = decide(matches, placed.last_minute, series, rule, begin)
+    reason: list[list[str] | None] = [None] * len(code)
+    rows = np.flatnonzero(series.observed)
+    abnormal = np.flatnonzero((code != WARMING_CODE) & (code != NORMAL_INDEX))
+    for row, words in zip(abnormal, evidence(series, placed.normal.profile, model, rows[abnormal]), strict=True):
+        reason[row] = words
+    return pl.DataFrame(
+        {
+            "node": [series.node] * len(code),
+            "minute": pl.Series(series.minute_us[rows]).cast(pl.Datetime("us", "UTC")),
+            "condition": names(code, matches.conditions),
+            **_measures(matches, placed.last_minute, rows),
+            "evidence": reason,
+        },
+        schema=schema(VERDICTS),
+    )
+
+
+def decide(
+    matches: Matches, last_minute: NDArray[np.int64], series: Series, rule: Rule, begin: int = 0
+) -> NDArray[np.int64]:
+    """(N,) verdict codes (`cases.decision`) of the observed minutes; windows end at `last_minute`."""
+    claimed = np.full(len(series), WARMING_CODE, np.int64)
+    claimed[last_minute] = claims(matches, last_minute >= begin, rule)
+    return settle(claimed[series.observed], rule.persistence)[0]
+
+
+def names(code: NDArray[np.int64], conditions: Sequence[str]) -> list[str]:
+    """The word for each code."""
+    words = [*conditions, UNKNOWN, WARMING_UP]  # the last two lie where the codes -2 and -1 point
+    assert words[UNKNOWN_CODE] == UNKNOWN and words[WARMING_CODE] == WARMING_UP
+    return [words[index] for index in code.tolist()]
+
+
+def _measures(matches: Matches, last_minute: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[str, pl.Series]:
+    """Nearest, runner-up and distances; null where there is no window or no second condition."""
+    place = np.full(int(rows[-1]) + 1 if len(rows) else 0, -1)
+    place[last_minute] = np.arange(len(last_minute))
+    window = place[rows]
+    there = pl.Series(window >= 0)
+    known: list[str | None] = [*matches.conditions, None]
+    words = {
+        name: pl.Series([known[code] for code in np.append(codes, -1)[window].tolist()], dtype=pl.String)
+        for name, codes in (("nearest", matches.nearest), ("runner_up", matches.runner_up))
+    }
+    near, second = (
+        np.append(matches.distance_to(codes), np.float32(np.inf))[window]
+        for codes in (matches.nearest, matches.runner_up)
+    )
+    numbers = {"distance": near, "runner_up_distance": second, "margin": second - near}
+    columns = {
+        name: pl.select(
+            pl.when(there & pl.Series(np.isfinite(values))).then(pl.Series(values, dtype=pl.Float32))
+        ).to_series()
+        for name, values in numbers.items()
+    }
+    return {
+        "nearest": words["nearest"],
+        "distance": columns["distance"],
+        "runner_up": words["runner_up"],
+        "runner_up_distance": columns["runner_up_distance"],
+        "margin": columns["margin"],
+    }

@@ -1,0 +1,110 @@
+"""A node's windows as cases see them: vectors minus the mean vector of the node's normal traffic.
+
+The subtraction is what lets a reference from one network speak of another: a fault moves every node away
+from its own normal in a similar direction (../docs/matching.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from faultprint.embedding.model import ENOUGH, Model, Normal
+from faultprint.errors import UsageError
+from faultprint.windows.series import Series, series
+
+Stretch = tuple[datetime, datetime]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Windows of one node: `vectors` (N, D) float32, minus normal; `last_minute` (N,) int64 index into the
+    series.
+
+    `chosen` (T,) bool: the minutes taken as normal traffic.
+    """
+
+    series: Series
+    chosen: NDArray[np.bool_]
+    normal: Normal
+    vectors: NDArray[np.float32]
+    last_minute: NDArray[np.int64]
+
+
+def place(series: Series, model: Model, normal: NDArray[np.bool_], ends: NDArray[np.int64] | None = None) -> Placed:
+    """The node's windows that end at minutes `ends` (default: all), its traffic in the minutes `normal` (T,)
+    as normal.
+
+    Raises ModelError for other minutes than the model's, UsageError where the normal minutes are too few.
+    """
+    own = model.normal(series, normal)
+    embedded = model.embed(series, own.profile, ends=ends)
+    return Placed(series, normal, own, embedded.vectors - own.mean, embedded.last_minute)
+
+
+def grids(minutes: pl.DataFrame, model: Model) -> list[Series]:
+    """Every node of a MINUTES table as the model wants it. Raises TableError or ModelError."""
+    return series(minutes, model.catalogue.names, model.manifest.interval_us)
+
+
+def within(series: Series, stretch: Stretch) -> NDArray[np.bool_]:
+    """(T,) bool: intervals that lie wholly within the stretch [start, end)."""
+    start, end = (microseconds(moment) for moment in stretch)
+    return (series.minute_us >= start) & (series.minute_us + series.interval_us <= end)
+
+
+def whole_windows(series: Series, window: int) -> NDArray[np.int64]:
+    """(N,) last minutes of the windows that are observed well enough for a vector (`embedding.model`)."""
+    seen = np.convolve(series.observed, np.ones(window, np.int64))[: len(series)]
+    return np.flatnonzero(series.observed & (seen >= np.ceil(ENOUGH * window)))
+
+
+def first_minutes(series: Series, number: int) -> NDArray[np.bool_]:
+    """(T,) bool: the first `number` observed intervals. Raises UsageError if there are fewer."""
+    seen = np.flatnonzero(series.observed)
+    if number < 1 or len(seen) < number:
+        raise UsageError(
+            f"Node {series.node!r} has {len(seen)} observed minutes, but its profile needs {number}; "
+            "give more minutes, or a shorter profile."
+        )
+    chosen = np.zeros(len(series), np.bool_)
+    chosen[seen[:number]] = True
+    return chosen
+
+
+def normal_minutes(
+    series: Series, normal: Mapping[str, Stretch] | Stretch | None, number: int
+) -> tuple[NDArray[np.bool_], int]:
+    """(T,) bool, the minutes vouched for as normal, and the index of the minute from which verdicts are
+        given.
+     `normal`: a stretch for all nodes, one a node by name, or None for each node's first `number` observed
+    minutes; in that case verdicts begin after them. Raises UsageError.
+    """
+    stretch = normal.get(series.node) if isinstance(normal, Mapping) else normal
+    if stretch is None:
+        chosen = first_minutes(series, number)
+        return chosen, int(np.flatnonzero(chosen)[-1]) + 1
+    chosen = within(series, stretch) & series.observed
+    if not chosen.any():
+        start, end = (moment.isoformat() for moment in stretch)
+        raise UsageError(
+            f"Node {series.node!r} has no minutes within {start} to {end}, which was given as normal; give "
+            "another stretch."
+        )
+    return chosen, 0
+
+
+def microseconds(moment: datetime) -> int:
+    """µs since 1970, exactly."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(microseconds: int) -> datetime:
+    """The inverse of `microseconds`."""
+    return EPOCH + timedelta(microseconds=int(microseconds))

@@ -1,0 +1,54 @@
+"""The command line: one thin function a verb. It alone wires the stages together.
+
+Results go to standard output, progress and errors to standard error. An error that the user can mend is one sentence
+and exit code 2. Each verb imports what it needs when it is called, so that the probe stays as small as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from faultprint import __version__
+from faultprint.cli import cases, judging, making
+from faultprint.errors import FaultprintError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="faultprint")
+def cli() -> None:
+    """Teach it a fault once; it recognises the fault everywhere.
+
+    \b
+    packets ─probe→ transactions ─features→ minutes ─train→ model
+    minutes + model + library ─identify→ verdicts
+    """
+
+
+for command in (
+    making.simulate,
+    making.probe,
+    making.features,
+    making.train,
+    cases.cases,
+    judging.identify,
+    judging.evaluate,
+    judging.demo,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the `faultprint` command."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except click.Abort:
+        status = 130
+    except (FaultprintError, OSError) as error:
+        click.echo(f"faultprint: {error}", err=True)
+        status = 2
+    sys.exit(status if isinstance(status, int) else 0)

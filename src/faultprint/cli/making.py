@@ -1,0 +1,130 @@
+"""The verbs that make one table of another, and the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from faultprint.cli.frame import FOLDER, INPUT, OUTPUT, json_option, progress_bar, report, seed_option
+
+
+@click.command()
+@click.option("--networks", type=click.IntRange(min=1), required=True, help="How many differing networks.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), required=True, help="Days of traffic of each.")
+@click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first network.")
+@seed_option
+@click.option("--out", type=FOLDER, required=True, help="Folder for the two tables.")
+@json_option
+def simulate(networks: int, days: float, first: int, seed: int, out: Path, as_json: bool) -> None:
+    """Make labelled traffic of many networks: OUT/transactions.parquet and OUT/labels.parquet.
+
+    The same seed gives the same bytes; network K is the same however many are made.
+    """
+    from faultprint.simulate.run import simulate as run
+
+    out.mkdir(parents=True, exist_ok=True)
+    with progress_bar("networks") as progress:
+        result = run(out, networks=networks, days=days, seed=seed, first=first, progress=progress)
+    report(result.as_dict(), as_json)
+
+
+@click.command()
+@click.argument("captures", nargs=-1, required=True, type=INPUT)
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    required=True,
+    metavar="NAME[=ADDRESS,…]",
+    help="Node to watch; repeatable.",
+)
+@click.option("--network", default="network", show_default=True, help="Name of the operator's network.")
+@click.option(
+    "--key-file",
+    type=OUTPUT,
+    help="Key of the subscribers' hashes, made if absent.  [default: ~/.config/faultprint/key]",
+)
+@click.option("--out", type=OUTPUT, required=True, help="Transactions (Parquet).")
+@json_option
+def probe(
+    captures: tuple[Path, ...],
+    nodes: tuple[str, ...],
+    network: str,
+    key_file: Path | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Pair the SIP messages of CAPTURES (pcap, pcapng, gzip too) into transactions.
+
+    ADDRESS is an IP address of the node, or ADDRESS:PORT where several nodes share one. Without addresses the node is
+    the host that the capture shows most of, and the report says which that is.
+    """
+    from faultprint.probe import key
+    from faultprint.probe.capture import NodeSpec, probe_captures
+
+    with progress_bar("bytes") as progress:
+        result = probe_captures(
+            captures,
+            out,
+            nodes=[NodeSpec.parse(node) for node in nodes],
+            network=network,
+            key=key.load_or_make(key_file or key.default_path()),
+            progress=progress,
+        )
+    report(result.as_dict(), as_json)
+
+
+@click.command()
+@click.argument("transactions", type=INPUT)
+@click.option(
+    "--interval",
+    type=click.IntRange(1, 86_400),
+    default=60,
+    show_default=True,
+    help="Length of a minute in seconds.",
+)
+@click.option("--out", type=OUTPUT, required=True, help="Minutes (Parquet).")
+@json_option
+def features(transactions: Path, interval: int, out: Path, as_json: bool) -> None:
+    """Describe each minute of TRANSACTIONS by the 132 features of the catalogue."""
+    from faultprint.features.minutes import build
+
+    with progress_bar("transactions") as progress:
+        result = build(transactions, out, interval_us=interval * 1_000_000, progress=progress)
+    report(result.as_dict(), as_json)
+
+
+@click.command()
+@click.argument("minutes", type=INPUT)
+@click.option("--labels", type=INPUT, required=True, help="What is known to have been true (Parquet).")
+@click.option(
+    "--preset",
+    type=click.Choice(["default", "posts", "posts-3d", "posts-lossless"]),
+    default="default",
+    show_default=True,
+)
+@seed_option
+@click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop training after this long.")
+@click.option("--out", type=OUTPUT, required=True, help="The artefact (*.faultprint).")
+@json_option
+def train(
+    minutes: Path, labels: Path, preset: str, seed: int, max_seconds: float | None, out: Path, as_json: bool
+) -> None:
+    """Train an encoder on labelled MINUTES of several networks; what is left is one file that runs without torch."""
+    from faultprint import storage
+    from faultprint.features.minutes import read_minutes
+    from faultprint.tables import LABELS
+    from faultprint.training.train import train as run
+
+    with progress_bar("windows") as progress:
+        result = run(
+            read_minutes(minutes),
+            storage.read(labels, LABELS),
+            out,
+            preset=preset,
+            seed=seed,
+            max_seconds=max_seconds,
+            progress=progress,
+        )
+    report(result.as_dict(), as_json)

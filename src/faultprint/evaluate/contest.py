@@ -1,0 +1,109 @@
+"""The demo's contest: every system is taught from the same lessons and meets the same unseen node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from faultprint.cases.calibration import calibrate_library, rule_of
+from faultprint.cases.enrol import Example, enrol_examples, examples, one_per_condition
+from faultprint.cases.evidence import evidence
+from faultprint.cases.ground import Ground, grounds
+from faultprint.cases.library import Library
+from faultprint.cases.reference import Reference
+from faultprint.embedding.model import Model
+from faultprint.evaluate.episodes import Episode
+from faultprint.evaluate.run import Lessons, Outcome, baselines, calibrated, judge
+from faultprint.evaluate.systems import Embedding
+from faultprint.evaluate.truth import truth
+
+PERSISTENCE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What came of it; `references` are those of the model that comes first, `ours`."""
+
+    outcomes: list[Outcome]
+    ours: Embedding
+    references: list[Reference]
+    places: list[Ground]
+    evidence: Mapping[tuple[str, datetime], list[str]]
+
+
+def contest(
+    models: Mapping[str, Model],
+    lessons: Lessons,
+    minutes: pl.DataFrame,
+    labels: pl.DataFrame,
+    folder: Path,
+    *,
+    seed: int,
+    max_seconds: float,
+    now: datetime,
+    say: Callable[[str], None],
+) -> Contest:
+    """Teach every model one example a fault from the lessons, train the baselines, and judge all on the
+    unseen minutes.
+
+    The models' libraries are left in `folder`, as NAME.db. Every system's rule is set on the lessons' kept
+    networks.
+    """
+    ours = next(iter(models.values()))
+    taught = one_per_condition(examples(lessons.taught, lessons.taught_labels, ours), seed)
+    places = grounds(minutes, ours)
+    known = truth([place.series for place in places], labels, ours.window)
+    systems, outcomes = [], []
+    for name, model in models.items():
+        say(f"Teaching {name} one example a fault and setting its threshold on networks kept aside …")
+        path = folder / f"{name}.db"
+        references = _library(path, model, taught, lessons, now)
+        system = Embedding(name, model, references)
+        with Library.open(path) as library:
+            rule = rule_of(model, library, PERSISTENCE)
+        systems.append(system)
+        outcomes.append(judge(system, rule, places, known, labels, model.window))
+    say(f"Training LightGBM ({max_seconds:g} s at most) and 1-NN on summaries of the same windows …")
+    for system in baselines(lessons, ours, ("lightgbm", "1-nn"), seed=seed, max_seconds=max_seconds):
+        rule = calibrated(system, lessons, ours, PERSISTENCE)
+        outcomes.append(judge(system, rule, places, known, labels, ours.window))
+    reasons = why(outcomes[0].figures.outcomes, places, ours)
+    return Contest(outcomes, systems[0], systems[0].references, places, reasons)
+
+
+def _library(path: Path, model: Model, taught: Sequence[Example], lessons: Lessons, now: datetime) -> list[Reference]:
+    """A fresh library with a reference for each example, and its rules set on the kept networks."""
+    for old in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        old.unlink(missing_ok=True)
+    with Library.open(path, create=True) as library:
+        library.add(enrol_examples(taught, model, created=now))
+        calibrate_library(lessons.kept, lessons.kept_labels, model, library)
+        return library.references()
+
+
+def why(episodes: Sequence[Episode], places: Sequence[Ground], model: Model) -> dict[tuple[str, datetime], list[str]]:
+    """The evidence of each episode at the first right verdict, or at the fault's end if there was none."""
+    found: dict[tuple[str, datetime], list[str]] = {}
+    for place in places:
+        series = place.series
+        own = [episode for episode in episodes if episode.node == series.node]
+        moments = [_moment(episode) for episode in own]
+        last = (np.array(moments, np.int64) - series.first_us) // series.interval_us
+        last = np.clip(last, 0, len(series) - 1)
+        profile = model.profile(series, place.normal)
+        for episode, words in zip(own, evidence(series, profile, model, last, named=3), strict=True):
+            found[episode.node, episode.start] = words
+    return found
+
+
+def _moment(episode: Episode) -> int:
+    """µs within the minute that the evidence is of: the one that ended with the first right verdict."""
+    if episode.delay is None:
+        return round(episode.end.timestamp() * 1e6) - 1
+    return round(episode.start.timestamp() * 1e6 + episode.delay * 60e6) - 1

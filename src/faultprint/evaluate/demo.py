@@ -1,0 +1,153 @@
+"""The demo: learn from simulated networks, name the faults of one that was never seen, and say how well that went."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from faultprint import storage
+from faultprint.embedding.model import Model, load
+from faultprint.evaluate import picture, report
+from faultprint.evaluate.contest import PERSISTENCE, Contest, contest
+from faultprint.evaluate.run import part
+from faultprint.evaluate.words import episode_table, figure_table
+from faultprint.features.minutes import build
+from faultprint.simulate.run import simulate
+from faultprint.tables import LABELS, MINUTES
+from faultprint.training.train import train
+
+PRESETS: Final = ("default", "posts")
+NAMES: Final = {"default": "Faultprint", "posts": "posts' network", "lightgbm": "LightGBM", "1-nn": "1-NN"}
+FIGURES: Final = (
+    "macro_f1",
+    "macro_f1_exposed",
+    "false_alarms_per_day",
+    "episodes_found",
+    "delay_median_minutes",
+    "delay_p90_minutes",
+    "clearing_median_minutes",
+)
+_UNSEEN: Final = 1000
+"""Number of the first unseen network: far from those that are trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much traffic is simulated and how long each system may learn."""
+
+    networks: int = 12
+    days: float = 2
+    unseen_days: float = 4
+    seconds: float = 60
+
+
+def demo(
+    out: Path,
+    *,
+    seed: int = 1,
+    scale: Scale | None = None,
+    capture: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Run it all, leaving report.html and figures.json (and what they were made from) in `out`.
+
+    `say` takes lines for people. Returns the contents of figures.json. Raises the stages' errors.
+    """
+    began = time.monotonic()
+    scale = scale or Scale()
+    out.mkdir(parents=True, exist_ok=True)
+    learn, meet = _traffic(out, seed, scale, say)
+    models = _models(out, seed, scale, say)
+    lessons = part(*learn, models["default"], seed)
+    minutes, labels = meet
+    result = contest(
+        models, lessons, minutes, labels, out, seed=seed, max_seconds=scale.seconds, now=datetime.now(UTC), say=say
+    )
+    for line in ("", *episode_table(result.outcomes[0].figures.outcomes), "", *figure_table(result.outcomes), ""):
+        say(line)
+    seconds = round(time.monotonic() - began, 1)
+    found = {"seed": seed, "seconds": seconds} | {
+        outcome.name: {name: outcome.figures.summary()[name] for name in FIGURES} for outcome in result.outcomes
+    }
+    report.write(_page(result, labels, seed, scale, seconds), out / "report.html")
+    with storage.replacing(out / "figures.json") as temporary:
+        temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    say(f"The report is {out / 'report.html'}, the figures are in {out / 'figures.json'} ({seconds:.0f} s in all).")
+    return found
+
+
+def _page(result: Contest, labels: pl.DataFrame, seed: int, scale: Scale, seconds: float) -> dict[str, Any]:
+    """The report's data."""
+    ours, first, place = result.ours, result.outcomes[0], result.places[0]
+    lanes = [("truth", first.scored, "truth")]
+    lanes += [(NAMES[outcome.name], outcome.scored, "verdict") for outcome in result.outcomes]
+    table = first.scored.filter(pl.col("node") == place.series.node)[
+        np.searchsorted(np.flatnonzero(place.series.observed), place.ends)
+    ]
+    networks = len(ours.model.manifest.training["networks"])
+    return {
+        "title": f"Faults of network {place.series.network}, which was never trained on",
+        "lead": f"{scale.unseen_days:g} simulated days of a network that Faultprint meets for the first time. It knows one example of each "
+        f"fault, taught by other networks, and the first hour of this network's traffic as what is normal here.",
+        "facts": [
+            ["trained on", f"{networks} other networks"],
+            ["thresholds set on", f"{len(ours.model.manifest.training['held_out'])} more"],
+            ["examples", f"{len(result.references)} faults, one each"],
+            ["persistence", f"{PERSISTENCE} minutes"],
+            ["seed", str(seed)],
+            ["all in", f"{seconds:.0f} s"],
+        ],
+        "conditions": picture.conditions(result.outcomes, result.references),
+        "systems": [
+            picture.system(outcome, NAMES[outcome.name], result.evidence if outcome is first else None)
+            for outcome in result.outcomes
+        ],
+        "tracks": [picture.track(place, labels, lanes, window=ours.model.window) for place in result.places],
+        "cloud": picture.cloud(ours.vectors(place), table, result.references, seed),
+        "capture": None,
+    }
+
+
+def _traffic(
+    out: Path, seed: int, scale: Scale, say: Callable[[str], None]
+) -> tuple[tuple[pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]:
+    """Minutes and labels of the networks to learn from, and of the one to meet."""
+    tables = []
+    plans = (("learn", scale.networks, scale.days, 0), ("meet", 1, scale.unseen_days, _UNSEEN))
+    for name, networks, days, first in plans:
+        say(f"Simulating {networks} network{'s' * (networks > 1)} for {days:g} days and describing every minute …")
+        folder = out / name
+        simulate(folder, networks=networks, days=days, seed=seed, first=first)
+        build(folder / "transactions.parquet", folder / "minutes.parquet")
+        tables.append(
+            (storage.read(folder / "minutes.parquet", MINUTES), storage.read(folder / "labels.parquet", LABELS))
+        )
+    return tables[0], tables[1]
+
+
+def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> dict[str, Model]:
+    """Both presets, trained side by side for the same seconds, a core each."""
+    say(f"Training both presets side by side, {scale.seconds:g} s each, on {scale.networks} networks …")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(PRESETS), mp_context=context) as pool:
+        jobs = {preset: pool.submit(_train, out, preset, seed, scale.seconds) for preset in PRESETS}
+        for preset, job in jobs.items():
+            say(f"  {preset}: {job.result()}")
+    return {preset: load(out / f"{preset}.faultprint", threads=2) for preset in PRESETS}
+
+
+def _train(out: Path, preset: str, seed: int, seconds: float) -> str:
+    minutes = storage.read(out / "learn" / "minutes.parquet", MINUTES)
+    labels = storage.read(out / "learn" / "labels.parquet", LABELS)
+    told = train(minutes, labels, out / f"{preset}.faultprint", preset=preset, seed=seed, max_seconds=seconds)
+    return f"{told.windows_per_second:,.0f} windows/s, macro-F1 {told.score:.2f} on the networks held out"

@@ -1,0 +1,96 @@
+"""Episodes of a fault, and what a system said of each: found or not, how late, how late it cleared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY
+
+_MINUTE_US = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One fault stretch of the labels with the outcome; minutes are None where there is none.
+     `delay` runs from the onset to the end of the interval with the first right verdict, `clearing` from the
+    fault's end to the end of the interval with the first normal verdict. `said` is the non-normal verdict
+    given most often meanwhile.
+    """
+
+    node: str
+    condition: str
+    start: datetime
+    end: datetime
+    severity: float | None
+    found: bool
+    delay: float | None
+    clearing: float | None
+    said: str | None
+
+
+def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, window: int) -> list[Episode]:
+    """Every fault episode of the labels that a scored window could show, in order of node and time.
+     `scored`: node, minute, truth (null: not scored), verdict; one row a minute. An episode's time runs from
+     its
+    onset to its end plus a window (the last windows that hold a faulty minute), but stops at the next
+    episode's onset on that node.
+    """
+    faults = labels.filter(~pl.col("condition").cast(pl.String).is_in([NORMAL, RECOVERY, MAINTENANCE])).sort(
+        "node", "start"
+    )
+    found: list[Episode] = []
+    for key, rows in faults.group_by("node", maintain_order=True):
+        timeline = scored.filter(pl.col("node").cast(pl.String) == str(key[0])).sort("minute")
+        if timeline.is_empty():
+            continue
+        minute = timeline["minute"].dt.epoch("us").to_numpy()
+        verdict = np.array(timeline["verdict"].cast(pl.String).to_list(), dtype=object)
+        counted = timeline["truth"].is_not_null().to_numpy()
+        onsets = [*rows["start"].dt.epoch("us").to_list(), np.iinfo(np.int64).max]
+        for row, onset, following in zip(rows.iter_rows(named=True), onsets, onsets[1:], strict=False):
+            end = int(row["end"].timestamp() * 1e6)
+            last = min(end + (window - 1) * interval_us, following)
+            episode = (minute + interval_us > onset) & (minute < last)
+            if (episode & counted).any():
+                after = (minute + interval_us > end) & (minute < following)
+                found.append(_outcome(row, minute + interval_us, verdict, episode & counted, after))
+    return found
+
+
+def _outcome(
+    row: dict[str, object],
+    told: NDArray[np.int64],
+    verdict: NDArray[np.object_],
+    during: NDArray[np.bool_],
+    after: NDArray[np.bool_],
+) -> Episode:
+    onset, end = row["start"], row["end"]
+    assert isinstance(onset, datetime) and isinstance(end, datetime)
+    right = np.flatnonzero(during & (verdict == row["condition"]))
+    said = verdict[during & (verdict != NORMAL)]
+    words, counts = np.unique(said.astype(str), return_counts=True)
+    clearing = None
+    if len(right):
+        normal = np.flatnonzero(after & (verdict == NORMAL) & (told > told[right[0]]))
+        clearing = _minutes(told[normal[0]], end) if len(normal) else None
+    severity = row.get("severity")
+    return Episode(
+        node=str(row["node"]),
+        condition=str(row["condition"]),
+        start=onset,
+        end=end,
+        severity=float(severity) if isinstance(severity, float) else None,
+        found=bool(len(right)),
+        delay=_minutes(told[right[0]], onset) if len(right) else None,
+        clearing=clearing,
+        said=str(words[np.argmax(counts)]) if len(words) else None,
+    )
+
+
+def _minutes(told: int, since: datetime) -> float:
+    return (int(told) - round(since.timestamp() * 1e6)) / _MINUTE_US

@@ -1,0 +1,65 @@
+"""The report: one HTML file with everything in it, which asks no other host for anything."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from faultprint.storage import replacing
+
+MEANINGS: Final = {
+    "macro_f1_exposed": "F1 of each condition (the harmonic mean of the share of its verdicts that were right and the share of "
+    "its windows that got it), averaged over normal and all faults that occurred, so that a rare fault counts as much as normal. "
+    "Clear windows are the normal ones and those with ten or more faulty minutes.",
+    "macro_f1": "The same over all windows, also those that have seen one faulty minute of sixty. A window counts as faulty if any of its "
+    "minutes is, so nobody reaches 1: the first minutes of a fault look like a hiccup.",
+    "false_alarms_per_day": "Alarms that began while the whole last hour was normal, a node and day of such time. An alarm is an unbroken run "
+    "of one verdict other than normal; unknown counts. Harmless disturbances belong to normal.",
+    "episodes_found": "Share of the faults that got their right name at least once from the onset to an hour after the end. A wrong "
+    "name or unknown does not count.",
+    "delay_median_minutes": "From the onset of a fault to the end of the minute in which it first got its right name, of the faults found; half of "
+    "them were named within this time.",
+    "delay_p90_minutes": "Nine of ten of the faults found were named within this time.",
+    "clearing_median_minutes": "From the end of a fault to the first verdict of normal after it. The window holds faulty minutes for an hour, so "
+    "about 60 minutes is what the window rule asks for.",
+}
+WORDS: Final = {
+    "macro_f1_exposed": "1 is perfect: every condition named, none invented",
+    "macro_f1": "as above, barely begun faults counted in",
+    "false_alarms_per_day": "how often it cries wolf",
+    "episodes_found": "faults that got their right name while they could be seen",
+    "delay_median_minutes": "half of the faults found were named by then",
+    "delay_p90_minutes": "nine of ten were",
+    "clearing_median_minutes": "after the fault's end; the window remembers for an hour",
+}
+
+
+def write(data: dict[str, Any], path: Path) -> None:
+    """Write the report of `data` (`evaluate.picture`) to `path`, all or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(render(data), encoding="utf-8")
+
+
+def render(data: dict[str, Any]) -> str:
+    """The page. Whatever stands in `data` stays data: it reaches the page as JSON, never as markup or script."""
+    folder = files("faultprint.evaluate")
+    parts = {
+        "/*{{style}}*/": folder.joinpath("report.css").read_text("utf-8"),
+        "/*{{plotly}}*/": folder.joinpath("vendor/plotly-gl3d.min.js").read_text("utf-8"),
+        "/*{{script}}*/": folder.joinpath("report.js").read_text("utf-8"),
+        "/*{{data}}*/": embeddable({"meanings": MEANINGS, "words": WORDS, **data}),
+    }
+    page = folder.joinpath("report.html").read_text("utf-8")
+    pieces = []
+    for mark, content in sorted(parts.items(), key=lambda part: page.index(part[0])):
+        before, page = page.split(mark, 1)
+        pieces += [before, content]
+    return "".join([*pieces, page])
+
+
+def embeddable(data: Any) -> str:
+    """JSON that may stand inside a script element: no "<", "&" or line separator in the clear."""
+    text = json.dumps(data, allow_nan=False, ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,197 @@
+"""Transactions to minutes, in batch.
+
+A request counts in the interval in which it starts, its outcome in the one in which it completes. Intervals are
+aligned to the epoch. An interval that lies, at least in part, in a stretch that was listened to is a row; without traffic its
+counts are 0 and what has no denominator is null. An interval in no stretch has no row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from faultprint import storage
+from faultprint.errors import TableError
+from faultprint.features import coverage as coverages
+from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
+from faultprint.features.chunks import Chunk, Plan, Survey
+from faultprint.features.coverage import Stretch
+from faultprint.features.grid import Grid
+from faultprint.features.report import FeatureReport
+from faultprint.features.selection import Columns, read, split
+from faultprint.features.tally import OPEN, count
+from faultprint.tables import CATALOGUE_KEY, MINUTES, TRANSACTIONS
+
+Progress = Callable[[int, int], None]
+
+MINUTE_US: Final = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MinutesTable:
+    """A MINUTES table and what it follows; the columns of `frame` are MINUTES.names, then `catalogue.names`."""
+
+    frame: pl.DataFrame
+    catalogue: Catalogue
+    interval_us: int
+
+
+def minutes(transactions: pl.LazyFrame, coverage: Sequence[Stretch], *, interval_us: int = MINUTE_US) -> pl.DataFrame:
+    """The MINUTES table of the SIP catalogue, by node and time: node, network, minute, observed, 132 float32 columns.
+
+    `transactions` is a TRANSACTIONS table, rows in any order; `coverage` the stretches that were listened to. Raises
+    TableError for a value that the schema does not allow, UsageError for an interval that is not above 0.
+    """
+    return compute(transactions, coverage, interval_us=interval_us)[0]
+
+
+def build(
+    transactions_path: Path, out: Path, *, interval_us: int = MINUTE_US, progress: Progress | None = None
+) -> FeatureReport:
+    """Read a TRANSACTIONS file, write the MINUTES file, and say how good the data was. Raises as `minutes` does.
+
+    A file without coverage in its metadata (ready-made records) is taken to have been listened to from the first start
+    to the last completion of each node.
+    """
+    transactions = storage.scan(transactions_path, TRANSACTIONS)
+    frame, report = compute(transactions, coverages.read(transactions_path), interval_us=interval_us, progress=progress)
+    named = {"name": SIP_CATALOGUE.name, "hash": SIP_CATALOGUE.hash, "interval_us": interval_us}
+    storage.write(frame, MINUTES, out, {CATALOGUE_KEY: json.dumps(named)})
+    return report
+
+
+def read_minutes(path: Path, catalogue: Catalogue = SIP_CATALOGUE) -> MinutesTable:
+    """The MINUTES file at `path`, all of it checked against `catalogue`.
+
+    Raises TableError where the file follows another catalogue, has other columns, an interval twice or off the grid, or
+    values that no interval can have: not finite, or below 0 in a count, ratio or duration.
+    """
+    frame = storage.read(path, MINUTES)
+    interval_us = _check_metadata(path, catalogue)
+    found = frame.columns[len(MINUTES.names) :]
+    if strange := sorted(set(found) ^ set(catalogue.names)):
+        what = "lacks" if strange[0] in catalogue.names else "has"
+        raise TableError(
+            f"{path} {what} column {strange[0]!r}, unlike catalogue {catalogue.name!r}; make the minutes again."
+        )
+    _check_grid(frame, path, interval_us)
+    for feature in catalogue.features:
+        lowest = -np.inf if feature.kind == "gauge" else 0
+        wrong = ~(pl.col(feature.name).is_finite() & (pl.col(feature.name) >= lowest))
+        if (value := frame.select(pl.col(feature.name).filter(wrong).first()).item()) is not None:
+            raise TableError(
+                f"{path}: {feature.name!r} is {value} in some interval, which no {feature.kind} can be; correct the value."
+            )
+    return MinutesTable(frame.select(*MINUTES.names, *catalogue.names), catalogue, interval_us)
+
+
+def _check_metadata(path: Path, catalogue: Catalogue) -> int:
+    """The interval's length from the file's metadata, which must name this catalogue."""
+    try:
+        found = json.loads(storage.metadata(path)[CATALOGUE_KEY])
+        name, digest, interval_us = found["name"], found["hash"], found["interval_us"]
+    except (KeyError, ValueError, TypeError):
+        raise TableError(
+            f"{path} does not say which catalogue its features follow; make it with `faultprint features`."
+        ) from None
+    if (name, digest) != (catalogue.name, catalogue.hash):
+        raise TableError(
+            f"{path} follows catalogue {name!r} ({str(digest)[:8]}…), but {catalogue.name!r} ({catalogue.hash[:8]}…) is "
+            "needed; make the minutes again with this version."
+        )
+    if type(interval_us) is not int or interval_us <= 0:
+        raise TableError(f"{path}: an interval of {interval_us!r} µs cannot be; make the minutes again.")
+    return interval_us
+
+
+def _check_grid(frame: pl.DataFrame, path: Path, interval_us: int) -> None:
+    """Every row an interval of its own, aligned to the epoch, listened to, of a node in one network."""
+    if not frame.filter(~pl.col("observed").is_between(0, 1, closed="right")).is_empty():
+        raise TableError(f"{path}: `observed` must be above 0 and at most 1; correct it.")
+    off = frame.filter(pl.col("minute").to_physical() % interval_us != 0)
+    twice = frame.filter(frame.select("node", "minute").is_duplicated())
+    for rows, what in ((off, f"is no multiple of {interval_us} µs"), (twice, "has two rows")):
+        if not rows.is_empty():
+            node, minute = rows.row(0)[0], rows.row(0)[2]
+            raise TableError(f"{path}: interval {minute} of node {node!r} {what}; make the minutes again.")
+    networks = frame.group_by("node").agg(pl.col("network").n_unique().alias("networks"))
+    for (node,) in networks.filter(pl.col("networks") > 1).select("node").iter_rows():
+        raise TableError(f"{path}: node {node!r} is in two networks; name them apart.")
+
+
+def compute(
+    transactions: pl.LazyFrame,
+    coverage: Sequence[Stretch] | None,
+    *,
+    interval_us: int,
+    progress: Progress | None = None,
+) -> tuple[pl.DataFrame, FeatureReport]:
+    """The minutes and the report on them; without `coverage` it is inferred. `progress` gets transactions done, all."""
+    Grid((), interval_us)
+    survey = Survey.of(transactions, interval_us)
+    stretches = survey.stretches() if coverage is None else coverages.normalise(coverage)
+    grid = Grid(stretches, interval_us)
+    survey.check_networks(grid)
+    report = _report(survey, grid, stretches, inferred=coverage is None)
+    plan = Plan(grid, survey)
+    change = np.zeros(grid.slots, dtype=np.int64)
+    parts = []
+    done = 0
+    for chunk, columns in _ahead(transactions, grid, plan):
+        started, completed = split(columns, chunk, grid, plan, change, report)
+        values = count(started, completed, chunk.end - chunk.begin).values()
+        parts.append(pl.DataFrame(dict(zip(SIP_CATALOGUE.names, values, strict=True)), nan_to_null=True))
+        done += len(started.row)
+        if progress:
+            progress(done, survey.rows)
+    return _assemble(grid, plan, parts, change), report
+
+
+def _ahead(transactions: pl.LazyFrame, grid: Grid, plan: Plan) -> Iterator[tuple[Chunk, Columns]]:
+    """The chunks with their transactions, the next one being read while one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = None
+        for chunk in plan.chunks:
+            following = chunk, reader.submit(read, transactions, chunk, grid)
+            if waiting:
+                yield waiting[0], waiting[1].result()
+            waiting = following
+        if waiting:
+            yield waiting[0], waiting[1].result()
+
+
+def _report(survey: Survey, grid: Grid, stretches: Sequence[Stretch], *, inferred: bool) -> FeatureReport:
+    between = coverages.gaps(stretches)
+    report = FeatureReport(
+        rows=survey.rows,
+        minutes=grid.rows,
+        nodes=len(grid.nodes),
+        stretches=len(stretches),
+        gaps=len(between),
+        gap_us=sum(gap.end_us - gap.start_us for gap in between),
+        coverage="inferred" if inferred else "metadata",
+    )
+    report.dropped["outside_coverage"] = survey.uncovered(grid.nodes)
+    return report
+
+
+def _assemble(grid: Grid, plan: Plan, parts: list[pl.DataFrame], change: np.ndarray) -> pl.DataFrame:
+    """The MINUTES table: the grid's rows beside their features."""
+    node = pl.Series(grid.node_of_row())
+    columns = {
+        "node": pl.Series(grid.nodes, dtype=pl.String).gather(node),
+        "network": pl.Series(grid.networks, dtype=pl.String).gather(node),
+        "minute": pl.Series(grid.time_of_row()).cast(pl.Datetime("us", "UTC")),
+        "observed": pl.Series(grid.observed()),
+    }
+    empty = pl.DataFrame(schema=dict.fromkeys(SIP_CATALOGUE.names, pl.Float32))
+    features = pl.concat([empty, *parts])[plan.position]
+    is_open = pl.Series(OPEN, grid.balance(change).astype(np.float32))
+    return pl.DataFrame(columns).hstack(features.with_columns(is_open))

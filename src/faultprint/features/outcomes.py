@@ -1,0 +1,138 @@
+"""How a transaction is counted: its operation by direction and method, its outcome by final status.
+
+Both are look-up tables, so that batch, live and documentation follow one and the same rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from faultprint.features.operations import OPERATIONS
+from faultprint.tables import Direction, Method, Protocol
+
+NO_STATUS: Final = 65_536
+"""Stands for a missing status, which is no 16-bit number, in arrays."""
+
+
+class Outcome(IntEnum):
+    """Classes of final status, as fine as the catalogue and RFC 6076 need them."""
+
+    OK = 0
+    OTHER_SUCCESS = 1
+    REDIRECTION = 2
+    CHALLENGE = 3
+    USER_UNAVAILABLE = 4
+    CANCELLED = 5
+    CLIENT_ERROR = 6
+    SERVER_INEFFECTIVE = 7
+    OTHER_SERVER_ERROR = 8
+    REQUEST_TIMEOUT = 9
+    NO_ANSWER = 10
+
+
+WORDS: Final[Mapping[Outcome, str]] = {
+    Outcome.OK: "200",
+    Outcome.OTHER_SUCCESS: "other 2xx",
+    Outcome.REDIRECTION: "3xx",
+    Outcome.CHALLENGE: "401, 407",
+    Outcome.USER_UNAVAILABLE: "480, 486, 600, 603",
+    Outcome.CANCELLED: "487",
+    Outcome.CLIENT_ERROR: "other 4xx and 6xx",
+    Outcome.SERVER_INEFFECTIVE: "500, 503, 504",
+    Outcome.OTHER_SERVER_ERROR: "other 5xx",
+    Outcome.REQUEST_TIMEOUT: "408",
+    Outcome.NO_ANSWER: "no answer",
+}
+"""What each class holds, for readers; a test compares it with OUTCOME_OF_STATUS."""
+
+_BY_CLASS: Final = {
+    2: Outcome.OTHER_SUCCESS,
+    3: Outcome.REDIRECTION,
+    4: Outcome.CLIENT_ERROR,
+    5: Outcome.OTHER_SERVER_ERROR,
+    6: Outcome.CLIENT_ERROR,
+}
+_BY_STATUS: Final = {
+    200: Outcome.OK,
+    401: Outcome.CHALLENGE,
+    407: Outcome.CHALLENGE,
+    408: Outcome.REQUEST_TIMEOUT,
+    480: Outcome.USER_UNAVAILABLE,
+    486: Outcome.USER_UNAVAILABLE,
+    487: Outcome.CANCELLED,
+    600: Outcome.USER_UNAVAILABLE,
+    603: Outcome.USER_UNAVAILABLE,
+    500: Outcome.SERVER_INEFFECTIVE,
+    503: Outcome.SERVER_INEFFECTIVE,
+    504: Outcome.SERVER_INEFFECTIVE,
+    NO_STATUS: Outcome.NO_ANSWER,
+}
+
+IMPOSSIBLE: Final = 255
+"""Entry of OUTCOME_OF_STATUS for a number that is no final SIP status (RFC 3261, 7.2: 200 to 699)."""
+
+
+def _outcome_of_status() -> npt.NDArray[np.uint8]:
+    table = np.full(NO_STATUS + 1, IMPOSSIBLE, dtype=np.uint8)
+    for hundred, outcome in _BY_CLASS.items():
+        table[hundred * 100 : hundred * 100 + 100] = outcome
+    for status, outcome in _BY_STATUS.items():
+        table[status] = outcome
+    return table
+
+
+OUTCOME_OF_STATUS: Final = _outcome_of_status()
+"""(65537,) uint8: the Outcome of a final status, of NO_STATUS, or IMPOSSIBLE."""
+
+SUCCESS: Final = (Outcome.OK, Outcome.OTHER_SUCCESS)
+
+SHARES: Final[Mapping[str, tuple[Outcome, ...]]] = {
+    "success_share": SUCCESS,
+    "challenge_share": (Outcome.CHALLENGE,),
+    "user_share": (Outcome.REDIRECTION, Outcome.USER_UNAVAILABLE, Outcome.CANCELLED),
+    "client_error_share": (Outcome.CLIENT_ERROR,),
+    "server_error_share": (Outcome.SERVER_INEFFECTIVE, Outcome.OTHER_SERVER_ERROR),
+    "timeout_share": (Outcome.REQUEST_TIMEOUT, Outcome.NO_ANSWER),
+}
+"""The outcomes that each share of an operation counts; together every outcome, once."""
+
+EFFECTIVE: Final = (Outcome.OK, Outcome.USER_UNAVAILABLE)
+"""Numerator of SEER (RFC 6076, 4.7)."""
+INEFFECTIVE: Final = (Outcome.SERVER_INEFFECTIVE, Outcome.REQUEST_TIMEOUT, Outcome.NO_ANSWER)
+"""Numerator of ISA (RFC 6076, 4.8); a request that nobody answered counts like a 408."""
+REGISTRATION_FAILED: Final = tuple(
+    outcome for outcome in Outcome if outcome not in (*SUCCESS, Outcome.REDIRECTION, Outcome.CHALLENGE)
+)
+"""Numerator of IRA (RFC 6076, 4.2); challenges are no failures."""
+
+DIRECTIONS: Final = tuple(Direction)
+METHODS: Final = tuple(Method)
+PROTOCOLS: Final = tuple(Protocol)
+NO_OPERATION: Final = 255
+
+
+def direction_and_method(direction: Direction, method: Method) -> int:
+    """The pair's place in OPERATION_OF."""
+    return DIRECTIONS.index(direction) * len(METHODS) + METHODS.index(method)
+
+
+def _operation_of() -> npt.NDArray[np.uint8]:
+    table = np.full(len(DIRECTIONS) * len(METHODS), NO_OPERATION, dtype=np.uint8)
+    for index, operation in enumerate(OPERATIONS):
+        for method in operation.methods:
+            table[direction_and_method(operation.direction, method)] = index
+    return table
+
+
+OPERATION_OF: Final = _operation_of()
+"""(directions × methods,) uint8: index into OPERATIONS, or NO_OPERATION for a method that is not SIP's."""
+
+
+def operations(direction: Direction, *methods: Method) -> tuple[int, ...]:
+    """Indices of the operations that count these methods in this direction."""
+    return tuple(sorted({int(OPERATION_OF[direction_and_method(direction, method)]) for method in methods}))

@@ -1,0 +1,193 @@
+"""The tally: what is counted in an interval, all of it whole numbers; and the features that follow from it.
+
+Counting (`count`) is apart from dividing (`Tally.values`), which is the only place where fractions arise: one division
+in float64 of two integers, then rounded to float32. Whatever arrives at the same integers arrives at the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from faultprint.features import outcomes
+from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.features.operations import OPERATIONS
+from faultprint.features.outcomes import SHARES, SUCCESS, Outcome
+from faultprint.features.ranks import MEDIAN, P95, quantiles
+from faultprint.tables import Direction, Method
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+OPEN: Final = "node.open"
+"""The one feature that needs more than the interval itself; whoever follows the stretch fills it in."""
+
+_N: Final = len(OPERATIONS)
+_INVITES_IN: Final = outcomes.operations(Direction.IN, Method.INVITE_ORIGINATING, Method.INVITE_TERMINATING)
+_REGISTERS_IN: Final = outcomes.operations(
+    Direction.IN, Method.REGISTER_INITIAL, Method.REGISTER_REFRESH, Method.REGISTER_DEREGISTRATION
+)
+_IN: Final = [index for index, operation in enumerate(OPERATIONS) if operation.direction == Direction.IN]
+_OUT: Final = [index for index, operation in enumerate(OPERATIONS) if operation.direction == Direction.OUT]
+_IS_INVITE_IN: Final = np.isin(np.arange(_N), _INVITES_IN)
+_IS_SUCCESS: Final = np.isin(np.arange(len(Outcome)), SUCCESS)
+_MICRO: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests that started: (n,) row of the interval, operation, the subscriber and whether it is known."""
+
+    row: Ints
+    operation: Ints
+    user: npt.NDArray[np.uint64]
+    known: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """Transactions that completed: (n,) row of the interval, operation, Outcome, and their figures.
+
+    Durations are in µs and negative where there is none: `duration` (start to completion), `provisional` (start to the
+    18x, else the first 1xx), `ringing` (start to the 18x), `session` (of a BYE: RFC 6076's SDT).
+    """
+
+    row: Ints
+    operation: Ints
+    outcome: Ints
+    duration: Ints
+    provisional: Ints
+    ringing: Ints
+    session: Ints
+    retransmissions: Ints
+    response_retransmissions: Ints
+    messages: Ints
+    bytes: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Whole numbers by interval (first axis, R rows); durations in µs, negative where there is none."""
+
+    attempts: Ints  # (R, operations)
+    outcomes: Ints  # (R, operations, classes of Outcome)
+    retransmissions: Ints  # (R, operations)
+    bytes: Ints  # (R, operations)
+    provisional: Ints  # (R, operations), median
+    duration: Ints  # (2, R, operations), median and 95th percentile
+    ringing: Ints  # (R,), 95th percentile, INVITEs received
+    session: Ints  # (R,), sum
+    sessions: Ints  # (R,), how many
+    messages: Ints  # (R,)
+    response_retransmissions: Ints  # (R,)
+    users: Ints  # (R,)
+
+    def values(self) -> npt.NDArray[np.float32]:
+        """(132, R) float32 in the catalogue's order; NaN where there is no value, and in the row of OPEN."""
+        columns = _operations(self) | _indicators(self)
+        missing = np.full(len(self.users), np.nan)
+        return np.stack([columns.get(name, missing).astype(np.float32) for name in SIP_CATALOGUE.names])
+
+
+def count(started: Requests, completed: Completions, rows: int) -> Tally:
+    """The tally of `rows` intervals."""
+    size = rows * _N
+    key = completed.row * _N + completed.operation
+    answered = completed.outcome != Outcome.NO_ANSWER
+    provisional = completed.provisional >= 0
+    ringing = _IS_INVITE_IN[completed.operation] & (completed.ringing >= 0)
+    ended = _IS_SUCCESS[completed.outcome] & (completed.session >= 0)
+    classes = np.bincount(key * len(Outcome) + completed.outcome, minlength=size * len(Outcome))
+    return Tally(
+        attempts=np.bincount(started.row * _N + started.operation, minlength=size).reshape(rows, _N),
+        outcomes=classes.reshape(rows, _N, len(Outcome)),
+        retransmissions=_sums(key, completed.retransmissions, size).reshape(rows, _N),
+        bytes=_sums(key, completed.bytes, size).reshape(rows, _N),
+        provisional=quantiles(key[provisional], completed.provisional[provisional], size, MEDIAN).reshape(rows, _N),
+        duration=quantiles(key[answered], completed.duration[answered], size, MEDIAN, P95).reshape(2, rows, _N),
+        ringing=quantiles(completed.row[ringing], completed.ringing[ringing], rows, P95)[0],
+        session=_sums(completed.row[ended], completed.session[ended], rows),
+        sessions=np.bincount(completed.row[ended], minlength=rows),
+        messages=_sums(completed.row, completed.messages, rows),
+        response_retransmissions=_sums(completed.row, completed.response_retransmissions, rows),
+        users=_distinct(started, rows),
+    )
+
+
+def _sums(index: Ints, amount: Ints, size: int) -> Ints:
+    """Exact sums of integers by index (weights of `bincount` would be rounded beyond 2^53)."""
+    total = np.zeros(size, dtype=np.int64)
+    np.add.at(total, index, amount)
+    return total
+
+
+def _distinct(started: Requests, rows: int) -> Ints:
+    """(rows,) different users; those of one row are few and mostly neighbours, so sorting them row by row is quickest."""
+    row, user = started.row[started.known], started.user[started.known]
+    if np.any(row[1:] < row[:-1]):
+        order = np.argsort(row.astype(np.min_scalar_type(rows)), kind="stable")
+        row, user = row[order], user[order]
+    found = np.zeros(rows, dtype=np.int64)
+    count = np.bincount(row, minlength=rows)
+    end = np.cumsum(count)
+    for index in np.flatnonzero(count).tolist():
+        users = np.sort(user[end[index] - count[index] : end[index]])
+        found[index] = 1 + np.count_nonzero(users[1:] != users[:-1])
+    return found
+
+
+def _ratio(numerator: Ints, denominator: Ints) -> Floats:
+    """numerator / denominator, NaN where the denominator is 0."""
+    quotient = np.full(len(numerator), np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
+    return quotient
+
+
+def _seconds(duration: Ints) -> Floats:
+    return np.where(duration < 0, np.nan, duration / _MICRO)
+
+
+def _classes(tally: Tally, operations: tuple[int, ...], classes: tuple[Outcome, ...]) -> Ints:
+    """(R,) outcomes of these classes in these operations."""
+    chosen: Ints = tally.outcomes[:, list(operations)][:, :, list(classes)].sum(axis=(1, 2))
+    return chosen
+
+
+def _operations(tally: Tally) -> dict[str, Floats]:
+    columns: dict[str, Floats] = {}
+    for index, operation in enumerate(OPERATIONS):
+        every = _classes(tally, (index,), tuple(Outcome))
+        figures = {
+            "attempts": tally.attempts[:, index].astype(np.float64),
+            **{share: _ratio(_classes(tally, (index,), classes), every) for share, classes in SHARES.items()},
+            "retransmission_share": _ratio(tally.retransmissions[:, index], every),
+            "provisional_delay": _seconds(tally.provisional[:, index]),
+            "delay_median": _seconds(tally.duration[0, :, index]),
+            "delay_p95": _seconds(tally.duration[1, :, index]),
+            "bytes_mean": _ratio(tally.bytes[:, index], every),
+        }
+        columns |= {f"{operation.key}.{key}": figure for key, figure in figures.items()}
+    return columns
+
+
+def _indicators(tally: Tally) -> dict[str, Floats]:
+    invites = _classes(tally, _INVITES_IN, tuple(Outcome))
+    unredirected = invites - _classes(tally, _INVITES_IN, (Outcome.REDIRECTION,))
+    unchallenged = _classes(tally, _REGISTERS_IN, tuple(o for o in Outcome if o != Outcome.CHALLENGE))
+    every = tally.outcomes.sum(axis=(1, 2))
+    return {
+        "node.ser": _ratio(_classes(tally, _INVITES_IN, (Outcome.OK,)), unredirected),
+        "node.seer": _ratio(_classes(tally, _INVITES_IN, outcomes.EFFECTIVE), unredirected),
+        "node.isa": _ratio(_classes(tally, _INVITES_IN, outcomes.INEFFECTIVE), invites),
+        "node.ira": _ratio(_classes(tally, _REGISTERS_IN, outcomes.REGISTRATION_FAILED), unchallenged),
+        "node.srd_p95": _seconds(tally.ringing),
+        "node.sdt_mean": _ratio(tally.session, tally.sessions * _MICRO),
+        "node.messages": tally.messages.astype(np.float64),
+        "node.bytes": tally.bytes.sum(axis=1).astype(np.float64),
+        "node.users": tally.users.astype(np.float64),
+        "node.response_retransmission_share": _ratio(tally.response_retransmissions, every),
+        "node.forwarded_share": _ratio(tally.attempts[:, _OUT].sum(axis=1), tally.attempts[:, _IN].sum(axis=1)),
+    }

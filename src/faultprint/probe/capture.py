@@ -1,0 +1,198 @@
+"""Capture files → a transactions file: the probe's edge to the disk.
+
+One stretch of coverage is one run of captures without a gap. A silence inside a capture is a time without traffic,
+since somebody listened; only between captures nobody did, if more than JOIN_US lies between the last packet of one
+and the first of the next. Less is taken for one recording that was cut into several files.
+"""
+
+from __future__ import annotations
+
+import gc
+import heapq
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from faultprint.errors import CaptureError, UsageError
+from faultprint.probe.capturefile import read_packets
+from faultprint.probe.clock import SECOND
+from faultprint.probe.core import Probe
+from faultprint.probe.decoder import Decoder
+from faultprint.probe.inference import ENOUGH, Inference
+from faultprint.probe.nodes import Nodes, NodeSpec, format_endpoint, parse_endpoint
+from faultprint.probe.packet import Packet
+from faultprint.probe.parquet import ParquetWriter
+from faultprint.probe.report import ProbedNode, ProbeReport
+from faultprint.tables import COVERAGE_KEY, TRANSACTIONS, Interface
+
+__all__ = ["NodeSpec", "ProbeReport", "probe_captures"]
+
+JOIN_US: Final = 10 * SECOND
+_INFERENCE_PACKETS: Final = 200_000
+_PROGRESS_PACKETS: Final = 4096
+
+Progress = Callable[[int, int], None]
+
+
+def probe_captures(
+    captures: Sequence[Path],
+    out: Path,
+    *,
+    nodes: Sequence[NodeSpec],
+    network: str,
+    key: bytes,
+    peers: Mapping[str, Interface] | None = None,
+    progress: Progress | None = None,
+) -> ProbeReport:
+    """Read captures (several are merged by time) and write the transactions of `nodes` to `out`, all or nothing.
+
+    `key`: 16 to 64 bytes; the same key gives the same hashes. `peers`: ADDRESS[:PORT] → interface where it is known.
+    `progress`: called with bytes read and bytes in all. Raises CaptureError for a file that is no whole capture,
+    UsageError for nodes, peers or a key that cannot be used.
+    """
+    if not captures:
+        raise UsageError("No capture was given; name at least one pcap or pcapng file.")
+    found = _resolve(captures, nodes)
+    given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
+    with _replacing(out) as temporary, temporary.open("wb") as file, _without_garbage_collection():
+        writer = ParquetWriter(file, TRANSACTIONS.columns)
+        probe = Probe({name: ends for name, (ends, _) in found.items()}, network, key, writer.append, given)
+        _read_all(probe, captures, progress)
+        coverage = [[name, network, start, end] for name in found for start, end in probe.stretches]
+        writer.metadata[COVERAGE_KEY] = json.dumps(coverage)
+        writer.close()
+    return _report(probe, found)
+
+
+def _report(probe: Probe, found: Mapping[str, tuple[tuple[bytes, ...], bool]]) -> ProbeReport:
+    taken = probe.transactions
+    return ProbeReport(
+        messages=taken.messages,
+        transactions=taken.rows,
+        retransmissions=taken.retransmissions,
+        duplicates=taken.duplicates,
+        malformed=dict(taken.malformed.most_common()),
+        skipped={reason: count for reason, count in probe.skipped.most_common() if count},
+        nodes={
+            name: ProbedNode(tuple(map(format_endpoint, ends)), inferred) for name, (ends, inferred) in found.items()
+        },
+        open=taken.open,
+        timed_out=taken.timed_out,
+        coverage=tuple(probe.stretches),
+    )
+
+
+def _read_all(probe: Probe, captures: Sequence[Path], progress: Progress | None) -> None:
+    total = sum(path.stat().st_size for path in captures)
+    done = 0
+    feed = probe.feed
+    for number, (packet, alone) in enumerate(_merged(captures)):
+        if alone and probe.now is not None and packet.timestamp - probe.now > JOIN_US:
+            probe.interrupt()
+        feed(*packet)
+        done += len(packet.data) + 16
+        if progress is not None and number % _PROGRESS_PACKETS == 0:
+            progress(min(done, total), total)
+    probe.finish()
+    if progress is not None:
+        progress(total, total)
+
+
+def _merged(captures: Sequence[Path]) -> Iterator[tuple[Packet, bool]]:
+    """The packets of all captures by time, each file opened when its turn comes; True where no other file overlaps."""
+    starts = sorted((_first_time(path), number) for number, path in enumerate(captures))
+    running: list[tuple[int, int, Packet, Iterator[Packet]]] = []
+    waiting = list(reversed(starts))
+    while waiting or running:
+        alone = not running
+        while waiting and (not running or waiting[-1][0] <= running[0][0]):
+            _, number = waiting.pop()
+            packets = read_packets(captures[number])
+            first = next(packets, None)
+            if first is not None:
+                heapq.heappush(running, (first.timestamp, number, first, packets))
+        if not running:
+            continue
+        _, number, packet, packets = running[0]
+        yield packet, alone
+        if len(running) == 1 and not waiting:
+            for packet in packets:
+                yield packet, False
+            return
+        following = next(packets, None)
+        if following is None:
+            heapq.heappop(running)
+        else:
+            heapq.heapreplace(running, (following.timestamp, number, following, packets))
+
+
+def _first_time(path: Path) -> int:
+    packets = read_packets(path)
+    first = next(packets, None)
+    if first is None:
+        raise CaptureError(f"{path} holds no packet, only headers; record it again, or leave it out.")
+    return first.timestamp
+
+
+def _resolve(captures: Sequence[Path], nodes: Sequence[NodeSpec]) -> dict[str, tuple[tuple[bytes, ...], bool]]:
+    """Name → endpoints, and whether they were inferred. Raises UsageError."""
+    if not nodes:
+        raise UsageError("No node was given; name the one to watch with --node NAME or --node NAME=ADDRESS.")
+    found = {spec.name: (tuple(map(parse_endpoint, spec.addresses)), False) for spec in nodes}
+    if len(found) < len(nodes):
+        raise UsageError(
+            "Two nodes have the same name; give each its own, or list all addresses of a node behind one name."
+        )
+    unknown = [spec.name for spec in nodes if not spec.addresses]
+    if len(unknown) > 1:
+        raise UsageError(
+            f"Nodes {unknown[0]!r} and {unknown[1]!r} both lack an address, but only one node can be inferred; "
+            "write NAME=ADDRESS for the others."
+        )
+    for name in unknown:
+        endpoint = _infer(captures, Nodes({other: ends for other, (ends, _) in found.items()}))
+        found[name] = ((endpoint,) if endpoint else (), True)
+    return found
+
+
+def _infer(captures: Sequence[Path], others: Nodes) -> bytes | None:
+    inference = Inference(others)
+    decoder = Decoder(inference.deliver, Counter())
+    for number, (packet, _) in enumerate(_merged(captures)):
+        decoder.frame(*packet)
+        if inference.requests >= ENOUGH or number >= _INFERENCE_PACKETS:
+            break
+    return inference.best()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """As `faultprint.storage.replacing`, which the probe cannot import: with it would come a table library."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written: the folder {path.parent} does not exist; create it first.")
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Nothing the probe makes refers to itself, and walking the open transactions again and again costs a tenth."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,81 @@
+"""The capture's clock: packets whose time stamps make no sense must not move it.
+
+The clock follows the packets. One that is far from it waits until the packets after it have shown who is right: if
+they go on from the new time, so does the clock; if they come back to the old one, the strays are dropped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from faultprint.probe.packet import Packet
+
+SECOND: Final = 1_000_000
+EARLIEST: Final = 631_152_000 * SECOND
+"""1990: there was no capture before."""
+LATEST: Final = 4_102_444_800 * SECOND
+"""2100."""
+BACK: Final = 10 * SECOND
+"""Packets may be this late: several queues and interfaces are not written in strict order."""
+AHEAD: Final = 3600 * SECOND
+"""A silence longer than this must be confirmed."""
+BELIEVABLE: Final = 24 * AHEAD
+"""A longer silence is confirmed by what follows only, not by the end of the capture."""
+CONFIRMING: Final = 8
+"""Packets in a row that agree on a new time."""
+
+ABSURD: Final = "time stamp before 1990 or after 2100"
+STRAY: Final = "time stamp far from its neighbours'"
+
+
+class Clock:
+    """`now` is the time (µs) up to which the capture has been read, or None before the first packet."""
+
+    def __init__(self, skipped: Counter[str], ignore: Callable[[Packet], None]) -> None:
+        self._skipped = skipped
+        self._ignore = ignore
+        self._strays: list[Packet] = []
+        self.now: int | None = None
+        self.low = self.high = -1
+        """Time stamps in between are taken at once."""
+
+    def set(self, timestamp: int) -> None:
+        """Move to the time of a packet that is believed."""
+        self.now = timestamp
+        self.low = timestamp - BACK
+        self.high = timestamp + AHEAD
+
+    def settle(self) -> None:
+        """A packet in time came: those that were not are let go."""
+        for packet in self._strays:
+            self._skipped[STRAY] += 1
+            self._ignore(packet)
+        self._strays.clear()
+
+    @property
+    def unsettled(self) -> bool:
+        return bool(self._strays)
+
+    def doubt(self, packet: Packet) -> list[Packet]:
+        """A packet outside `low` to `high`: the packets to take instead now, in order; mostly none yet."""
+        if not EARLIEST <= packet.timestamp < LATEST:
+            self._skipped[ABSURD] += 1
+            self._ignore(packet)
+            return []
+        if self._strays and not -BACK <= packet.timestamp - self._strays[-1].timestamp <= BELIEVABLE:
+            self.settle()
+        self._strays.append(packet)
+        return self._release() if len(self._strays) >= CONFIRMING else []
+
+    def finish(self) -> list[Packet]:
+        """At the end of the capture: the waiting packets that may be believed."""
+        if self._strays and (self.now is None or 0 <= self._strays[0].timestamp - self.now <= BELIEVABLE):
+            return self._release()
+        self.settle()
+        return []
+
+    def _release(self) -> list[Packet]:
+        strays, self._strays = self._strays, []
+        return strays

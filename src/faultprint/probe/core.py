@@ -1,0 +1,109 @@
+"""The probe without files: timed frames in, rows of the transactions table out. A live source feeds it in the same way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from faultprint.probe.clock import SECOND, Clock
+from faultprint.probe.decoder import Decoder
+from faultprint.probe.identity import Hasher
+from faultprint.probe.naming import Naming
+from faultprint.probe.nodes import Nodes
+from faultprint.probe.packet import Packet
+from faultprint.probe.peers import Peers
+from faultprint.probe.transaction import Row
+from faultprint.probe.transactions import Transactions
+from faultprint.tables import Interface
+
+_TICK_US: Final = SECOND
+_NEVER: Final = -1
+
+
+class Probe:
+    """Feed it frames in the order of capture; finished transactions go to `emit`.
+
+    `nodes`: name → endpoints in wire form (`nodes.parse_endpoint`). `peers`: endpoints whose interface is known.
+    Holds a bounded amount of memory whatever it is fed. Raises UsageError for a bad key or contradicting nodes.
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Sequence[bytes]],
+        network: str,
+        key: bytes,
+        emit: Callable[[Row], None],
+        peers: Mapping[bytes, Interface] | None = None,
+    ) -> None:
+        watched = Nodes(nodes)
+        hasher = Hasher(key)
+        self.transactions = Transactions(watched, network, hasher, Naming(hasher, Peers(watched, peers)), emit)
+        self.skipped: Counter[str] = self.transactions.skipped
+        self.stretches: list[tuple[int, int]] = []
+        """Closed stretches of listening: first packet, just after the last (µs)."""
+        self._decoder = Decoder(self.transactions.take, self.skipped)
+        # Messages in packets whose time is not known are messages still; their packets' own troubles are not counted.
+        self._census = Decoder(self.transactions.count, Counter())
+        self._clock = Clock(self.skipped, lambda packet: self._census.frame(*packet))
+        self._since = _NEVER
+        self._next_tick = _NEVER
+
+    @property
+    def now(self) -> int | None:
+        """Time of the capture, µs."""
+        return self._clock.now
+
+    def feed(self, timestamp: int, link: int, data: bytes) -> None:
+        """One frame: µs since 1970 (UTC), link layer (LINKTYPE_ number), bytes. Never raises on their content."""
+        clock = self._clock
+        if clock.low <= timestamp <= clock.high:
+            if clock.unsettled:
+                clock.settle()
+            self._take(timestamp, link, data)
+        else:
+            for packet in clock.doubt(Packet(timestamp, link, data)):
+                self._take_late(packet)
+
+    def interrupt(self) -> None:
+        """Nobody listened for a while: what is open stays open, and a new stretch begins with the next frame."""
+        for packet in self._clock.finish():
+            self._take_late(packet)
+        self._close()
+
+    def finish(self) -> None:
+        """The listening has ended."""
+        self.interrupt()
+
+    def _take_late(self, packet: Packet) -> None:
+        now = self._clock.now
+        if now is None or packet.timestamp < self._clock.low:
+            # The clock was put back for good: times before and after cannot be compared.
+            self._close()
+            self._clock.set(packet.timestamp)
+        self._take(*packet)
+
+    def _take(self, timestamp: int, link: int, data: bytes) -> None:
+        clock = self._clock
+        now = clock.now
+        if now is None or timestamp > now:
+            clock.set(timestamp)
+            if timestamp >= self._next_tick:
+                self._tick(timestamp)
+        if self._since == _NEVER:
+            self._since = timestamp
+        self._decoder.frame(timestamp, link, data)
+
+    def _tick(self, now: int) -> None:
+        self._decoder.expire(now)
+        self.transactions.tick(now)
+        self._next_tick = now + _TICK_US
+
+    def _close(self) -> None:
+        now = self._clock.now
+        if now is not None and self._since != _NEVER:
+            self._decoder.finish()
+            self.transactions.tick(now)
+            self.transactions.close()
+            self.stretches.append((self._since, now + 1))
+        self._since = self._next_tick = _NEVER

@@ -1,0 +1,259 @@
+"""A SIP message (RFC 3261), read lazily: a header is looked for when somebody asks for it.
+
+Nothing here raises on what the network sends; `Message.defect` names the first rule that a message breaks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from faultprint.probe.bounded import BoundedTable
+from faultprint.probe.header import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA, Header, index_headers
+
+START: Final = re.compile(
+    rb"SIP/2\.0 ([1-6]\d\d)[ \r\n]"
+    rb"|([A-Za-z0-9.!%*_+`'~-]{1,32}) [A-Za-z][A-Za-z0-9+.-]*:[^ \r\n]* SIP/2\.0\r?\n"
+)
+"""A status line (status code in group 1) or a request line (method in group 2)."""
+
+_ALMOST: Final = re.compile(
+    rb"SIP/\d+\.\d+[ \t\r\n]|[!-~]{1,32}[ \t][^\r\n]{0,2048}?[ \t]SIP/\d+\.\d+[ \t]*\r?\n", re.IGNORECASE
+)
+"""A start line that means to be SIP but is not one: extra blanks, another version, no URI (RFC 4475, 3.1.2)."""
+
+_USUAL_VIA: Final = re.compile(rb"\nVia: SIP/2\.0/[A-Z-]+ ([^;, \t\r\n]+)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]+)")
+"""How nearly every Via is written; what it does not match is left to the patterns below."""
+_VIA: Final = re.compile(
+    rb"SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*[\w.!%*+`'~-]+[ \t]+([^;, \t\r\n]+(?:[ \t]*:[ \t]*\d+)?)"
+    rb"((?:[ \t\r\n]*;(?:[^;,\"]|\"(?:[^\"\\]|\\.)*\")*)*)",
+    re.IGNORECASE,
+)
+_BRANCH: Final = re.compile(rb";[ \t\r\n]*branch[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE)
+_TAG: Final = re.compile(rb";[ \t\r\n]*tag[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE)
+_ODD_VIA: Final = re.compile(rb"\nv(?:ia)?[ \t]*:", re.IGNORECASE)
+_HEAD_END: Final = re.compile(rb"\n\r?\n")
+_MAGIC_COOKIE: Final = b"z9hG4bK"
+_MAX_CSEQ: Final = 2**31 - 1
+
+BAD_START: Final = "start line"
+NO_END: Final = "header without end"
+BAD_VIA: Final = "Via"
+BAD_CSEQ: Final = "CSeq"
+BAD_CALL_ID: Final = "Call-ID"
+BAD_FROM: Final = "From"
+BAD_TO: Final = "To"
+BAD_LENGTH: Final = "Content-Length"
+DEFECTS: Final = (BAD_START, NO_END, BAD_VIA, BAD_CSEQ, BAD_CALL_ID, BAD_FROM, BAD_TO, BAD_LENGTH)
+"""Why a message counts as malformed. All but NO_END and BAD_LENGTH keep it out of every transaction."""
+
+
+_SEQUENCES: Final[BoundedTable[bytes, tuple[int, bytes]]] = BoundedTable(1024)
+"""CSeq values read lately: there are few, and reading one takes longer than looking it up."""
+
+
+class Message:
+    """One message: `text` from start line to end of body, `head` the end of the last header line within it.
+
+    `identify` fills in the top Via (sent-by and branch, as far as they tell transactions apart), CSeq, Call-ID and, of
+    a request, From and To.
+    """
+
+    __slots__ = (
+        "_index",
+        "call_id",
+        "cseq",
+        "cseq_method",
+        "defect",
+        "head",
+        "method",
+        "receiver",
+        "sender",
+        "size",
+        "status",
+        "text",
+        "via",
+    )
+    via: tuple[bytes, ...]
+    call_id: bytes
+    cseq: int
+    cseq_method: bytes
+    sender: bytes
+    receiver: bytes
+
+    def __init__(self, text: bytes, method: bytes | None, status: int) -> None:
+        self.text = text
+        self.method = method
+        self.status = status
+        """0: a request."""
+        self.defect: str | None = None
+        self.size = len(text)
+        self._index: dict[bytes, list[bytes]] | None = None
+        end = text.find(b"\r\n\r\n")
+        if end >= 0:
+            self.head = end + 2
+            self._measure(end + 4)
+        else:
+            found = _HEAD_END.search(text)
+            if found:
+                self.head = found.start() + 1
+                self._measure(found.end())
+            else:
+                self.head = len(text)
+                self.defect = NO_END
+
+    def _measure(self, body: int) -> None:
+        """Hold Content-Length against what is there; a datagram's surplus is no part of the message (RFC 3261, 18.3)."""
+        text = self.text
+        at = text.find(b"\nContent-Length: ", 0, self.head)
+        length = text[at + 17 : text.find(b"\r", at)] if at >= 0 else self.get(CONTENT_LENGTH)
+        if length is None:
+            return
+        if not length.isdigit():
+            length = self.get(CONTENT_LENGTH) or b""
+        if length.isdigit() and len(length) < 10 and body + int(length) <= self.size:
+            self.size = body + int(length)
+        else:
+            self.defect = BAD_LENGTH
+
+    def get(self, header: Header) -> bytes | None:
+        """The value of the first such header, folded lines included; None if there is none."""
+        if self._index is None:
+            text, head = self.text, self.head
+            at = text.find(header.line, 0, head)
+            if at >= 0:
+                at += header.size
+            elif header.compact:
+                at = text.find(header.compact, 0, head)
+                if at >= 0:
+                    at += 3
+            if at >= 0:
+                stop = text.find(b"\n", at, head)
+                if stop < 0:
+                    return text[at:head].strip()
+                if text[stop + 1 : stop + 2] not in (b" ", b"\t"):
+                    return text[at:stop].strip()
+            self._index = index_headers(text, head)
+        values = self._index.get(header.name)
+        return values[0] if values else None
+
+    def all(self, header: Header) -> list[bytes]:
+        """The values of every such header, in order."""
+        if self._index is None:
+            at = self.text.find(header.line, 0, self.head)
+            if at >= 0 and self.text.find(header.line, at + 1, self.head) < 0:
+                value = self.get(header)
+                return [] if value is None else [value]
+            self._index = index_headers(self.text, self.head)
+        return self._index.get(header.name, [])
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether more than one hop has signed it: a second Via value."""
+        text, head = self.text, self.head
+        at = text.find(VIA.line, 0, head)
+        if at >= 0 and text.find(VIA.line, at + 1, head) >= 0:
+            return True
+        if at >= 0 and b"," not in text[at : text.find(b"\n", at + 1)]:
+            return False
+        return sum(value.count(b",") + 1 for value in self.all(VIA)) > 1
+
+    def identify(self) -> bool:
+        """Find what names the transaction; False, with `defect` set, if the message belongs to none."""
+        return self._read_via() and self._read_sequence() and self._read_call()
+
+    def _read_via(self) -> bool:
+        """The first Via, in whichever spelling it comes."""
+        text = self.text
+        at = first = text.find(b"\n")
+        usual = _USUAL_VIA.match(text, at, self.head)
+        if usual is None:
+            # Other headers may come before it, and one of those may be a Via in another spelling.
+            at = text.find(VIA.line, first, self.head)
+            if _ODD_VIA.search(text, first, at if at >= 0 else self.head):
+                self._index = index_headers(text, self.head)
+            elif at >= 0:
+                usual = _USUAL_VIA.match(text, at, self.head)
+        if usual is not None:
+            self.via = usual.groups()
+            return True
+        found = _VIA.match(self.get(VIA) or b"")
+        if found is None:
+            return self._broken(BAD_VIA)
+        branch = _BRANCH.search(found[2])
+        if branch and branch[1].startswith(_MAGIC_COOKIE) and branch[1] != _MAGIC_COOKIE:
+            self.via = (found[1], branch[1])
+        else:
+            # RFC 2543: the branch need not be unique; 17.2.3 of RFC 3261 adds what makes it so.
+            self.via = (found[1], branch[1] if branch else b"", tag_of(self.get(FROM) or b"") or b"")
+        return True
+
+    def _read_sequence(self) -> bool:
+        text = self.text
+        at = text.find(b"\nCSeq: ", 0, self.head)
+        known = _SEQUENCES.get(text[at + 7 : text.find(b"\r", at)]) if at >= 0 else None
+        if known is None:
+            value = self.get(CSEQ) or b""
+            parts = value.split()
+            if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 12 or int(parts[0]) > _MAX_CSEQ:
+                return self._broken(BAD_CSEQ)
+            known = int(parts[0]), parts[1]
+            _SEQUENCES.put(value, known)
+        self.cseq, self.cseq_method = known
+        if self.method is not None and self.method != self.cseq_method:
+            return self._broken(BAD_CSEQ)
+        return True
+
+    def _read_call(self) -> bool:
+        text = self.text
+        at = text.find(b"\nCall-ID: ", 0, self.head)
+        call_id = text[at + 10 : text.find(b"\r", at)] if at >= 0 else self.get(CALL_ID)
+        if not call_id or call_id[0] in b" \t\r\n" or call_id[-1] in b" \t\r\n":
+            call_id = self.get(CALL_ID)
+            if not call_id:
+                return self._broken(BAD_CALL_ID)
+        self.call_id = call_id
+        if self.method is not None:
+            self.sender = self.get(FROM) or b""
+            if b":" not in self.sender:
+                return self._broken(BAD_FROM)
+            self.receiver = self.get(TO) or b""
+            if b":" not in self.receiver:
+                return self._broken(BAD_TO)
+        return True
+
+    def _broken(self, defect: str) -> bool:
+        self.defect = defect
+        return False
+
+
+def tag_of(address: bytes) -> bytes | None:
+    """The tag parameter of a From or To value, or None."""
+    parameters = address.rfind(b">") + 1
+    if parameters == len(address):
+        return None
+    found = _TAG.search(address, parameters)
+    return found[1] if found else None
+
+
+def read_datagram(data: bytes, at: int, end: int) -> Message | None:
+    """The SIP message in `data[at:end]`, or None if it is none. Blank lines before it are allowed (RFC 3261, 7.5)."""
+    found = START.match(data, at, end)
+    if found is None:
+        while at < end and data[at] in b"\r\n":
+            at += 1
+        found = START.match(data, at, end)
+        if found is None:
+            return _almost(data, at, end)
+    status = found[1]
+    if status:
+        return Message(data[at:end], None, int(status))
+    return Message(data[at:end], found[2], 0)
+
+
+def _almost(data: bytes, at: int, end: int) -> Message | None:
+    if _ALMOST.match(data, at, end) is None:
+        return None
+    message = Message(data[at:end], b"", 0)
+    message.defect = BAD_START
+    return message

@@ -1,0 +1,79 @@
+"""Which reference point a leg belongs to (TS 23.002): Gm towards user equipment, Mw towards another CSCF.
+
+Addresses alone do not say it, so what passes does. Strongest evidence first:
+
+  given       the peer's interface was named
+  node        the peer is itself a watched node: Mw
+  core        it sent a request that another hop had already signed (two Via values), or was sent a REGISTER: Mw
+  equipment   it sent a REGISTER, or opened a dialog, as the first hop: Gm
+  crowd       it opened dialogs as the first hop, without a REGISTER, for more than MANY_USERS subscribers: Mw
+
+A peer of which nothing is known yet is `unknown`. Evidence counts from the message that brings it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from faultprint.probe.bounded import BoundedTable
+from faultprint.probe.message import Message
+from faultprint.probe.nodes import Nodes, Watch
+from faultprint.tables import Direction, Interface
+
+MANY_USERS: Final = 8
+_MAX_PEERS: Final = 32_768
+_MAX_CROWDS: Final = 1024
+_OPENING: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"MESSAGE", b"PUBLISH"})
+"""Requests that user equipment starts with; a NOTIFY or OPTIONS of the core is a first hop's, too."""
+
+
+class Peers:
+    """Learns from every request that starts a transaction; asked about its leg in the same breath."""
+
+    def __init__(self, nodes: Nodes, given: Mapping[bytes, Interface] | None = None) -> None:
+        self._nodes = nodes
+        self._given = dict(given or {})
+        self._known: BoundedTable[bytes, Interface] = BoundedTable(_MAX_PEERS)
+        self._registering: BoundedTable[bytes, bool] = BoundedTable(_MAX_PEERS)
+        self._crowds: BoundedTable[bytes, set[int]] = BoundedTable(_MAX_CROWDS)
+
+    def interface(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> Interface:
+        """The interface of a request's leg, as seen from `watch`."""
+        peer = watch.peer
+        if self._given and (given := self._given.get(peer)):
+            return given
+        known = self._known.get(peer)
+        if known is Interface.MW:
+            return known
+        learned = self._learn(watch, message, in_dialog, user)
+        if learned is not None and learned is not known:
+            self._known.put(peer, learned)
+            return learned
+        return known or Interface.UNKNOWN
+
+    def _learn(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> Interface | None:
+        if watch.direction is Direction.OUT:
+            return Interface.MW if message.method == b"REGISTER" or self._is_node(watch.peer) else None
+        if self._is_node(watch.peer) or message.forwarded:
+            return Interface.MW
+        if message.method == b"REGISTER":
+            self._crowds.pop(watch.peer, None)
+            self._registering.put(watch.peer, True)
+            return Interface.GM
+        if in_dialog or message.method not in _OPENING:
+            return None
+        return Interface.MW if self._crowded(watch.peer, user) else Interface.GM
+
+    def _is_node(self, peer: bytes) -> bool:
+        return self._nodes.holds(peer)
+
+    def _crowded(self, peer: bytes, user: int | None) -> bool:
+        if user is None or peer in self._registering:
+            return False
+        crowd = self._crowds.get(peer)
+        if crowd is None:
+            crowd = set()
+            self._crowds.put(peer, crowd)
+        crowd.add(user)
+        return len(crowd) > MANY_USERS

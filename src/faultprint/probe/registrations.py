@@ -1,0 +1,57 @@
+"""Bindings of subscribers as the REGISTER transactions of a node show them (RFC 3261, section 10)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from faultprint.probe.bounded import BoundedTable
+from faultprint.probe.header import CONTACT, EXPIRES
+from faultprint.probe.message import Message
+from faultprint.tables import Method
+
+MAX_BINDINGS: Final = 65_536
+DEFAULT_S: Final = 3600
+"""What the RFC suggests where neither side names an expiry."""
+_LONGEST_S: Final = 2**32 - 1
+_EXPIRES: Final = re.compile(rb";[ \t]*expires[ \t]*=[ \t]*\"?(\d{1,10})", re.IGNORECASE)
+
+
+def expiry_of(message: Message) -> int | None:
+    """The longest expiry among the contacts, else that of the Expires header; seconds; None if neither is there.
+
+    `Contact: *` removes all bindings and counts as 0.
+    """
+    contacts = message.all(CONTACT)
+    if contacts and contacts[0] == b"*":
+        return 0
+    own = [int(value) for contact in contacts for value in _EXPIRES.findall(contact)]
+    if own:
+        return min(max(own), _LONGEST_S)
+    header = message.get(EXPIRES)
+    return min(int(header), _LONGEST_S) if header and header.isdigit() and len(header) <= 10 else None
+
+
+class Registrations:
+    """Who is registered until when, for all nodes; the longest untouched go first when there are too many."""
+
+    def __init__(self) -> None:
+        self._bindings: BoundedTable[int, int] = BoundedTable(MAX_BINDINGS)
+
+    def method(self, binding: int, now: int, message: Message) -> Method:
+        """Which kind of REGISTER this is. `binding` stands for the subscriber at the node.
+
+        A refresh is one whose subscriber has a live binding, so that the answer to a challenge of an initial
+        registration is initial as well. A binding made before the capture began is not known.
+        """
+        if expiry_of(message) == 0:
+            return Method.REGISTER_DEREGISTRATION
+        return Method.REGISTER_REFRESH if self._bindings.get(binding, now) > now else Method.REGISTER_INITIAL
+
+    def succeeded(self, binding: int, now: int, kind: Method, response: Message) -> None:
+        """A REGISTER of this kind drew a 2xx."""
+        if kind is Method.REGISTER_DEREGISTRATION:
+            self._bindings.pop(binding, None)
+            return
+        granted = expiry_of(response)
+        self._bindings.put(binding, now + (DEFAULT_S if granted is None else granted) * 1_000_000)

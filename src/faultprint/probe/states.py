@@ -1,0 +1,142 @@
+"""The states of a SIP transaction as an observer beside the wire sees them (RFC 3261, section 17; RFC 6026).
+
+The observer sees both sides at once, so client and server transaction are one; what the RFC does by four machines is
+one table here: (is it an INVITE, state, event) → (next state, effect). A state's timer is the queue in which its
+transactions wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+
+class State(IntEnum):
+    CALLING = 0
+    """No answer yet (the RFC's Calling or Trying)."""
+    PROCEEDING = 1
+    """A provisional answer came."""
+    COMPLETED = 2
+    """A final answer came; for an INVITE one that is no 2xx, not acknowledged yet."""
+    ACCEPTED = 3
+    """An INVITE's 2xx came (RFC 6026), not acknowledged yet."""
+    CONFIRMED = 4
+    """The ACK came."""
+    TIMED_OUT = 5
+    """No final answer came in time."""
+
+
+class Event(IntEnum):
+    REQUEST = 0
+    """The request again."""
+    ACK = 1
+    PROVISIONAL = 2
+    SUCCESS = 3
+    """2xx."""
+    FAILURE = 4
+    """3xx to 6xx."""
+    TIMER = 5
+
+
+class Effect(IntEnum):
+    NOTE = 0
+    """Count the message, no more."""
+    REPEAT = 1
+    """Count a retransmission of the request."""
+    PROGRESS = 2
+    """Note the provisional answer; count a retransmission if it is one seen before."""
+    ANSWER = 3
+    """Note the final answer."""
+    ANSWER_AGAIN = 4
+    """Count a retransmission of the answer, unless it is another answer (a fork's)."""
+    TIME_OUT = 5
+    FORGET = 6
+
+
+class Queue(IntEnum):
+    """Where a transaction waits, each in order of its deadline."""
+
+    WAITING = 0
+    RINGING = 1
+    DONE = 2
+
+
+T1_US: Final = 500_000
+DURATION_US: Final[Mapping[Queue, int]] = {
+    Queue.WAITING: 64 * T1_US,  # Timers B and F
+    Queue.RINGING: 181_000_000,  # Timer C: more than three minutes since the last provisional answer (16.6, step 11)
+    Queue.DONE: 64 * T1_US,  # Timers D, H, I, J, K, L at their longest: what still comes belongs to it
+}
+
+_S, _E = State, Event
+_ANSWERED: Final = {
+    _E.PROVISIONAL: Effect.NOTE,
+    _E.SUCCESS: Effect.ANSWER_AGAIN,
+    _E.FAILURE: Effect.ANSWER_AGAIN,
+    _E.REQUEST: Effect.REPEAT,
+    _E.TIMER: Effect.FORGET,
+}
+
+
+def _open(state: State, success: State) -> dict[tuple[State, Event], tuple[State, Effect]]:
+    return {
+        (state, _E.REQUEST): (state, Effect.REPEAT),
+        (state, _E.ACK): (state, Effect.NOTE),
+        (state, _E.PROVISIONAL): (_S.PROCEEDING, Effect.PROGRESS),
+        (state, _E.SUCCESS): (success, Effect.ANSWER),
+        (state, _E.FAILURE): (_S.COMPLETED, Effect.ANSWER),
+        (state, _E.TIMER): (_S.TIMED_OUT, Effect.TIME_OUT),
+    }
+
+
+def _closed(state: State, acknowledged: State) -> dict[tuple[State, Event], tuple[State, Effect]]:
+    rows = {(state, event): (state, effect) for event, effect in _ANSWERED.items()}
+    return rows | {(state, _E.ACK): (acknowledged, Effect.NOTE)}
+
+
+# What comes after the timer no longer changes the outcome.
+_LATE: Final = {
+    (_S.TIMED_OUT, event): (_S.TIMED_OUT, Effect.NOTE) for event in (_E.ACK, _E.PROVISIONAL, _E.SUCCESS, _E.FAILURE)
+} | {
+    (_S.TIMED_OUT, _E.REQUEST): (_S.TIMED_OUT, Effect.REPEAT),
+    (_S.TIMED_OUT, _E.TIMER): (_S.TIMED_OUT, Effect.FORGET),
+}
+
+Transitions = Mapping[tuple[State, Event], tuple[State, Effect]]
+Dense = tuple[tuple[tuple[State, Effect], ...], ...]
+
+INVITE: Final[Transitions] = (
+    _open(_S.CALLING, _S.ACCEPTED)
+    | _open(_S.PROCEEDING, _S.ACCEPTED)
+    | _closed(_S.COMPLETED, _S.CONFIRMED)
+    | _closed(_S.ACCEPTED, _S.CONFIRMED)
+    | _closed(_S.CONFIRMED, _S.CONFIRMED)
+    | _LATE
+)
+NON_INVITE: Final[Transitions] = (
+    _open(_S.CALLING, _S.COMPLETED) | _open(_S.PROCEEDING, _S.COMPLETED) | _closed(_S.COMPLETED, _S.COMPLETED) | _LATE
+)
+
+
+def dense(transitions: Transitions) -> Dense:
+    """The same, indexed by state and then event, which is quicker; a state that is never reached has an empty row."""
+    return tuple(
+        tuple(transitions[state, event] for event in Event) if (state, Event.TIMER) in transitions else ()
+        for state in State
+    )
+
+
+def _queue(invite: bool, state: State) -> Queue:
+    if state >= State.COMPLETED:
+        return Queue.DONE
+    return Queue.RINGING if invite and state is State.PROCEEDING else Queue.WAITING
+
+
+QUEUES: Final = tuple(tuple(_queue(invite, state) for state in State) for invite in (False, True))
+"""Whether it is an INVITE, then its state → the queue it waits in."""
+
+EVENTS: Final = tuple(
+    Event.PROVISIONAL if status < 200 else Event.SUCCESS if status < 300 else Event.FAILURE for status in range(700)
+)
+"""Status code → event."""

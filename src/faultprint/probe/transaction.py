@@ -1,0 +1,100 @@
+"""One transaction on one leg, and what each watched node at its ends calls it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from faultprint.probe.nodes import Node
+from faultprint.probe.states import DURATION_US, Dense, Queue, State
+from faultprint.tables import Protocol
+
+_MAX_UINT32: Final = 2**32 - 1
+_SIP: Final = Protocol.SIP.value
+
+Row = tuple[str | int | None, ...]
+"""Values in the order of the columns of `faultprint.tables.TRANSACTIONS`."""
+
+
+class Side(NamedTuple):
+    """The transaction as one watched node sees it; the words are the table's."""
+
+    node: Node
+    interface: str
+    direction: str
+    method: str
+    session_us: int | None
+
+
+class Transaction:
+    """A transaction under way. Times are µs; see `faultprint.tables.TRANSACTIONS` for the meanings."""
+
+    __slots__ = (
+        "ack_key",
+        "bytes",
+        "completion",
+        "deadline",
+        "dialog",
+        "final_to",
+        "messages",
+        "provisional",
+        "queue",
+        "response_retransmissions",
+        "responses",
+        "retransmissions",
+        "ringing",
+        "sides",
+        "start",
+        "state",
+        "status",
+        "table",
+        "user",
+    )
+
+    def __init__(
+        self, start: int, table: Dense, user: int | None, dialog: int, sides: tuple[Side, ...], size: int
+    ) -> None:
+        self.start = start
+        self.table = table
+        self.state: State = State.CALLING
+        self.queue: Queue = Queue.WAITING
+        self.deadline = start + DURATION_US[Queue.WAITING]
+        self.user = user
+        self.dialog = dialog
+        self.sides = sides
+        self.provisional: int | None = None
+        self.ringing: int | None = None
+        self.completion: int | None = None
+        self.status: int | None = None
+        self.final_to: bytes | None = None
+        """The To tag of an INVITE's final answer: it tells a fork's answer from a repeated one."""
+        self.ack_key: int | None = None
+        """Where a 2xx's ACK looks for this INVITE."""
+        self.responses: tuple[int, ...] = ()
+        """Hashes of the responses seen."""
+        self.retransmissions = 0
+        self.response_retransmissions = 0
+        self.messages = 1
+        self.bytes = size
+
+    def row(self, side: Side, network: str) -> Row:
+        """The row that `side`'s node gets."""
+        return (
+            side.node.name,
+            network,
+            side.interface,
+            side.direction,
+            _SIP,
+            side.method,
+            self.start,
+            self.user,
+            self.dialog,
+            side.session_us,
+            self.provisional,
+            self.ringing,
+            self.completion,
+            self.status,
+            min(self.retransmissions, _MAX_UINT32),
+            min(self.response_retransmissions, _MAX_UINT32),
+            min(self.messages, _MAX_UINT32),
+            min(self.bytes, _MAX_UINT32),
+        )

@@ -1,0 +1,222 @@
+"""Messages → transactions: requests and responses paired on their leg, by the table in `states`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from faultprint.probe.duplicates import Duplicates
+from faultprint.probe.header import TO
+from faultprint.probe.identity import Hasher
+from faultprint.probe.message import Message, tag_of
+from faultprint.probe.naming import Naming
+from faultprint.probe.nodes import Leg, Nodes
+from faultprint.probe.states import DURATION_US, EVENTS, INVITE, NON_INVITE, QUEUES, Effect, Event, Queue, dense
+from faultprint.probe.transaction import Row, Transaction
+
+MAX_TRANSACTIONS: Final = 20_000
+"""Held at once. When there are more, completed ones leave before their time, then the oldest open ones."""
+_MAX_RESPONSES: Final = 16
+
+FOREIGN: Final = "message that no watched node sent or received"
+NO_REQUEST: Final = "response without its request"
+NO_INVITE: Final = "ACK without its INVITE"
+CROWDED: Final = "transactions beyond memory"
+
+_INVITE: Final = dense(INVITE)
+_NON_INVITE: Final = dense(NON_INVITE)
+
+
+class Transactions:
+    """Takes messages in the order of capture, gives each transaction to `emit` when nothing more can belong to it."""
+
+    def __init__(self, nodes: Nodes, network: str, hasher: Hasher, naming: Naming, emit: Callable[[Row], None]) -> None:
+        self._nodes = nodes
+        self._network = network
+        self._hasher = hasher
+        self._naming = naming
+        self._emit = emit
+        self._duplicates = Duplicates()
+        self._queues: tuple[dict[int, Transaction], ...] = ({}, {}, {})
+        self._unacknowledged: dict[int, int] = {}
+        # Indexed by Effect.
+        self._effects = (self._note, self._repeat, self._progress, self._answer, self._answer_again)
+        self.messages = 0
+        self.duplicates = 0
+        self.retransmissions = 0
+        self.rows = 0
+        self.open = 0
+        self.timed_out = 0
+        self.malformed: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+
+    def count(self, timestamp: int, wire: bytes, message: Message) -> None:
+        """A message whose time is not known."""
+        self.messages += 1
+
+    def take(self, timestamp: int, wire: bytes, message: Message) -> None:
+        """One SIP message on the leg `wire` (see Decoder)."""
+        self.messages += 1
+        if self._duplicates.seen(timestamp, wire, message.text):
+            self.duplicates += 1
+            return
+        usable = message.method != b"" and message.identify()
+        if message.defect is not None:
+            self.malformed[message.defect] += 1
+        if not usable:
+            return
+        leg = self._nodes.leg(wire)
+        if not leg.watches:
+            self.skipped[FOREIGN] += 1
+            return
+        method = message.cseq_method
+        is_ack = method == b"ACK"
+        key = hash((leg.pair, message.via, message.call_id, message.cseq, b"INVITE" if is_ack else method))
+        waiting, ringing, done = self._queues
+        transaction = waiting.get(key) or ringing.get(key) or done.get(key)
+        if message.status:
+            if transaction is None:
+                self.skipped[NO_REQUEST] += 1
+            else:
+                self._apply(timestamp, key, transaction, EVENTS[message.status], message, leg)
+        elif is_ack:
+            if transaction is None:
+                # The ACK of a 2xx is a transaction of its own to the RFC; here it belongs to its INVITE.
+                key = self._unacknowledged.get(_ack_key(leg, message), 0)
+                transaction = done.get(key)
+            if transaction is None:
+                self.skipped[NO_INVITE] += 1
+            else:
+                self._apply(timestamp, key, transaction, Event.ACK, message, leg)
+        elif transaction is None:
+            self._start(timestamp, key, leg, message)
+        else:
+            self._apply(timestamp, key, transaction, Event.REQUEST, message, leg)
+
+    def tick(self, now: int) -> None:
+        """Let the timers run to `now`, the time of the capture."""
+        for queue in self._queues:
+            expired = []
+            for key, transaction in queue.items():
+                if transaction.deadline > now:
+                    break
+                expired.append(key)
+            for key in expired:
+                self._expire(key, queue[key])
+
+    def close(self) -> None:
+        """The listening ends or is interrupted: give out everything, what has no outcome as open."""
+        for queue in self._queues:
+            for transaction in queue.values():
+                self._give_out(transaction)
+            queue.clear()
+
+    def _start(self, timestamp: int, key: int, leg: Leg, message: Message) -> None:
+        if sum(map(len, self._queues)) >= MAX_TRANSACTIONS:
+            self._make_room()
+        dialog = self._hasher.call(message.call_id)
+        user, sides = self._naming.sides(timestamp, message, leg.watches, dialog)
+        table = _INVITE if message.method == b"INVITE" else _NON_INVITE
+        self._queues[Queue.WAITING][key] = Transaction(timestamp, table, user, dialog, sides, message.size)
+
+    def _apply(
+        self, timestamp: int, key: int, transaction: Transaction, event: Event, message: Message, leg: Leg
+    ) -> None:
+        transaction.messages += 1
+        transaction.bytes += message.size
+        transaction.state, effect = transaction.table[transaction.state][event]
+        self._effects[effect](timestamp, transaction, message, leg, key)
+        queue = QUEUES[transaction.table is _INVITE][transaction.state]
+        if queue is not transaction.queue or (queue is Queue.RINGING and event is Event.PROVISIONAL):
+            self._move(key, transaction, queue, timestamp)
+
+    def _move(self, key: int, transaction: Transaction, queue: Queue, since: int) -> None:
+        del self._queues[transaction.queue][key]
+        transaction.queue = queue
+        transaction.deadline = since + DURATION_US[queue]
+        self._queues[queue][key] = transaction
+
+    def _expire(self, key: int, transaction: Transaction) -> None:
+        transaction.state, effect = transaction.table[transaction.state][Event.TIMER]
+        if effect is Effect.TIME_OUT:
+            transaction.completion = transaction.deadline
+            self._move(key, transaction, Queue.DONE, transaction.deadline)
+        else:
+            del self._queues[transaction.queue][key]
+            self._give_out(transaction)
+
+    def _give_out(self, transaction: Transaction) -> None:
+        if transaction.ack_key is not None:
+            self._unacknowledged.pop(transaction.ack_key, None)
+        for side in transaction.sides:
+            self.rows += 1
+            if transaction.completion is None:
+                self.open += 1
+            elif transaction.status is None:
+                self.timed_out += 1
+            self._emit(transaction.row(side, self._network))
+
+    def _make_room(self) -> None:
+        """Forget a sixteenth: the completed first, as only their late retransmissions are lost."""
+        excess = MAX_TRANSACTIONS // 16
+        for queue in (Queue.DONE, Queue.WAITING, Queue.RINGING):
+            waiting = self._queues[queue]
+            for key in list(waiting)[:excess]:
+                self._give_out(waiting.pop(key))
+                excess -= 1
+                if queue is not Queue.DONE:
+                    self.skipped[CROWDED] += 1
+
+    # What an effect of the state table does.
+
+    def _note(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+        """The message is counted already."""
+
+    def _repeat(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+        transaction.retransmissions += 1
+        self.retransmissions += 1
+
+    def _progress(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+        if transaction.provisional is None:
+            transaction.provisional = timestamp
+        if transaction.ringing is None and 180 <= message.status < 190:
+            transaction.ringing = timestamp
+        self._is_repeated(transaction, message)
+
+    def _answer(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+        transaction.completion = timestamp
+        transaction.status = message.status
+        transaction.responses += (hash(message.text),)
+        invite = transaction.table is _INVITE
+        if invite:
+            transaction.final_to = tag_of(message.get(TO) or b"")
+        if 200 <= message.status < 300:
+            if invite:
+                transaction.ack_key = _ack_key(leg, message)
+                self._unacknowledged[transaction.ack_key] = key
+                self._naming.answered(timestamp, transaction.sides, transaction.dialog)
+            elif message.cseq_method == b"REGISTER":
+                self._naming.registered(timestamp, transaction.sides, transaction.user, message)
+
+    def _answer_again(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+        if self._is_repeated(transaction, message) or message.status != transaction.status:
+            return
+        if transaction.table is _NON_INVITE or tag_of(message.get(TO) or b"") == transaction.final_to:
+            transaction.response_retransmissions += 1
+            self.retransmissions += 1
+
+    def _is_repeated(self, transaction: Transaction, message: Message) -> bool:
+        """Count a response whose very bytes came before."""
+        mark = hash(message.text)
+        if mark in transaction.responses:
+            transaction.response_retransmissions += 1
+            self.retransmissions += 1
+            return True
+        if len(transaction.responses) < _MAX_RESPONSES:
+            transaction.responses += (mark,)
+        return False
+
+
+def _ack_key(leg: Leg, message: Message) -> int:
+    return hash((leg.pair, message.call_id, message.cseq))

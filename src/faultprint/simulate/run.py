@@ -1,0 +1,179 @@
+"""Networks → transactions.parquet and labels.parquet."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from faultprint import storage
+from faultprint.errors import UsageError
+from faultprint.simulate.disturbances import A_DAY, draw_disturbances
+from faultprint.simulate.exchanges import Exchanges
+from faultprint.simulate.faults import FAULTS
+from faultprint.simulate.legs import to_rows
+from faultprint.simulate.networks import Network, draw_network
+from faultprint.simulate.plan import Episode
+from faultprint.simulate.population import draw_population
+from faultprint.simulate.rates import draw_curve
+from faultprint.simulate.schedule import draw_episodes, labels
+from faultprint.simulate.traffic import Event, generate
+from faultprint.simulate.world import World
+from faultprint.tables import COVERAGE_KEY, LABELS, NORMAL, RECOVERY
+
+START: Final = datetime(2026, 1, 5, tzinfo=UTC)
+"""A Monday."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationReport:
+    """What was written: rows of transactions, networks, days of each, episodes by fault, seconds that it took."""
+
+    rows: int
+    networks: int
+    days: float
+    episodes: dict[str, int]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def network_of(index: int, seed: int, load: float = 1.0) -> Network:
+    """Network `index` of `seed`, whatever other networks there are."""
+    return draw_network(index, np.random.default_rng(_seeds(index, seed)[0]), load)
+
+
+def simulate_network(
+    index: int,
+    days: float,
+    seed: int,
+    *,
+    episodes_per_day: float = 5.0,
+    disturbances_per_day: float = A_DAY,
+    start: datetime = START,
+    load: float = 1.0,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Transactions (in order of start) and labels of one network, in memory. Raises UsageError."""
+    _check(index, days, episodes_per_day, start)
+    _, place_seed, plan_seed, way_seed, traffic_seed = _seeds(index, seed)
+    world = build_world(network_of(index, seed, load), days, start, np.random.default_rng(place_seed))
+    rng = np.random.default_rng(plan_seed)
+    episodes = draw_episodes(world, episodes_per_day, way_seed, rng)
+    rows = happen(world, episodes, start, np.random.default_rng(traffic_seed), disturbances_per_day)
+    return rows, labels(episodes, world, start)
+
+
+def build_world(network: Network, days: float, start: datetime, rng: np.random.Generator) -> World:
+    """A network with subscribers and a daily curve for `days`."""
+    span = days * 86_400
+    curve = draw_curve(network.load, start, span, rng)
+    return World(network, draw_population(network, curve, rng), curve)
+
+
+def happen(
+    world: World,
+    episodes: list[Episode],
+    start: datetime,
+    rng: np.random.Generator,
+    disturbances_per_day: float = A_DAY,
+) -> pl.DataFrame:
+    """The transactions of a world in which `episodes` come to pass."""
+    events: list[Event] = []
+    injected: list[Exchanges] = []
+    for disturbance, moment in draw_disturbances(world.span, rng, disturbances_per_day):
+        if disturbance.effect:
+            events.append(Event(moment, disturbance.effect))
+        if disturbance.inject:
+            injected.append(disturbance.inject(moment, world, rng))
+    for episode in episodes:
+        fault = FAULTS[episode.fault]
+        events.append(Event(episode, fault.effect))
+        if fault.inject:
+            injected.append(fault.inject(episode, world, rng))
+    return to_rows(generate(world, events, injected, rng), world, start, rng)
+
+
+def simulate(
+    out: Path,
+    *,
+    networks: int,
+    days: float,
+    seed: int,
+    first: int = 0,
+    episodes_per_day: float = 5.0,
+    start: datetime = START,
+    load: float = 1.0,
+    progress: Progress | None = None,
+) -> SimulationReport:
+    """Write out/transactions.parquet and out/labels.parquet of networks `first` to `first + networks − 1`.
+
+    Rows are in order of node and start. One network at a time is held in memory; both files appear, or neither does.
+    Raises UsageError.
+    """
+    began = time.monotonic()
+    if networks < 1:
+        raise UsageError(f"{networks} networks cannot be simulated; ask for at least 1.")
+    _check(first, days, episodes_per_day, start)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be made a folder ({error.strerror}); give another one.") from error
+    truths, rows = [], 0
+    indices = sorted(range(first, first + networks), key=lambda i: network_of(i, seed).node)
+    with tempfile.TemporaryDirectory(prefix=".simulate.", dir=out) as folder:
+        parts = []
+        for done, index in enumerate(indices, 1):
+            part, truth = simulate_network(index, days, seed, episodes_per_day=episodes_per_day, start=start, load=load)
+            truths.append(truth)
+            rows += part.height
+            parts.append(Path(folder) / f"{done:06d}.parquet")
+            part.write_parquet(parts[-1], compression="lz4", statistics=False)
+            if progress:
+                progress(done, networks)
+        coverage = [_coverage(network_of(index, seed), days, start) for index in indices]
+        truth = pl.concat(truths)
+        with storage.replacing(out / "transactions.parquet") as temporary:
+            pl.scan_parquet(parts, glob=False).sink_parquet(
+                temporary,
+                compression="zstd",
+                maintain_order=True,
+                metadata={COVERAGE_KEY: json.dumps(coverage)},
+            )
+            storage.write(truth, LABELS, out / "labels.parquet")
+    faults = Counter(word for word in truth["condition"].to_list() if word not in (NORMAL, RECOVERY))
+    episodes = {name: faults[name] for name in FAULTS}
+    return SimulationReport(rows, networks, days, episodes, time.monotonic() - began)
+
+
+def _seeds(index: int, seed: int) -> list[np.random.SeedSequence]:
+    """Five independent seeds of a network that depend on nothing but (seed, index)."""
+    return np.random.SeedSequence(seed, spawn_key=(index,)).spawn(5)
+
+
+def _coverage(network: Network, days: float, start: datetime) -> list[Any]:
+    begin = round(start.timestamp() * 1e6)
+    return [network.node, network.name, begin, begin + round(days * 86_400 * 1e6)]
+
+
+def _check(index: int, days: float, episodes_per_day: float, start: datetime) -> None:
+    if not 0 < days <= 100:
+        raise UsageError(f"{days:g} days cannot be simulated; give more than 0 and at most 100.")
+    if index < 0:
+        raise UsageError(f"{index} is no number of a network; count from 0.")
+    if episodes_per_day < 0:
+        raise UsageError(f"{episodes_per_day:g} episodes a day are impossible; give 0 or more.")
+    if start.utcoffset() != timedelta(0):
+        raise UsageError(f"start {start.isoformat()} is not in UTC; give a time with a zero offset.")

@@ -1,0 +1,1 @@
+"""The networks that turn windows into vectors, and their ONNX graphs."""

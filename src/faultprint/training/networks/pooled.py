@@ -1,0 +1,81 @@
+"""The default network: one small encoder for every minute, pooling over the window, a head.
+
+Each span (the minute itself, the trailing means over 10 and over 30 minutes) has an encoder of its own, so that a code
+never mixes what reaches back differently far, and a window's vector depends on its own minutes alone. LayerNorm, not
+BatchNorm: batch statistics over one network's windows would act as a hidden normalisation that is gone at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+WIDE: Final = 96
+CODE: Final = 48
+HEAD: Final = 160
+DIMENSIONS: Final = 32
+
+
+class SpanLinear(nn.Module):
+    """A linear layer for each of S spans at once: (S, N, inputs) → (S, N, outputs)."""
+
+    def __init__(self, spans: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(spans, inputs, outputs))
+        self.bias = nn.Parameter(torch.zeros(spans, 1, outputs))
+        for i in range(spans):
+            nn.init.kaiming_normal_(self.weight.data[i].T, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class PooledNetwork(nn.Module):
+    """Inputs of minutes (N, S · I) → codes (N, S, H) by `encode`; pooled codes (B, 3 · S · H) → vectors (B, D) by `head`."""
+
+    def __init__(self, inputs: int, spans: Sequence[int], window: int, dimensions: int = DIMENSIONS) -> None:
+        super().__init__()
+        self.inputs, self.spans, self.window, self.dimensions = inputs, tuple(spans), window, dimensions
+        count = len(self.spans)
+        self.first = SpanLinear(count, inputs, WIDE)
+        self.norm = nn.LayerNorm(WIDE)
+        self.second = SpanLinear(count, WIDE, CODE)
+        self.head_first = nn.Linear(3 * count * CODE, HEAD)
+        self.head_norm = nn.LayerNorm(HEAD)
+        self.head_second = nn.Linear(HEAD, dimensions)
+
+    def encode(self, minutes: Tensor) -> Tensor:
+        """(N, S · I) → (N, S, H), not negative."""
+        x = minutes.view(len(minutes), len(self.spans), self.inputs).transpose(0, 1)
+        hidden = torch.relu(self.norm(self.first(x)))
+        return torch.relu(self.second(hidden)).transpose(0, 1)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """(B, 3 · S · H) → (B, D)."""
+        hidden = torch.relu(self.head_norm(self.head_first(pooled)))
+        vectors: Tensor = self.head_second(hidden)
+        return vectors
+
+    def pool(self, codes: Tensor, observed: Tensor, end: int, length: int | None = None) -> Tensor:
+        """Pool chunks' codes (C, L, S, H) over the `length` (default: W) minutes up to `end` of each: (C, 3 · S · H).
+
+        `observed` is (C, L) bool, or empty where every minute is. The same as `embedding.pooling.pool`.
+        """
+        length = self.window if length is None else length
+        peaks, means = [], []
+        for i, span in enumerate(self.spans):
+            start = max(end + 1 - max(length - span + 1, 1), 0)
+            part = codes[:, start : end + 1, i]
+            if observed.numel():
+                here = observed[:, start : end + 1, None]
+                count = here.sum(1)
+                peaks.append(torch.where(count > 0, part.masked_fill(~here, -torch.inf).amax(1), 0))
+                means.append(part.masked_fill(~here, 0).sum(1) / count.clamp(min=1))
+            else:
+                peaks.append(part.amax(1))
+                means.append(part.mean(1))
+        last = codes[:, end].flatten(1)
+        return torch.cat([*peaks, *means, last], dim=1)

@@ -1,0 +1,114 @@
+"""The ONNX graphs of the networks, written node by node: what runs at work is no more than what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from faultprint.training.networks.pooled import PooledNetwork, SpanLinear
+from faultprint.training.networks.posts import KerasLSTM, PostsNetwork
+
+_OPSET: Final = 17
+_IR_VERSION: Final = 8
+"""Old enough for every ONNX Runtime since 2022."""
+_GATES: Final = (0, 3, 1, 2)
+"""torch keeps an LSTM's gates as input, forget, cell, output; ONNX as input, output, forget, cell."""
+
+
+class GraphBuilder:
+    """Nodes in order; a node's name is its output's name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, value: Tensor | np.ndarray[Any, Any]) -> str:
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, outputs: int = 1, keep: int = 0, **attributes: Any) -> str:
+        """Add a node of so many outputs; the name of output `keep`, the others unnamed."""
+        name = f"n{len(self.nodes)}"
+        names = [name if i == keep else "" for i in range(outputs)]
+        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        return name
+
+    def linear(self, x: str, layer: nn.Linear) -> str:
+        return self.add("Gemm", x, self.constant(layer.weight), self.constant(layer.bias), transB=1)
+
+    def span_linear(self, x: str, layer: SpanLinear) -> str:
+        return self.add("Add", self.add("MatMul", x, self.constant(layer.weight)), self.constant(layer.bias))
+
+    def layer_norm(self, x: str, layer: nn.LayerNorm) -> str:
+        return self.add(
+            "LayerNormalization", x, self.constant(layer.weight), self.constant(layer.bias), axis=-1, epsilon=layer.eps
+        )
+
+    def batch_norm(self, x: str, layer: nn.BatchNorm1d) -> str:
+        """The trained mean and variance as one factor and one term per channel (the last axis)."""
+        assert layer.running_var is not None and layer.running_mean is not None
+        factor = layer.weight / (layer.running_var + layer.eps).sqrt()
+        term = layer.bias - layer.running_mean * factor
+        return self.add("Add", self.add("Mul", x, self.constant(factor)), self.constant(term))
+
+    def lstm(self, x: str, layer: KerasLSTM, *, last: bool) -> str:
+        """(T, B, inputs) → (T, 1, B, H), or the last state (1, B, H)."""
+        kernel, recurrent, bias = (_regated(w.detach().cpu().numpy()) for w in (layer.kernel, layer.recurrent, layer.bias))
+        weights = [self.constant(w[None]) for w in (kernel, recurrent, np.concatenate((bias, np.zeros_like(bias))))]
+        return self.add("LSTM", x, *weights, outputs=3, keep=1 if last else 0, hidden_size=layer.hidden)
+
+    def bytes(self, output: str, inputs: tuple[int | str, ...], outputs: tuple[int | str, ...]) -> bytes:
+        """The serialised model with input `x` and output `y` of these shapes (a word is a free length)."""
+        self.nodes.append(helper.make_node("Identity", [output], ["y"]))
+        graph = helper.make_graph(
+            self.nodes,
+            "faultprint",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, inputs)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, outputs)],
+            self.constants,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], producer_name="faultprint")
+        model.ir_version = _IR_VERSION
+        onnx.checker.check_model(model)
+        serialised: bytes = model.SerializeToString()
+        return serialised
+
+
+def _regated(weight: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    parts = np.split(weight, 4)
+    return np.concatenate([parts[i] for i in _GATES])
+
+
+def posts_graphs(network: PostsNetwork) -> Mapping[str, bytes]:
+    """window.onnx: raw windows (B, T, F) → vectors (B, D)."""
+    g = GraphBuilder()
+    x = g.add("Transpose", g.batch_norm("x", network.norm_input), perm=[1, 0, 2])
+    sequence = g.add("Squeeze", g.lstm(x, network.lstm_1, last=False), g.constant(np.array([1])))
+    state = g.add("Squeeze", g.lstm(sequence, network.lstm_2, last=True), g.constant(np.array([0])))
+    hidden = g.add("Relu", g.linear(g.batch_norm(state, network.norm_state), network.dense))
+    y = g.batch_norm(g.linear(g.batch_norm(hidden, network.norm_dense), network.output), network.norm_output)
+    y = g.add("Sigmoid", y) if network.sigmoid else y
+    return {"window.onnx": g.bytes(y, ("B", "T", network.features), ("B", network.dimensions))}
+
+
+def pooled_graphs(network: PooledNetwork) -> Mapping[str, bytes]:
+    """minute.onnx: inputs (N, S · I) → codes (N, S · H); head.onnx: pooled codes (N, 3 · S · H) → vectors (N, D)."""
+    spans, code = len(network.spans), network.second.weight.shape[2]
+    g = GraphBuilder()
+    x = g.add("Reshape", "x", g.constant(np.array([-1, spans, network.inputs])))
+    x = g.span_linear(g.add("Transpose", x, perm=[1, 0, 2]), network.first)
+    x = g.span_linear(g.add("Relu", g.layer_norm(x, network.norm)), network.second)
+    x = g.add("Transpose", g.add("Relu", x), perm=[1, 0, 2])
+    codes = g.add("Reshape", x, g.constant(np.array([-1, spans * code])))
+    minute = g.bytes(codes, ("N", spans * network.inputs), ("N", spans * code))
+    h = GraphBuilder()
+    hidden = h.add("Relu", h.layer_norm(h.linear("x", network.head_first), network.head_norm))
+    head = h.bytes(h.linear(hidden, network.head_second), ("N", 3 * spans * code), ("N", network.dimensions))
+    return {"minute.onnx": minute, "head.onnx": head}

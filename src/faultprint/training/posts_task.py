@@ -1,0 +1,92 @@
+"""Training of the posts' network the posts' way: three towers, random triplets, the triplet loss on the mini-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from faultprint.embedding.model import Model
+from faultprint.training.losses.distances import squared
+from faultprint.training.losses.triplet import MARGIN, lossless, triplet
+from faultprint.training.material import NORMAL_CODE, Material
+from faultprint.training.networks.posts import DIMENSIONS, DIMENSIONS_3D, PostsNetwork
+from faultprint.training.samplers import LEAST_EXPOSED, Places, Triplets
+from faultprint.training.score import macro_f1, nearest, references
+from faultprint.training.task import Step
+from faultprint.windows.normalise import raw
+
+Array = npt.NDArray[np.float32]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+BATCH: Final = 32
+LEARNING_RATE: Final = 1e-3
+_SCORED: Final = 24
+"""Windows a condition that a validation embeds: the network is slow."""
+
+
+class PostsTask:
+    """`three_dimensions`: three sigmoid outputs under the lossless triplet loss."""
+
+    def __init__(self, train: Material, held_out: Material, rng: np.random.Generator, *, three_dimensions: bool = False) -> None:
+        self.material, self.held_out, self.rng = train, held_out, rng
+        self.triplets = Triplets(train, rng)
+        features = len(train.catalogue)
+        dimensions = DIMENSIONS_3D if three_dimensions else DIMENSIONS
+        self.network = PostsNetwork(features, dimensions, sigmoid=three_dimensions)
+        self.loss: Loss = lossless if three_dimensions else triplet
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
+
+    def step(self) -> Step:
+        """One mini-batch: every window of every triplet goes through the network, tower by tower."""
+        towers = [torch.from_numpy(windows) for windows in self.triplets.draw(BATCH)]
+        anchor, positive, negative = (self.network(windows) for windows in towers)
+        loss = self.loss(anchor, positive, negative)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        with torch.no_grad():
+            active = int((squared(anchor, positive) - squared(anchor, negative) + MARGIN > 0).sum())
+        kept = torch.cat((anchor, positive, negative)).detach().numpy()
+        return Step(loss.item(), 3 * BATCH, BATCH, active, kept)
+
+    def validate(self) -> float:
+        """Macro-F1 of the nearest reference on a sample of windows, after the posts' vector arithmetic."""
+        self.network.eval()
+        known, truth = self._sample(self.material)
+        vectors, code = self._sample(self.held_out)
+        self.network.train()
+        return macro_f1(code, nearest(vectors, references(known, truth, len(self.material.conditions))))
+
+    def compare(self, model: Model) -> tuple[Array, Array]:
+        """(torch's, the model's) vectors of some windows of a held-out node."""
+        node = self.held_out.nodes[0]
+        ends = np.linspace(self.material.window - 1, len(node.series) - 1, 16).astype(np.int64)
+        ends = ends[node.series.observed[ends]]
+        values = raw(node.series.values)
+        expected = self._embed([values[end - self.material.window + 1 : end + 1] for end in ends])
+        return expected, model.embed(node.series, node.whole, ends=ends, shortest=1).vectors
+
+    @torch.no_grad()
+    def _sample(self, material: Material) -> tuple[Array, npt.NDArray[np.int64]]:
+        """Vectors minus their node's normal mean, and codes, of a few windows a condition."""
+        places = Places(material, LEAST_EXPOSED)
+        sampler = Triplets(material, self.rng)
+        drawn = [(code, *places.draw(code, self.rng)) for code in places.codes for _ in range(_SCORED)]
+        nodes = sorted({node for _, node, _ in drawn})
+        normal = {}
+        for node in nodes:
+            ends = self.rng.choice(np.flatnonzero(material.nodes[node].code == NORMAL_CODE), size=8)
+            normal[node] = self._embed([sampler.window_at(node, int(end)) for end in ends]).mean(axis=0)
+        vectors = self._embed([sampler.window_at(node, end) for _, node, end in drawn])
+        moved = vectors - np.stack([normal[node] for _, node, _ in drawn])
+        return moved, np.array([code for code, _, _ in drawn], dtype=np.int64)
+
+    @torch.no_grad()
+    def _embed(self, windows: list[Array]) -> Array:
+        result: Array = self.network(torch.from_numpy(np.stack(windows))).numpy()
+        return result

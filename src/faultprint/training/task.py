@@ -1,0 +1,38 @@
+"""What the loop needs of a preset: a step, and a score."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from faultprint.embedding.model import Model
+
+
+class Step(NamedTuple):
+    """What one update did: windows embedded, triplets formed and those that still violated the margin."""
+
+    loss: float
+    windows: int
+    triplets: int
+    active: int
+    vectors: npt.NDArray[np.float32]
+
+
+class Task(Protocol):
+    """A network in training."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The network."""
+
+    def step(self) -> Step:
+        """Draw a batch and learn from it."""
+
+    def validate(self) -> float:
+        """The score on networks held out; higher is better."""
+
+    def compare(self, model: Model) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """(torch's, the exported model's) vectors of the same windows."""

@@ -1,0 +1,100 @@
+"""What a minute says, before any comparison: one level per feature, and the number of events that stand behind it.
+
+Counts are taken as ln(1 + x), durations as ln x with a floor of a millisecond, other gauges as a signed ln(1 + |x|),
+shares as they are. Beside the minute itself stand the trailing means over 10 and 30 minutes: a share over ten minutes is
+its failures over its attempts, not the mean of ten shares, so few events weigh little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from faultprint.features.catalogue import Catalogue
+from faultprint.windows.series import Series
+from faultprint.windows.trailing import trailing_sum
+
+Array = npt.NDArray[np.float32]
+
+SPANS: Final = (1, 10, 30)
+"""Minutes of the trailing means; the first is the minute itself."""
+SHORTEST_SECONDS: Final = 1e-3
+"""Durations below this are noise of the clock and of the capture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Where in a catalogue's order the kinds lie: (F,) bool each, and (F,) index of every feature's support (-1: none)."""
+
+    count: npt.NDArray[np.bool_]
+    ratio: npt.NDArray[np.bool_]
+    seconds: npt.NDArray[np.bool_]
+    gauge: npt.NDArray[np.bool_]
+    support: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Kinds:
+        kind = np.array([feature.kind for feature in catalogue.features])
+        support = [catalogue.index(f.support) if f.support else -1 for f in catalogue.features]
+        return cls(
+            kind == "count", kind == "ratio", kind == "seconds", kind == "gauge", np.array(support, dtype=np.int64)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Levels of a series over every span: (S, T, F) float32 `level` (0 where there is none), `support` (events behind it,
+    at least 1 where there is a level, 0 where there is none)."""
+
+    spans: tuple[int, ...]
+    level: Array
+    support: Array
+
+    def part(self, start: int, stop: int) -> Levels:
+        """Minutes `start` up to `stop`; views."""
+        return Levels(self.spans, self.level[:, start:stop], self.support[:, start:stop])
+
+
+def levels(series: Series, kinds: Kinds, spans: tuple[int, ...] = SPANS) -> Levels:
+    """The levels of `series`, whose columns are in the order of the catalogue behind `kinds`.
+
+    Causal: minute t depends on minutes t - max(spans) + 1 to t, and on nothing outside the series given.
+    """
+    values = series.values
+    there = ~np.isnan(values)
+    known = np.where(there, values, np.float32(0))
+    weight = np.where(there, _events(known, kinds), np.float32(0))
+    amount = weight * _transformed(known, kinds)
+    level = np.zeros((len(spans), *values.shape), dtype=np.float32)
+    support = np.zeros_like(level)
+    for i, span in enumerate(spans):
+        if span > 1:
+            total, events = trailing_sum(amount, span), trailing_sum(weight, span)
+        else:
+            total, events = amount, weight
+        np.divide(total, events, out=level[i], where=events > 0)
+        support[i] = events
+    # The mean of a count is taken before its logarithm: ten minutes' traffic over ten minutes.
+    np.log1p(level, out=level, where=kinds.count)
+    return Levels(spans, level, support)
+
+
+def _events(known: Array, kinds: Kinds) -> Array:
+    """(T, F) events behind each value: its support, at least one; for a count one, its minute."""
+    supported = (kinds.support >= 0) & ~kinds.count
+    events = np.ones_like(known)
+    events[:, supported] = np.maximum(known[:, kinds.support[supported]], 1)
+    return events
+
+
+def _transformed(known: Array, kinds: Kinds) -> Array:
+    """Durations and gauges on a logarithmic scale; shares and (still) counts as they are."""
+    result = known.copy()
+    result[:, kinds.count] = np.maximum(result[:, kinds.count], 0)
+    result[:, kinds.seconds] = np.log(np.maximum(result[:, kinds.seconds], np.float32(SHORTEST_SECONDS)))
+    gauge = result[:, kinds.gauge]
+    result[:, kinds.gauge] = np.copysign(np.log1p(np.abs(gauge)), gauge)
+    return result

@@ -1,0 +1,41 @@
+"""Sums and maxima over the last minutes, at every minute, by doubling.
+
+A result depends on the minutes of its span alone and on a fixed order of operations, so it is the same bits whether a
+series is worked off whole, in blocks or minute by minute; differences of running totals would not be.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+
+def trailing_sum(values: npt.NDArray[np.float32], span: int) -> npt.NDArray[np.float32]:
+    """(T, ...) sum over minutes t - span + 1 to t, as far as there are any."""
+    return _trailing(values, span, np.add)
+
+
+def trailing_max(values: npt.NDArray[np.float32], span: int) -> npt.NDArray[np.float32]:
+    """(T, ...) maximum over minutes t - span + 1 to t, as far as there are any."""
+    return _trailing(values, span, np.maximum)
+
+
+def _trailing(values: npt.NDArray[np.float32], span: int, combine: np.ufunc) -> npt.NDArray[np.float32]:
+    """Combine spans of 1, 2, 4, … minutes, each made of two of the half, into one of `span`: O(T log span)."""
+    if span < 1:
+        raise ValueError(f"a span of {span} minutes cannot be summed")
+    block, size = values.copy(), 1
+    result, covered = None, 0
+    while True:
+        if span & size:
+            if result is None:
+                result = block.copy()
+            else:
+                combine(result[covered:], block[: max(len(block) - covered, 0)], out=result[covered:])
+            covered += size
+        if size * 2 > span:
+            break
+        combine(block[size:], block[: max(len(block) - size, 0)], out=block[size:])
+        size *= 2
+    assert result is not None
+    return result

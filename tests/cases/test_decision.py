@@ -1,0 +1,101 @@
+"""From distances to verdicts: the rule, and the state machine against its table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, Standing, claims, settle, step
+from faultprint.cases.matching import Matcher, Matches
+from faultprint.errors import UsageError
+
+A, B = 1, 2
+
+
+def matches(*rows: tuple[float, float, float]) -> Matches:
+    distances = np.array(rows, np.float32)
+    ranked = np.argsort(distances, axis=1)
+    return Matches(("normal", "a", "b"), distances, ranked[:, 0], ranked[:, 1])
+
+
+def say(rule: Rule, *rows: tuple[float, float, float]) -> list[int]:
+    return claims(matches(*rows), np.ones(len(rows), bool), rule).tolist()
+
+
+def test_without_thresholds_the_nearest_reference_wins() -> None:
+    assert say(Rule(), (1, 2, 3), (2, 1, 3), (3, 2, 1)) == [0, A, B]
+
+
+def test_leaving_normal_takes_distance_and_bias() -> None:
+    assert say(Rule(leave_normal=1.5), (1.4, 0.1, 3), (1.6, 0.1, 3)) == [0, A]
+    assert say(Rule(bias=0.5), (1.4, 1.0, 3), (1.6, 1.0, 3)) == [0, A]
+
+
+def test_far_from_everything_is_unknown_unless_still_normal() -> None:
+    rule = Rule(leave_normal=1, unknown_beyond=2)
+    assert say(rule, (3, 2.5, 9), (3, 1.9, 9), (0.5, 9, 9), (1.5, 9, 9)) == [UNKNOWN_CODE, A, 0, 0]
+
+
+def test_without_a_window_there_is_no_claim() -> None:
+    ready = np.array([False, True])
+    assert claims(matches((1, 2, 3), (1, 2, 3)), ready, Rule()).tolist() == [WARMING_CODE, 0]
+
+
+def test_without_references_all_is_normal_or_unknown() -> None:
+    found = Matcher(np.zeros((0, 2), np.float32), []).match(np.array([[1, 0], [5, 0]], np.float32))
+    rule = Rule(leave_normal=2, unknown_beyond=3)
+    assert claims(found, np.ones(2, bool), rule).tolist() == [0, UNKNOWN_CODE]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"persistence": 0}, {"bias": -1.0}, {"leave_normal": float("nan")}, {"unknown_beyond": -0.1}]
+)
+def test_a_rule_that_cannot_be_kept_is_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        Rule(**changes)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "persistence", "verdicts"),
+    [
+        ([0, A, A, A, 0, 0, 0], 3, [0, 0, 0, A, A, A, 0]),
+        ([0, A, A, 0, A, A, A], 3, [0, 0, 0, 0, 0, 0, A]),
+        ([0, A, B, A, A, A], 3, [0, 0, 0, 0, 0, A]),
+        ([0, A, 0, B], 1, [0, A, 0, B]),
+        ([WARMING_CODE, A, A, A], 2, [WARMING_CODE, WARMING_CODE, A, A]),
+        ([WARMING_CODE, 0, A, A], 2, [WARMING_CODE, 0, 0, A]),
+        ([A, A, WARMING_CODE, A, A], 2, [WARMING_CODE, A, WARMING_CODE, WARMING_CODE, A]),
+        ([0, UNKNOWN_CODE, UNKNOWN_CODE, A, A], 2, [0, 0, UNKNOWN_CODE, UNKNOWN_CODE, A]),
+    ],
+)
+def test_persistence(claimed: list[int], persistence: int, verdicts: list[int]) -> None:
+    assert settle(np.array(claimed), persistence)[0].tolist() == verdicts
+
+
+codes = st.lists(st.sampled_from([WARMING_CODE, UNKNOWN_CODE, 0, A, B]), max_size=60)
+
+
+@given(codes, st.integers(1, 5), st.integers(0, 60))
+def test_live_equals_batch(claimed: list[int], persistence: int, cut: int) -> None:
+    whole, last = settle(np.array(claimed, np.int64), persistence)
+    first, standing = settle(np.array(claimed[:cut], np.int64), persistence)
+    rest, end = settle(np.array(claimed[cut:], np.int64), persistence, standing)
+    assert [*first.tolist(), *rest.tolist()] == whole.tolist()
+    assert end == last
+
+
+@given(codes, st.integers(1, 5))
+def test_a_verdict_was_claimed_often_enough(claimed: list[int], persistence: int) -> None:
+    verdicts, _ = settle(np.array(claimed, np.int64), persistence)
+    previous = WARMING_CODE
+    for index, verdict in enumerate(verdicts.tolist()):
+        if verdict not in (previous, WARMING_CODE) and not (previous == WARMING_CODE and verdict == 0):
+            assert index + 1 >= persistence
+            assert set(claimed[index + 1 - persistence : index + 1]) == {verdict}
+        previous = verdict
+
+
+def test_a_standing_verdict_forgets_its_rival() -> None:
+    assert step(Standing(0, A, 2), 0, 3) == Standing(0)

@@ -1,0 +1,99 @@
+"""Transactions and coverage as Hypothesis draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+from hypothesis import strategies as st
+
+from faultprint import storage
+from faultprint.tables import TRANSACTIONS, Direction, Method, Protocol
+
+NODES = ("a", "b", "c")
+INTERVAL = 1_000
+SPAN = 12 * INTERVAL
+
+STATUSES = [200, 202, 302, 401, 404, 407, 408, 480, 486, 487, 500, 502, 503, 504, 600, 603, 606]
+SIP_METHODS = [str(method) for method in Method][:18]
+COMMON = ["REGISTER.initial", "REGISTER.refresh", "INVITE.originating", "INVITE.terminating", "BYE"]
+
+
+def row(**given: Any) -> dict[str, Any]:
+    """One transaction, answered, times in µs; `given` replaces what it names."""
+    usual: dict[str, Any] = {
+        "node": "a",
+        "network": "net",
+        "interface": "Gm",
+        "direction": "in",
+        "protocol": "SIP",
+        "method": "BYE",
+        "start": 0,
+        "user": 1,
+        "dialog": None,
+        "session_us": None,
+        "provisional": None,
+        "ringing": None,
+        "completion": 10,
+        "status": 200,
+        "retransmissions": 0,
+        "response_retransmissions": 0,
+        "messages": 2,
+        "bytes": 700,
+    }
+    return usual | given
+
+
+def _mostly(usual: st.SearchStrategy[Any], *rare: Any) -> st.SearchStrategy[Any]:
+    return st.integers(0, 19).flatmap(lambda dice: usual if dice else st.sampled_from(rare))
+
+
+@st.composite
+def _transaction(draw: st.DrawFn) -> dict[str, Any]:
+    start = draw(st.integers(0, SPAN))
+    later = st.integers(0, 3 * INTERVAL).map(lambda duration: start + duration)
+    optional = st.none() | later
+    return row(
+        node=draw(st.sampled_from(NODES)),
+        direction=str(draw(st.sampled_from(Direction))),
+        protocol=str(draw(_mostly(st.just(Protocol.SIP), Protocol.DIAMETER))),
+        method=draw(_mostly(st.sampled_from(COMMON) | st.sampled_from(SIP_METHODS), "UAR")),
+        start=start,
+        user=draw(st.none() | st.integers(0, 5) | st.just(2**64 - 1)),
+        session_us=draw(_mostly(st.none() | st.integers(0, 10**9), -1)),
+        provisional=draw(_mostly(optional, start - 1)),
+        ringing=draw(_mostly(optional, start - 1)),
+        completion=draw(_mostly(later, None, start - 1)),
+        status=draw(_mostly(st.sampled_from(STATUSES), None, None, None, 0, 100, 700)),
+        retransmissions=draw(_mostly(st.integers(0, 3), 2**32 - 1)),
+        response_retransmissions=draw(st.integers(0, 3)),
+        messages=draw(st.integers(1, 9)),
+        bytes=draw(_mostly(st.integers(0, 9_000), 2**32 - 1)),
+    )
+
+
+def transactions() -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Up to forty rows, here and there an impossible one."""
+    return st.lists(_transaction(), max_size=40)
+
+
+@st.composite
+def stretches(draw: st.DrawFn) -> list[tuple[str, int, int]]:
+    """(node, start, end) that neither overlap nor touch; some nodes may have none."""
+    found = []
+    for node in NODES:
+        times = sorted(draw(st.lists(st.integers(0, SPAN + 1), max_size=8, unique=True)))
+        whole = draw(st.booleans())
+        pairs = [(0, SPAN + 1)] if whole else zip(times[::2], times[1::2], strict=False)
+        found += [(node, *pair) for pair in pairs]
+    return found
+
+
+def table(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """A TRANSACTIONS table of rows whose times are µs."""
+    columns = {}
+    for name, dtype in storage.schema(TRANSACTIONS).items():
+        stored = pl.Int64() if isinstance(dtype, pl.Datetime) else dtype
+        columns[name] = pl.Series([entry[name] for entry in rows], dtype=stored).cast(dtype)
+    return pl.DataFrame(columns)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from faultprint import storage
+from faultprint.errors import TableError, UsageError
+from faultprint.features import chunks
+from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.features.coverage import Stretch
+from faultprint.features.minutes import compute, minutes
+from faultprint.tables import MINUTES
+
+from . import reference
+from .strategies import INTERVAL, NODES, SPAN, row, stretches, table, transactions
+
+Stretches = list[tuple[str, int, int]]
+EVERYWHERE = [(node, 0, SPAN + 4 * INTERVAL) for node in NODES]
+
+
+def covered(coverage: Stretches) -> list[Stretch]:
+    return [Stretch(node, "net", start, end) for node, start, end in coverage]
+
+
+def computed(frame: pl.DataFrame | pl.LazyFrame, coverage: Stretches = EVERYWHERE) -> pl.DataFrame:
+    return minutes(frame.lazy(), covered(coverage), interval_us=INTERVAL)
+
+
+def bits(value: float | np.float32 | None) -> int | None:
+    return None if value is None else int(np.float32(value).view(np.uint32))
+
+
+@settings(deadline=None)
+@given(rows=transactions(), coverage=stretches())
+def test_batch_equals_the_slow_reference_bit_for_bit(rows: list[dict[str, Any]], coverage: Stretches) -> None:
+    expected = reference.minutes(rows, coverage, INTERVAL)
+    found = computed(table(rows), coverage)
+    storage.check_schema(found.schema, MINUTES, "found")
+    assert found.columns == [*MINUTES.names, *SIP_CATALOGUE.names]
+    assert list(zip(found["node"], found["minute"].to_physical(), strict=True)) == sorted(expected)
+    for given_row in found.with_columns(pl.col("minute").to_physical()).iter_rows(named=True):
+        wanted = expected[given_row["node"], given_row["minute"]]
+        differing = {
+            name: (given_row[name], wanted[name])
+            for name in ("observed", *SIP_CATALOGUE.names)
+            if bits(given_row[name]) != bits(wanted[name])
+        }
+        assert not differing, (given_row["node"], given_row["minute"])
+
+
+@settings(deadline=None, max_examples=25)
+@given(rows=transactions(), coverage=stretches(), random=st.randoms(use_true_random=False), most=st.integers(1, 20))
+def test_order_of_rows_and_size_of_chunks_change_nothing(
+    rows: list[dict[str, Any]], coverage: Stretches, random: Random, most: int
+) -> None:
+    whole, report = compute(table(rows).lazy(), covered(coverage), interval_us=INTERVAL)
+    random.shuffle(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "MOST_TRANSACTIONS", most)
+        patch.setattr(chunks, "MOST_ROWS", 3 * most)
+        for ordered in (rows, sorted(rows, key=lambda r: r["node"]), sorted(rows, key=lambda r: r["start"])):
+            parts, again = compute(table(ordered).lazy(), covered(coverage), interval_us=INTERVAL)
+            assert_frame_equal(parts, whole, check_exact=True)
+            assert again == report
+    assert report.rows == len(rows)
+
+
+def many(count: int) -> pl.DataFrame:
+    random = Random(count)
+    return table(
+        [
+            row(
+                node=random.choice(NODES),
+                method=random.choice(["BYE", "INVITE.originating", "REGISTER.refresh"]),
+                direction=random.choice(["in", "out"]),
+                start=(start := random.randrange(SPAN)),
+                completion=start + random.randrange(3 * INTERVAL),
+                user=random.randrange(50),
+            )
+            for _ in range(count)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", [pl.String(), pl.Categorical(), pl.Enum(["c", "b", "a"])], ids=["string", "categorical", "enum"]
+)
+def test_splitting_into_files_and_types_of_text_change_nothing(
+    tmp_path: Path, kind: pl.DataType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = many(400)
+    whole = computed(frame)
+    text = [name for name in ("network", "direction", "protocol", "method") if not isinstance(kind, pl.Enum)]
+    for part in range(4):
+        chosen = frame.sort("node", "start")[part * 100 : part * 100 + 100]
+        chosen.with_columns(pl.col("node", *text).cast(kind)).write_parquet(
+            tmp_path / f"{part}.parquet", row_group_size=17
+        )
+    monkeypatch.setattr(chunks, "MOST_TRANSACTIONS", 30)
+    assert_frame_equal(computed(pl.scan_parquet(sorted(tmp_path.glob("*.parquet")))), whole, check_exact=True)
+
+
+def test_a_request_counts_where_it_starts_and_its_outcome_where_it_completes() -> None:
+    found = computed(table([row(start=INTERVAL - 1, completion=INTERVAL, status=200)]), [("a", 0, 3 * INTERVAL)])
+    assert found["in.bye.attempts"].to_list() == [1, 0, 0]
+    assert found["in.bye.success_share"].to_list() == [None, 1, None]
+    assert found["node.open"].to_list() == [1, 0, 0]
+
+
+def test_an_interval_without_traffic_is_a_row_and_one_that_nobody_listened_to_is_none() -> None:
+    found = computed(table([]), [("a", 0, INTERVAL), ("a", 2 * INTERVAL + INTERVAL // 4, 3 * INTERVAL)])
+    assert found["minute"].to_physical().to_list() == [0, 2 * INTERVAL]
+    assert found["observed"].to_list() == [1.0, 0.75]
+    kinds = {feature.name: feature.kind for feature in SIP_CATALOGUE.features}
+    for name, kind in kinds.items():
+        assert found[name].to_list() == ([0, 0] if kind == "count" else [None, None]), name
+
+
+def test_open_requests_are_forgotten_when_listening_stops() -> None:
+    coverage = [("a", 0, 2 * INTERVAL + 10), ("a", 2 * INTERVAL + 20, 4 * INTERVAL)]
+    rows = [row(start=5, completion=None), row(start=2 * INTERVAL + 30, completion=3 * INTERVAL + 1)]
+    found = computed(table(rows), coverage)
+    assert found["node.open"].to_list() == [1, 1, 1, 0]
+
+
+def test_a_median_is_the_lower_of_two_and_a_95th_percentile_of_twenty_the_nineteenth() -> None:
+    rows = [row(start=0, completion=delay, status=200) for delay in range(1, 21)]
+    found = computed(table(rows), [("a", 0, INTERVAL)])
+    assert found["in.bye.delay_median"].to_list() == [pytest.approx(10e-6)]
+    assert found["in.bye.delay_p95"].to_list() == [pytest.approx(19e-6)]
+
+
+def test_delays_and_sums_beyond_what_a_float_holds_are_exact() -> None:
+    century = 100 * 365 * 86_400 * 10**6
+    rows = [row(start=0, completion=century + late, status=200, bytes=2**32 - 1) for late in (1, 2, 3)]
+    found = minutes(table(rows).lazy(), [Stretch("a", "net", century, century + 10)], interval_us=INTERVAL)
+    assert found["node.bytes"].to_list() == [0.0]
+    found = minutes(
+        table(rows).lazy(),
+        [Stretch("a", "net", 0, 10), Stretch("a", "net", century, century + 10)],
+        interval_us=INTERVAL,
+    )
+    assert found["node.bytes"].to_list() == [0.0, float(np.float32(3 * (2**32 - 1)))]
+    assert found["in.bye.delay_median"].to_list() == [None, float(np.float32((century + 2) / 1e6))]
+
+
+def test_every_row_that_is_left_out_is_counted_once_with_its_reason() -> None:
+    rows = [
+        row(),
+        row(protocol="Diameter", method="AAR", completion=-5),
+        row(method="UAR"),
+        row(start=SPAN * 99, completion=None),
+        row(node="elsewhere"),
+        row(start=50, completion=49),
+        row(start=50, completion=None, ringing=20),
+        row(status=199),
+        row(session_us=-1),
+        row(start=1, completion=SPAN * 99),
+    ]
+    _, report = compute(table(rows).lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
+    assert report.rows == len(rows)
+    assert report.dropped == {
+        "not_sip": 1,
+        "no_sip_method": 1,
+        "outside_coverage": 2,
+        "completed_before_start": 2,
+        "impossible_status": 1,
+        "impossible_session": 1,
+    }
+    assert report.unplaced_outcomes == 1
+
+
+def test_progress_reaches_the_number_of_transactions_read() -> None:
+    seen: list[tuple[int, int]] = []
+    compute(many(50).lazy(), covered(EVERYWHERE), interval_us=INTERVAL, progress=lambda *step: seen.append(step))
+    assert seen[-1] == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"network": "other"}, "'a' is in network 'other' by its transactions, but in 'net' by its coverage"),
+        ({"method": "FAX"}, "'FAX', which is none of"),
+        ({"direction": "sideways"}, "'sideways', which is none of in, out"),
+        ({"direction": None}, "'direction' lacks a value in 1 rows"),
+        ({"start": None}, "lack a start in some rows"),
+        ({"node": None}, "lack a node in some rows"),
+        ({"bytes": None}, "'bytes' lacks a value"),
+    ],
+)
+def test_values_outside_the_schema_are_refused_in_one_sentence(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(TableError, match=sentence):
+        computed(table([row(), row(**change)]))
+
+
+@pytest.mark.parametrize("stretch", [(-1, 5), (0, 2**62), (0, 2_000_000 * INTERVAL)])
+def test_absurd_coverage_is_refused_before_it_fills_the_memory(stretch: tuple[int, int]) -> None:
+    with pytest.raises(TableError, match="correct the time stamps"):
+        computed(table([]), [("a", *stretch)])
+
+
+def test_an_interval_must_be_above_zero() -> None:
+    with pytest.raises(UsageError, match="0 µs cannot be used"):
+        minutes(table([]).lazy(), [], interval_us=0)

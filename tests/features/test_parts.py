@@ -1,0 +1,94 @@
+"""The parts that batch and live share: ranks, outcomes, coverage, the grid."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faultprint.errors import TableError
+from faultprint.features import coverage
+from faultprint.features.coverage import Stretch
+from faultprint.features.grid import NOWHERE, Grid
+from faultprint.features.outcomes import IMPOSSIBLE, NO_STATUS, OUTCOME_OF_STATUS, SHARES, WORDS, Outcome
+from faultprint.features.ranks import MEDIAN, NO_VALUE, P95, quantiles
+
+from .strategies import INTERVAL, NODES, SPAN, stretches
+
+values = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 50) | st.integers(0, 2**61)))
+
+
+@settings(deadline=None)
+@given(values, st.fractions(0, 1).filter(bool))
+def test_a_quantile_is_the_ceil_of_q_times_n_th_smallest(pairs: list[tuple[int, int]], share: Fraction) -> None:
+    group = np.array([pair[0] for pair in pairs], dtype=np.int64)
+    value = np.array([pair[1] for pair in pairs], dtype=np.int64)
+    share = share.limit_denominator(1000) or Fraction(1, 1000)
+    for wanted, found in zip((MEDIAN, P95, share), quantiles(group, value, 5, MEDIAN, P95, share), strict=True):
+        for index in range(5):
+            own = sorted(v for g, v in pairs if g == index)
+            assert found[index] == (own[math.ceil(wanted * len(own)) - 1] if own else NO_VALUE)
+
+
+def test_every_outcome_is_in_one_share() -> None:
+    assert sorted(outcome for classes in SHARES.values() for outcome in classes) == list(Outcome)
+
+
+def test_the_words_for_outcomes_are_the_look_up_table() -> None:
+    named = {int(n): outcome for outcome, words in WORDS.items() for n in re.findall(r"\d{3}", words)}
+    for outcome, words in WORDS.items():
+        for hundred in re.findall(r"(\d)xx", words):
+            others = set(range(int(hundred) * 100, int(hundred) * 100 + 100)) - set(named)
+            assert {Outcome(OUTCOME_OF_STATUS[status]) for status in others} == {outcome}
+    assert {status: Outcome(OUTCOME_OF_STATUS[status]) for status in named} == named
+    assert OUTCOME_OF_STATUS[NO_STATUS] == Outcome.NO_ANSWER
+    possible = np.flatnonzero(OUTCOME_OF_STATUS[:NO_STATUS] != IMPOSSIBLE)
+    assert (possible.min(), possible.max(), len(possible)) == (200, 699, 500)
+
+
+@given(stretches(), st.lists(st.tuples(st.integers(-1, len(NODES) - 1), st.integers(-INTERVAL, SPAN * 2)), max_size=30))
+def test_times_are_located_in_the_stretch_and_row_that_hold_them(
+    found: list[tuple[str, int, int]], times: list[tuple[int, int]]
+) -> None:
+    grid = Grid([Stretch(node, "net", start, end) for node, start, end in found], INTERVAL)
+    times = [(code, time) for code, time in times if code < len(grid.nodes)]
+    node = np.array([code for code, _ in times], dtype=np.int64)
+    time = np.array([time for _, time in times], dtype=np.int64)
+    located = grid.locate(node, time)
+    for code, moment, index in zip(node.tolist(), time.tolist(), located.tolist(), strict=True):
+        holding = [
+            i
+            for i, (n, start, end) in enumerate(found)
+            if code >= 0 and n == grid.nodes[code] and start <= moment < end
+        ]
+        assert holding == ([] if index == NOWHERE else [index])
+    inside = located != NOWHERE
+    _, row = grid.place(located[inside], time[inside])
+    assert (grid.node_of_row()[row] == node[inside]).all()
+    assert (grid.time_of_row()[row] == time[inside] // INTERVAL * INTERVAL).all()
+
+
+@given(st.lists(st.tuples(st.sampled_from(NODES), st.integers(0, 30), st.integers(0, 9)), max_size=12))
+def test_joined_stretches_cover_the_same_moments_without_touching(drawn: list[tuple[str, int, int]]) -> None:
+    before = [Stretch(node, "net", start, start + length) for node, start, length in drawn]
+    after = coverage.normalise(before)
+    assert coverage.parse(coverage.dump(after)) == after
+
+    def moments(stretches: list[Stretch] | tuple[Stretch, ...]) -> set[tuple[str, int]]:
+        return {(s.node, moment) for s in stretches for moment in range(s.start_us, s.end_us)}
+
+    assert moments(after) == moments(before)
+    for one, next_one in pairwise(after):
+        assert (one.node, one.end_us) < (next_one.node, next_one.start_us)
+    assert not moments(coverage.gaps(after)) & moments(after)
+
+
+def test_a_node_in_two_networks_is_refused() -> None:
+    with pytest.raises(TableError, match="'a' is in two networks, 'm' and 'n'"):
+        coverage.normalise([Stretch("a", "n", 5, 9), Stretch("a", "m", 0, 4)])
