@@ -25,10 +25,7 @@ PCSCF, SCSCF = "10.0.0.1", "10.0.1.1"
 _START = 1_700_000_000.0
 _USERS = 5000
 
-_FIELDS = (
-    "frame.time_epoch ip.src ip.dst udp.srcport udp.dstport sip.Method sip.Status-Code sip.Call-ID sip.CSeq.seq sip.CSeq.method "
-    "sip.Via.branch sip.Via.sent-by.address sip.from.user sip.to.user sip.to.tag sip.Expires sip.contact.uri frame.len"
-).split()
+_FIELDS = ["frame.time_epoch", "ip.src", "ip.dst", "udp.srcport", "udp.dstport", "sip.Method", "sip.Status-Code", "sip.Call-ID", "sip.CSeq.seq", "sip.CSeq.method", "sip.Via.branch", "sip.Via.sent-by.address", "sip.from.user", "sip.to.user", "sip.to.tag", "sip.Expires", "sip.contact.uri", "frame.len"]
 
 Event = tuple[float, str, str, bytes]
 

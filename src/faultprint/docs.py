@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from faultprint.cli import page as cli_page
 from faultprint.features import catalogue_page
 from faultprint.tables import CATALOGUE_KEY, COVERAGE_KEY, TABLES, Column, Table
 
@@ -54,6 +55,7 @@ def _meaning(column: Column) -> str:
 PAGES: Final[Mapping[str, Page]] = {
     "tables.md": tables_page,
     "features.md": catalogue_page.page,
+    "cli.md": cli_page.page,
 }
 """Path below docs/ → what it must hold."""
 

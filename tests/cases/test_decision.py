@@ -50,7 +50,14 @@ def test_without_references_all_is_normal_or_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"persistence": 0}, {"bias": -1.0}, {"leave_normal": float("nan")}, {"unknown_beyond": -0.1}]
+    "changes",
+    [
+        {"persistence": 0},
+        {"bias": float("nan")},
+        {"bias": float("-inf")},
+        {"leave_normal": float("nan")},
+        {"unknown_beyond": -0.1},
+    ],
 )
 def test_a_rule_that_cannot_be_kept_is_refused(changes: dict[str, float]) -> None:
     with pytest.raises(UsageError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -13,7 +14,7 @@ from faultprint.tables import TRANSACTIONS, Direction, Method, Protocol
 
 NODES = ("a", "b", "c")
 INTERVAL = 1_000
-SPAN = 12 * INTERVAL
+SPAN = 6 * INTERVAL
 
 STATUSES = [200, 202, 302, 401, 404, 407, 408, 480, 486, 487, 500, 502, 503, 504, 600, 603, 606]
 SIP_METHODS = [str(method) for method in Method][:18]
@@ -97,3 +98,31 @@ def table(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
         stored = pl.Int64() if isinstance(dtype, pl.Datetime) else dtype
         columns[name] = pl.Series([entry[name] for entry in rows], dtype=stored).cast(dtype)
     return pl.DataFrame(columns)
+
+
+def crowd(count: int, seed: int) -> list[dict[str, Any]]:
+    """Many rows of every method and status, so that each operation of each interval has tens of them."""
+    random = Random(seed)
+
+    def later(start: int, chance: float) -> int | None:
+        return start + int(random.expovariate(1 / INTERVAL)) if random.random() < chance else None
+
+    return [
+        row(
+            node=random.choice(NODES),
+            direction=random.choice(["in", "out"]),
+            method=random.choice(COMMON if random.random() < 0.7 else SIP_METHODS),
+            start=(start := random.randrange(SPAN)),
+            user=random.choice([None, *range(300)]),
+            session_us=random.choice([None, random.randrange(10**9)]),
+            provisional=later(start, 0.7),
+            ringing=later(start, 0.4),
+            completion=later(start, 0.95),
+            status=random.choice([*STATUSES, None]),
+            retransmissions=random.randrange(4),
+            response_retransmissions=random.randrange(3),
+            messages=random.randrange(1, 9),
+            bytes=random.randrange(9_000),
+        )
+        for _ in range(count)
+    ]

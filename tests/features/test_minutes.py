@@ -20,7 +20,7 @@ from faultprint.features.minutes import compute, minutes
 from faultprint.tables import MINUTES
 
 from . import reference
-from .strategies import INTERVAL, NODES, SPAN, row, stretches, table, transactions
+from .strategies import INTERVAL, NODES, SPAN, crowd, row, stretches, table, transactions
 
 Stretches = list[tuple[str, int, int]]
 EVERYWHERE = [(node, 0, SPAN + 4 * INTERVAL) for node in NODES]
@@ -38,9 +38,7 @@ def bits(value: float | np.float32 | None) -> int | None:
     return None if value is None else int(np.float32(value).view(np.uint32))
 
 
-@settings(deadline=None)
-@given(rows=transactions(), coverage=stretches())
-def test_batch_equals_the_slow_reference_bit_for_bit(rows: list[dict[str, Any]], coverage: Stretches) -> None:
+def assert_equals_reference(rows: list[dict[str, Any]], coverage: Stretches) -> None:
     expected = reference.minutes(rows, coverage, INTERVAL)
     found = computed(table(rows), coverage)
     storage.check_schema(found.schema, MINUTES, "found")
@@ -54,6 +52,19 @@ def test_batch_equals_the_slow_reference_bit_for_bit(rows: list[dict[str, Any]],
             if bits(given_row[name]) != bits(wanted[name])
         }
         assert not differing, (given_row["node"], given_row["minute"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=transactions(), coverage=stretches())
+def test_batch_equals_the_slow_reference_bit_for_bit(rows: list[dict[str, Any]], coverage: Stretches) -> None:
+    assert_equals_reference(rows, coverage)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_crowd_equals_the_slow_reference_bit_for_bit(seed: int) -> None:
+    middle = SPAN // 2 + 300
+    coverage = [("a", 0, SPAN), ("b", 250, middle), ("b", middle + 200, 2 * SPAN), ("c", 0, 2 * SPAN)]
+    assert_equals_reference(crowd(4_000, seed), coverage)
 
 
 @settings(deadline=None, max_examples=25)
@@ -73,30 +84,13 @@ def test_order_of_rows_and_size_of_chunks_change_nothing(
     assert report.rows == len(rows)
 
 
-def many(count: int) -> pl.DataFrame:
-    random = Random(count)
-    return table(
-        [
-            row(
-                node=random.choice(NODES),
-                method=random.choice(["BYE", "INVITE.originating", "REGISTER.refresh"]),
-                direction=random.choice(["in", "out"]),
-                start=(start := random.randrange(SPAN)),
-                completion=start + random.randrange(3 * INTERVAL),
-                user=random.randrange(50),
-            )
-            for _ in range(count)
-        ]
-    )
-
-
 @pytest.mark.parametrize(
     "kind", [pl.String(), pl.Categorical(), pl.Enum(["c", "b", "a"])], ids=["string", "categorical", "enum"]
 )
 def test_splitting_into_files_and_types_of_text_change_nothing(
     tmp_path: Path, kind: pl.DataType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frame = many(400)
+    frame = table(crowd(400, 1))
     whole = computed(frame)
     text = [name for name in ("network", "direction", "protocol", "method") if not isinstance(kind, pl.Enum)]
     for part in range(4):
@@ -180,7 +174,9 @@ def test_every_row_that_is_left_out_is_counted_once_with_its_reason() -> None:
 
 def test_progress_reaches_the_number_of_transactions_read() -> None:
     seen: list[tuple[int, int]] = []
-    compute(many(50).lazy(), covered(EVERYWHERE), interval_us=INTERVAL, progress=lambda *step: seen.append(step))
+    compute(
+        table(crowd(50, 1)).lazy(), covered(EVERYWHERE), interval_us=INTERVAL, progress=lambda *step: seen.append(step)
+    )
     assert seen[-1] == (50, 50)
 
 

@@ -24,7 +24,7 @@ from faultprint.embedding.model import Model
 from faultprint.errors import LabelError, LibraryError
 from faultprint.windows.labelling import faults, minute_conditions, window_conditions
 
-ALARMS_PER_DAY: Final = 1.0
+ALARMS_PER_DAY: Final = 0.5
 """False alarms a node and day that a rule may raise where it is calibrated."""
 _DAY_US: Final = 86_400_000_000
 _CANDIDATES: Final = 60
@@ -57,17 +57,20 @@ def calibrate(
     *,
     persistence: int = 1,
     most: float = ALARMS_PER_DAY,
+    least: float = 0.0,
     unknown_beyond: float = float("inf"),
 ) -> Rule:
     """The rule with the smallest bias that raises at most `most` false alarms a day on these tracks.
 
-    Candidates are quantiles of how much nearer a fault lies than normal, over the normal windows.
+    Candidates are quantiles of how much nearer a fault lies than normal, over the normal windows, from `least` on. Below 0
+    a fault wins though normal is nearer: that has a sense for probabilities, not for references.
     """
     leads = np.concatenate([_lead(track.matches)[track.quiet] for track in tracks]) if tracks else np.zeros(0)
-    leads = leads[np.isfinite(leads) & (leads > 0)]
+    leads = leads[np.isfinite(leads) & (leads > least)]
     candidates = np.unique(np.quantile(leads, np.linspace(0, 1, _CANDIDATES))) if len(leads) else np.zeros(0)
     rules = [
-        Rule(bias=float(bias), unknown_beyond=unknown_beyond, persistence=persistence) for bias in (0.0, *candidates)
+        Rule(bias=float(bias), unknown_beyond=unknown_beyond, persistence=persistence)
+        for bias in (*([least] if least > -np.inf else []), *candidates)
     ]
     return next((rule for rule in rules if alarms_per_day(tracks, rule) <= most), rules[-1])
 

@@ -46,9 +46,11 @@ class Rule:
     def __post_init__(self) -> None:
         if self.persistence < 1:
             raise UsageError(f"A persistence of {self.persistence} minutes cannot be kept; give 1 or more.")
-        for name in ("leave_normal", "bias", "unknown_beyond"):
+        for name in ("leave_normal", "unknown_beyond"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, but a distance is 0 or more; give another.")
+        if not abs(self.bias) < float("inf"):
+            raise UsageError(f"A bias of {self.bias} cannot be used; give a finite one.")
 
 
 def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np.int64]:

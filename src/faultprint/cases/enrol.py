@@ -155,6 +155,19 @@ def one_per_condition(found: Sequence[Example], seed: int) -> list[Example]:
     return [groups[name][int(rng.integers(len(groups[name])))] for name in sorted(groups)]
 
 
+def typical(references: Sequence[Reference]) -> list[int]:
+    """Of each condition the index of the reference that is nearest to the others of it (the medoid), by condition."""
+    groups: dict[str, list[int]] = {}
+    for index, reference in enumerate(references):
+        groups.setdefault(reference.condition, []).append(index)
+    chosen = []
+    for _, group in sorted(groups.items()):
+        vectors = np.stack([references[index].vector for index in group]).astype(np.float64)
+        apart = np.linalg.norm(vectors[:, None] - vectors[None], axis=2).sum(axis=1)
+        chosen.append(group[int(np.argmin(apart))])
+    return chosen
+
+
 def enrol_examples(
     found: Sequence[Example],
     model: Model,

@@ -95,27 +95,17 @@ def _measures(matches: Matches, last_minute: NDArray[np.int64], rows: NDArray[np
     place = np.full(int(rows[-1]) + 1 if len(rows) else 0, -1)
     place[last_minute] = np.arange(len(last_minute))
     window = place[rows]
-    there = pl.Series(window >= 0)
     known: list[str | None] = [*matches.conditions, None]
     words = {
         name: pl.Series([known[code] for code in np.append(codes, -1)[window].tolist()], dtype=pl.String)
         for name, codes in (("nearest", matches.nearest), ("runner_up", matches.runner_up))
     }
     near, second = (
-        np.append(matches.distance_to(codes), np.float32(np.inf))[window]
+        np.append(matches.distance_to(codes), np.float32(np.nan))[window]
         for codes in (matches.nearest, matches.runner_up)
     )
-    numbers = {"distance": near, "runner_up_distance": second, "margin": second - near}
-    columns = {
-        name: pl.select(
-            pl.when(there & pl.Series(np.isfinite(values))).then(pl.Series(values, dtype=pl.Float32))
-        ).to_series()
-        for name, values in numbers.items()
+    numbers = {
+        name: pl.Series(values, dtype=pl.Float32).fill_nan(None)
+        for name, values in (("distance", near), ("runner_up_distance", second), ("margin", second - near))
     }
-    return {
-        "nearest": words["nearest"],
-        "distance": columns["distance"],
-        "runner_up": words["runner_up"],
-        "runner_up_distance": columns["runner_up_distance"],
-        "margin": columns["margin"],
-    }
+    return words | numbers

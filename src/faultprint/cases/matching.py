@@ -38,9 +38,9 @@ class Matches:
         return Matches(self.conditions, self.distances[chosen], self.nearest[chosen], self.runner_up[chosen])
 
     def distance_to(self, condition: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(N,) distances to one condition a window, infinite for -1."""
+        """(N,) distances to one condition a window, NaN for -1."""
         rows = np.arange(len(condition))
-        return np.where(condition >= 0, self.distances[rows, condition], np.float32(np.inf)).astype(np.float32)
+        return np.where(condition >= 0, self.distances[rows, condition], np.float32(np.nan)).astype(np.float32)
 
 
 class Matcher:

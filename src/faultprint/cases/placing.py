@@ -43,7 +43,10 @@ def place(series: Series, model: Model, normal: NDArray[np.bool_], ends: NDArray
 
     Raises ModelError for other minutes than the model's, UsageError where the normal minutes are too few.
     """
-    own = model.normal(series, normal)
+    # Of the normal minutes only: a node may have months of others.
+    there = np.flatnonzero(normal)
+    first, last = (int(there[0]), int(there[-1])) if len(there) else (0, len(series) - 1)
+    own = model.normal(series.part(first, last + 1), normal[first : last + 1])
     embedded = model.embed(series, own.profile, ends=ends)
     return Placed(series, normal, own, embedded.vectors - own.mean, embedded.last_minute)
 

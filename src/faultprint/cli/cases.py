@@ -66,12 +66,13 @@ def enrol(
     from faultprint import storage
     from faultprint.cases import enrol as teaching
     from faultprint.cases.library import Library
-    from faultprint.embedding.artefact import load
-    from faultprint.features.selection import read_minutes
+    from faultprint.embedding.model import load
+    from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
     created = datetime.now(UTC)
-    encoder, table = load(model), read_minutes(minutes)
+    encoder = load(model)
+    table = read_minutes(minutes, encoder.catalogue).frame
     if from_labels:
         found = teaching.examples(table, storage.read(from_labels, LABELS), encoder)
         if one_per_condition:
@@ -168,12 +169,14 @@ def calibrate(minutes: Path, labels: Path, model: Path, library: Path, alarms: f
     from faultprint import storage
     from faultprint.cases.calibration import calibrate_library
     from faultprint.cases.library import Library
-    from faultprint.embedding.artefact import load
-    from faultprint.features.selection import read_minutes
+    from faultprint.embedding.model import load
+    from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
+    encoder = load(model)
+    table = read_minutes(minutes, encoder.catalogue).frame
     with Library.open(library) as shelf:
-        rules = calibrate_library(read_minutes(minutes), storage.read(labels, LABELS), load(model), shelf, most=alarms)
+        rules = calibrate_library(table, storage.read(labels, LABELS), encoder, shelf, most=alarms)
     report({"rules": [{"persistence": rule.persistence, "bias": rule.bias} for rule in rules]}, as_json)
 
 

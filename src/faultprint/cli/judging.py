@@ -72,14 +72,16 @@ def identify(
     from faultprint import storage
     from faultprint.cases.identify import identify as run
     from faultprint.cases.library import Library
-    from faultprint.embedding.artefact import load
-    from faultprint.features.selection import read_minutes
+    from faultprint.embedding.model import load
+    from faultprint.features.minutes import read_minutes
     from faultprint.tables import VERDICTS
 
+    encoder = load(model)
+    table = read_minutes(minutes, encoder.catalogue).frame
     with Library.open(library) as shelf, progress_bar("nodes") as progress:
         verdicts = run(
-            read_minutes(minutes),
-            load(model),
+            table,
+            encoder,
             shelf,
             normal=normal,
             profile_minutes=profile_minutes,
@@ -154,11 +156,11 @@ def evaluate(
     """Score verdicts on MINUTES against LABELS, beside the baselines trained on other networks."""
     from faultprint import storage
     from faultprint.cases.library import Library
-    from faultprint.embedding.artefact import load
+    from faultprint.embedding.model import load
     from faultprint.errors import UsageError
     from faultprint.evaluate.run import BASELINES
     from faultprint.evaluate.run import evaluate as run
-    from faultprint.features.selection import read_minutes
+    from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
     if (train_minutes is None) != (train_labels is None):
@@ -169,14 +171,15 @@ def evaluate(
         raise UsageError(
             f"The baseline {wanted[0]} has nothing to learn from; give --train-minutes and --train-labels."
         )
-    train = (
-        (read_minutes(train_minutes), storage.read(train_labels, LABELS)) if train_minutes and train_labels else None
-    )
+    encoder = load(model)
+    train = None
+    if train_minutes and train_labels:
+        train = read_minutes(train_minutes, encoder.catalogue).frame, storage.read(train_labels, LABELS)
     with Library.open(library) as shelf, progress_bar("systems") as progress:
         result = run(
-            read_minutes(minutes),
+            read_minutes(minutes, encoder.catalogue).frame,
             storage.read(labels, LABELS),
-            load(model),
+            encoder,
             shelf,
             train=train,
             wanted=wanted or BASELINES,
@@ -213,5 +216,5 @@ def demo(seed: int, out: Path, capture: Path | None, as_json: bool) -> None:
     """The main job on labelled traffic, end to end: train on some networks, identify faults on one never seen."""
     from faultprint.evaluate.demo import demo as run
 
-    result = run(out, seed=seed, capture=capture, say=lambda line: click.echo(line, err=as_json), bar=progress_bar)
+    result = run(out, seed=seed, capture=capture, say=lambda line: click.echo(line, err=as_json))
     report(result, as_json, lambda: iter(()))

@@ -119,7 +119,7 @@ def train(
 
     with progress_bar("windows") as progress:
         result = run(
-            read_minutes(minutes),
+            read_minutes(minutes).frame,
             storage.read(labels, LABELS),
             out,
             preset=preset,

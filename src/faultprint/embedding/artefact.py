@@ -124,16 +124,24 @@ _TYPES: Final[Mapping[str, Any]] = {
 def _check(manifest: Manifest, catalogue_hash: Any) -> None:
     """Raise ModelError for values that no model of ours has; turn the population into a Profile."""
     if manifest.catalogue.hash != catalogue_hash:
-        raise ModelError("The model's catalogue does not match its own hash: the file was altered; train the model anew.")
+        raise ModelError(
+            "The model's catalogue does not match its own hash: the file was altered; train the model anew."
+        )
     if manifest.encoder not in get_args(EncoderKind):
-        raise ModelError(f"The model's encoder is {manifest.encoder!r}, which this version does not know; update Faultprint.")
+        raise ModelError(
+            f"The model's encoder is {manifest.encoder!r}, which this version does not know; update Faultprint."
+        )
     for name, most in (("interval_us", 86_400_000_000), ("window", 10_080), ("dimensions", 65_536)):
         if not 1 <= getattr(manifest, name) <= most:
-            raise ModelError(f"The model's {name} is {getattr(manifest, name)}, which is not within 1 to {most}; train the model anew.")
+            raise ModelError(
+                f"The model's {name} is {getattr(manifest, name)}, which is not within 1 to {most}; train the model anew."
+            )
     pooled = manifest.encoder == "pooled"
     good = all(type(span) is int and 1 <= span <= manifest.window for span in manifest.spans)
     if not good or bool(manifest.spans) != pooled or (manifest.population is not None) != pooled:
-        raise ModelError(f"The model's spans and population do not fit its encoder {manifest.encoder!r}; train the model anew.")
+        raise ModelError(
+            f"The model's spans and population do not fit its encoder {manifest.encoder!r}; train the model anew."
+        )
     if pooled:
         assert isinstance(manifest.population, dict)
         object.__setattr__(manifest, "population", Profile.from_dict(manifest.population, len(manifest.catalogue)))
@@ -185,7 +193,9 @@ def read(path: Path) -> Artefact:
     wanted = GRAPHS[manifest.encoder]
     if different := sorted({*members} ^ {*wanted}):
         problem = "holds" if different[0] in members else "lacks"
-        raise ModelError(f"{path} {problem} {different[0]!r}, unlike a model with encoder {manifest.encoder!r}; train it anew.")
+        raise ModelError(
+            f"{path} {problem} {different[0]!r}, unlike a model with encoder {manifest.encoder!r}; train it anew."
+        )
     return Artefact(manifest, {name: members[name] for name in wanted})
 
 

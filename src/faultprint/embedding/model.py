@@ -69,7 +69,9 @@ class Model:
         self._graphs = {name: _session(name, graph, threads) for name, graph in artefact.graphs.items()}
         found = [session.get_outputs()[0].shape[-1] for session in self._graphs.values()][-1]
         if found != self.dimensions:
-            raise ModelError(f"The model's graph gives {found!r} dimensions, its manifest {self.dimensions}; train it anew.")
+            raise ModelError(
+                f"The model's graph gives {found!r} dimensions, its manifest {self.dimensions}; train it anew."
+            )
 
     @property
     def dimensions(self) -> int:
@@ -99,7 +101,9 @@ class Model:
                 "make them with the model's interval."
             )
 
-    def profile(self, series: Series, normal: npt.NDArray[np.bool_] | None = None, least: int = LEAST_MINUTES) -> Profile:
+    def profile(
+        self, series: Series, normal: npt.NDArray[np.bool_] | None = None, least: int = LEAST_MINUTES
+    ) -> Profile:
         """The node's profile from its minutes `normal` ((T,) bool; default: all), gaps left out.
 
         Raises ModelError (other minutes than the model's) or UsageError (fewer than `least` minutes).
@@ -127,8 +131,10 @@ class Model:
         total = np.concatenate(([0], np.cumsum(series.observed)))
         minutes = total[1:] - total[np.maximum(np.arange(len(series)) - self.window + 1, 0)]
         wanted = np.arange(len(series)) if ends is None else np.asarray(ends, dtype=np.int64)
-        if len(wanted) and not (0 <= wanted.min() and wanted.max() < len(series)):
-            raise UsageError(f"Windows must end within the {len(series)} minutes of node {series.node!r}; give other ends.")
+        if len(wanted) and not (wanted.min() >= 0 and wanted.max() < len(series)):
+            raise UsageError(
+                f"Windows must end within the {len(series)} minutes of node {series.node!r}; give other ends."
+            )
         wanted = wanted[series.observed[wanted] & (minutes[wanted] >= least)]
         run = self._pooled if self.manifest.encoder == "pooled" else self._recurrent
         vectors = np.empty((len(wanted), self.dimensions), dtype=np.float32)
@@ -207,7 +213,9 @@ def _session(name: str, graph: bytes, threads: int) -> onnxruntime.InferenceSess
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no base class below this
-        raise ModelError(f"The model's {name} cannot be run ({str(error).splitlines()[0][:120]}); train it anew.") from None
+        raise ModelError(
+            f"The model's {name} cannot be run ({str(error).splitlines()[0][:120]}); train it anew."
+        ) from None
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
         raise ModelError(f"The model's {name} must have one input and one output; train it anew.")
     return session

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from faultprint.cases.calibration import calibrate_library, rule_of
-from faultprint.cases.enrol import Example, enrol_examples, examples, one_per_condition
+from faultprint.cases.enrol import Example, enrol_examples, examples, typical
 from faultprint.cases.evidence import evidence
 from faultprint.cases.ground import Ground, grounds
 from faultprint.cases.library import Library
@@ -52,11 +52,12 @@ def contest(
     """Teach every model one example a fault from the lessons, train the baselines, and judge all on the
     unseen minutes.
 
-    The models' libraries are left in `folder`, as NAME.db. Every system's rule is set on the lessons' kept
-    networks.
+    The example is the most typical in the space of the model that comes first (`cases.enrol.typical`). The models'
+    libraries are left in `folder`, as NAME.db. Every system's rule is set on the lessons' kept networks.
     """
     ours = next(iter(models.values()))
-    taught = one_per_condition(examples(lessons.taught, lessons.taught_labels, ours), seed)
+    every = examples(lessons.taught, lessons.taught_labels, ours)
+    taught = [every[index] for index in typical(enrol_examples(every, ours, created=now))]
     places = grounds(minutes, ours)
     known = truth([place.series for place in places], labels, ours.window)
     systems, outcomes = [], []
@@ -64,11 +65,11 @@ def contest(
         say(f"Teaching {name} one example a fault and setting its threshold on networks kept aside …")
         path = folder / f"{name}.db"
         references = _library(path, model, taught, lessons, now)
-        system = Embedding(name, model, references)
+        taught_model = Embedding(name, model, references)
         with Library.open(path) as library:
             rule = rule_of(model, library, PERSISTENCE)
-        systems.append(system)
-        outcomes.append(judge(system, rule, places, known, labels, model.window))
+        systems.append(taught_model)
+        outcomes.append(judge(taught_model, rule, places, known, labels, model.window))
     say(f"Training LightGBM ({max_seconds:g} s at most) and 1-NN on summaries of the same windows …")
     for system in baselines(lessons, ours, ("lightgbm", "1-nn"), seed=seed, max_seconds=max_seconds):
         rule = calibrated(system, lessons, ours, PERSISTENCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -12,22 +13,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from faultprint import storage
+from faultprint.cases.identify import identify
+from faultprint.cases.library import Library
 from faultprint.embedding.model import Model, load
-from faultprint.evaluate import picture, report
-from faultprint.evaluate.contest import PERSISTENCE, Contest, contest
+from faultprint.errors import UsageError
+from faultprint.evaluate import report
+from faultprint.evaluate.attack import Recognition, recognise
+from faultprint.evaluate.contest import PERSISTENCE, contest
+from faultprint.evaluate.page import page
 from faultprint.evaluate.run import part
 from faultprint.evaluate.words import episode_table, figure_table
 from faultprint.features.minutes import build
 from faultprint.simulate.run import simulate
-from faultprint.tables import LABELS, MINUTES
+from faultprint.tables import LABELS, MINUTES, VERDICTS
 from faultprint.training.train import train
 
 PRESETS: Final = ("default", "posts")
-NAMES: Final = {"default": "Faultprint", "posts": "posts' network", "lightgbm": "LightGBM", "1-nn": "1-NN"}
+CAPTURE: Final = Path("../shared/data/captures/SIP-Bruteforce-Single-IP.pcap")
+START: Final = datetime(2026, 1, 5, 9, tzinfo=UTC)
+"""A Monday morning: Faultprint is started in working hours, and its first hour is the node's normal."""
 FIGURES: Final = (
     "macro_f1",
     "macro_f1_exposed",
@@ -61,7 +68,8 @@ def demo(
 ) -> dict[str, Any]:
     """Run it all, leaving report.html and figures.json (and what they were made from) in `out`.
 
-    `say` takes lines for people. Returns the contents of figures.json. Raises the stages' errors.
+    `capture`: the real capture (`evaluate.attack`); without it the one at CAPTURE, if it is there. `say` takes lines for
+    people. Returns the contents of figures.json. Raises the stages' errors.
     """
     began = time.monotonic()
     scale = scale or Scale()
@@ -70,52 +78,44 @@ def demo(
     models = _models(out, seed, scale, say)
     lessons = part(*learn, models["default"], seed)
     minutes, labels = meet
-    result = contest(
-        models, lessons, minutes, labels, out, seed=seed, max_seconds=scale.seconds, now=datetime.now(UTC), say=say
-    )
+    now = datetime.now(UTC)
+    result = contest(models, lessons, minutes, labels, out, seed=seed, max_seconds=scale.seconds, now=now, say=say)
     for line in ("", *episode_table(result.outcomes[0].figures.outcomes), "", *figure_table(result.outcomes), ""):
+        say(line)
+    with Library.open(out / "default.db") as library:
+        _identify(models["default"], library, minutes, out)
+        real = _capture(capture or CAPTURE, capture is not None, models["default"], library, minutes, out, now)
+    for line in (real,) if isinstance(real, str) else (*real.lines(), ""):
         say(line)
     seconds = round(time.monotonic() - began, 1)
     found = {"seed": seed, "seconds": seconds} | {
         outcome.name: {name: outcome.figures.summary()[name] for name in FIGURES} for outcome in result.outcomes
     }
-    report.write(_page(result, labels, seed, scale, seconds), out / "report.html")
+    recognition = None if isinstance(real, str) else real
+    data = page(result, labels, recognition, days=scale.unseen_days, seed=seed, seconds=seconds)
+    report.write(data, out / "report.html")
     with storage.replacing(out / "figures.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     say(f"The report is {out / 'report.html'}, the figures are in {out / 'figures.json'} ({seconds:.0f} s in all).")
     return found
 
 
-def _page(result: Contest, labels: pl.DataFrame, seed: int, scale: Scale, seconds: float) -> dict[str, Any]:
-    """The report's data."""
-    ours, first, place = result.ours, result.outcomes[0], result.places[0]
-    lanes = [("truth", first.scored, "truth")]
-    lanes += [(NAMES[outcome.name], outcome.scored, "verdict") for outcome in result.outcomes]
-    table = first.scored.filter(pl.col("node") == place.series.node)[
-        np.searchsorted(np.flatnonzero(place.series.observed), place.ends)
-    ]
-    networks = len(ours.model.manifest.training["networks"])
-    return {
-        "title": f"Faults of network {place.series.network}, which was never trained on",
-        "lead": f"{scale.unseen_days:g} simulated days of a network that Faultprint meets for the first time. It knows one example of each "
-        f"fault, taught by other networks, and the first hour of this network's traffic as what is normal here.",
-        "facts": [
-            ["trained on", f"{networks} other networks"],
-            ["thresholds set on", f"{len(ours.model.manifest.training['held_out'])} more"],
-            ["examples", f"{len(result.references)} faults, one each"],
-            ["persistence", f"{PERSISTENCE} minutes"],
-            ["seed", str(seed)],
-            ["all in", f"{seconds:.0f} s"],
-        ],
-        "conditions": picture.conditions(result.outcomes, result.references),
-        "systems": [
-            picture.system(outcome, NAMES[outcome.name], result.evidence if outcome is first else None)
-            for outcome in result.outcomes
-        ],
-        "tracks": [picture.track(place, labels, lanes, window=ours.model.window) for place in result.places],
-        "cloud": picture.cloud(ours.vectors(place), table, result.references, seed),
-        "capture": None,
-    }
+def _identify(model: Model, library: Library, minutes: pl.DataFrame, out: Path) -> None:
+    """The verdicts as the command `identify` gives them, for whoever wants to look at every minute."""
+    verdicts = identify(minutes, model, library, persistence=PERSISTENCE)
+    storage.write(verdicts, VERDICTS, out / "verdicts.parquet")
+
+
+def _capture(
+    capture: Path, given: bool, model: Model, library: Library, minutes: pl.DataFrame, out: Path, now: datetime
+) -> Recognition | str:
+    """What was recognised in the real capture, or why there is nothing to say."""
+    if not capture.exists():
+        if given:
+            raise UsageError(f"There is no capture {capture}; give the path of SIP-Bruteforce-Single-IP.pcap.")
+        return f"The real capture is skipped: {capture} is not here (give its path with --capture)."
+    key = secrets.token_bytes(32)  # nothing is compared across runs, so nobody need know it
+    return recognise(capture, model, library, minutes, out, key=key, persistence=PERSISTENCE, now=now)
 
 
 def _traffic(
@@ -127,7 +127,7 @@ def _traffic(
     for name, networks, days, first in plans:
         say(f"Simulating {networks} network{'s' * (networks > 1)} for {days:g} days and describing every minute …")
         folder = out / name
-        simulate(folder, networks=networks, days=days, seed=seed, first=first)
+        simulate(folder, networks=networks, days=days, seed=seed, first=first, start=START)
         build(folder / "transactions.parquet", folder / "minutes.parquet")
         tables.append(
             (storage.read(folder / "minutes.parquet", MINUTES), storage.read(folder / "labels.parquet", LABELS))

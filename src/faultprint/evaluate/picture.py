@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from faultprint.cases.ground import Ground
 from faultprint.cases.reference import Reference
 from faultprint.evaluate.episodes import Episode
 from faultprint.evaluate.run import Outcome
@@ -59,35 +58,30 @@ def milliseconds(moment: datetime) -> int:
 
 
 def track(
-    place: Ground, labels: pl.DataFrame, lanes: Sequence[tuple[str, pl.DataFrame, str]], *, window: int
+    node: str,
+    lanes: Sequence[tuple[str, pl.DataFrame, str]],
+    interval_us: int,
+    *,
+    ended: Sequence[datetime] = (),
+    window: int = 1,
 ) -> dict[str, Any]:
     """One node's lanes: (name, frame with node and minute, column with the words) from top to bottom.
 
-    The first lane is the truth; where a fault is over and only the window still remembers it, it has a
-    shadow.
+    The first lane gets a shadow from each moment in `ended` on, where a fault is over and only the window remembers it.
     """
-    series = place.series
-    step = series.interval_us // 1000
-    start = series.first_us // 1000
+    step = interval_us // 1000
     drawn: list[dict[str, Any]] = []
+    begin, end = [], []
     for name, frame, column in lanes:
-        rows = frame.filter(pl.col("node").cast(pl.String) == series.node).sort("minute")
+        rows = frame.filter(pl.col("node").cast(pl.String) == node).sort("minute")
+        minute_ms = rows["minute"].dt.epoch("ms").to_numpy()
         words = rows[column].cast(pl.String).to_list()
-        drawn.append({"name": name, "runs": runs(rows["minute"].dt.epoch("ms").to_numpy(), words, step)})
-    faults = labels.filter(
-        (pl.col("node").cast(pl.String) == series.node)
-        & ~pl.col("condition").cast(pl.String).is_in([NORMAL, RECOVERY, MAINTENANCE])
-    )
-    if drawn:
-        ends = [milliseconds(end) for end in faults["end"].to_list()]
-        drawn[0]["shadow"] = [[end, end + (window - 1) * step] for end in ends]
-    return {
-        "node": series.node if series.node == series.network else f"{series.node} ({series.network})",
-        "start": start,
-        "end": start + len(series) * step,
-        "day_ms": _DAY_MS,
-        "lanes": drawn,
-    }
+        drawn.append({"name": name, "runs": runs(minute_ms, words, step), "shadow": []})
+        begin.append(int(minute_ms[0]))
+        end.append(int(minute_ms[-1]) + step)
+    moments = [milliseconds(moment) for moment in ended]
+    drawn[0]["shadow"] = [[moment, moment + (window - 1) * step] for moment in moments]
+    return {"node": node, "start": min(begin), "end": max(end), "day_ms": _DAY_MS, "lanes": drawn}
 
 
 def runs(minute_ms: NDArray[np.int64], words: Sequence[str | None], step: int) -> list[list[Any]]:
@@ -145,7 +139,8 @@ def cloud(
         },
         "text": f"Every point is an hour of the node's traffic, its {vectors.shape[1]} numbers drawn on the three axes along which "
         f"they differ most ({explained} % of the variation), coloured by what was true. Diamonds are the references: the nearest "
-        "one gives the verdict (in all dimensions, not in three). The node's own normal lies at the diamond named normal. Drag to turn, scroll to zoom.",
+        "one gives the verdict (in all dimensions, not in three). The node's own normal lies at the diamond named normal. "
+        "Drag to turn, scroll to zoom.",
     }
 
 

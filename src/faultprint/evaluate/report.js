@@ -207,19 +207,21 @@ function conditions() {
 
 function episodes() {
   const others = data.systems.slice(1);
-  byId("outcomes").append(make("thead", {}, make("tr", {}, make("th", {}, "Fault"), make("th", {}, "Onset"), make("th", { class: "number" }, "Lasted"),
-    make("th", { class: "number" }, "Severity"), make("th", {}, "Named"), make("th", { class: "number" }, "After"),
-    ...others.map((system) => make("th", {}, system.name)), make("th", {}, "Evidence"))));
-  const body = make("tbody"), first = data.systems[0].figures.outcomes;
+  byId("outcomes").append(make("thead", {}, make("tr", {}, make("th", {}, "Fault"), make("th", {}, "Onset, UTC"), make("th", { class: "number" }, "Lasted"),
+    make("th", { class: "number" }, "Severity"), make("th", {}, data.systems[0].name), make("th", { class: "number" }, "After"),
+    ...others.map((system) => make("th", {}, system.name)))));
+  const first = data.systems[0].figures.outcomes;
   const verdict = (row) => (row ? make("span", { class: row.found ? "yes" : "no" }, row.found ? "✓ right" : row.said ? `✗ ${row.said}` : "✗ missed") : "–");
   first.forEach((row, index) => {
-    body.append(make("tr", {}, make("th", {}, named(row.condition)), make("td", {}, when(row.start)),
+    const body = make("tbody", { class: "episode" });
+    body.append(make("tr", {}, make("th", {}, named(row.condition)), make("td", { class: "nowrap" }, when(row.start)),
       make("td", { class: "number" }, minutes((row.end - row.start) / 60e3)), make("td", { class: "number" }, number(row.severity)),
       make("td", {}, verdict(row)), make("td", { class: "number" }, minutes(row.delay)),
-      ...others.map((system) => make("td", {}, verdict(system.figures.outcomes[index]))),
-      make("td", {}, make("ul", { class: "evidence" }, ...(row.evidence || []).map((word) => make("li", {}, make("code", {}, word)))))));
+      ...others.map((system) => make("td", {}, verdict(system.figures.outcomes[index])))));
+    const words = (row.evidence || []).map((word) => make("code", {}, word));
+    body.append(make("tr", { class: "why" }, make("td", { colspan: 6 + others.length }, ...(words.length ? words : ["no feature stands out by three standard deviations"]))));
+    byId("outcomes").append(body);
   });
-  byId("outcomes").append(body);
 }
 
 function capture() {

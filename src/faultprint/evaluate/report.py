@@ -10,20 +10,20 @@ from typing import Any, Final
 from faultprint.storage import replacing
 
 MEANINGS: Final = {
-    "macro_f1_exposed": "F1 of each condition (the harmonic mean of the share of its verdicts that were right and the share of "
-    "its windows that got it), averaged over normal and all faults that occurred, so that a rare fault counts as much as normal. "
+    "macro_f1_exposed": "F1 of each condition (the harmonic mean of the share of its verdicts that were right and the share of its "
+    "windows that got it), averaged over normal and all faults that occurred, so that a rare fault counts as much as normal. "
     "Clear windows are the normal ones and those with ten or more faulty minutes.",
-    "macro_f1": "The same over all windows, also those that have seen one faulty minute of sixty. A window counts as faulty if any of its "
-    "minutes is, so nobody reaches 1: the first minutes of a fault look like a hiccup.",
-    "false_alarms_per_day": "Alarms that began while the whole last hour was normal, a node and day of such time. An alarm is an unbroken run "
-    "of one verdict other than normal; unknown counts. Harmless disturbances belong to normal.",
-    "episodes_found": "Share of the faults that got their right name at least once from the onset to an hour after the end. A wrong "
-    "name or unknown does not count.",
-    "delay_median_minutes": "From the onset of a fault to the end of the minute in which it first got its right name, of the faults found; half of "
-    "them were named within this time.",
+    "macro_f1": "The same over all windows, also those that have seen one faulty minute of sixty. A window counts as faulty if any "
+    "of its minutes is, so nobody reaches 1: the first minutes of a fault look like a hiccup.",
+    "false_alarms_per_day": "Alarms that began while the whole last hour was normal, a node and day of such time. An alarm is an "
+    "unbroken run of one verdict other than normal; unknown counts. Harmless disturbances belong to normal.",
+    "episodes_found": "Share of the faults that got their right name at least once from the onset to an hour after the end. A "
+    "wrong name or unknown does not count.",
+    "delay_median_minutes": "From the onset of a fault to the end of the minute in which it first got its right name, of the "
+    "faults found; half of them were named within this time.",
     "delay_p90_minutes": "Nine of ten of the faults found were named within this time.",
-    "clearing_median_minutes": "From the end of a fault to the first verdict of normal after it. The window holds faulty minutes for an hour, so "
-    "about 60 minutes is what the window rule asks for.",
+    "clearing_median_minutes": "From the end of a fault to the first verdict of normal after it. The window holds faulty minutes "
+    "for an hour, so about 60 minutes is what the window rule asks for.",
 }
 WORDS: Final = {
     "macro_f1_exposed": "1 is perfect: every condition named, none invented",

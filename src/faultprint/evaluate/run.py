@@ -109,7 +109,8 @@ def baselines(lessons: Lessons, model: Model, wanted: Sequence[str], *, seed: in
 def calibrated(system: System, lessons: Lessons, model: Model, persistence: int) -> Rule:
     """The system's rule, set on the networks that were kept aside."""
     places = labelled_grounds(lessons.kept, lessons.kept_labels, model)
-    return calibrate(tracks(places, lessons.kept_labels, system.match, model.window), persistence=persistence)
+    found = tracks(places, lessons.kept_labels, system.match, model.window)
+    return calibrate(found, persistence=persistence, least=system.least_bias)
 
 
 def judge(
@@ -170,8 +171,8 @@ def evaluate(
     entries: list[tuple[System, Rule]] = [(ours, rule_of(model, library, persistence))]
     if train is not None and wanted:
         lessons = part(*train, model, seed)
-        for system in baselines(lessons, model, wanted, seed=seed, max_seconds=baseline_seconds):
-            entries.append((system, calibrated(system, lessons, model, persistence)))
+        others = baselines(lessons, model, wanted, seed=seed, max_seconds=baseline_seconds)
+        entries += [(system, calibrated(system, lessons, model, persistence)) for system in others]
     places = grounds(minutes, model, normal, profile_minutes)
     known = truth([place.series for place in places], labels, model.window)
     result = {}

@@ -30,6 +30,11 @@ class System(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def least_bias(self) -> float:
+        """The smallest bias that has a sense for its distances (`cases.calibration`)."""
+        ...
+
     def match(self, place: Ground) -> Matches:
         """Distances of the windows that end at `place.ends`."""
         ...
@@ -37,6 +42,8 @@ class System(Protocol):
 
 class Embedding:
     """A model and its references: what the product does."""
+
+    least_bias = 0.0
 
     def __init__(self, name: str, model: Model, references: Sequence[Reference]) -> None:
         self.name = name
@@ -57,6 +64,7 @@ class Neighbour:
     """The nearest of one summary a fault, minus the node's normal mean, features scaled by their spread in training."""
 
     name = "1-nn"
+    least_bias = 0.0
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class Trees:
     """Gradient-boosted trees; the distance to a condition is its negative log probability."""
 
     name = "lightgbm"
+    least_bias = -np.inf
 
     def __init__(self, booster: lightgbm.Booster, material: Material, people: Profile) -> None:
         self._booster, self._people = booster, people

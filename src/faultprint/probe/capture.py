@@ -15,6 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,6 @@ __all__ = ["NodeSpec", "ProbeReport", "probe_captures"]
 
 JOIN_US: Final = 10 * SECOND
 _INFERENCE_PACKETS: Final = 200_000
-_PROGRESS_PACKETS: Final = 4096
 
 Progress = Callable[[int, int], None]
 
@@ -88,47 +88,70 @@ def _report(probe: Probe, found: Mapping[str, tuple[tuple[bytes, ...], bool]]) -
 
 
 def _read_all(probe: Probe, captures: Sequence[Path], progress: Progress | None) -> None:
-    total = sum(path.stat().st_size for path in captures)
-    done = 0
-    feed = probe.feed
-    for number, (packet, alone) in enumerate(_merged(captures)):
-        if alone and probe.now is not None and packet.timestamp - probe.now > JOIN_US:
+    for run in _runs(captures, progress):
+        first = next(run)
+        if probe.now is not None and first[0] - probe.now > JOIN_US:
             probe.interrupt()
-        feed(*packet)
-        done += len(packet.data) + 16
-        if progress is not None and number % _PROGRESS_PACKETS == 0:
-            progress(min(done, total), total)
+        probe.feed(*first)
+        probe.feed_all(run)
     probe.finish()
-    if progress is not None:
-        progress(total, total)
 
 
-def _merged(captures: Sequence[Path]) -> Iterator[tuple[Packet, bool]]:
-    """The packets of all captures by time, each file opened when its turn comes; True where no other file overlaps."""
-    starts = sorted((_first_time(path), number) for number, path in enumerate(captures))
+def _runs(captures: Sequence[Path], progress: Progress | None = None) -> Iterator[Iterator[Packet]]:
+    """The packets of captures that overlap, merged by time; a run for each group of them, to be read in turn."""
+    waiting = sorted(((_first_time(path), number) for number, path in enumerate(captures)), reverse=True)
+    read = _Progress(captures, progress)
+    while waiting:
+        yield _run(captures, waiting, read)
+    read.finish()
+
+
+def _run(captures: Sequence[Path], waiting: list[tuple[int, int]], read: _Progress) -> Iterator[Packet]:
+    """Packets by time, each file opened (taken off the end of `waiting`) when its turn comes, until none is open."""
     running: list[tuple[int, int, Packet, Iterator[Packet]]] = []
-    waiting = list(reversed(starts))
-    while waiting or running:
-        alone = not running
+    while True:
         while waiting and (not running or waiting[-1][0] <= running[0][0]):
             _, number = waiting.pop()
-            packets = read_packets(captures[number])
-            first = next(packets, None)
-            if first is not None:
-                heapq.heappush(running, (first.timestamp, number, first, packets))
-        if not running:
-            continue
+            packets = read_packets(captures[number], read.watch(number))
+            first = next(packets)
+            heapq.heappush(running, (first[0], number, first, packets))
         _, number, packet, packets = running[0]
-        yield packet, alone
+        yield packet
         if len(running) == 1 and not waiting:
-            for packet in packets:
-                yield packet, False
+            yield from packets
             return
         following = next(packets, None)
-        if following is None:
+        if following is not None:
+            heapq.heapreplace(running, (following[0], number, following, packets))
+        elif len(running) > 1:
             heapq.heappop(running)
         else:
-            heapq.heapreplace(running, (following.timestamp, number, following, packets))
+            return
+
+
+class _Progress:
+    """Bytes read of all files together."""
+
+    def __init__(self, captures: Sequence[Path], report: Progress | None) -> None:
+        self._report = report
+        self._total = sum(path.stat().st_size for path in captures)
+        self._done = [0] * len(captures)
+
+    def watch(self, number: int) -> Callable[[int], None] | None:
+        """For the file of this number: called with the bytes read of it."""
+        report = self._report
+        if report is None:
+            return None
+
+        def seen(done: int) -> None:
+            self._done[number] = done
+            report(sum(self._done), self._total)
+
+        return seen
+
+    def finish(self) -> None:
+        if self._report is not None:
+            self._report(self._total, self._total)
 
 
 def _first_time(path: Path) -> int:
@@ -136,7 +159,7 @@ def _first_time(path: Path) -> int:
     first = next(packets, None)
     if first is None:
         raise CaptureError(f"{path} holds no packet, only headers; record it again, or leave it out.")
-    return first.timestamp
+    return first[0]
 
 
 def _resolve(captures: Sequence[Path], nodes: Sequence[NodeSpec]) -> dict[str, tuple[tuple[bytes, ...], bool]]:
@@ -163,9 +186,9 @@ def _resolve(captures: Sequence[Path], nodes: Sequence[NodeSpec]) -> dict[str, t
 def _infer(captures: Sequence[Path], others: Nodes) -> bytes | None:
     inference = Inference(others)
     decoder = Decoder(inference.deliver, Counter())
-    for number, (packet, _) in enumerate(_merged(captures)):
+    for packet in islice(chain.from_iterable(_runs(captures)), _INFERENCE_PACKETS):
         decoder.frame(*packet)
-        if inference.requests >= ENOUGH or number >= _INFERENCE_PACKETS:
+        if inference.requests >= ENOUGH:
             break
     return inference.best()
 

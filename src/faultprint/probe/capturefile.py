@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -17,15 +17,15 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _MEND = "copy what is whole into a new file with `tcpdump -r FILE -w NEW` and give that"
 
 
-def read_packets(path: Path) -> Iterator[Packet]:
-    """The packets of a capture in file order.
+def read_packets(path: Path, watch: Callable[[int], None] | None = None) -> Iterator[Packet]:
+    """The packets of a capture in file order; `watch` is told now and then how many bytes of the file are read.
 
     Raises CaptureError for a file that cannot be opened, is empty, is no capture, or ends inside a packet: half a
     capture would pass for a quiet network.
     """
     try:
         with path.open("rb") as file:
-            yield from _read(_unzipped(file), path)
+            yield from _read(_unzipped(file), path, None if watch is None else lambda: watch(file.tell()))
     except OSError as error:
         reason = error.strerror or str(error)
         raise CaptureError(f"{path} cannot be read ({reason}); give a readable pcap or pcapng file.") from error
@@ -39,15 +39,15 @@ def _unzipped(file: IO[bytes]) -> IO[bytes]:
     return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if zipped else file
 
 
-def _read(file: IO[bytes], path: Path) -> Iterator[Packet]:
+def _read(file: IO[bytes], path: Path, watch: Callable[[], None] | None) -> Iterator[Packet]:
     magic = file.read(4)
     if not magic:
         raise CaptureError(f"{path} is empty; a capture holds at least its file header, so record it again.")
     try:
         if magic in pcap.MAGICS:
-            yield from pcap.read(file, magic)
+            yield from pcap.read(file, magic, watch)
         elif magic == pcapng.MAGIC:
-            yield from pcapng.read(file)
+            yield from pcapng.read(file, watch)
         else:
             raise CaptureError(
                 f"{path} is no capture: it starts with the bytes {magic.hex()}, which neither pcap nor pcapng do; "

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import IO
 
-CHUNK = 1 << 18
+CHUNK = 1 << 15
 
 
 class DamagedCapture(Exception):
@@ -14,10 +15,12 @@ class DamagedCapture(Exception):
 class Chunks:
     """A window on a file: `data[at:]` is read and unused. `need` moves the window on; the caller moves `at`."""
 
-    __slots__ = ("_file", "_passed", "at", "data")
+    __slots__ = ("_file", "_passed", "_watch", "at", "data")
 
-    def __init__(self, file: IO[bytes], already_read: bytes = b"") -> None:
+    def __init__(self, file: IO[bytes], already_read: bytes = b"", watch: Callable[[], None] | None = None) -> None:
+        """`watch` is called after each chunk."""
         self._file = file
+        self._watch = watch
         self._passed = 0
         self.data = already_read
         self.at = 0
@@ -40,6 +43,8 @@ class Chunks:
                 break
             parts.append(chunk)
             left += len(chunk)
+            if self._watch is not None:
+                self._watch()
         self.data = b"".join(parts)
         self.at = 0
         if left >= size:

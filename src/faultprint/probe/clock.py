@@ -30,52 +30,66 @@ ABSURD: Final = "time stamp before 1990 or after 2100"
 STRAY: Final = "time stamp far from its neighbours'"
 
 
+NEVER: Final = -1
+
+
 class Clock:
-    """`now` is the time (µs) up to which the capture has been read, or None before the first packet."""
+    """`now` is the time (µs) up to which the capture has been read, `since` where the stretch of listening began.
+
+    Both are NEVER before the first packet is believed. Time stamps from `low` to `high` are believed at once, and those
+    bounds are moved by `set`, every now and then. `strays` wait to be believed or let go.
+    """
+
+    __slots__ = ("_ignore", "_skipped", "high", "low", "now", "since", "strays")
 
     def __init__(self, skipped: Counter[str], ignore: Callable[[Packet], None]) -> None:
         self._skipped = skipped
         self._ignore = ignore
-        self._strays: list[Packet] = []
-        self.now: int | None = None
-        self.low = self.high = -1
-        """Time stamps in between are taken at once."""
+        self.strays: list[Packet] = []
+        self.stop()
+
+    def stop(self) -> None:
+        """The stretch has ended; the next packet has to be confirmed again."""
+        self.now = self.since = self.low = self.high = NEVER
 
     def set(self, timestamp: int) -> None:
         """Move to the time of a packet that is believed."""
         self.now = timestamp
         self.low = timestamp - BACK
         self.high = timestamp + AHEAD
+        if self.since == NEVER:
+            self.since = timestamp
+
+    @property
+    def latest(self) -> int:
+        """Time of the last packet that is believed or may still be."""
+        return self.strays[-1][0] if self.strays else self.now
 
     def settle(self) -> None:
         """A packet in time came: those that were not are let go."""
-        for packet in self._strays:
+        for packet in self.strays:
             self._skipped[STRAY] += 1
             self._ignore(packet)
-        self._strays.clear()
-
-    @property
-    def unsettled(self) -> bool:
-        return bool(self._strays)
+        self.strays.clear()
 
     def doubt(self, packet: Packet) -> list[Packet]:
         """A packet outside `low` to `high`: the packets to take instead now, in order; mostly none yet."""
-        if not EARLIEST <= packet.timestamp < LATEST:
+        if not EARLIEST <= packet[0] < LATEST:
             self._skipped[ABSURD] += 1
             self._ignore(packet)
             return []
-        if self._strays and not -BACK <= packet.timestamp - self._strays[-1].timestamp <= BELIEVABLE:
+        if self.strays and not -BACK <= packet[0] - self.strays[-1][0] <= BELIEVABLE:
             self.settle()
-        self._strays.append(packet)
-        return self._release() if len(self._strays) >= CONFIRMING else []
+        self.strays.append(packet)
+        return self._release() if len(self.strays) >= CONFIRMING else []
 
     def finish(self) -> list[Packet]:
         """At the end of the capture: the waiting packets that may be believed."""
-        if self._strays and (self.now is None or 0 <= self._strays[0].timestamp - self.now <= BELIEVABLE):
+        if self.strays and (self.now == NEVER or 0 <= self.strays[0][0] - self.now <= BELIEVABLE):
             return self._release()
         self.settle()
         return []
 
     def _release(self) -> list[Packet]:
-        strays, self._strays = self._strays, []
+        strays, self.strays = self.strays, []
         return strays

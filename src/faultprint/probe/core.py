@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from faultprint.probe.clock import SECOND, Clock
+from faultprint.probe.clock import NEVER, SECOND, Clock
 from faultprint.probe.decoder import Decoder
 from faultprint.probe.identity import Hasher
 from faultprint.probe.naming import Naming
@@ -18,7 +18,6 @@ from faultprint.probe.transactions import Transactions
 from faultprint.tables import Interface
 
 _TICK_US: Final = SECOND
-_NEVER: Final = -1
 
 
 class Probe:
@@ -46,24 +45,33 @@ class Probe:
         # Messages in packets whose time is not known are messages still; their packets' own troubles are not counted.
         self._census = Decoder(self.transactions.count, Counter())
         self._clock = Clock(self.skipped, lambda packet: self._census.frame(*packet))
-        self._since = _NEVER
-        self._next_tick = _NEVER
+        self._next_tick = NEVER
 
     @property
     def now(self) -> int | None:
-        """Time of the capture, µs."""
-        return self._clock.now
+        """Time of the last frame, µs; None before the first."""
+        latest = self._clock.latest
+        return None if latest == NEVER else latest
 
     def feed(self, timestamp: int, link: int, data: bytes) -> None:
         """One frame: µs since 1970 (UTC), link layer (LINKTYPE_ number), bytes. Never raises on their content."""
-        clock = self._clock
-        if clock.low <= timestamp <= clock.high:
-            if clock.unsettled:
-                clock.settle()
-            self._take(timestamp, link, data)
-        else:
-            for packet in clock.doubt(Packet(timestamp, link, data)):
-                self._take_late(packet)
+        self.feed_all(((timestamp, link, data),))
+
+    def feed_all(self, packets: Iterable[Packet]) -> None:
+        """Many frames, as `feed` takes them."""
+        clock, frame = self._clock, self._decoder.frame
+        for timestamp, link, data in packets:
+            if clock.low <= timestamp <= clock.high:
+                if timestamp > clock.now:
+                    clock.now = timestamp
+                    if timestamp >= self._next_tick:
+                        self._tick(timestamp)
+                if clock.strays:
+                    clock.settle()
+                frame(timestamp, link, data)
+            else:
+                for packet in clock.doubt((timestamp, link, data)):
+                    self._take_late(packet)
 
     def interrupt(self) -> None:
         """Nobody listened for a while: what is open stays open, and a new stretch begins with the next frame."""
@@ -76,34 +84,27 @@ class Probe:
         self.interrupt()
 
     def _take_late(self, packet: Packet) -> None:
-        now = self._clock.now
-        if now is None or packet.timestamp < self._clock.low:
+        """A packet that was doubted first."""
+        timestamp = packet[0]
+        if timestamp < self._clock.low:
             # The clock was put back for good: times before and after cannot be compared.
             self._close()
-            self._clock.set(packet.timestamp)
-        self._take(*packet)
-
-    def _take(self, timestamp: int, link: int, data: bytes) -> None:
-        clock = self._clock
-        now = clock.now
-        if now is None or timestamp > now:
-            clock.set(timestamp)
-            if timestamp >= self._next_tick:
-                self._tick(timestamp)
-        if self._since == _NEVER:
-            self._since = timestamp
-        self._decoder.frame(timestamp, link, data)
+        if timestamp > self._clock.now:
+            self._tick(timestamp)
+        self._decoder.frame(*packet)
 
     def _tick(self, now: int) -> None:
+        self._clock.set(now)
         self._decoder.expire(now)
         self.transactions.tick(now)
         self._next_tick = now + _TICK_US
 
     def _close(self) -> None:
-        now = self._clock.now
-        if now is not None and self._since != _NEVER:
+        clock = self._clock
+        if clock.now != NEVER:
             self._decoder.finish()
-            self.transactions.tick(now)
+            self.transactions.tick(clock.now)
             self.transactions.close()
-            self.stretches.append((self._since, now + 1))
-        self._since = self._next_tick = _NEVER
+            self.stretches.append((clock.since, clock.now + 1))
+        clock.stop()
+        self._next_tick = NEVER

@@ -9,7 +9,7 @@ from typing import Final
 
 from faultprint.probe import link, tunnels
 from faultprint.probe.fragments import Fragments
-from faultprint.probe.message import Message, read_datagram
+from faultprint.probe.message import START, Message, read_datagram
 from faultprint.probe.tcp import Streams
 
 Deliver = Callable[[int, bytes, Message], None]
@@ -32,6 +32,9 @@ TOO_DEEP: Final = "tunnels nested too deeply"
 NOT_SIP: Final = "datagram that is not SIP"
 KEEP_ALIVE: Final = "keep-alive"
 
+_USUAL = struct.Struct("!12xHBxHxxHxB12xHH").unpack_from
+"""EtherType; version and header length, total length, fragment, protocol; destination port and length of the datagram."""
+_IPV4 = struct.Struct("!16xHxxHxB").unpack_from
 _IPV4 = struct.Struct("!BxHHHxB").unpack_from
 _UDP = struct.Struct("!HHH").unpack_from
 
@@ -47,9 +50,19 @@ class Decoder:
 
     def frame(self, timestamp: int, kind: int, data: bytes) -> None:
         """One frame of link layer `kind`; whatever it cannot use it counts in `skipped`."""
-        if kind == link.ETHERNET and data[12:14] == b"\x08\x00":
-            self._ip(timestamp, data, 14, len(data), PLAIN, 0)
-            return
+        if kind == link.ETHERNET and len(data) >= 42:
+            ether, first, total, offset, protocol, port, length = _USUAL(data)
+            if (
+                ether == 0x0800
+                and first == 0x45
+                and protocol == 17
+                and not offset & 0x3FFF
+                and 28 <= length + 20 == total <= len(data) - 14
+                and port not in tunnels.UDP_PORTS
+            ):
+                # Nearly every frame: what `_ipv4` and `_udp` find out step by step.
+                self._datagram(timestamp, data, 42, 34 + length, data[26:38])
+                return
         layer = link.LAYERS.get(kind)
         if layer is None:
             self._skipped[UNKNOWN_LINK.format(kind)] += 1
@@ -180,10 +193,16 @@ class Decoder:
             if inside is not None:
                 self._enter(timestamp, data, inside, addresses, context, depth)
                 return
-        message = read_datagram(data, at + 8, stop)
-        if message is not None:
-            self._deliver(timestamp, addresses + data[at : at + 4], message)
-        elif data[at + 8 : stop].strip(b"\r\n\0"):
-            self._skipped[NOT_SIP] += 1
+        self._datagram(timestamp, data, at + 8, stop, addresses + data[at : at + 4])
+
+    def _datagram(self, timestamp: int, data: bytes, at: int, end: int, leg: bytes) -> None:
+        start = START.match(data, at, end)
+        if start is not None:
+            status, method = start.groups()
+            self._deliver(timestamp, leg, Message(data[at:end], method, int(status) if status else 0))
+            return
+        other = read_datagram(data, at, end)
+        if other is not None:
+            self._deliver(timestamp, leg, other)
         else:
-            self._skipped[KEEP_ALIVE] += 1
+            self._skipped[NOT_SIP if data[at:end].strip(b"\r\n\0") else KEEP_ALIVE] += 1

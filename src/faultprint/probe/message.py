@@ -34,6 +34,7 @@ _TAG: Final = re.compile(rb";[ \t\r\n]*tag[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNO
 _ODD_VIA: Final = re.compile(rb"\nv(?:ia)?[ \t]*:", re.IGNORECASE)
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _MAGIC_COOKIE: Final = b"z9hG4bK"
+_MAX_SEQUENCE: Final = 64
 _MAX_CSEQ: Final = 2**31 - 1
 
 BAD_START: Final = "start line"
@@ -55,8 +56,7 @@ _SEQUENCES: Final[BoundedTable[bytes, tuple[int, bytes]]] = BoundedTable(1024)
 class Message:
     """One message: `text` from start line to end of body, `head` the end of the last header line within it.
 
-    `identify` fills in the top Via (sent-by and branch, as far as they tell transactions apart), CSeq, Call-ID and, of
-    a request, From and To.
+    `identify` fills in the top Via (sent-by and branch, and more for RFC 2543), CSeq and, of a request, Call-ID, From, To.
     """
 
     __slots__ = (
@@ -92,7 +92,13 @@ class Message:
         end = text.find(b"\r\n\r\n")
         if end >= 0:
             self.head = end + 2
-            self._measure(end + 4)
+            # Mostly the last header, so the search begins there.
+            at = text.rfind(b"\nContent-Length: ", 0, end)
+            length = text[at + 17 : text.find(b"\r", at)] if at >= 0 else b""
+            if length.isdigit() and len(length) < 10 and end + 4 + int(length) <= self.size:
+                self.size = end + 4 + int(length)
+            else:
+                self._measure(end + 4)
         else:
             found = _HEAD_END.search(text)
             if found:
@@ -104,13 +110,9 @@ class Message:
 
     def _measure(self, body: int) -> None:
         """Hold Content-Length against what is there; a datagram's surplus is no part of the message (RFC 3261, 18.3)."""
-        text = self.text
-        at = text.find(b"\nContent-Length: ", 0, self.head)
-        length = text[at + 17 : text.find(b"\r", at)] if at >= 0 else self.get(CONTENT_LENGTH)
+        length = self.get(CONTENT_LENGTH)
         if length is None:
             return
-        if not length.isdigit():
-            length = self.get(CONTENT_LENGTH) or b""
         if length.isdigit() and len(length) < 10 and body + int(length) <= self.size:
             self.size = body + int(length)
         else:
@@ -159,21 +161,33 @@ class Message:
         return sum(value.count(b",") + 1 for value in self.all(VIA)) > 1
 
     def identify(self) -> bool:
-        """Find what names the transaction; False, with `defect` set, if the message belongs to none."""
-        return self._read_via() and self._read_sequence() and self._read_call()
+        """Find what names the transaction; False, with `defect` set, if the message belongs to none.
 
-    def _read_via(self) -> bool:
-        """The first Via, in whichever spelling it comes."""
+        Nearly all messages write these headers in one way, with Via first; the others take the slower path.
+        """
+        text, head = self.text, self.head
+        first = text.find(b"\n")
+        via = _USUAL_VIA.match(text, first, head)
+        if via is not None:
+            self.via = via.groups()
+        elif not self._read_via(first):
+            return False
+        at = text.find(b"\nCSeq: ", first, head)
+        known = _SEQUENCES.get(text[at + 7 : text.find(b"\r", at)]) if at >= 0 else None
+        if known is not None:
+            self.cseq, self.cseq_method = known
+        elif not self._read_sequence():
+            return False
+        return self.method is None or self._read_request()
+
+    def _read_via(self, first: int) -> bool:
+        """The first Via, in whichever spelling it comes. `first`: end of the start line."""
         text = self.text
-        at = first = text.find(b"\n")
-        usual = _USUAL_VIA.match(text, at, self.head)
-        if usual is None:
-            # Other headers may come before it, and one of those may be a Via in another spelling.
-            at = text.find(VIA.line, first, self.head)
-            if _ODD_VIA.search(text, first, at if at >= 0 else self.head):
-                self._index = index_headers(text, self.head)
-            elif at >= 0:
-                usual = _USUAL_VIA.match(text, at, self.head)
+        at = text.find(VIA.line, first, self.head)
+        # Other headers may come before it, and one of those may be a Via in another spelling.
+        if _ODD_VIA.search(text, first, at if at >= 0 else self.head):
+            self._index = index_headers(text, self.head)
+        usual = _USUAL_VIA.match(text, at, self.head) if at >= 0 and self._index is None else None
         if usual is not None:
             self.via = usual.groups()
             return True
@@ -185,42 +199,31 @@ class Message:
             self.via = (found[1], branch[1])
         else:
             # RFC 2543: the branch need not be unique; 17.2.3 of RFC 3261 adds what makes it so.
-            self.via = (found[1], branch[1] if branch else b"", tag_of(self.get(FROM) or b"") or b"")
+            old = branch[1] if branch else b""
+            self.via = (found[1], old, tag_of(self.get(FROM) or b"") or b"", self.get(CALL_ID) or b"")
         return True
 
     def _read_sequence(self) -> bool:
-        text = self.text
-        at = text.find(b"\nCSeq: ", 0, self.head)
-        known = _SEQUENCES.get(text[at + 7 : text.find(b"\r", at)]) if at >= 0 else None
-        if known is None:
-            value = self.get(CSEQ) or b""
-            parts = value.split()
-            if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 12 or int(parts[0]) > _MAX_CSEQ:
-                return self._broken(BAD_CSEQ)
-            known = int(parts[0]), parts[1]
-            _SEQUENCES.put(value, known)
-        self.cseq, self.cseq_method = known
-        if self.method is not None and self.method != self.cseq_method:
+        value = self.get(CSEQ) or b""
+        parts = value.split()
+        if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 12 or int(parts[0]) > _MAX_CSEQ:
             return self._broken(BAD_CSEQ)
+        self.cseq, self.cseq_method = int(parts[0]), parts[1]
+        if len(value) < _MAX_SEQUENCE:
+            _SEQUENCES.put(value, (self.cseq, self.cseq_method))
         return True
 
-    def _read_call(self) -> bool:
-        text = self.text
-        at = text.find(b"\nCall-ID: ", 0, self.head)
-        call_id = text[at + 10 : text.find(b"\r", at)] if at >= 0 else self.get(CALL_ID)
-        if not call_id or call_id[0] in b" \t\r\n" or call_id[-1] in b" \t\r\n":
-            call_id = self.get(CALL_ID)
-            if not call_id:
-                return self._broken(BAD_CALL_ID)
-        self.call_id = call_id
-        if self.method is not None:
-            self.sender = self.get(FROM) or b""
-            if b":" not in self.sender:
-                return self._broken(BAD_FROM)
-            self.receiver = self.get(TO) or b""
-            if b":" not in self.receiver:
-                return self._broken(BAD_TO)
-        return True
+    def _read_request(self) -> bool:
+        if self.method != self.cseq_method:
+            return self._broken(BAD_CSEQ)
+        self.sender = self.get(FROM) or b""
+        if b":" not in self.sender:
+            return self._broken(BAD_FROM)
+        self.call_id = self.get(CALL_ID) or b""
+        if not self.call_id:
+            return self._broken(BAD_CALL_ID)
+        self.receiver = self.get(TO) or b""
+        return b":" in self.receiver or self._broken(BAD_TO)
 
     def _broken(self, defect: str) -> bool:
         self.defect = defect

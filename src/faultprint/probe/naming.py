@@ -8,7 +8,7 @@ from typing import Final
 from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.identity import Hasher
 from faultprint.probe.message import Message, tag_of
-from faultprint.probe.nodes import Watch
+from faultprint.probe.nodes import IN, Watch
 from faultprint.probe.peers import Peers
 from faultprint.probe.registrations import Registrations
 from faultprint.probe.transaction import Side
@@ -17,18 +17,34 @@ from faultprint.tables import Direction, Interface, Method
 MAX_CALLS: Final = 32_768
 _MAX_RECENT: Final = 4096
 
+_REGISTER: Final = b"REGISTER"
+_INVITE: Final = b"INVITE"
+_IN_DIALOG: Final = Method.INVITE_IN_DIALOG.value
+_TERMINATING: Final = Method.INVITE_TERMINATING.value
+_OTHER: Final = Method.OTHER.value
 _PLAIN: Final[Mapping[bytes, str]] = {
     method.value.encode(): method.value
-    for method in Method
-    if method.value.isupper()
+    for method in (
+        Method.BYE,
+        Method.CANCEL,
+        Method.PRACK,
+        Method.UPDATE,
+        Method.INFO,
+        Method.REFER,
+        Method.SUBSCRIBE,
+        Method.NOTIFY,
+        Method.PUBLISH,
+        Method.MESSAGE,
+        Method.OPTIONS,
+    )
 }
 
-_SESSION: Final[Mapping[tuple[Direction, Interface], Method]] = {
-    (Direction.IN, Interface.GM): Method.INVITE_ORIGINATING,
-    (Direction.OUT, Interface.MW): Method.INVITE_ORIGINATING,
-    (Direction.IN, Interface.MW): Method.INVITE_TERMINATING,
-    (Direction.OUT, Interface.GM): Method.INVITE_TERMINATING,
-    (Direction.IN, Interface.UNKNOWN): Method.INVITE_ORIGINATING,
+_SESSION: Final[Mapping[tuple[str, str], str]] = {
+    (Direction.IN.value, Interface.GM.value): Method.INVITE_ORIGINATING.value,
+    (Direction.OUT.value, Interface.MW.value): Method.INVITE_ORIGINATING.value,
+    (Direction.IN.value, Interface.MW.value): Method.INVITE_TERMINATING.value,
+    (Direction.OUT.value, Interface.GM.value): Method.INVITE_TERMINATING.value,
+    (Direction.IN.value, Interface.UNKNOWN.value): Method.INVITE_ORIGINATING.value,
 }
 """Seen from a P-CSCF. Out towards a peer that is not known, an INVITE is what its copy that came in was, and
 terminating if none came in."""
@@ -40,8 +56,8 @@ class Naming:
     def __init__(self, hasher: Hasher, peers: Peers) -> None:
         self._hasher = hasher
         self._peers = peers
-        self.registrations = Registrations()
-        self._came_in: BoundedTable[int, Method] = BoundedTable(_MAX_RECENT)
+        self._registrations = Registrations()
+        self._came_in: BoundedTable[int, str] = BoundedTable(_MAX_RECENT)
         self._answered: BoundedTable[int, int] = BoundedTable(MAX_CALLS)
 
     def sides(
@@ -49,54 +65,48 @@ class Naming:
     ) -> tuple[int | None, tuple[Side, ...]]:
         """The subscriber's hash (REGISTER: whom it is for; else who sends), and one side for each watch."""
         in_dialog = tag_of(message.receiver) is not None
-        user = self._hasher.user(message.receiver if message.method == b"REGISTER" else message.sender)
-        sides = []
-        for watch in watches:
-            interface = self._peers.interface(watch, message, in_dialog, user)
-            method = self._method(timestamp, message, watch, interface, in_dialog, user, dialog)
-            session = self._session(timestamp, message, watch, dialog)
-            sides.append(Side(watch.node, interface.value, watch.direction.value, method, session))
-        return user, tuple(sides)
+        user = self._hasher.user(message.receiver if message.method == _REGISTER else message.sender)
+        if len(watches) == 1:
+            return user, (self._side(timestamp, message, watches[0], dialog, in_dialog, user),)
+        return user, tuple([self._side(timestamp, message, watch, dialog, in_dialog, user) for watch in watches])
 
-    def _method(
-        self,
-        timestamp: int,
-        message: Message,
-        watch: Watch,
-        interface: Interface,
-        in_dialog: bool,
-        user: int | None,
-        dialog: int,
-    ) -> str:
-        if message.method == b"REGISTER":
-            return self.registrations.method((user or 0) ^ watch.node.mark, timestamp, message).value
-        if message.method == b"INVITE":
-            return Method.INVITE_IN_DIALOG.value if in_dialog else self._invite(watch, interface, dialog).value
-        return _PLAIN.get(message.cseq_method, Method.OTHER.value)
+    def _side(
+        self, timestamp: int, message: Message, watch: Watch, dialog: int, in_dialog: bool, user: int | None
+    ) -> Side:
+        interface = self._peers.interface(watch, message, in_dialog, user)
+        if message.method == _REGISTER:
+            method = self._registrations.method((user or 0) ^ watch.node.mark, timestamp, message)
+        elif message.method == _INVITE:
+            method = _IN_DIALOG if in_dialog else self._invite(watch, interface, dialog)
+        else:
+            method = _PLAIN.get(message.cseq_method, _OTHER)
+            if method == "BYE":
+                session = self._session(timestamp, dialog ^ watch.node.mark)
+                return watch.node, interface, watch.direction, method, session
+        return watch.node, interface, watch.direction, method, None
 
-    def _invite(self, watch: Watch, interface: Interface, dialog: int) -> Method:
+    def _invite(self, watch: Watch, interface: str, dialog: int) -> str:
         call = dialog ^ watch.node.mark
         method = _SESSION.get((watch.direction, interface))
         if method is None:
-            method = self._came_in.get(call, Method.INVITE_TERMINATING)
-        if watch.direction is Direction.IN:
+            method = self._came_in.get(call, _TERMINATING)
+        if watch.direction == IN:
             self._came_in.put(call, method)
         return method
 
-    def _session(self, timestamp: int, message: Message, watch: Watch, dialog: int) -> int | None:
-        if message.method != b"BYE":
-            return None
-        answered = self._answered.get(dialog ^ watch.node.mark)
+    def _session(self, timestamp: int, call: int) -> int | None:
+        answered = self._answered.get(call)
         return None if answered is None or answered > timestamp else timestamp - answered
 
     def answered(self, timestamp: int, sides: tuple[Side, ...], dialog: int) -> None:
         """An INVITE outside a dialog drew its 2xx; the first one of a call on any leg of a node counts."""
-        for side in sides:
-            if side.method != Method.INVITE_IN_DIALOG.value and dialog ^ side.node.mark not in self._answered:
-                self._answered.put(dialog ^ side.node.mark, timestamp)
+        for node, _, _, method, _ in sides:
+            call = dialog ^ node.mark
+            if method != _IN_DIALOG and call not in self._answered:
+                self._answered.put(call, timestamp)
 
     def registered(self, timestamp: int, sides: tuple[Side, ...], user: int | None, response: Message) -> None:
         """A REGISTER drew its 2xx."""
         if user is not None:
-            for side in sides:
-                self.registrations.succeeded(user ^ side.node.mark, timestamp, Method(side.method), response)
+            for node, _, _, method, _ in sides:
+                self._registrations.succeeded(user ^ node.mark, timestamp, method, response)

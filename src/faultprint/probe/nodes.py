@@ -18,7 +18,9 @@ from faultprint.tables import Direction
 
 _BRACKETED: Final = re.compile(r"\[([^\]]+)\](?::(\d+))?\Z")
 _WITH_PORT: Final = re.compile(r"([0-9.]+):(\d+)\Z")
-_MAX_LEGS: Final = 8192
+IN: Final = Direction.IN.value
+OUT: Final = Direction.OUT.value
+_MAX_LEGS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Watch:
 
     __slots__ = ("direction", "node", "peer")
 
-    def __init__(self, node: Node, direction: Direction, peer: bytes) -> None:
+    def __init__(self, node: Node, direction: str, peer: bytes) -> None:
         self.node = node
         self.direction = direction
         self.peer = peer
@@ -136,9 +138,9 @@ class Nodes:
         watches: tuple[Watch, ...] = ()
         if sender is not receiver:
             if sender is not None:
-                watches += (Watch(sender, Direction.OUT, self._peer(target)),)
+                watches += (Watch(sender, OUT, self._peer(target)),)
             if receiver is not None:
-                watches += (Watch(receiver, Direction.IN, self._peer(source)),)
+                watches += (Watch(receiver, IN, self._peer(source)),)
         return Leg(pair, watches)
 
     def at(self, endpoint: bytes) -> Node | None:

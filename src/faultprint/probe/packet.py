@@ -1,13 +1,7 @@
-"""A packet as every source hands it over, and the names of the link layers."""
+"""A packet as every source hands it over."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Packet(NamedTuple):
-    """One captured frame: when (µs since 1970, UTC), which link layer (a LINKTYPE_ number of tcpdump.org), its bytes."""
-
-    timestamp: int
-    link: int
-    data: bytes
+Packet = tuple[int, int, bytes]
+"""When (µs since 1970, UTC), which link layer (a LINKTYPE_ number of tcpdump.org), the frame. A plain tuple: one is made
+for every packet of a capture."""

@@ -12,7 +12,7 @@ import zlib
 from array import array
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, cast
 
 from faultprint.probe import thrift
 from faultprint.tables import Column, Kind
@@ -112,7 +112,7 @@ class _Chunk:
 
 
 def _plain(code: str, values: Sequence[Value]) -> bytes:
-    numbers = array(code, values)  # type: ignore[arg-type]
+    numbers: array[int] = array(code, cast("Sequence[int]", values))
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()

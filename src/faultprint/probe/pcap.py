@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Final
 
 from faultprint.probe.chunks import Chunks, DamagedCapture
@@ -26,10 +26,10 @@ _ORDERS: Final = {
 MAGICS: Final = frozenset(_ORDERS)
 
 
-def read(file: IO[bytes], magic: bytes) -> Iterator[Packet]:
-    """The packets after `magic` (already read). Raises DamagedCapture."""
+def read(file: IO[bytes], magic: bytes, watch: Callable[[], None] | None = None) -> Iterator[Packet]:
+    """The packets after `magic` (already read); `watch` is called at each chunk of the file. Raises DamagedCapture."""
     order, number = _ORDERS[magic]
-    chunks = Chunks(file)
+    chunks = Chunks(file, watch=watch)
     if not chunks.need(20):
         raise DamagedCapture("it ends inside the file header")
     # The upper bits of the link field hold the length of a frame check sequence, which no decoder here reads.
@@ -54,4 +54,4 @@ def read(file: IO[bytes], magic: bytes) -> Iterator[Packet]:
             data, at = chunks.data, chunks.at
             end = at + header + size
         chunks.at = end
-        yield Packet(seconds * 1_000_000 + fraction // per_microsecond, link, data[at + header : end])
+        yield seconds * 1_000_000 + fraction // per_microsecond, link, data[at + header : end]

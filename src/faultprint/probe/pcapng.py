@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Final, NamedTuple
 
 from faultprint.probe.chunks import Chunks, DamagedCapture
@@ -37,12 +37,14 @@ class _Interface(NamedTuple):
         return stamp * 1_000_000 // self.ticks + self.offset * 1_000_000
 
 
-def read(file: IO[bytes]) -> Iterator[Packet]:
+def read(file: IO[bytes], watch: Callable[[], None] | None = None) -> Iterator[Packet]:
     """The packets of all sections; the first section's magic is already read. Raises DamagedCapture.
+
+    `watch` is called at each chunk of the file.
 
     A simple packet block has no time of its own and takes that of the packet before it.
     """
-    chunks = Chunks(file, MAGIC)
+    chunks = Chunks(file, MAGIC, watch)
     order = "<"
     interfaces: list[_Interface] = []
     last = 0
@@ -71,7 +73,7 @@ def read(file: IO[bytes]) -> Iterator[Packet]:
             packet = _old(order, data, body, end, interfaces)
         else:
             continue
-        last = packet.timestamp
+        last = packet[0]
         yield packet
 
 
@@ -120,7 +122,7 @@ def _packet(data: bytes, at: int, size: int, end: int, interfaces: list[_Interfa
     if size > end - at:
         raise DamagedCapture(f"a packet claims {size} bytes, but its block holds only {end - at}")
     interface = interfaces[number]
-    return Packet(interface.microseconds(stamp), interface.link, data[at : at + size])
+    return interface.microseconds(stamp), interface.link, data[at : at + size]
 
 
 def _simple(order: str, data: bytes, body: int, end: int, interfaces: list[_Interface], last: int) -> Packet:
@@ -128,4 +130,4 @@ def _simple(order: str, data: bytes, body: int, end: int, interfaces: list[_Inte
         raise DamagedCapture("a simple packet block comes before any interface is described, or lacks its length")
     (size,) = struct.unpack_from(order + "I", data, body)
     kept = min(size, interfaces[0].snap or size, end - body - 4)
-    return Packet(last, interfaces[0].link, data[body + 4 : body + 4 + kept])
+    return last, interfaces[0].link, data[body + 4 : body + 4 + kept]

@@ -8,7 +8,8 @@ Addresses alone do not say it, so what passes does. Strongest evidence first:
   equipment   it sent a REGISTER, or opened a dialog, as the first hop: Gm
   crowd       it opened dialogs as the first hop, without a REGISTER, for more than MANY_USERS subscribers: Mw
 
-A peer of which nothing is known yet is `unknown`. Evidence counts from the message that brings it.
+A peer of which nothing is known yet is `unknown`. Evidence counts from the message that brings it; what a REGISTER or a
+second Via has shown once stays.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.message import Message
-from faultprint.probe.nodes import Nodes, Watch
-from faultprint.tables import Direction, Interface
+from faultprint.probe.nodes import OUT, Nodes, Watch
+from faultprint.tables import Interface
 
+_GM: Final = Interface.GM.value
+_MW: Final = Interface.MW.value
+_UNKNOWN: Final = Interface.UNKNOWN.value
 MANY_USERS: Final = 8
 _MAX_PEERS: Final = 32_768
 _MAX_CROWDS: Final = 1024
@@ -33,37 +37,37 @@ class Peers:
 
     def __init__(self, nodes: Nodes, given: Mapping[bytes, Interface] | None = None) -> None:
         self._nodes = nodes
-        self._given = dict(given or {})
-        self._known: BoundedTable[bytes, Interface] = BoundedTable(_MAX_PEERS)
+        self._given = {peer: interface.value for peer, interface in (given or {}).items()}
+        self._known: BoundedTable[bytes, str] = BoundedTable(_MAX_PEERS)
         self._registering: BoundedTable[bytes, bool] = BoundedTable(_MAX_PEERS)
         self._crowds: BoundedTable[bytes, set[int]] = BoundedTable(_MAX_CROWDS)
 
-    def interface(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> Interface:
+    def interface(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> str:
         """The interface of a request's leg, as seen from `watch`."""
         peer = watch.peer
         if self._given and (given := self._given.get(peer)):
             return given
         known = self._known.get(peer)
-        if known is Interface.MW:
+        if known == _MW or (known == _GM and peer in self._registering):
             return known
         learned = self._learn(watch, message, in_dialog, user)
-        if learned is not None and learned is not known:
+        if learned is not None and learned != known:
             self._known.put(peer, learned)
             return learned
-        return known or Interface.UNKNOWN
+        return known or _UNKNOWN
 
-    def _learn(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> Interface | None:
-        if watch.direction is Direction.OUT:
-            return Interface.MW if message.method == b"REGISTER" or self._is_node(watch.peer) else None
+    def _learn(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> str | None:
+        if watch.direction == OUT:
+            return _MW if message.method == b"REGISTER" or self._is_node(watch.peer) else None
         if self._is_node(watch.peer) or message.forwarded:
-            return Interface.MW
+            return _MW
         if message.method == b"REGISTER":
             self._crowds.pop(watch.peer, None)
             self._registering.put(watch.peer, True)
-            return Interface.GM
+            return _GM
         if in_dialog or message.method not in _OPENING:
             return None
-        return Interface.MW if self._crowded(watch.peer, user) else Interface.GM
+        return _MW if self._crowded(watch.peer, user) else _GM
 
     def _is_node(self, peer: bytes) -> bool:
         return self._nodes.holds(peer)

@@ -10,6 +10,9 @@ from faultprint.probe.header import CONTACT, EXPIRES
 from faultprint.probe.message import Message
 from faultprint.tables import Method
 
+_INITIAL: Final = Method.REGISTER_INITIAL.value
+_REFRESH: Final = Method.REGISTER_REFRESH.value
+_DEREGISTRATION: Final = Method.REGISTER_DEREGISTRATION.value
 MAX_BINDINGS: Final = 65_536
 DEFAULT_S: Final = 3600
 """What the RFC suggests where neither side names an expiry."""
@@ -23,7 +26,7 @@ def expiry_of(message: Message) -> int | None:
     `Contact: *` removes all bindings and counts as 0.
     """
     contacts = message.all(CONTACT)
-    if contacts and contacts[0] == b"*":
+    if contacts == [b"*"]:
         return 0
     own = [int(value) for contact in contacts for value in _EXPIRES.findall(contact)]
     if own:
@@ -38,19 +41,19 @@ class Registrations:
     def __init__(self) -> None:
         self._bindings: BoundedTable[int, int] = BoundedTable(MAX_BINDINGS)
 
-    def method(self, binding: int, now: int, message: Message) -> Method:
+    def method(self, binding: int, now: int, message: Message) -> str:
         """Which kind of REGISTER this is. `binding` stands for the subscriber at the node.
 
         A refresh is one whose subscriber has a live binding, so that the answer to a challenge of an initial
         registration is initial as well. A binding made before the capture began is not known.
         """
         if expiry_of(message) == 0:
-            return Method.REGISTER_DEREGISTRATION
-        return Method.REGISTER_REFRESH if self._bindings.get(binding, now) > now else Method.REGISTER_INITIAL
+            return _DEREGISTRATION
+        return _REFRESH if self._bindings.get(binding, now) > now else _INITIAL
 
-    def succeeded(self, binding: int, now: int, kind: Method, response: Message) -> None:
+    def succeeded(self, binding: int, now: int, kind: str, response: Message) -> None:
         """A REGISTER of this kind drew a 2xx."""
-        if kind is Method.REGISTER_DEREGISTRATION:
+        if kind == _DEREGISTRATION:
             self._bindings.pop(binding, None)
             return
         granted = expiry_of(response)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from faultprint.probe.nodes import Node
 from faultprint.probe.states import DURATION_US, Dense, Queue, State
@@ -15,14 +15,8 @@ Row = tuple[str | int | None, ...]
 """Values in the order of the columns of `faultprint.tables.TRANSACTIONS`."""
 
 
-class Side(NamedTuple):
-    """The transaction as one watched node sees it; the words are the table's."""
-
-    node: Node
-    interface: str
-    direction: str
-    method: str
-    session_us: int | None
+Side = tuple[Node, str, str, str, int | None]
+"""The transaction as one watched node sees it: node, interface, direction, method (the table's words), session in µs."""
 
 
 class Transaction:
@@ -78,23 +72,24 @@ class Transaction:
 
     def row(self, side: Side, network: str) -> Row:
         """The row that `side`'s node gets."""
+        node, interface, direction, method, session_us = side
         return (
-            side.node.name,
+            node.name,
             network,
-            side.interface,
-            side.direction,
+            interface,
+            direction,
             _SIP,
-            side.method,
+            method,
             self.start,
             self.user,
             self.dialog,
-            side.session_us,
+            session_us,
             self.provisional,
             self.ringing,
             self.completion,
             self.status,
-            min(self.retransmissions, _MAX_UINT32),
-            min(self.response_retransmissions, _MAX_UINT32),
-            min(self.messages, _MAX_UINT32),
-            min(self.bytes, _MAX_UINT32),
+            self.retransmissions,
+            self.response_retransmissions,
+            self.messages,
+            self.bytes if self.bytes <= _MAX_UINT32 else _MAX_UINT32,
         )

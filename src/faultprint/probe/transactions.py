@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from faultprint.probe.duplicates import Duplicates
@@ -38,7 +39,8 @@ class Transactions:
         self._naming = naming
         self._emit = emit
         self._duplicates = Duplicates()
-        self._queues: tuple[dict[int, Transaction], ...] = ({}, {}, {})
+        self._table: dict[int, Transaction] = {}
+        self._queues: tuple[dict[int, Transaction], ...] = tuple({} for _ in Queue)
         self._unacknowledged: dict[int, int] = {}
         # Indexed by Effect.
         self._effects = (self._note, self._repeat, self._progress, self._answer, self._answer_again)
@@ -71,28 +73,37 @@ class Transactions:
             self.skipped[FOREIGN] += 1
             return
         method = message.cseq_method
-        is_ack = method == b"ACK"
-        key = hash((leg.pair, message.via, message.call_id, message.cseq, b"INVITE" if is_ack else method))
-        waiting, ringing, done = self._queues
-        transaction = waiting.get(key) or ringing.get(key) or done.get(key)
         if message.status:
+            key = hash((leg.pair, message.via, message.cseq, method))
+            transaction = self._table.get(key)
             if transaction is None:
                 self.skipped[NO_REQUEST] += 1
             else:
-                self._apply(timestamp, key, transaction, EVENTS[message.status], message, leg)
-        elif is_ack:
-            if transaction is None:
-                # The ACK of a 2xx is a transaction of its own to the RFC; here it belongs to its INVITE.
-                key = self._unacknowledged.get(_ack_key(leg, message), 0)
-                transaction = done.get(key)
-            if transaction is None:
-                self.skipped[NO_INVITE] += 1
-            else:
-                self._apply(timestamp, key, transaction, Event.ACK, message, leg)
-        elif transaction is None:
-            self._start(timestamp, key, leg, message)
+                self._apply(timestamp, key, transaction, EVENTS[message.status], message)
+        elif method == b"ACK":
+            self._acknowledge(timestamp, leg, message)
         else:
-            self._apply(timestamp, key, transaction, Event.REQUEST, message, leg)
+            key = hash((leg.pair, message.via, message.cseq, method))
+            dialog = self._hasher.call(message.call_id)
+            transaction = self._table.get(key)
+            if transaction is not None and transaction.dialog == dialog:
+                self._apply(timestamp, key, transaction, Event.REQUEST, message)
+                return
+            if transaction is not None:
+                # A client that gives every request the same branch.
+                self._forget(key, transaction)
+            self._start(timestamp, key, leg, message, dialog)
+
+    def _acknowledge(self, timestamp: int, leg: Leg, message: Message) -> None:
+        """An ACK belongs to its INVITE: that of a failure by its branch, that of a 2xx, to the RFC a transaction of its
+        own, by its call."""
+        key: int | None = hash((leg.pair, message.via, message.cseq, b"INVITE"))
+        if key not in self._table:
+            key = self._unacknowledged.get(hash((leg.pair, self._hasher.call(message.call_id), message.cseq)))
+        if key is None:
+            self.skipped[NO_INVITE] += 1
+        else:
+            self._apply(timestamp, key, self._table[key], Event.ACK, message)
 
     def tick(self, now: int) -> None:
         """Let the timers run to `now`, the time of the capture."""
@@ -107,29 +118,34 @@ class Transactions:
 
     def close(self) -> None:
         """The listening ends or is interrupted: give out everything, what has no outcome as open."""
+        for transaction in self._table.values():
+            self._give_out(transaction)
+        self._table.clear()
         for queue in self._queues:
-            for transaction in queue.values():
-                self._give_out(transaction)
             queue.clear()
+        self._unacknowledged.clear()
 
-    def _start(self, timestamp: int, key: int, leg: Leg, message: Message) -> None:
-        if sum(map(len, self._queues)) >= MAX_TRANSACTIONS:
+    def _start(self, timestamp: int, key: int, leg: Leg, message: Message, dialog: int) -> None:
+        if len(self._table) >= MAX_TRANSACTIONS:
             self._make_room()
-        dialog = self._hasher.call(message.call_id)
         user, sides = self._naming.sides(timestamp, message, leg.watches, dialog)
         table = _INVITE if message.method == b"INVITE" else _NON_INVITE
-        self._queues[Queue.WAITING][key] = Transaction(timestamp, table, user, dialog, sides, message.size)
+        transaction = Transaction(timestamp, table, user, dialog, sides, message.size)
+        if table is _INVITE:
+            transaction.ack_key = hash((leg.pair, dialog, message.cseq))
+        self._table[key] = self._queues[Queue.WAITING][key] = transaction
 
-    def _apply(
-        self, timestamp: int, key: int, transaction: Transaction, event: Event, message: Message, leg: Leg
-    ) -> None:
+    def _apply(self, timestamp: int, key: int, transaction: Transaction, event: Event, message: Message) -> None:
         transaction.messages += 1
         transaction.bytes += message.size
-        transaction.state, effect = transaction.table[transaction.state][event]
-        self._effects[effect](timestamp, transaction, message, leg, key)
-        queue = QUEUES[transaction.table is _INVITE][transaction.state]
-        if queue is not transaction.queue or (queue is Queue.RINGING and event is Event.PROVISIONAL):
-            self._move(key, transaction, queue, timestamp)
+        state, effect = transaction.table[transaction.state][event]
+        self._effects[effect](timestamp, transaction, message, key)
+        if state is not transaction.state or event is Event.PROVISIONAL:
+            transaction.state = state
+            queue = QUEUES[transaction.table is _INVITE][state]
+            # Another provisional answer winds Timer C up again.
+            if queue is not transaction.queue or queue is Queue.RINGING:
+                self._move(key, transaction, queue, timestamp)
 
     def _move(self, key: int, transaction: Transaction, queue: Queue, since: int) -> None:
         del self._queues[transaction.queue][key]
@@ -137,54 +153,59 @@ class Transactions:
         transaction.deadline = since + DURATION_US[queue]
         self._queues[queue][key] = transaction
 
+    def _forget(self, key: int, transaction: Transaction) -> None:
+        """Nothing more can belong to it."""
+        del self._table[key], self._queues[transaction.queue][key]
+        if transaction.ack_key is not None:
+            self._unacknowledged.pop(transaction.ack_key, None)
+        self._give_out(transaction)
+
     def _expire(self, key: int, transaction: Transaction) -> None:
         transaction.state, effect = transaction.table[transaction.state][Event.TIMER]
         if effect is Effect.TIME_OUT:
             transaction.completion = transaction.deadline
             self._move(key, transaction, Queue.DONE, transaction.deadline)
         else:
-            del self._queues[transaction.queue][key]
-            self._give_out(transaction)
+            self._forget(key, transaction)
 
     def _give_out(self, transaction: Transaction) -> None:
-        if transaction.ack_key is not None:
-            self._unacknowledged.pop(transaction.ack_key, None)
-        for side in transaction.sides:
-            self.rows += 1
+        count = len(transaction.sides)
+        self.rows += count
+        if transaction.status is None:
             if transaction.completion is None:
-                self.open += 1
-            elif transaction.status is None:
-                self.timed_out += 1
+                self.open += count
+            else:
+                self.timed_out += count
+        for side in transaction.sides:
             self._emit(transaction.row(side, self._network))
 
     def _make_room(self) -> None:
         """Forget a sixteenth: the completed first, as only their late retransmissions are lost."""
         excess = MAX_TRANSACTIONS // 16
         for queue in (Queue.DONE, Queue.WAITING, Queue.RINGING):
-            waiting = self._queues[queue]
-            for key in list(waiting)[:excess]:
-                self._give_out(waiting.pop(key))
+            for key, transaction in list(islice(self._queues[queue].items(), excess)):
+                self._forget(key, transaction)
                 excess -= 1
                 if queue is not Queue.DONE:
                     self.skipped[CROWDED] += 1
 
     # What an effect of the state table does.
 
-    def _note(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+    def _note(self, timestamp: int, transaction: Transaction, message: Message, key: int) -> None:
         """The message is counted already."""
 
-    def _repeat(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+    def _repeat(self, timestamp: int, transaction: Transaction, message: Message, key: int) -> None:
         transaction.retransmissions += 1
         self.retransmissions += 1
 
-    def _progress(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+    def _progress(self, timestamp: int, transaction: Transaction, message: Message, key: int) -> None:
         if transaction.provisional is None:
             transaction.provisional = timestamp
         if transaction.ringing is None and 180 <= message.status < 190:
             transaction.ringing = timestamp
         self._is_repeated(transaction, message)
 
-    def _answer(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+    def _answer(self, timestamp: int, transaction: Transaction, message: Message, key: int) -> None:
         transaction.completion = timestamp
         transaction.status = message.status
         transaction.responses += (hash(message.text),)
@@ -192,14 +213,13 @@ class Transactions:
         if invite:
             transaction.final_to = tag_of(message.get(TO) or b"")
         if 200 <= message.status < 300:
-            if invite:
-                transaction.ack_key = _ack_key(leg, message)
+            if transaction.ack_key is not None:
                 self._unacknowledged[transaction.ack_key] = key
                 self._naming.answered(timestamp, transaction.sides, transaction.dialog)
             elif message.cseq_method == b"REGISTER":
                 self._naming.registered(timestamp, transaction.sides, transaction.user, message)
 
-    def _answer_again(self, timestamp: int, transaction: Transaction, message: Message, leg: Leg, key: int) -> None:
+    def _answer_again(self, timestamp: int, transaction: Transaction, message: Message, key: int) -> None:
         if self._is_repeated(transaction, message) or message.status != transaction.status:
             return
         if transaction.table is _NON_INVITE or tag_of(message.get(TO) or b"") == transaction.final_to:
@@ -216,7 +236,3 @@ class Transactions:
         if len(transaction.responses) < _MAX_RESPONSES:
             transaction.responses += (mark,)
         return False
-
-
-def _ack_key(leg: Leg, message: Message) -> int:
-    return hash((leg.pair, message.call_id, message.cseq))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,16 +9,13 @@ import numpy as np
 
 from faultprint.simulate import effects
 from faultprint.simulate.exchanges import Exchanges
-from faultprint.simulate.faults import anew
 from faultprint.simulate.kinds import FROM_UE, REGISTER, K, mask_of
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.population import STRANGERS
+from faultprint.simulate.troubles.fault import Effect, Inject, anew
 from faultprint.simulate.world import World
 
 A_DAY: Final = 16.0
-
-Effect = Callable[[Exchanges, Episode, World, np.random.Generator], None]
-Inject = Callable[[Episode, World, np.random.Generator], Exchanges]
 
 
 @dataclass(frozen=True, slots=True)

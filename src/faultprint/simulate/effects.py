@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.simulate.answers import Answer
 from faultprint.simulate.exchanges import F64, SILENCE, Bool, Exchanges
 from faultprint.simulate.kinds import FROM_UE, INVITE
-from faultprint.simulate.networks import Answer
 from faultprint.simulate.timers import GIVE_UP, tcp_wait_after_losses, wait_after_losses
 from faultprint.simulate.world import World
 

@@ -49,7 +49,7 @@ class Exchanges:
     attempt: npt.NDArray[np.uint8]
     stage: npt.NDArray[np.uint8]
     preset: npt.NDArray[np.uint16]
-    hold: F32
+    hold: F64
     status: npt.NDArray[np.uint16]
     in_status: npt.NDArray[np.uint16]
     prov: F32
@@ -102,7 +102,7 @@ class Exchanges:
             attempt=full(attempt, np.uint8),
             stage=full(stage, np.uint8),
             preset=full(preset, np.uint16),
-            hold=full(hold, np.float32),
+            hold=full(hold, np.float64),
             status=np.zeros(n, dtype=np.uint16),
             in_status=np.zeros(n, dtype=np.uint16),
             prov=none,
@@ -125,9 +125,10 @@ class Exchanges:
     @staticmethod
     def concatenated(parts: Sequence[Exchanges]) -> Exchanges:
         """All parts, one after another; at least one part."""
-        if len(parts) == 1:
-            return parts[0]
-        return Exchanges(*(np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES))
+        full = [part for part in parts if len(part)] or parts[:1]
+        if len(full) == 1:
+            return full[0]
+        return Exchanges(*(np.concatenate([getattr(part, name) for part in full]) for name in _NAMES))
 
     def finish(self) -> F64:
         """When the in leg ends (or the out leg, where there is no other), in seconds from the start of the listening, (n,)."""

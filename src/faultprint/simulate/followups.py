@@ -122,9 +122,9 @@ def redials(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchang
     return Exchanges.planned(t, again.kind, again.user, _dialogs(n, rng), attempt=again.attempt + 1)
 
 
-FOLLOW_UPS: Final[tuple[FollowUp, ...]] = (
+AFTER_REGISTRATION: Final[tuple[FollowUp, ...]] = (credentials, subscriptions, notifications)
+AFTER_REQUESTS: Final[tuple[FollowUp, ...]] = (
     credentials,
-    subscriptions,
     notifications,
     acknowledgements,
     updates,

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
+from faultprint.simulate.answers import REACTIONS, Answer, draw_answers, log_uniform
 from faultprint.simulate.kinds import KINDS, K
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How a piece of equipment answers in trouble: `codes` with `weights`, after `seconds` × a log-normal of `spread`."""
-
-    codes: tuple[int, ...]
-    weights: tuple[float, ...]
-    seconds: float
-    spread: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +123,8 @@ def draw_network(index: int, rng: np.random.Generator, load: float = 1.0) -> Net
         load=_draw_load(rng, load),
         habits=_draw_habits(rng),
         transport=_draw_transport(rng),
-        answers={trouble: _draw_answers(rng, choices) for trouble, choices in _REACTIONS.items()},
+        answers={trouble: draw_answers(rng, choices) for trouble, choices in REACTIONS.items()},
     )
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _draw_load(rng: np.random.Generator, scale: float) -> Load:
@@ -150,19 +136,19 @@ def _draw_load(rng: np.random.Generator, scale: float) -> Load:
     shares = rng.dirichlet([9, 10, 2.5, 1.5, 1.0])
     return Load(
         peak=scale * float(np.clip(rng.lognormal(np.log(170), 0.6), 20, 420)),
-        night=_log_uniform(rng, 0.04, 0.25),
+        night=log_uniform(rng, 0.04, 0.25),
         bumps=bumps,
         weekend=float(rng.uniform(0.6, 1.1)),
         weekend_shift=float(rng.uniform(0, 1.5)),
         wander=float(rng.uniform(0.03, 0.15)),
-        wander_minutes=_log_uniform(rng, 10, 90),
+        wander_minutes=log_uniform(rng, 10, 90),
         share_register=float(shares[0]),
         share_calls=float(shares[1]),
         share_messages=float(shares[2]),
         share_presence=float(shares[3]) * float(rng.random() < 0.6),
         share_pings=float(shares[4]) * float(rng.random() < 0.7),
         terminating=float(rng.uniform(0.35, 0.6)),
-        spells_a_day=_log_uniform(rng, 0.6, 4.0),
+        spells_a_day=log_uniform(rng, 0.6, 4.0),
         on_share=float(rng.uniform(0.75, 0.97)),
         deregisters=float(rng.uniform(0.2, 0.9)),
         skew=float(rng.uniform(0.6, 1.4)),
@@ -170,11 +156,11 @@ def _draw_load(rng: np.random.Generator, scale: float) -> Load:
 
 
 def _draw_habits(rng: np.random.Generator) -> Habits:
-    refresh = _log_uniform(rng, 600, 7200)
+    refresh = log_uniform(rng, 600, 7200)
     return Habits(
         refresh=refresh,
         refresh_models=tuple(float(x) for x in rng.uniform(0.45, 1.0, size=rng.integers(1, 4))),
-        refresh_jitter=_log_uniform(rng, 0.006, 0.06),
+        refresh_jitter=log_uniform(rng, 0.006, 0.06),
         validity=float(rng.uniform(1.05, 2.0)),
         clusters=int(rng.choice([0, 0, 0, 1, 3, 8])),
         challenged_refreshes=float(rng.choice([0.0, 1.0, rng.uniform(0.05, 0.9)])),
@@ -191,30 +177,30 @@ def _draw_habits(rng: np.random.Generator) -> Habits:
         no_answer_after=float(rng.choice([20.0, 25.0, 30.0, 45.0, 60.0])),
         declined=float(rng.uniform(0.0, 0.05)),
         cancelled=float(rng.uniform(0.04, 0.16)),
-        not_found=_log_uniform(rng, 0.003, 0.05),
-        forbidden=_log_uniform(rng, 0.0005, 0.012),
-        unavailable=_log_uniform(rng, 0.005, 0.06),
-        server_errors=_log_uniform(rng, 0.0007, 0.012),
-        register_forbidden=_log_uniform(rng, 0.001, 0.05),
-        bye_unknown=float(rng.choice([0.0, _log_uniform(rng, 0.002, 0.03)])),
-        unreachable=_log_uniform(rng, 0.001, 0.025),
+        not_found=log_uniform(rng, 0.003, 0.05),
+        forbidden=log_uniform(rng, 0.0005, 0.012),
+        unavailable=log_uniform(rng, 0.005, 0.06),
+        server_errors=log_uniform(rng, 0.0007, 0.012),
+        register_forbidden=log_uniform(rng, 0.001, 0.05),
+        bye_unknown=float(rng.choice([0.0, log_uniform(rng, 0.002, 0.03)])),
+        unreachable=log_uniform(rng, 0.001, 0.025),
         redials=float(rng.uniform(0.3, 0.85)),
-        redials_after=_log_uniform(rng, 6, 40),
+        redials_after=log_uniform(rng, 6, 40),
         gives_up_after=int(rng.integers(2, 6)),
-        backoff_base=_log_uniform(rng, 8, 60),
-        backoff_max=_log_uniform(rng, 120, 1200),
-        retry_after=_log_uniform(rng, 5, 120),
-        talk=_log_uniform(rng, 55, 190),
+        backoff_base=log_uniform(rng, 8, 60),
+        backoff_max=log_uniform(rng, 120, 1200),
+        retry_after=log_uniform(rng, 5, 120),
+        talk=log_uniform(rng, 55, 190),
         talk_spread=float(rng.uniform(0.9, 1.4)),
-        ringing=_log_uniform(rng, 0.6, 4.0),
+        ringing=log_uniform(rng, 0.6, 4.0),
         ringing_spread=float(rng.uniform(0.25, 0.7)),
-        pick_up=_log_uniform(rng, 4, 11),
+        pick_up=log_uniform(rng, 4, 11),
     )
 
 
 def _draw_transport(rng: np.random.Generator) -> Transport:
-    core = _log_uniform(rng, 0.012, 0.14)
-    access = _log_uniform(rng, 0.05, 0.35)
+    core = log_uniform(rng, 0.012, 0.14)
+    access = log_uniform(rng, 0.05, 0.35)
     own = np.exp(rng.normal(0, 0.25, size=len(K)))
     median = tuple(
         float(own[k] * kind.effort * (core if kind.from_ue else access)) for k, kind in sorted(KINDS.items())
@@ -225,97 +211,12 @@ def _draw_transport(rng: np.random.Generator) -> Transport:
         mw_t1=0.5,
         tcp_handsets=float(rng.choice([0.0, rng.uniform(0.05, 0.5), rng.uniform(0.5, 1.0)])),
         tcp_core=bool(rng.random() < 0.25),
-        loss_gm=_log_uniform(rng, 0.0003, 0.008),
-        loss_mw=_log_uniform(rng, 0.00002, 0.0008),
+        loss_gm=log_uniform(rng, 0.0003, 0.008),
+        loss_mw=log_uniform(rng, 0.00002, 0.0008),
         median=median,
         spread=tuple(float(narrow if kind.from_ue else wide) for _, kind in sorted(KINDS.items())),
-        hundred=_log_uniform(rng, 0.003, 0.05),
-        node=_log_uniform(rng, 0.0006, 0.006),
+        hundred=log_uniform(rng, 0.003, 0.05),
+        node=log_uniform(rng, 0.0006, 0.006),
         strain=float(rng.uniform(0.0, 0.5)),
         size=float(rng.uniform(0.75, 1.35)),
     )
-
-
-Choice = tuple[tuple[int, ...], tuple[float, float], float]
-"""Status codes that go together, the range of seconds after which they come, and the spread about it."""
-
-_TIMER, _WORK = 0.015, 0.5
-
-_REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
-    # REGISTER, then INVITE and the like, when the I- or S-CSCF gets no answer on Cx.
-    "hss": (
-        (
-            ((408,), (4.0, 6.0), _TIMER),
-            ((504,), (1.5, 10.0), _TIMER),
-            ((500,), (1.5, 10.0), _TIMER),
-            ((480,), (2.0, 8.0), _TIMER),
-            ((500, 403), (0.05, 0.4), _WORK),
-            ((503, 504), (0.05, 6.0), _WORK),
-        ),
-        (
-            ((500,), (5.0, 8.0), _TIMER),
-            ((500, 480), (1.5, 9.0), _TIMER),
-            ((504,), (2.0, 10.0), _TIMER),
-            ((404, 480), (0.1, 5.0), _WORK),
-            ((500, 503), (0.05, 0.5), _WORK),
-        ),
-    ),
-    # What the node tells the handset when nothing comes back from Mw, then the core when nothing comes back from Gm.
-    "no-answer": (
-        (
-            ((504,), (31.8, 32.2), 0.003),
-            ((408,), (31.8, 32.2), 0.003),
-            ((408,), (4.0, 20.0), _TIMER),
-            ((504,), (5.0, 24.0), _TIMER),
-            ((503,), (6.0, 16.0), _TIMER),
-        ),
-        (((408,), (4.0, 32.0), _TIMER), ((480,), (4.0, 32.0), _TIMER), ((503, 408), (8.0, 32.0), _TIMER)),
-    ),
-    # A dead S-CSCF, when the host still refuses or the next hop notices.
-    "scscf": (
-        (
-            ((503,), (0.01, 0.2), _WORK),
-            ((504,), (3.0, 16.0), _TIMER),
-            ((500, 503), (0.02, 0.5), _WORK),
-            ((480,), (0.05, 8.0), _WORK),
-            ((408,), (4.0, 12.0), _TIMER),
-        ),
-    ),
-    "dns": (
-        (
-            ((478,), (0.002, 0.05), _WORK),
-            ((478, 503), (1.0, 6.0), _WORK),
-            ((503,), (0.5, 10.0), _TIMER),
-            ((500,), (0.5, 8.0), _WORK),
-        ),
-    ),
-    "as": (
-        (
-            ((500,), (0.05, 0.6), _WORK),
-            ((503,), (0.02, 0.4), _WORK),
-            ((408,), (2.0, 10.0), _TIMER),
-            ((504, 500), (2.0, 12.0), _TIMER),
-            ((500, 503, 480), (0.1, 3.0), _WORK),
-        ),
-    ),
-    "pcrf": (
-        (
-            ((503,), (1.0, 10.0), _TIMER),
-            ((500,), (1.0, 10.0), _TIMER),
-            ((503, 500), (0.05, 0.5), _WORK),
-            ((488, 503), (0.5, 6.0), _TIMER),
-        ),
-    ),
-    "overload": ((((503,), (0.002, 0.1), _WORK), ((503, 500), (0.01, 0.5), _WORK), ((480, 503), (0.01, 0.3), _WORK)),),
-    # Stray requests from strangers.
-    "stranger": ((((403,), (0.002, 0.05), _WORK), ((404, 403), (0.01, 0.2), _WORK), ((401,), (0.02, 0.2), _WORK)),),
-}
-
-
-def _draw_answers(rng: np.random.Generator, choices: tuple[tuple[Choice, ...], ...]) -> tuple[Answer, ...]:
-    answers = []
-    for options in choices:
-        codes, (low, high), spread = options[rng.integers(len(options))]
-        weights = rng.dirichlet(np.arange(len(codes), 0, -1) * 2.0)
-        answers.append(Answer(codes, tuple(float(w) for w in weights), _log_uniform(rng, low, high), spread))
-    return tuple(answers)

@@ -17,16 +17,14 @@ QUIET_START: Final = 2 * 3600.0
 """Seconds without a fault at the start, long enough to learn what is normal."""
 
 DURATIONS: Final = (8 * 60.0, 90 * 60.0)
-MILDEST: Final = 0.06
-"""Lowest severity; severities are log-uniform from here to 1 unless the fault's own draw says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
     """A fault from `start` to `end` and its recovery to `over`, in seconds from the start of the listening.
 
-    `severity` is 0 to 1; it is reached after `onset` seconds. `share_offset` turns the subscribers' fates, so that each episode hits
-    others. `draws` are what the fault drew for this episode.
+    `severity` is 0 to 1; it is reached after `onset` seconds. `share_offset` turns the subscribers' fates, so that each
+    episode hits others. `draws` are what the fault drew for this episode.
     """
 
     fault: str

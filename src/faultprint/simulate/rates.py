@@ -40,8 +40,8 @@ class Curve:
         grid = np.concatenate([[0.0], np.cumsum(rate)])
         grid *= 60 * len(rate) / grid[-1]
         inside = (t > -WARM_UP) & (t < self.span)
-        moved: F64 = np.where(inside, np.interp(t + WARM_UP, grid, 60 * np.arange(len(grid))) - WARM_UP, t)
-        return moved
+        moved = np.interp(t + WARM_UP, grid, 60.0 * np.arange(len(grid))) - WARM_UP
+        return np.where(inside, moved, t)
 
     def arrivals(self, per_minute: float, rng: np.random.Generator, flat: float = 0.0) -> F64:
         """Sorted times of a Poisson process of `per_minute` at the peak; `flat` of it does not follow the curve."""
@@ -49,7 +49,8 @@ class Curve:
         cumulative = np.concatenate([[0.0], np.cumsum(rate)])
         count = rng.poisson(cumulative[-1])
         minutes = np.interp(np.sort(rng.random(count)) * cumulative[-1], cumulative, np.arange(len(cumulative)))
-        return minutes * 60 - WARM_UP
+        times: F64 = minutes * 60 - WARM_UP
+        return times
 
 
 def draw_curve(load: Load, start: datetime, span: float, rng: np.random.Generator) -> Curve:

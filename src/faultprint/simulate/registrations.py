@@ -60,6 +60,14 @@ class Registrar:
         self._chains += n
         return planned
 
+    def continuations(self, batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+        """The refreshes that successful registrations lead to."""
+        good = batch.take((batch.outcome() == 200) & _WANTED[batch.kind] & batch.last & (batch.until > 0))
+        now = good.learned()
+        jitter = world.network.habits.refresh_jitter * rng.standard_normal(len(good))
+        first = now + world.population.refresh[good.user] * (1 + jitter)
+        return self.refreshes(good.user, now, first, good.until, good.dialog, rng)
+
     def first_spells(self, rng: np.random.Generator) -> list[Exchanges]:
         """Registrations at the start of spells, de-registrations at their end, and refreshes of those who are on already."""
         population, network = self.world.population, self.world.network
@@ -120,15 +128,6 @@ def retries(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchang
     retry = Exchanges.planned(t, K.REG_INITIAL, again.user, again.dialog, until=again.until, attempt=attempt)
     retry.last[:] = again.last
     return retry.take(t < again.until)
-
-
-def continuations(batch: Exchanges, registrar: Registrar, rng: np.random.Generator) -> Exchanges:
-    """The refreshes that successful registrations lead to."""
-    good = batch.take((batch.outcome() == 200) & _WANTED[batch.kind] & batch.last & (batch.until > 0))
-    now = good.learned()
-    jitter = registrar.world.network.habits.refresh_jitter * rng.standard_normal(len(good))
-    first = now + registrar.world.population.refresh[good.user] * (1 + jitter)
-    return registrar.refreshes(good.user, now, first, good.until, good.dialog, rng)
 
 
 class Presence:

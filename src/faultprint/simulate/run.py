@@ -67,7 +67,7 @@ def simulate_network(
     load: float = 1.0,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Transactions (in order of start) and labels of one network, in memory. Raises UsageError."""
-    _check(index, days, episodes_per_day, start)
+    _check(index, days, episodes_per_day, load, start)
     _, place_seed, plan_seed, way_seed, traffic_seed = _seeds(index, seed)
     world = build_world(network_of(index, seed, load), days, start, np.random.default_rng(place_seed))
     rng = np.random.default_rng(plan_seed)
@@ -120,13 +120,14 @@ def simulate(
 ) -> SimulationReport:
     """Write out/transactions.parquet and out/labels.parquet of networks `first` to `first + networks − 1`.
 
-    Rows are in order of node and start. One network at a time is held in memory; both files appear, or neither does.
+    Rows are in order of node and start. One network at a time is held in memory (about 0.5 kB a
+    row, so a busy one takes 1 GB a week); both files appear, or neither does.
     Raises UsageError.
     """
     began = time.monotonic()
     if networks < 1:
         raise UsageError(f"{networks} networks cannot be simulated; ask for at least 1.")
-    _check(first, days, episodes_per_day, start)
+    _check(first, days, episodes_per_day, load, start)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -168,12 +169,14 @@ def _coverage(network: Network, days: float, start: datetime) -> list[Any]:
     return [network.node, network.name, begin, begin + round(days * 86_400 * 1e6)]
 
 
-def _check(index: int, days: float, episodes_per_day: float, start: datetime) -> None:
+def _check(index: int, days: float, episodes_per_day: float, load: float, start: datetime) -> None:
     if not 0 < days <= 100:
         raise UsageError(f"{days:g} days cannot be simulated; give more than 0 and at most 100.")
     if index < 0:
         raise UsageError(f"{index} is no number of a network; count from 0.")
-    if episodes_per_day < 0:
-        raise UsageError(f"{episodes_per_day:g} episodes a day are impossible; give 0 or more.")
+    if not 0 <= episodes_per_day <= 100:
+        raise UsageError(f"{episodes_per_day:g} episodes a day are impossible; give a number from 0 on, such as 5.")
+    if not 0 < load <= 100:
+        raise UsageError(f"load {load:g} cannot be simulated; give a factor above 0 and at most 100.")
     if start.utcoffset() != timedelta(0):
         raise UsageError(f"start {start.isoformat()} is not in UTC; give a time with a zero offset.")

@@ -11,8 +11,9 @@ import polars as pl
 from faultprint import storage
 from faultprint.errors import UsageError
 from faultprint.simulate.exchanges import F64
-from faultprint.simulate.faults import FAULTS, Fault, draw_severity
+from faultprint.simulate.faults import FAULTS
 from faultprint.simulate.plan import DURATIONS, MINIMUM_GAP, QUIET_START, Episode
+from faultprint.simulate.troubles.fault import Fault, Slot
 from faultprint.simulate.world import World
 from faultprint.tables import LABELS, NORMAL, RECOVERY
 
@@ -74,10 +75,10 @@ def _episode(
     rng: np.random.Generator,
 ) -> Episode:
     end = start + length
-    severity = draw_severity(fault, rng)
+    severity = fault.draw_severity(rng)
     ramps = rng.random() < 0.4
     recovery = float(np.exp(rng.uniform(*np.log(fault.recovery))))
-    draws = fault.draw(world, start, end, severity, np.random.default_rng(own), rng)
+    draws = fault.draw(Slot(world, start, end, severity, np.random.default_rng(own), rng))
     return Episode(
         fault=fault.name,
         start=start,

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from faultprint.simulate.effects import lose_patience
 from faultprint.simulate.exchanges import Exchanges
-from faultprint.simulate.followups import FOLLOW_UPS
+from faultprint.simulate.followups import AFTER_REGISTRATION, AFTER_REQUESTS, FollowUp
 from faultprint.simulate.kinds import REGISTER, K, mask_of
 from faultprint.simulate.outcomes import draw_outcomes
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.rates import WARM_UP
-from faultprint.simulate.registrations import Presence, Registrar, continuations, retries, undo_after_failure
+from faultprint.simulate.registrations import Presence, Registrar, retries, undo_after_failure
+from faultprint.simulate.troubles.fault import Effect
 from faultprint.simulate.world import World
 
 _ASKS = mask_of(K.INVITE_ORIG, K.INVITE_TERM, K.MESSAGE_UE, K.MESSAGE_CORE, K.SUBSCRIBE_UE, K.PUBLISH_UE)
 """What only the registered send, and what only they are sent."""
-
-Effect = Callable[[Exchanges, Episode, World, np.random.Generator], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +42,40 @@ def generate(
     for part in injected:
         registrar.expect(part.take((part.kind == K.REG_INITIAL) & (part.until > 0)))
     registering = [part.take(REGISTER[part.kind]) for part in injected]
-    registrations = _unfold([*registrar.first_spells(rng), *registering], world, events, registrar, None, rng)
+    after = (*AFTER_REGISTRATION, retries, registrar.continuations)
+    registrations = _unfold([*registrar.first_spells(rng), *registering], world, events, after, None, rng)
     presence = Presence(registrations, world)
     others = [part.take(~REGISTER[part.kind]) for part in injected]
-    rest = _unfold([*_first_wishes(world, rng), *others], world, events, registrar, presence, rng)
+    rest = _unfold([*_first_wishes(world, rng), *others], world, events, AFTER_REQUESTS, presence, rng)
     return Exchanges.concatenated([registrations, rest])
 
 
 def _unfold(
-    wanted: list[Exchanges],
+    wanted: Sequence[Exchanges],
     world: World,
     events: Sequence[Event],
-    registrar: Registrar,
+    follow_ups: Sequence[FollowUp],
     presence: Presence | None,
     rng: np.random.Generator,
 ) -> Exchanges:
     """What is wanted and all that follows from it; where `presence` is known, only the registered get to ask."""
     done: list[Exchanges] = []
-    while any(len(part) for part in wanted):
+    while True:
         batch = Exchanges.concatenated(wanted)
         kept = (batch.t >= -WARM_UP) & (batch.t < world.span)
         if presence is not None:
             asks = kept & _ASKS[batch.kind] & (batch.preset == 0)
             kept[asks] = presence.at(batch.user[asks], batch.t[asks])
-        batch = batch.take(kept)
-        batch = batch.take(np.argsort(batch.t, kind="stable"))
+        rows = np.flatnonzero(kept)
+        batch = batch.take(rows[np.argsort(batch.t[rows], kind="stable")])
+        if not len(batch):
+            return Exchanges.concatenated(done or [batch])
         draw_outcomes(batch, world, rng)
         _strike(batch, world, events, rng)
         lose_patience(batch, world, rng)
         batch = undo_after_failure(batch)
         done.append(batch)
-        wanted = [follow_up(batch, world, rng) for follow_up in FOLLOW_UPS]
-        wanted += [retries(batch, world, rng), continuations(batch, registrar, rng)]
-    return Exchanges.concatenated(done) if done else Exchanges.concatenated(wanted)
+        wanted = [follow_up(batch, world, rng) for follow_up in follow_ups]
 
 
 def _strike(batch: Exchanges, world: World, events: Sequence[Event], rng: np.random.Generator) -> None:

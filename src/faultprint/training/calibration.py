@@ -24,6 +24,7 @@ from faultprint.embedding.model import Model
 from faultprint.training.material import NORMAL_CODE, Material, Node
 from faultprint.training.samplers import LEAST_EXPOSED, Places
 from faultprint.training.score import references
+from faultprint.windows.series import Series
 
 Array = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
@@ -31,13 +32,14 @@ Codes = npt.NDArray[np.int64]
 QUANTILES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999)
 PROFILES: Final = 3
 """Hours of normal traffic tried on every held-out node."""
-_OF_REFERENCE: Final = 200
-"""Windows of a condition whose mean is its reference."""
 
 
-def calibrate(model: Model, train: Material, held_out: Material, rng: np.random.Generator, most: int = 2000) -> dict[str, Any]:
-    """The manifest's `calibration`; at most about `most` windows of a held-out node are measured under each profile."""
-    known = _references(model, train, rng)
+def calibrate(model: Model, train: Material, held_out: Material, rng: np.random.Generator, most: int) -> dict[str, Any]:
+    """The manifest's `calibration`.
+
+    At most `most` windows of a held-out node are measured under each profile; a reference is the mean of `most` / 10 windows.
+    """
+    known = _references(model, train, rng, most // 10)
     vectors, code = _as_at_work(model, held_out, rng, most)
     distance = np.sqrt(np.maximum(((vectors[:, None] - known[None]) ** 2).sum(axis=2), 0))
     normal, fault = code == NORMAL_CODE, (code != NORMAL_CODE) & ~np.isnan(known[code]).any(axis=1)
@@ -63,10 +65,10 @@ def _summary(values: npt.NDArray[Any]) -> dict[str, Any]:
     return {"quantiles": [round(float(q), 6) for q in quantiles], "windows": len(values)}
 
 
-def _references(model: Model, train: Material, rng: np.random.Generator) -> Array:
-    """(K, D) mean vectors over the training networks, each node under the profile of all its normal minutes."""
+def _references(model: Model, train: Material, rng: np.random.Generator, count: int) -> Array:
+    """(K, D) mean vectors over the training networks, each node under the profile of an hour."""
     places = Places(train)
-    drawn = [(code, *places.draw(code, rng)) for code in places.codes if code != NORMAL_CODE for _ in range(_OF_REFERENCE)]
+    drawn = [(code, *places.draw(code, rng)) for code in places.codes if code != NORMAL_CODE for _ in range(count)]
     vectors, codes = [], []
     for index in sorted({node for _, node, _ in drawn}):
         node = train.nodes[index]
@@ -78,7 +80,7 @@ def _references(model: Model, train: Material, rng: np.random.Generator) -> Arra
     return references(np.concatenate(vectors), np.concatenate(codes), len(train.conditions))
 
 
-def _one_hour(node: Node, rng: np.random.Generator, window: int) -> Any:
+def _one_hour(node: Node, rng: np.random.Generator, window: int) -> Series:
     hour = int(rng.choice(node.hours))
     return node.series.part(hour, hour + window)
 

@@ -85,7 +85,11 @@ def material(
 def _node(one: Series, labels: pl.DataFrame, names: tuple[str, ...], kinds: Kinds, window: int) -> Node | None:
     conditions = minute_conditions(labels, one, names)
     normal = conditions.normal & one.observed
-    unbroken = np.convolve(normal, np.ones(window, dtype=np.int64))[window - 1 : len(one)] if len(one) >= window else normal[:0]
+    unbroken = (
+        np.convolve(normal, np.ones(window, dtype=np.int64))[window - 1 : len(one)]
+        if len(one) >= window
+        else normal[:0]
+    )
     hours = np.flatnonzero(unbroken == window)
     if not len(hours) or int(normal.sum()) < LEAST_MINUTES:
         return None

@@ -60,7 +60,9 @@ class GraphBuilder:
 
     def lstm(self, x: str, layer: KerasLSTM, *, last: bool) -> str:
         """(T, B, inputs) → (T, 1, B, H), or the last state (1, B, H)."""
-        kernel, recurrent, bias = (_regated(w.detach().cpu().numpy()) for w in (layer.kernel, layer.recurrent, layer.bias))
+        kernel, recurrent, bias = (
+            _regated(w.detach().cpu().numpy()) for w in (layer.kernel, layer.recurrent, layer.bias)
+        )
         weights = [self.constant(w[None]) for w in (kernel, recurrent, np.concatenate((bias, np.zeros_like(bias))))]
         return self.add("LSTM", x, *weights, outputs=3, keep=1 if last else 0, hidden_size=layer.hidden)
 

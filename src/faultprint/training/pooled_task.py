@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
+from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.pooling import pool
 from faultprint.training.losses.batch_all import batch_all
-from faultprint.training.losses.prototypes import Prototypes
+from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.material import NORMAL_CODE, UNSCORED, Material, Node
 from faultprint.training.networks.pooled import PooledNetwork
+from faultprint.training.onnx_graph import pooled_graphs
 from faultprint.training.samplers import LEAST_EXPOSED, Chunks, ChunkSampler
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.training.task import Step
@@ -25,9 +28,18 @@ from faultprint.windows.normalise import CHANNELS, normalise
 from faultprint.windows.profile import Profile, population, profile
 
 Array = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int64]
 
+LEARNING_RATE: Final = 2e-3
+WEIGHT_DECAY: Final = 1e-2
+AVERAGING: Final = 0.99
+"""Per step, of the running mean of weights that is scored and shipped: it is steadier than any one step's."""
+TRIPLET_WEIGHT: Final = 0.2
+_EARLY: Final = 4.0
+_LARGEST_GRADIENT: Final = 5.0
 _NORMAL_ENDS: Final = (29, 34, 39, 44, 49, 54, 59)
-_REMEMBERED: Final = 20
+"""Windows of a normal hour that stand for all of those that `Model.normal` averages."""
+_REFERENCE_BATCHES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,93 +53,83 @@ class _View:
     ends: npt.NDArray[np.int64]
 
 
-class PooledTask:
-    """Chunks in, all triplets and the prototypes' loss out."""
+def _running_mean(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+    """An exponential mean whose memory grows with the steps made, so that first weights are soon forgotten."""
+    weight = max(1 - AVERAGING, _EARLY / (_EARLY + float(steps)))
+    return mean + weight * (now - mean)
 
-    def __init__(self, train: Material, held_out: Material, rng: np.random.Generator, opts: dict | None = None) -> None:
-        self.o = opts or {}
-        self.material, self.held_out = train, held_out
-        self.people = population([node.whole for node in train.nodes], train.kinds)
-        self.sampler = ChunkSampler(train, self.people, rng, **self.o.get("sampler", {}))
-        inputs = CHANNELS * len(train.catalogue)
-        self.network = PooledNetwork(inputs, SPANS, train.window, **self.o.get("net", {}))
-        self.prototypes = Prototypes(len(train.conditions), self.network.dimensions, self.o.get("sharp", 1.0))
-        self.optimiser = torch.optim.AdamW(
-            [*self.network.parameters(), *self.prototypes.parameters()], lr=self.o.get("lr", 2e-3), weight_decay=self.o.get("wd", 1e-2)
-        )
-        self.recent: deque[tuple[Array, npt.NDArray[np.int64]]] = deque(maxlen=_REMEMBERED)
-        self._views = [self._view(node) for node in held_out.nodes]
+
+class PooledTask:
+    """Chunks in; the contrastive loss over all pairs and the triplet loss over all triplets of their windows.
+
+    Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic.
+    """
+
+    def __init__(self, train: Material, held_out: Material, rng: np.random.Generator) -> None:
+        self.encoder: EncoderKind = "pooled"
+        self.spans: tuple[int, ...] = SPANS
+        self.material = train
+        people = population([node.whole for node in train.nodes], train.kinds)
+        self.people: Profile | None = people
+        self.sampler = ChunkSampler(train, people, rng)
+        self.learning = PooledNetwork(CHANNELS * len(train.catalogue), SPANS, train.window)
+        self.dimensions = self.learning.dimensions
+        self.averaged = AveragedModel(self.learning, avg_fn=_running_mean)
+        self.averaged.eval()
+        self.optimiser = torch.optim.AdamW(self.learning.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        self._views = [self._view(node, people) for node in held_out.nodes]
+
+    @property
+    def network(self) -> PooledNetwork:
+        """The network that is scored and shipped."""
+        module = self.averaged.module
+        assert isinstance(module, PooledNetwork)
+        return module
 
     def step(self) -> Step:
         """One batch: forward, loss, backward, update."""
-        batch = self.sampler.draw()
-        vectors, code = self.vectors(batch)
-        triplets = batch_all(vectors, code, self.o.get("margin", 0.2))
-        loss = self.o.get("wt", 0.0) * triplets.loss + self.o.get("wp", 1.0) * self.ploss(vectors, code)
+        vectors, code = self.vectors(self.learning, self.sampler.draw())
+        triplets = batch_all(vectors, code)
+        loss = contrastive(vectors, code, NORMAL_CODE) + TRIPLET_WEIGHT * triplets.loss
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.learning.parameters(), _LARGEST_GRADIENT)
         self.optimiser.step()
-        kept = vectors.detach().numpy()
-        self.recent.append((kept, code.numpy()))
-        return Step(loss.item(), len(code), triplets.formed, triplets.active, kept)
+        self.averaged.update_parameters(self.learning)
+        return Step(loss.item(), len(code), triplets.formed, triplets.active, vectors.detach().numpy())
 
-    def ploss(self, vectors, code):
-        from faultprint.training.losses.distances import squared_pairs
-        o = self.o
-        if o.get("supcon"):
-            t = o["supcon"]
-            sim = -squared_pairs(vectors, torch.cat([vectors, torch.zeros_like(vectors[:1])])) / t if not o.get("cos") else torch.nn.functional.normalize(vectors, dim=1) @ torch.nn.functional.normalize(vectors, dim=1).T / t
-            lab = torch.cat([code, code.new_zeros(1)]) if not o.get("cos") else code
-            eye = torch.eye(len(code), sim.shape[1], dtype=torch.bool)
-            sim = sim.masked_fill(eye, -1e9)
-            pos = (code[:, None] == lab[None]) & ~eye
-            lp = sim - sim.logsumexp(1, keepdim=True)
-            return -((lp * pos).sum(1) / pos.sum(1).clamp(min=1)).mean()
-        if o.get("cosproto"):
-            w = torch.nn.functional.normalize(torch.cat([self.prototypes.faults, self.prototypes.faults.mean(0, keepdim=True)]), dim=1)
-            v = torch.nn.functional.normalize(vectors, dim=1)
-            return torch.nn.functional.cross_entropy(v @ w.T * o["cosproto"], (code - 1) % len(w))
-        d2 = squared_pairs(vectors, self.prototypes.all)
-        logits = -o.get("sharp", 1.0) * (d2 if not o.get("student") else torch.log1p(d2) * o["student"])
-        if o.get("marginp"):
-            logits = logits - o["marginp"] * torch.nn.functional.one_hot(code, logits.shape[1])
-        loss = torch.nn.functional.cross_entropy(logits, code, label_smoothing=o.get("ls", 0.0))
-        if o.get("centre"):
-            loss = loss + o["centre"] * d2.gather(1, code[:, None]).mean()
-        return loss
-
-    def vectors(self, batch: Chunks) -> tuple[Tensor, Tensor]:
-        """Vectors minus their node's normal mean (B, D), and codes (B,), of the windows that are used."""
+    def vectors(self, network: PooledNetwork, batch: Chunks) -> tuple[Tensor, Tensor]:
+        """Vectors minus their node's normal mean (B, D), and codes (B,), of the batch's windows that are used."""
         chunks, length, width = batch.inputs.shape
         slots, window, _ = batch.hours.shape
         minutes = np.concatenate((batch.inputs.reshape(-1, width), batch.hours.reshape(-1, width)))
-        x = torch.from_numpy(minutes)
-        p = self.o.get("fdrop", 0.0)
-        if p:
-            F = len(self.material.catalogue)
-            keep = (torch.rand(chunks + slots, F) > p).float() if self.o.get("perchunk", 1) else (torch.rand(1, F) > p).float().expand(chunks + slots, F)
-            keep = torch.cat([keep[:chunks].repeat_interleave(length, 0), keep[chunks:].repeat_interleave(window, 0)])
-            x = (x.view(len(x), -1, F) * keep[:, None]).view(len(x), -1)
-        codes = self.network.encode(x)
-        if self.o.get("cdrop"):
-            codes = torch.nn.functional.dropout(codes, self.o["cdrop"])
-        split = chunks * length
-        mine = codes[:split].view(chunks, length, *codes.shape[1:])
-        normal = codes[split:].view(slots, window, *codes.shape[1:])
-        observed = torch.from_numpy(batch.observed) if not batch.observed.all() else torch.empty(0)
-        pooled = [self.network.pool(mine, observed, end) for end in batch.ends]
-        pooled += [self.network.pool(normal, torch.empty(0), end) for end in _NORMAL_ENDS]
-        P = torch.cat(pooled)
-        if self.o.get("pdrop"):
-            P = torch.nn.functional.dropout(P, self.o["pdrop"])
-        raw = self.network.head(P)
-        of_windows = raw[: chunks * len(batch.ends)].view(len(batch.ends), chunks, -1)
-        mean = raw[chunks * len(batch.ends) :].view(len(_NORMAL_ENDS), slots, -1).mean(0)
-        moved = (of_windows - mean[torch.from_numpy(batch.slot)][None]).transpose(0, 1)
+        codes = network.encode(torch.from_numpy(minutes))
+        mine = codes[: chunks * length].view(chunks, length, *codes.shape[1:])
+        normal = codes[chunks * length :].view(slots, window, *codes.shape[1:])
+        everything = torch.empty(0)
+        observed = everything if batch.observed.all() else torch.from_numpy(batch.observed)
+        pooled = [network.pool(mine, observed, end) for end in batch.ends]
+        pooled += [network.pool(normal, everything, end) for end in _NORMAL_ENDS]
+        raw = network.head(torch.cat(pooled))
+        split = chunks * len(batch.ends)
+        mean = raw[split:].view(len(_NORMAL_ENDS), slots, -1).mean(dim=0)
+        moved = raw[:split].view(len(batch.ends), chunks, -1) - mean[torch.from_numpy(batch.slot)]
         code = torch.from_numpy(batch.code)
         used = code != UNSCORED
-        return moved[used], code[used]
+        return moved.transpose(0, 1)[used], code[used]
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Macro-F1 of the nearest reference on the networks held out; references are means over some batches."""
+        drawn = [self.vectors(self.network, self.sampler.draw()) for _ in range(_REFERENCE_BATCHES)]
+        taught, taught_code = (torch.cat(part).numpy() for part in zip(*drawn, strict=True))
+        found = [self._view_vectors(view) for view in self._views]
+        vectors, code = np.concatenate([v for v, _ in found]), np.concatenate([c for _, c in found])
+        return macro_f1(code, nearest(vectors, references(taught, taught_code, len(self.material.conditions))))
+
+    def graphs(self) -> Mapping[str, bytes]:
+        """minute.onnx and head.onnx."""
+        return pooled_graphs(self.network)
 
     @torch.no_grad()
     def compare(self, model: Model) -> tuple[Array, Array]:
@@ -137,29 +139,21 @@ class PooledTask:
         codes = self.network.encode(torch.from_numpy(view.inputs))[None]
         observed = torch.from_numpy(view.node.series.observed)[None]
         rows = [self.network.pool(codes, observed, int(end)) for end in ends]
+        found = model.embed(view.node.series, view.own, ends=ends, shortest=1)
+        same = np.isin(ends, found.last_minute)
         expected: Array = self.network.head(torch.cat(rows)).numpy()
-        return expected, model.embed(view.node.series, view.own, ends=ends, shortest=1).vectors
+        return expected[same], found.vectors
 
-    def validate(self) -> float:
-        """Macro-F1 of the nearest reference on the networks held out; references are the recent batches' means."""
-        self.network.eval()
-        found = [self._view_vectors(view) for view in self._views]
-        self.network.train()
-        vectors, code = np.concatenate([v for v, _ in found]), np.concatenate([c for _, c in found])
-        recent, recent_code = (np.concatenate(part) for part in zip(*self.recent, strict=True))
-        return macro_f1(code, nearest(vectors, references(recent, recent_code, len(self.material.conditions))))
-
-    def _view(self, node: Node) -> _View:
+    def _view(self, node: Node, people: Profile) -> _View:
         hour = int(node.hours[0])
         chosen = np.zeros(len(node.series), dtype=np.bool_)
         chosen[hour : hour + self.material.window] = True
         own = profile(node.levels, self.material.kinds, chosen)
         exposed = (node.code > NORMAL_CODE) & (node.exposed >= LEAST_EXPOSED)
         ends = np.flatnonzero((node.code == NORMAL_CODE) | exposed)
-        return _View(node, own, normalise(node.levels, self.material.kinds, own, self.people), hour, ends)
+        return _View(node, own, normalise(node.levels, self.material.kinds, own, people), hour, ends)
 
-    @torch.no_grad()
-    def _view_vectors(self, view: _View) -> tuple[Array, npt.NDArray[np.int64]]:
+    def _view_vectors(self, view: _View) -> tuple[Array, Codes]:
         """Vectors minus the normal mean, and codes, of a held-out node's windows."""
         window, observed = self.material.window, view.node.series.observed
         codes = self.network.encode(torch.from_numpy(view.inputs)).numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -10,34 +10,42 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import Model
 from faultprint.training.losses.distances import squared
 from faultprint.training.losses.triplet import MARGIN, lossless, triplet
 from faultprint.training.material import NORMAL_CODE, Material
 from faultprint.training.networks.posts import DIMENSIONS, DIMENSIONS_3D, PostsNetwork
+from faultprint.training.onnx_graph import posts_graphs
 from faultprint.training.samplers import LEAST_EXPOSED, Places, Triplets
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.training.task import Step
 from faultprint.windows.normalise import raw
+from faultprint.windows.profile import Profile
 
 Array = npt.NDArray[np.float32]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 BATCH: Final = 32
 LEARNING_RATE: Final = 1e-3
-_SCORED: Final = 24
+SCORED: Final = 24
 """Windows a condition that a validation embeds: the network is slow."""
 
 
 class PostsTask:
     """`three_dimensions`: three sigmoid outputs under the lossless triplet loss."""
 
-    def __init__(self, train: Material, held_out: Material, rng: np.random.Generator, *, three_dimensions: bool = False) -> None:
+    def __init__(
+        self, train: Material, held_out: Material, rng: np.random.Generator, *, three_dimensions: bool = False
+    ) -> None:
+        self.encoder: EncoderKind = "recurrent"
+        self.spans: tuple[int, ...] = ()
+        self.people: Profile | None = None
         self.material, self.held_out, self.rng = train, held_out, rng
         self.triplets = Triplets(train, rng)
         features = len(train.catalogue)
-        dimensions = DIMENSIONS_3D if three_dimensions else DIMENSIONS
-        self.network = PostsNetwork(features, dimensions, sigmoid=three_dimensions)
+        self.dimensions = DIMENSIONS_3D if three_dimensions else DIMENSIONS
+        self.network = PostsNetwork(features, self.dimensions, sigmoid=three_dimensions)
         self.loss: Loss = lossless if three_dimensions else triplet
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
 
@@ -47,7 +55,7 @@ class PostsTask:
         anchor, positive, negative = (self.network(windows) for windows in towers)
         loss = self.loss(anchor, positive, negative)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         with torch.no_grad():
             active = int((squared(anchor, positive) - squared(anchor, negative) + MARGIN > 0).sum())
@@ -61,6 +69,10 @@ class PostsTask:
         vectors, code = self._sample(self.held_out)
         self.network.train()
         return macro_f1(code, nearest(vectors, references(known, truth, len(self.material.conditions))))
+
+    def graphs(self) -> Mapping[str, bytes]:
+        """window.onnx."""
+        return posts_graphs(self.network)
 
     def compare(self, model: Model) -> tuple[Array, Array]:
         """(torch's, the model's) vectors of some windows of a held-out node."""
@@ -76,7 +88,7 @@ class PostsTask:
         """Vectors minus their node's normal mean, and codes, of a few windows a condition."""
         places = Places(material, LEAST_EXPOSED)
         sampler = Triplets(material, self.rng)
-        drawn = [(code, *places.draw(code, self.rng)) for code in places.codes for _ in range(_SCORED)]
+        drawn = [(code, *places.draw(code, self.rng)) for code in places.codes for _ in range(SCORED)]
         nodes = sorted({node for _, node, _ in drawn})
         normal = {}
         for node in nodes:

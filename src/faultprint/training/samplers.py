@@ -172,9 +172,9 @@ class ChunkSampler:
             self._renew()
         places = {slot.node: i for i, slot in enumerate(self.slots)}
         targets: list[tuple[int, int]] = []
-        for code in self.places.codes:
-            wanted = self.of_normal if code == NORMAL_CODE else self.per_fault
-            targets += self._targets(code, wanted, places)
+        for condition in self.places.codes:
+            wanted = self.of_normal if condition == NORMAL_CODE else self.per_fault
+            targets += self._targets(condition, wanted, places)
         order = np.array([places[node] for node, _ in targets], dtype=np.int64)
         starts = [self._start(node, end) for node, end in targets]
         inputs = np.stack([self.slots[s].inputs[b : b + self.length] for s, b in zip(order, starts, strict=True)])

@@ -27,7 +27,8 @@ def nearest(vectors: Array, known: Array) -> npt.NDArray[np.int64]:
     usable = np.flatnonzero(~np.isnan(known).any(axis=1))
     points = known[usable]
     distance = (points**2).sum(1)[None] - 2 * vectors @ points.T
-    return usable[np.argmin(distance, axis=1)]
+    chosen: npt.NDArray[np.int64] = usable[np.argmin(distance, axis=1)]
+    return chosen
 
 
 def macro_f1(truth: npt.NDArray[np.int64], said: npt.NDArray[np.int64]) -> float:

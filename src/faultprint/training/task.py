@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import Model
+from faultprint.windows.profile import Profile
 
 
 class Step(NamedTuple):
@@ -22,7 +25,12 @@ class Step(NamedTuple):
 
 
 class Task(Protocol):
-    """A network in training."""
+    """A network in training, and what its artefact needs: see `embedding.artefact.Manifest`."""
+
+    encoder: EncoderKind
+    spans: tuple[int, ...]
+    people: Profile | None
+    dimensions: int
 
     @property
     def network(self) -> nn.Module:
@@ -33,6 +41,9 @@ class Task(Protocol):
 
     def validate(self) -> float:
         """The score on networks held out; higher is better."""
+
+    def graphs(self) -> Mapping[str, bytes]:
+        """The network as ONNX graphs, by member name."""
 
     def compare(self, model: Model) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """(torch's, the exported model's) vectors of the same windows."""

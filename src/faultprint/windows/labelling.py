@@ -37,7 +37,8 @@ class MinuteConditions:
     @property
     def normal(self) -> npt.NDArray[np.bool_]:
         """(T,) True where the minute is normal."""
-        return self.code == 0
+        normal: npt.NDArray[np.bool_] = self.code == 0
+        return normal
 
     @property
     def faulty(self) -> npt.NDArray[np.bool_]:
@@ -67,7 +68,9 @@ class WindowConditions:
 def faults(labels: pl.DataFrame) -> tuple[str, ...]:
     """The names of the faults in a LABELS table, sorted. Raises LabelError for a word that names no condition."""
     words = sorted(str(word) for word in labels.get_column("condition").unique().to_list())
-    strange = [word for word in words if word in RESERVED_CONDITIONS.difference(_LABELS_OF_THE_TABLE) or not word.strip()]
+    strange = [
+        word for word in words if word in RESERVED_CONDITIONS.difference(_LABELS_OF_THE_TABLE) or not word.strip()
+    ]
     if strange:
         raise LabelError(f"A label's condition is {strange[0]!r}, which is a verdict and no condition; name the fault.")
     return tuple(word for word in words if word not in _LABELS_OF_THE_TABLE)
@@ -77,7 +80,9 @@ def check_nodes(labels: pl.DataFrame, nodes: Sequence[str]) -> None:
     """Raise LabelError if a label speaks of a node that has no minutes."""
     strange = sorted(set(labels.get_column("node").cast(pl.String).unique().to_list()).difference(nodes))
     if strange:
-        raise LabelError(f"The labels speak of node {strange[0]!r}, which has no minutes; remove these labels or add its minutes.")
+        raise LabelError(
+            f"The labels speak of node {strange[0]!r}, which has no minutes; remove these labels or add its minutes."
+        )
 
 
 def minute_conditions(labels: pl.DataFrame, series: Series, names: Sequence[str]) -> MinuteConditions:
@@ -147,7 +152,9 @@ def window_conditions(minutes: MinuteConditions, window: int) -> WindowCondition
         empty = np.zeros(0, dtype=np.int16)
         return WindowConditions(minutes.conditions, window, empty, empty.copy())
     normal = _in_window(minutes.normal, window)
-    barred = _in_window((minutes.code == UNLABELLED) | (minutes.code == _LABELS_OF_THE_TABLE.index(MAINTENANCE)), window)
+    barred = _in_window(
+        (minutes.code == UNLABELLED) | (minutes.code == _LABELS_OF_THE_TABLE.index(MAINTENANCE)), window
+    )
     code = np.full(total, UNSCORED, dtype=np.int16)
     code[normal == window] = 0
     most = np.zeros(total, dtype=np.int64)

@@ -50,7 +50,9 @@ def normalise(levels: Levels, kinds: Kinds, own: Profile, people: Profile) -> Ar
         events = np.maximum(levels.support[i], 1)
         departure = np.where(there, levels.level[i] - centre, 0)
         per_event = np.where(kinds.ratio, share * (1 - share), np.where(kinds.count, 0, 0.5 * spread**2 * rate))
-        own_part = np.where(kinds.ratio, spread**2, np.where(kinds.count, spread**2 + rate / (1 + rate) ** 2 / span, 0.5 * spread**2))
+        own_part = np.where(
+            kinds.ratio, spread**2, np.where(kinds.count, spread**2 + rate / (1 + rate) ** 2 / span, 0.5 * spread**2)
+        )
         z = departure / np.sqrt(per_event.astype(np.float32) / events + own_part.astype(np.float32))
         result[:, i, 0] = np.copysign(np.log1p(np.abs(z)), z)
         result[:, i, 1] = np.clip(departure * gain, -_FURTHEST, _FURTHEST)

@@ -70,9 +70,7 @@ def _vector(name: str, found: Any, features: int) -> Vector:
     return vector
 
 
-def profile(
-    levels: Levels, kinds: Kinds, chosen: npt.NDArray[np.bool_], least: int = LEAST_MINUTES
-) -> Profile:
+def profile(levels: Levels, kinds: Kinds, chosen: npt.NDArray[np.bool_], least: int = LEAST_MINUTES) -> Profile:
     """The profile of the minutes `chosen` ((T,) bool: observed and known to be normal) of a series' levels.
 
     Raises UsageError for fewer than `least` minutes.
@@ -103,7 +101,8 @@ def profile(
 def _pooled_share(share: npt.NDArray[np.float64], events: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Events-weighted mean of shares, each drawn in to the middle nine tenths, so that a bad minute or two does not count."""
     low, high = np.nanquantile(share, (0.05, 0.95), axis=0) if share.size else (0.0, 0.0)
-    return np.nansum(np.clip(share, low, high) * events, axis=0) / np.maximum(events.sum(axis=0), 1)
+    pooled = np.nansum(np.clip(share, low, high) * events, axis=0) / np.maximum(events.sum(axis=0), 1)
+    return np.asarray(pooled, dtype=np.float64)
 
 
 def chance(centre: npt.NDArray[Any], support: npt.NDArray[Any], kinds: Kinds) -> npt.NDArray[np.float64]:
@@ -114,7 +113,8 @@ def chance(centre: npt.NDArray[Any], support: npt.NDArray[Any], kinds: Kinds) ->
     share = np.clip(np.asarray(centre, dtype=np.float64), 0.01, 0.99)
     events = np.asarray(support, dtype=np.float64)
     variance = np.where(kinds.ratio, share * (1 - share) / np.maximum(events, 1), 0.0)
-    return np.where(kinds.count, events / (1 + events) ** 2, variance)
+    explained: npt.NDArray[np.float64] = np.where(kinds.count, events / (1 + events) ** 2, variance)
+    return explained
 
 
 def population(profiles: Sequence[Profile], kinds: Kinds) -> Profile:
@@ -129,7 +129,11 @@ def population(profiles: Sequence[Profile], kinds: Kinds) -> Profile:
         column = np.zeros(rows.shape[1])
         column[known] = np.nanmedian(rows[:, known], axis=0)
         merged.append(column)
-    floor = np.select([kinds.count, kinds.ratio, kinds.seconds], [_NARROWEST[k] for k in ("count", "ratio", "seconds")], _NARROWEST["gauge"])
+    floor = np.select(
+        [kinds.count, kinds.ratio, kinds.seconds],
+        [_NARROWEST[k] for k in ("count", "ratio", "seconds")],
+        _NARROWEST["gauge"],
+    )
     merged[1] = np.maximum(merged[1], floor)
     seen = np.median([p.seen for p in profiles], axis=0)
     return Profile(sum(p.minutes for p in profiles), *(x.astype(np.float32) for x in (*merged, seen)))

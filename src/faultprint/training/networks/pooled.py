@@ -17,6 +17,7 @@ WIDE: Final = 96
 CODE: Final = 48
 HEAD: Final = 160
 DIMENSIONS: Final = 32
+DROPOUT: Final = 0.3
 
 
 class SpanLinear(nn.Module):
@@ -43,6 +44,7 @@ class PooledNetwork(nn.Module):
         self.first = SpanLinear(count, inputs, WIDE)
         self.norm = nn.LayerNorm(WIDE)
         self.second = SpanLinear(count, WIDE, CODE)
+        self.dropout = nn.Dropout(DROPOUT)
         self.head_first = nn.Linear(3 * count * CODE, HEAD)
         self.head_norm = nn.LayerNorm(HEAD)
         self.head_second = nn.Linear(HEAD, dimensions)
@@ -55,7 +57,7 @@ class PooledNetwork(nn.Module):
 
     def head(self, pooled: Tensor) -> Tensor:
         """(B, 3 · S · H) → (B, D)."""
-        hidden = torch.relu(self.head_norm(self.head_first(pooled)))
+        hidden = torch.relu(self.head_norm(self.head_first(self.dropout(pooled))))
         vectors: Tensor = self.head_second(hidden)
         return vectors
 

@@ -1,46 +1,43 @@
-"""A link at capacity: a fluid queue before the Mw link, as long as more is offered than it carries."""
+"""link-at-capacity: a fluid queue before the Mw link, as long as more is offered than it carries."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from faultprint.simulate import effects
-from faultprint.simulate.exchanges import Exchanges
-from faultprint.simulate.kinds import FROM_UE, INVITE
+from faultprint.simulate.exchanges import F64, Exchanges
+from faultprint.simulate.kinds import FROM_UE, INVITE, K
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.timers import GIVE_UP, times_sent_again
+from faultprint.simulate.troubles.fault import Draws, Fault, Slot
 from faultprint.simulate.world import World
 
 STEP: Final = 5.0
 """Seconds between two points of the queue's length."""
 
+_SHARED_BY = 8
 
-def capacity_draws(
-    world: World,
-    start: float,
-    end: float,
-    severity: float,
-    own: np.random.Generator,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    """The link carries what the quietest minute offers, divided by 1 + 1.2 × severity: so it bites from the first minute."""
-    quietest = float(world.curve.plain_between(start, end).min())
+
+def _draw(slot: Slot) -> Draws:
+    """The link carries the mean that is expected to be offered, divided by 0.97 + 1.2 × severity."""
+    expected = float(slot.world.curve.plain_between(slot.start, slot.end).mean())
     return {
-        "capacity": quietest / (1.02 + 1.2 * severity),
-        "buffer": float(np.exp(own.uniform(np.log(1.0), np.log(15.0)))),
-        "seed": int(rng.integers(2**31)),
-        "both_ways": bool(own.random() < 0.6),
+        "capacity": expected / (0.97 + 1.2 * slot.severity),
+        "buffer": float(np.exp(slot.own.uniform(np.log(1.0), np.log(15.0)))),
+        "seed": int(slot.rng.integers(2**31)),
+        "both_ways": bool(slot.own.random() < 0.6),
     }
 
 
-def queue(episode: Episode, world: World) -> tuple[Any, Any]:
+def queue(episode: Episode, world: World) -> tuple[F64, F64]:
     """Seconds that a message waits, and the chance that it is lost, each STEP from the episode's start to its `over`."""
     draws = episode.draws
     rng = np.random.default_rng(draws["seed"])
     times = np.arange(episode.start, episode.over + STEP, STEP)
-    per_step = max(world.network.load.peak * STEP / 60, 1.0)
+    # The link carries other nodes' messages, too, so that the load is smoother than this node's own.
+    per_step = max(_SHARED_BY * world.network.load.peak * STEP / 60, 1.0)
     offered = world.curve.at(times) * rng.gamma(per_step, 1 / per_step, len(times))
     tcp = world.network.transport.tcp_core
     waits, lost = np.zeros(len(times)), np.zeros(len(times))
@@ -56,7 +53,7 @@ def queue(episode: Episode, world: World) -> tuple[Any, Any]:
     return waits, lost
 
 
-def congest(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
     """The effect of the queue on both directions of the Mw link."""
     waits, lost = queue(episode, world)
     step = ((view.t - episode.start) / STEP).astype(np.int64).clip(0, len(waits) - 1)
@@ -69,8 +66,22 @@ def congest(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     view.prov[to_core] += way
     late = view.delay[to_core] >= GIVE_UP
     effects.silence(view, to_core[late & ~INVITE[view.kind[to_core]]], world, rng)
-    view.t[from_core] += wait[from_core] * episode.draws["both_ways"]
+    late_by = wait[from_core] * episode.draws["both_ways"]
+    view.t[from_core] += late_by
+    # A talk lasts, as the node sees it, until its BYE gets here.
+    view.hold[from_core] += np.where(view.kind[from_core] == K.BYE_CORE, late_by, 0.0)
     invites = INVITE[view.kind[from_core]]
     if not world.network.transport.tcp_core:
         t1 = np.full(len(from_core), world.network.transport.mw_t1)
         view.lost_in[from_core] += times_sent_again(wait[from_core], t1, invites).astype(np.uint8)
+
+
+FAULT: Final = Fault(
+    name="link-at-capacity",
+    severity="how far the load offered exceeds what the Mw link carries: 1 is 2.2 times",
+    mildest=0.04,
+    recovery=(60, 300),
+    draw=_draw,
+    effect=_effect,
+    busy=True,
+)

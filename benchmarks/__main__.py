@@ -1,0 +1,34 @@
+"""Run the benchmarks one after the other, print a table, and write the figures as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+from faultprint.storage import replacing
+
+STAGES = ("probe", "features", "training", "inference")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("stages", nargs="*", default=STAGES, help=f"which of {', '.join(STAGES)} (default: all)")
+    parser.add_argument("--out", type=Path, default=Path("build/bench/figures.json"))
+    arguments = parser.parse_args()
+    if strange := set(arguments.stages) - set(STAGES):
+        parser.error(f"there is no benchmark {min(strange)!r}; take from {', '.join(STAGES)}")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for stage in arguments.stages:
+        for row in importlib.import_module(f"benchmarks.{stage}").run():
+            rows.append(row)
+            beside = f"{row['ratio']:.1f} × {row['against']}" if row["ratio"] is not None else ""
+            print(f"{row['name']:<32}{row['value']:>16,.0f} {row['unit']:<16} {beside}", flush=True)
+    with replacing(arguments.out) as temporary:
+        temporary.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""docs/cli.md: the help of every verb, as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from faultprint.cli import cli
+
+
+def page() -> str:
+    """Markdown with one section a verb."""
+    parts = [
+        "# Command line\n",
+        "Results go to standard output, progress and errors to standard error. A mistake that the user can mend is one sentence "
+        "and exit code 2. This page is generated from the commands' own help.\n",
+    ]
+    for path, command in _walk(cli, ("faultprint",)):
+        context = click.Context(command, info_name=" ".join(path), max_content_width=110, terminal_width=110)
+        parts.append(f"## {' '.join(path)}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def _walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, part in sorted(command.commands.items()):
+            yield from _walk(part, (*path, name))

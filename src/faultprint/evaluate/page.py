@@ -1,0 +1,70 @@
+"""The demo's report, put together from what the contest and the real capture brought."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from faultprint.evaluate import picture
+from faultprint.evaluate.attack import CONDITION, Recognition
+from faultprint.evaluate.contest import PERSISTENCE, Contest
+from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY
+
+NAMES: Final = {"default": "Faultprint", "posts": "posts' network", "lightgbm": "LightGBM", "1-nn": "1-NN"}
+
+
+def page(
+    result: Contest, labels: pl.DataFrame, real: Recognition | None, *, days: float, seed: int, seconds: float
+) -> dict[str, Any]:
+    """The data of `evaluate.report`; `days` is the unseen traffic's length, `seconds` what the demo took."""
+    ours, first, place = result.ours, result.outcomes[0], result.places[0]
+    record = ours.model.manifest.training
+    row_of = np.searchsorted(np.flatnonzero(place.series.observed), place.ends)
+    table = first.scored.filter(pl.col("node") == place.series.node)[row_of]
+    conditions = picture.conditions(result.outcomes, result.references)
+    return {
+        "title": f"Faults of {place.series.network}, a network never trained on",
+        "lead": f"{days:g} simulated days of a network that Faultprint meets for the first time. It knows one example of "
+        "each fault, taught by other networks, and the first hour of this network's traffic as what is normal here.",
+        "facts": [
+            ["trained on", f"{len(record['networks'])} other networks"],
+            ["thresholds set on", f"{len(record['held_out'])} more"],
+            ["examples", f"{len(result.references)} faults, one each"],
+            ["persistence", f"{PERSISTENCE} minutes"],
+            ["seed", str(seed)],
+            ["all in", f"{seconds:.0f} s"],
+        ],
+        "conditions": conditions if real is None else [*conditions, CONDITION],
+        "systems": [
+            picture.system(outcome, NAMES[outcome.name], result.evidence if outcome is first else None)
+            for outcome in result.outcomes
+        ],
+        "tracks": _tracks(result, labels),
+        "cloud": picture.cloud(ours.vectors(place), table, result.references, seed),
+        "capture": None if real is None else {"text": real.lines(), "tracks": _real_tracks(real)},
+    }
+
+
+def _tracks(result: Contest, labels: pl.DataFrame) -> list[dict[str, Any]]:
+    faults = labels.filter(~pl.col("condition").cast(pl.String).is_in([NORMAL, RECOVERY, MAINTENANCE]))
+    window = result.ours.model.window
+    tracks = []
+    for place in result.places:
+        series = place.series
+        lanes = [("truth", result.outcomes[0].scored, "truth")]
+        lanes += [(NAMES[outcome.name], outcome.scored, "verdict") for outcome in result.outcomes]
+        ends = faults.filter(pl.col("node").cast(pl.String) == series.node)["end"].to_list()
+        tracks.append(picture.track(series.node, lanes, series.interval_us, ended=ends, window=window))
+    return tracks
+
+
+def _real_tracks(real: Recognition) -> list[dict[str, Any]]:
+    taught = (pl.col("minute") >= real.reference.start) & (pl.col("minute") < real.reference.end)
+    lessons = real.scored.with_columns(
+        lesson=pl.when(taught & (pl.col("node") == real.reference.node)).then(pl.lit(CONDITION))
+    )
+    lanes = [("taught", lessons, "lesson"), ("truth", lessons, "truth"), ("Faultprint", lessons, "condition")]
+    nodes = real.scored["node"].cast(pl.String).unique(maintain_order=True).to_list()
+    return [picture.track(node, lanes, real.interval_us) for node in nodes]

@@ -1,0 +1,47 @@
+"""dns-slow: names of next hops take long to resolve, or time out, as they run out of the cache (RFC 3263)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from faultprint.simulate import effects
+from faultprint.simulate.exchanges import Exchanges
+from faultprint.simulate.kinds import REGISTER, K, mask_of
+from faultprint.simulate.plan import Episode
+from faultprint.simulate.troubles.fault import Draws, Fault, Slot
+from faultprint.simulate.world import World
+
+_OUT_OF_DIALOG = mask_of(K.INVITE_ORIG, K.MESSAGE_UE, K.SUBSCRIBE_UE, K.PUBLISH_UE)
+
+
+def _draw(slot: Slot) -> Draws:
+    return {
+        # REGISTER is sent to a name; other requests to whatever the Service-Route says, a name or an address.
+        "named": float(slot.own.choice([1.0, slot.own.uniform(0.2, 1.0), 0.1])),
+        "waits": float(slot.own.choice([0.0, 1.0, slot.own.uniform(0.1, 0.9)])),
+        "seconds": float(np.exp(slot.rng.uniform(np.log(0.5), np.log(6.0)))),
+    }
+
+
+def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+    draws, n = episode.draws, len(view)
+    needs = REGISTER[view.kind] | (_OUT_OF_DIALOG[view.kind] & (rng.random(n) < draws["named"]))
+    hit = np.flatnonzero(needs & (rng.random(n) < episode.level(view.t)))
+    waits = rng.random(len(hit)) < draws["waits"]
+    late = hit[waits]
+    wait = draws["seconds"] * np.exp(0.5 * rng.standard_normal(len(late))) * rng.integers(1, 3, len(late))
+    effects.delay_node(view, late, np.minimum(wait, 25.0), 0.0)
+    effects.refuse(view, hit[~waits], world.network.answers["dns"][0], rng)
+
+
+FAULT: Final = Fault(
+    name="dns-slow",
+    severity="share of look-ups that are not in the cache",
+    mildest=0.04,
+    total=0.2,
+    recovery=(60, 240),
+    draw=_draw,
+    effect=_effect,
+)

@@ -1,0 +1,52 @@
+"""pcrf-down: Rx requests (AAR, TS 29.214) get no answer, so that sessions cannot be given their bearers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from faultprint.simulate import effects
+from faultprint.simulate.exchanges import Exchanges
+from faultprint.simulate.kinds import CALL, K
+from faultprint.simulate.plan import Episode
+from faultprint.simulate.troubles.fault import Draws, Fault, Slot, struck
+from faultprint.simulate.world import World
+
+
+def _draw(slot: Slot) -> Draws:
+    return {
+        # An operator may let sessions go through without a bearer of their own, once the Rx timer has run out.
+        "through": float(slot.own.choice([0.0, 0.0, slot.own.uniform(0.1, 0.5)])),
+        # AAR may be sent on the offer, before anything is forwarded, or on the answer.
+        "at_offer": bool(slot.own.random() < 0.35),
+        "registers": float(slot.own.choice([0.0, 0.0, 1.0])),
+        "by_user": bool(slot.rng.random() < 0.3),
+    }
+
+
+def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+    draws = episode.draws
+    hit = struck(view, episode, world, episode.level(view.t), rng)
+    answer = world.network.answers["pcrf"][0]
+    calls = np.flatnonzero(hit & CALL[view.kind] & (view.status != 407))
+    through = rng.random(len(calls)) < draws["through"]
+    effects.slow(view, calls[through], extra=effects.draw_answer(answer, int(through.sum()), rng)[1])
+    stopped = calls[~through]
+    if draws["at_offer"]:
+        effects.refuse(view, stopped, answer, rng)
+    else:
+        effects.break_off(view, stopped[~np.isnan(view.ring[stopped])], answer, rng)
+    registers = (view.kind == K.REG_INITIAL) & (view.stage == 1) & (rng.random(len(view)) < draws["registers"])
+    effects.refuse(view, np.flatnonzero(hit & registers), answer, rng)
+
+
+FAULT: Final = Fault(
+    name="pcrf-down",
+    severity="share of Rx requests without an answer",
+    mildest=0.06,
+    total=0.3,
+    recovery=(60, 240),
+    draw=_draw,
+    effect=_effect,
+)

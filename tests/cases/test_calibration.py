@@ -1,0 +1,145 @@
+"""The thresholds: as few alarms as asked for, kept in the library, never set on what taught it."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from faultprint.cases.alarms import false_alarms
+from faultprint.cases.calibration import Track, alarms_per_day, calibrate, calibrate_library, rule_of, unknown_beyond
+from faultprint.cases.decision import Rule
+from faultprint.cases.enrol import enrol_examples, examples
+from faultprint.cases.library import Library
+from faultprint.cases.matching import Matches
+from faultprint.embedding.model import Model
+from faultprint.errors import LabelError, LibraryError
+
+from .town import labels, minutes
+
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+MINUTE = 60_000_000
+
+
+def track(leads: list[float]) -> Track:
+    """Normal windows, in each of which a fault is nearer than normal by a lead."""
+    distances = np.array([[5.0, 5.0 - lead] for lead in leads], np.float32)
+    nearest = np.argmin(distances, axis=1)
+    number = len(leads)
+    return Track(
+        Matches(("normal", "a"), distances, nearest, 1 - nearest),
+        np.arange(number) * MINUTE,
+        np.ones(number, bool),
+        MINUTE,
+    )
+
+
+def test_false_alarms_are_runs_that_begin_in_quiet_time() -> None:
+    verdict = np.array([0, 1, 1, 0, 2, 1, 0, 1])
+    quiet = np.array([1, 1, 1, 1, 1, 1, 1, 0], bool)
+    assert false_alarms(verdict, verdict > 0, quiet, np.arange(8) * MINUTE, MINUTE) == 3
+
+
+def test_the_smallest_bias_that_keeps_to_the_alarms() -> None:
+    leads = [-1.0] * 1440
+    for at, lead in ((100, 0.5), (300, 1.0), (500, 2.0), (700, 3.0)):
+        leads[at] = lead
+    tracks = [track(leads)]
+    assert [alarms_per_day(tracks, Rule(bias=bias)) for bias in (0, 0.75, 1.5, 2.5, 3.5)] == [4, 3, 2, 1, 0]
+    for most, bias in ((4, 0), (2, 1.0), (1, 2.0), (0, 3.0)):
+        rule = calibrate(tracks, most=most)
+        assert alarms_per_day(tracks, rule) <= most
+        assert rule.bias == pytest.approx(bias, abs=0.2)
+
+
+def test_persistence_needs_less_bias() -> None:
+    leads = [-1.0] * 1440
+    leads[100] = 4.0
+    assert calibrate([track(leads)], persistence=3, most=0).bias == 0
+    assert calibrate([track(leads)], persistence=1, most=0).bias >= 4.0
+
+
+def test_probabilities_may_have_a_negative_bias() -> None:
+    leads = np.random.default_rng(0).uniform(-9, -5, 1440).tolist()
+    rule = calibrate([track(leads)], persistence=3, most=5, least=-np.inf)
+    assert -9 < rule.bias < -5 and alarms_per_day([track(leads)], rule) <= 5
+
+
+def test_without_labelled_traffic_the_nearest_wins() -> None:
+    assert calibrate([]) == Rule()
+
+
+@pytest.fixture(scope="module")
+def faults() -> list[tuple[int, int, str]]:
+    return [(120, 150, "register-timeouts"), (240, 270, "invite-errors")]
+
+
+def test_the_library_keeps_its_rules(model: Model, faults: list[tuple[int, int, str]]) -> None:
+    taught = examples(minutes("alpha-1", 400, faults, seed=1), labels("alpha-1", 400, faults), model)
+    with Library.open(":memory:") as library:
+        library.add(enrol_examples(taught, model, created=NOW))
+        assert rule_of(model, library, 3) == Rule(persistence=3)  # this model was never calibrated
+        others = minutes("beta-1", 600, faults, seed=2), labels("beta-1", 600, faults)
+        rules = calibrate_library(*others, model, library, persistences=(1, 3))
+        assert [rule.persistence for rule in rules] == [1, 3]
+        assert rule_of(model, library, 3) == rules[1]
+        assert rule_of(model, library, 2) == dataclasses.replace(rules[0], persistence=2)
+        assert rule_of(model, library, 9) == dataclasses.replace(rules[1], persistence=9)
+
+
+def test_references_do_not_judge_their_own_network(model: Model, faults: list[tuple[int, int, str]]) -> None:
+    known = minutes("alpha-1", 400, faults, seed=1), labels("alpha-1", 400, faults)
+    with Library.open(":memory:") as library:
+        library.add(enrol_examples(examples(*known, model), model, created=NOW))
+        with pytest.raises(LibraryError, match="taught by the networks given"):
+            calibrate_library(*known, model, library)
+
+
+def test_an_hour_of_normal_is_needed(model: Model, faults: list[tuple[int, int, str]]) -> None:
+    with Library.open(":memory:") as library:
+        all_faulty = [(0, 400, "invite-errors")]
+        with pytest.raises(LabelError, match="labelled normal minutes in a row"):
+            calibrate_library(minutes("beta-1", 400), labels("beta-1", 400, all_faulty), model, library)
+
+
+def calibrated(model: Model, calibration: dict[str, object]) -> Model:
+    twin = object.__new__(Model)
+    twin.__dict__.update(model.__dict__)
+    twin.manifest = dataclasses.replace(model.manifest, calibration=calibration)
+    return twin
+
+
+def test_a_model_brings_thresholds_of_its_own(model: Model) -> None:
+    levels = [0.5, 0.99, 0.999]
+    measured = {
+        "levels": levels,
+        "normal_margin": {"quantiles": [-3.0, 0.25, 1.0], "windows": 9},
+        "fault_distance": {"quantiles": [1.0, 7.0, 8.0], "windows": 9},
+        "normal_distance": {"quantiles": [1.0, 2.0, 6.0], "windows": 9},
+    }
+    with Library.open(":memory:") as library:
+        rule = rule_of(calibrated(model, measured), library, 2)
+    assert rule == Rule(bias=0.25, unknown_beyond=7.0, persistence=2)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"levels": "?"},
+        {"fault_distance": None, "normal_distance": 3},
+        {"fault_distance": {"quantiles": [1.0]}, "normal_distance": {"quantiles": ["a", "b", "c"]}},
+        {"fault_distance": {"quantiles": [1, float("nan"), 3]}, "normal_distance": {}},
+    ],
+)
+def test_thresholds_that_cannot_be_read_are_not_used(model: Model, damage: dict[str, object]) -> None:
+    assert unknown_beyond(calibrated(model, {"levels": [0.5, 0.99, 0.999], **damage})) == float("inf")
+
+
+def test_the_rule_of_another_model_is_not_used(model: Model) -> None:
+    with Library.open(":memory:") as library:
+        library.set_rules("another", [Rule(bias=3.0)])
+        assert rule_of(model, library, 1) == Rule()
+        library.set_rules("another", [Rule(bias=2.0, persistence=4)])
+        assert library.rule("another", 1) is None

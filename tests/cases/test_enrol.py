@@ -1,0 +1,143 @@
+"""Teaching: which windows count, what a reference holds, what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from faultprint.cases.enrol import (
+    EXPOSURE,
+    Lesson,
+    enrol,
+    enrol_examples,
+    examples,
+    one_per_condition,
+    showing,
+    typical,
+)
+from faultprint.cases.placing import first_minutes, grids, place, within
+from faultprint.embedding.model import Model
+from faultprint.errors import LibraryError, UsageError
+
+from .town import labels, minute, minutes
+
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+FAULT = (100, 130, "register-timeouts")
+LESSON = Lesson("register-timeouts", (minute(100), minute(130)), "seen by the night shift")
+
+
+def teach(model: Model, table: pl.DataFrame, lesson: Lesson = LESSON, **more: object):  # type: ignore[no-untyped-def]
+    return enrol(table, lesson, model, created=NOW, **more)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "last_minutes"),
+    [
+        (100, 130, range(109, 130)),  # from the tenth minute of the fault to its last
+        (100, 105, range(104, 105)),  # a short one: only the window that holds all of it
+        (100, 110, range(109, 110)),
+        (100.5, 130.5, range(110, 130)),  # whole minutes only
+        (100.2, 100.9, range(0)),  # not one whole minute
+    ],
+)
+def test_windows_that_show_a_stretch(model: Model, start: float, end: float, last_minutes: range) -> None:
+    series = grids(minutes("alpha-1", 200), model)[0]
+    begin, finish = (minute(0) + timedelta(minutes=at) for at in (start, end))
+    found = showing(series, np.arange(200), (begin, finish))
+    assert np.flatnonzero(found).tolist() == [*last_minutes]
+
+
+def test_a_reference_is_the_mean_of_its_windows_minus_normal(model: Model) -> None:
+    table = minutes("alpha-1", 200, [FAULT])
+    found = teach(model, table)
+    series = grids(table, model)[0]
+    placed = place(series, model, first_minutes(series, 60))
+    rows = np.isin(placed.last_minute, np.arange(100 + EXPOSURE - 1, 130))
+    assert found.vector == pytest.approx(placed.vectors[rows].mean(axis=0), abs=1e-5)
+    assert (found.windows, found.model, found.node, found.network) == (21, model.id, "alpha-1", "alpha")
+    assert (found.start, found.end, found.created) == (*LESSON.stretch, NOW)
+    assert found.comment == "seen by the night shift"
+
+
+def test_only_the_marked_windows_are_embedded_alike(model: Model) -> None:
+    series = grids(minutes("alpha-1", 200, [FAULT]), model)[0]
+    normal = within(series, (minute(20), minute(90)))
+    every = place(series, model, normal)
+    some = place(series, model, normal, np.arange(120, 125))
+    assert some.vectors == pytest.approx(every.vectors[np.isin(every.last_minute, some.last_minute)], abs=1e-6)
+
+
+def test_the_normal_mean_lies_at_the_origin(model: Model) -> None:
+    series = grids(minutes("alpha-1", 240), model)[0]
+    placed = place(series, model, np.ones(240, bool))
+    assert np.linalg.norm(placed.vectors.mean(axis=0)) < 0.2 * np.linalg.norm(placed.vectors, axis=1).mean()
+
+
+def test_gaps_are_no_minutes(model: Model) -> None:
+    table = minutes("alpha-1", 200, [FAULT], gaps=range(115, 120))
+    assert teach(model, table).windows == 16
+    with pytest.raises(UsageError, match="No window of node 'alpha-1'"):
+        teach(model, minutes("alpha-1", 200, [FAULT], gaps=range(105, 125)), normal=(minute(0), minute(60)))
+
+
+def test_the_node_must_be_known(model: Model) -> None:
+    two = pl.concat([minutes("alpha-1", 200, [FAULT]), minutes("beta-1", 200, seed=1)])
+    with pytest.raises(UsageError, match="speak of 2 nodes"):
+        teach(model, two)
+    with pytest.raises(UsageError, match="no minutes of node 'gamma-1'"):
+        teach(model, two, node="gamma-1")
+    assert teach(model, two, node="alpha-1").node == "alpha-1"
+
+
+@pytest.mark.parametrize("name", ["unknown", "recovery", " padded"])
+def test_a_reserved_name_cannot_be_taught(model: Model, name: str) -> None:
+    with pytest.raises(LibraryError):
+        teach(model, minutes("alpha-1", 200), Lesson(name, LESSON.stretch))
+
+
+def test_normal_must_be_there(model: Model) -> None:
+    table = minutes("alpha-1", 200, [FAULT])
+    with pytest.raises(UsageError, match="given as normal"):
+        teach(model, table, normal=(minute(500), minute(560)))
+    with pytest.raises(UsageError, match="too few"):
+        teach(model, table, normal=(minute(0), minute(10)))
+    with pytest.raises(UsageError, match="its profile needs 300"):
+        teach(model, table, profile_minutes=300)
+
+
+def test_labelled_episodes_are_taught_with_the_hour_before_them(model: Model) -> None:
+    faults = [FAULT, (220, 250, "invite-errors"), (262, 268, "bye-slow")]
+    found = examples(minutes("alpha-1", 300, faults), labels("alpha-1", 300, faults), model)
+    assert [example.lesson.condition for example in found] == [name for *_, name in faults]
+    hours = [np.flatnonzero(example.normal) for example in found]
+    assert [(hour[0], hour[-1], len(hour)) for hour in hours] == [(40, 99, 60), (160, 219, 60), (160, 219, 60)]
+    references = enrol_examples(found, model, created=NOW)
+    assert [reference.windows for reference in references] == [21, 21, 1]
+    assert references[0].comment == "severity 0.50"
+
+
+def test_episodes_that_no_window_shows_are_left_out(model: Model) -> None:
+    early = [(10, 30, "bye-slow")]
+    assert examples(minutes("alpha-1", 200, early), labels("alpha-1", 200, early), model) == []
+
+
+def test_one_of_each_condition(model: Model) -> None:
+    faults = [(70 + 60 * i, 90 + 60 * i, ("bye-slow", "invite-errors")[i % 2]) for i in range(6)]
+    found = examples(minutes("alpha-1", 500, faults), labels("alpha-1", 500, faults), model)
+    draws = [one_per_condition(found, seed) for seed in range(8)]
+    assert all([one.lesson.condition for one in draw] == ["bye-slow", "invite-errors"] for draw in draws)
+    assert len({draw[0].lesson.stretch for draw in draws}) > 1
+    assert one_per_condition(found, 3) == one_per_condition(found, 3)
+
+
+def test_the_typical_reference_is_the_medoid(model: Model) -> None:
+    one = teach(model, minutes("alpha-1", 200, [FAULT]))
+    far = [
+        dataclasses.replace(one, vector=np.full_like(one.vector, x), condition=c)
+        for c, x in [("b", 0), ("b", 1), ("b", 9), ("a", 5), ("b", 1.5), ("b", 2)]
+    ]
+    assert typical(far) == [3, 4]

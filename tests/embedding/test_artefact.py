@@ -1,0 +1,127 @@
+"""The artefact file: what is saved is what is read, and nothing else is read at all."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from faultprint.embedding.artefact import LARGEST, MANIFEST, Artefact, read, save
+from faultprint.embedding.model import load
+from faultprint.errors import ModelError, TableError
+
+
+def rewritten(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    """The file with its manifest changed by `change`."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members[MANIFEST])
+    change(manifest)
+    members[MANIFEST] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_saved_and_read_is_the_same_and_the_bytes_too(pooled: Artefact, saved: Path, tmp_path: Path) -> None:
+    back = read(saved)
+    assert back.id == pooled.id
+    assert back.manifest.to_json() == pooled.manifest.to_json()
+    assert back.graphs == pooled.graphs
+    save(back, tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == saved.read_bytes()
+
+
+def test_the_id_depends_on_graphs_and_manifest(pooled: Artefact, posts: Artefact) -> None:
+    other = Artefact(pooled.manifest, {**pooled.graphs, "head.onnx": b"other"})
+    assert len({pooled.id, posts.id, other.id}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m.update(format=2), "has format 2, but this version of Faultprint reads format 1"),
+        (lambda m: m.update(surprise=1), "unknown field 'surprise'"),
+        (lambda m: m.pop("window"), "lacks the field 'window'"),
+        (lambda m: m.update(window="60"), "window is '60'"),
+        (lambda m: m.update(window=0), "window is 0"),
+        (lambda m: m.update(dimensions=True), "dimensions is 'True'"),
+        (lambda m: m.update(encoder="magic"), "encoder is 'magic'"),
+        (lambda m: m.update(spans=[1, 99]), "spans and population"),
+        (lambda m: m.update(population=None), "spans and population"),
+        (lambda m: m["population"].update(centre=[0.0]), "centre must be 132 finite numbers"),
+        (lambda m: m["catalogue"]["features"].pop(), "does not match its own hash"),
+        (lambda m: m["catalogue"].update(features="x"), "catalogue cannot be read"),
+    ],
+)
+def test_a_manifest_that_is_not_ours(saved: Path, change: Callable[[dict[str, Any]], Any], words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        read(rewritten(saved, change))
+
+
+def test_no_file_no_folder_no_archive(tmp_path: Path, pooled: Artefact) -> None:
+    with pytest.raises(ModelError, match="There is no model"):
+        read(tmp_path / "absent")
+    for name, content in (("empty", b""), ("text", b"hello"), ("head", b"PK\x03\x04")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ModelError, match="is no model, or it is damaged"):
+            read(tmp_path / name)
+    with pytest.raises(ModelError, match="is no model"):
+        read(tmp_path)
+    with pytest.raises(TableError, match="does not exist"):
+        save(pooled, tmp_path / "nowhere" / "model")
+    assert not list(tmp_path.glob(".*"))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_damage_is_a_model_error_or_harmless(saved: Path, data: st.DataObject) -> None:
+    whole = saved.read_bytes()
+    length = data.draw(st.integers(0, len(whole) - 1), label="truncated at")
+    damaged = saved.with_name("damaged")
+    damaged.write_bytes(whole[:length])
+    with pytest.raises(ModelError):
+        read(damaged)
+    place, byte = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 255))
+    damaged.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+    try:
+        read(damaged)
+    except ModelError as error:
+        assert str(error).endswith(".")
+
+
+def test_a_bomb_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MANIFEST, b"\0" * (LARGEST + 1))
+    assert path.stat().st_size < 200_000
+    with pytest.raises(ModelError, match="compressed or larger than 64 MiB"):
+        read(path)
+
+
+def test_foreign_and_missing_members(saved: Path) -> None:
+    with zipfile.ZipFile(saved, "a") as archive:
+        archive.writestr("model.pkl", b"")
+    with pytest.raises(ModelError, match=r"holds 'model\.pkl'"):
+        read(saved)
+    with zipfile.ZipFile(saved, "w") as archive:
+        archive.writestr("head.onnx", b"")
+    with pytest.raises(ModelError, match=r"has no manifest\.json"):
+        read(saved)
+
+
+def test_a_graph_that_is_none(pooled: Artefact, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    save(Artefact(pooled.manifest, {**pooled.graphs, "head.onnx": b"\x08\x08"}), path)
+    with pytest.raises(ModelError, match=r"head\.onnx cannot be run"):
+        load(path)
+    save(Artefact(pooled.manifest, {**pooled.graphs, "head.onnx": pooled.graphs["minute.onnx"]}), path)
+    with pytest.raises(ModelError, match="dimensions"):
+        load(path)

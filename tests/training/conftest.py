@@ -1,0 +1,73 @@
+"""A few small networks of count-level minutes: two faults that any sound training must learn to tell apart."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pytest
+
+from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.storage import schema
+from faultprint.tables import LABELS
+from faultprint.training.material import Material, material
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+MINUTES = 480
+#: (first minute, minute after the last, condition); the rest is normal but for five minutes of recovery after each.
+EPISODES = ((140, 170, "errors"), (260, 290, "slow"), (380, 410, "errors"))
+
+
+def _columns(rng: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
+    rate, delay = np.exp(rng.normal(3, 0.5)), np.exp(rng.normal(-2, 0.5))
+    struck = {word: np.zeros(MINUTES, dtype=np.bool_) for word in ("errors", "slow")}
+    for start, end, word in EPISODES:
+        struck[word][start:end] = True
+    columns: dict[str, npt.NDArray[Any]] = {}
+    for feature in SIP_CATALOGUE.features:
+        statistic = feature.name.rsplit(".", 1)[1]
+        if feature.kind == "count":
+            value = rng.poisson(rate, MINUTES).astype(float)
+        elif statistic == "server_error_share":
+            value = rng.binomial(20, np.where(struck["errors"], 0.5, 0.02)) / 20
+        elif feature.kind == "ratio":
+            value = rng.binomial(20, 0.5, MINUTES) / 20
+        elif feature.kind == "seconds":
+            value = delay * np.where(struck["slow"], 6, 1) * np.exp(rng.normal(0, 0.1, MINUTES))
+        else:
+            value = rng.normal(1000, 50, MINUTES)
+        columns[feature.name] = value.astype(np.float32)
+    return columns
+
+
+def _labels(node: str) -> list[tuple[str, datetime, datetime, str, None]]:
+    rows, done = [], 0
+    for start, end, word in EPISODES:
+        rows += [(done, start, "normal"), (start, end, word), (end, end + 5, "recovery")]
+        done = end + 5
+    rows.append((done, MINUTES, "normal"))
+    return [(node, START + timedelta(minutes=a), START + timedelta(minutes=b), word, None) for a, b, word in rows]
+
+
+@pytest.fixture(scope="session")
+def tables() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """MINUTES and LABELS of five networks."""
+    frames, rows = [], []
+    minutes = [START + timedelta(minutes=i) for i in range(MINUTES)]
+    for index in range(5):
+        node = f"pcscf{index}"
+        fixed = {"node": [node] * MINUTES, "network": [f"net{index}"] * MINUTES, "minute": minutes}
+        seen = {"observed": np.ones(MINUTES, dtype=np.float32)}
+        frames.append(pl.DataFrame(fixed | seen | _columns(np.random.default_rng(index))))
+        rows += _labels(node)
+    every = pl.concat(frames).with_columns(pl.col("minute").cast(pl.Datetime("us", "UTC")))
+    return every, pl.DataFrame(rows, schema=schema(LABELS), orient="row")
+
+
+@pytest.fixture(scope="session")
+def small(tables: tuple[pl.DataFrame, pl.DataFrame]) -> Material:
+    """The same, ready to draw from."""
+    return material(*tables, SIP_CATALOGUE)

@@ -1,0 +1,84 @@
+"""The loop by itself, with a task that only counts and a clock that it moves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from faultprint.training.loop import Plan, fit
+from faultprint.training.score import macro_f1, nearest, references
+from faultprint.training.spectrum import effective_dimensions
+from faultprint.training.task import Step
+
+
+class Counter:
+    """Every step takes a second and adds one to its only weight; scores come from a list."""
+
+    def __init__(self, scores: list[float]) -> None:
+        self.network = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.network.weight)
+        self.scores = iter(scores)
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def step(self) -> Step:
+        self.now += 1
+        with torch.no_grad():
+            self.network.weight += 1
+        return Step(1.0, 10, 100, 5, np.eye(3, dtype=np.float32))
+
+    def validate(self) -> float:
+        return next(self.scores)
+
+
+def run(scores: list[float], plan: Plan, **more: object) -> tuple[Counter, object]:
+    task = Counter(scores)
+    return task, fit(task, plan, clock=task.clock, **more)  # type: ignore[arg-type]
+
+
+def test_the_best_state_is_kept_and_the_stop_is_early() -> None:
+    task, course = run([0.1, 0.5, 0.4, 0.3, 0.9], Plan(epochs=9, steps=2, patience=2))
+    assert task.network.weight.item() == 4
+    assert (course.best_epoch, len(course.epochs)) == (1, 4)
+    assert course.stopped == "no better score in 2 epochs"
+    assert (course.windows, course.triplets, course.step_seconds) == (80, 800, 8)
+    assert course.epochs[0].active_share == pytest.approx(0.05)
+
+
+def test_the_budget_ends_it_within_an_epoch() -> None:
+    seen: list[tuple[int, int]] = []
+    task, course = run(
+        [0.5, 0.6], Plan(9, 4, 9, max_seconds=6), progress=lambda done, total: seen.append((done, total))
+    )
+    assert course.stopped == "budget of time spent"
+    assert task.network.weight.item() == 6
+    assert seen == [(i, 6) for i in range(1, 7)]
+
+
+def test_progress_counts_steps_without_a_budget() -> None:
+    seen: list[tuple[int, int]] = []
+    run([0.5, 0.6], Plan(2, 2, 9), progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_effective_dimensions() -> None:
+    rng = np.random.default_rng(1)
+    ball, line = rng.normal(size=(5000, 6)), np.outer(rng.normal(size=50), rng.normal(size=6))
+    assert effective_dimensions(ball) == pytest.approx(6, rel=0.02)
+    assert effective_dimensions(line + 7) == pytest.approx(1)
+    assert effective_dimensions(np.ones((5, 6))) == 0
+
+
+def test_nearest_reference_and_its_score() -> None:
+    vectors = np.array([[0, 0], [1, 0], [3, 0], [0, 5]], dtype=np.float32)
+    known = references(vectors[2:], np.array([1, 2]), 4)
+    assert np.array_equal(known[:3], [[0, 0], [3, 0], [0, 5]])
+    assert np.isnan(known[3]).all()
+    said = nearest(vectors, known)
+    assert said.tolist() == [0, 0, 1, 2]
+    # F1 of 0: 2/3 (one of two said right), of 1: 1, of 2: 1; with 3 never found.
+    assert macro_f1(np.array([0, 3, 1, 2]), said) == pytest.approx((2 / 3 + 1 + 1 + 0) / 4)

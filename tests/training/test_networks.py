@@ -1,0 +1,80 @@
+"""The networks: parameters as Keras counts them, and one bias a gate."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from faultprint.training.networks.pooled import PooledNetwork
+from faultprint.training.networks.posts import KerasLSTM, PostsNetwork, parameters
+
+
+def test_the_posts_network_has_exactly_its_parameters() -> None:
+    assert parameters(PostsNetwork(132)) == (3_692_610, 3_690_278)
+
+
+def test_layer_by_layer() -> None:
+    network = PostsNetwork(132)
+    assert parameters(network.norm_input) == (528, 264)
+    assert parameters(network.lstm_1) == (1_320_960, 1_320_960)
+    assert parameters(network.lstm_2) == (2_099_200, 2_099_200)
+    assert parameters(network.norm_state) == parameters(network.norm_dense) == (2_048, 1_024)
+    assert parameters(network.dense) == (262_656, 262_656)
+    assert parameters(network.output) == (5_130, 5_130)
+    assert parameters(network.norm_output) == (40, 20)
+
+
+def test_the_second_bias_is_no_parameter_and_stays_zero() -> None:
+    layer = KerasLSTM(3, 4)
+    assert sorted(name for name, _ in layer.named_parameters()) == ["bias", "kernel", "recurrent"]
+    optimiser = torch.optim.SGD(layer.parameters(), lr=1.0)
+    layer(torch.ones(2, 5, 3)).sum().backward()
+    optimiser.step()
+    assert not layer.get_buffer("no_bias").any()
+    assert "no_bias" not in layer.state_dict()
+
+
+def test_the_lstm_is_torchs() -> None:
+    ours, theirs = KerasLSTM(3, 4), nn.LSTM(3, 4, batch_first=True)
+    with torch.no_grad():
+        theirs.weight_ih_l0.copy_(ours.kernel)
+        theirs.weight_hh_l0.copy_(ours.recurrent)
+        theirs.bias_ih_l0.copy_(ours.bias)
+        theirs.bias_hh_l0.zero_()
+    x = torch.randn(2, 7, 3)
+    assert torch.equal(ours(x), theirs(x)[0])
+    assert ours.bias[4:8].eq(1).all()
+    assert not ours.bias[:4].any()
+
+
+def test_three_dimensions_lie_in_the_unit_cube() -> None:
+    network = PostsNetwork(132, 3, sigmoid=True)
+    vectors = network(100 * torch.randn(4, 60, 132))
+    assert vectors.shape == (4, 3)
+    assert ((vectors >= 0) & (vectors <= 1)).all()
+
+
+@pytest.mark.parametrize("end", [59, 70])
+def test_a_window_sees_its_own_minutes_only(end: int) -> None:
+    network = PooledNetwork(8, (1, 10), 60, 4).eval()
+    codes = torch.randn(2, 80, 2, network.second.weight.shape[2])
+    changed = codes.clone()
+    changed[:, : end - 59] = 99
+    changed[:, end + 1 :] = 99
+    # A code over ten minutes reaches back nine; the window's first nine must not count either.
+    changed[:, : end - 50, 1] = 99
+    none = torch.empty(0)
+    assert torch.equal(network.pool(codes, none, end), network.pool(changed, none, end))
+    changed[:, end - 59, 0] = 99
+    assert not torch.equal(network.pool(codes, none, end), network.pool(changed, none, end))
+
+
+def test_pooling_with_and_without_a_mask_agree() -> None:
+    network = PooledNetwork(8, (1, 10), 60, 4).eval()
+    codes = torch.randn(3, 80, 2, network.second.weight.shape[2])
+    seen = torch.ones(3, 80, dtype=torch.bool)
+    assert torch.allclose(network.pool(codes, torch.empty(0), 65), network.pool(codes, seen, 65), atol=1e-6)
+    seen[:, 40:50] = False
+    codes[:, 40:50] = torch.nan
+    assert network.pool(codes, seen, 65).isfinite().all()

@@ -1,0 +1,131 @@
+"""From tables to an artefact file, for every preset."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from faultprint.embedding.artefact import read
+from faultprint.embedding.model import load
+from faultprint.errors import LabelError, UsageError
+from faultprint.training import export, posts_task
+from faultprint.training.material import Material
+from faultprint.training.score import nearest, references
+from faultprint.training.train import PRESETS, train
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs of a few steps, and a calibration on a few windows: the networks stay as they are."""
+    for name, steps, windows in (("default", 8, 200), ("posts", 1, 20), ("posts-3d", 1, 20)):
+        preset = PRESETS[name]
+        quick = replace(preset, plan=replace(preset.plan, steps=steps), calibration_windows=windows)
+        monkeypatch.setitem(PRESETS, name, quick)  # type: ignore[misc]
+    monkeypatch.setattr(posts_task, "SCORED", 3)
+    monkeypatch.setattr(posts_task, "BATCH", 4)
+
+
+Tables = tuple[pl.DataFrame, pl.DataFrame]
+
+
+def test_the_default_learns_and_knows_a_network_it_never_saw(tables: Tables, small: Material, tmp_path: Path) -> None:
+    minutes, labels = tables
+    known = minutes.filter(pl.col("network") != "net4"), labels.filter(pl.col("node") != "pcscf4")
+    seen: list[tuple[int, int]] = []
+    report = train(*known, tmp_path / "m", epochs=5, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1]
+    assert report.conditions == ("normal", "errors", "slow")
+    assert len(report.networks) == 3
+    assert len(report.held_out) == 1
+    assert report.export_difference < 1e-5
+    assert report.effective_dimensions > 1
+    json.dumps(report.as_dict(), allow_nan=False)
+    model = load(tmp_path / "m")
+    assert model.id == report.model
+
+    def moved(node: int) -> tuple[np.ndarray, np.ndarray]:
+        one = small.nodes[node]
+        normal = model.normal(one.series.part(0, 60))
+        found = model.embed(one.series, normal.profile)
+        code = one.code[found.last_minute].astype(np.int64)
+        used = (code == 0) | ((code > 0) & (one.exposed[found.last_minute] >= 10))
+        return (found.vectors - normal.mean)[used], code[used]
+
+    vectors, code = moved(0)
+    unseen, truth = moved(4)
+    assert np.mean(nearest(unseen, references(vectors, code, 3)) == truth) > 0.9
+
+
+def test_what_the_artefact_records(tables: Tables, tmp_path: Path) -> None:
+    train(*tables, tmp_path / "m", epochs=1, seed=3)
+    manifest = read(tmp_path / "m").manifest
+    assert manifest.training["seed"] == 3
+    assert set(manifest.training["networks"]).isdisjoint(manifest.training["held_out"])
+    assert len(manifest.training["epochs"]) == 1
+    assert manifest.training["versions"]["torch"] == torch.__version__
+    calibration = manifest.calibration
+    for name in ("normal_distance", "fault_distance", "normal_margin", "fault_margin", "runner_up_margin"):
+        quantiles = calibration[name]["quantiles"]
+        assert len(quantiles) == len(calibration["levels"])
+        assert quantiles == sorted(quantiles)
+        assert calibration[name]["windows"] > 0
+    assert calibration["normal_distance"]["quantiles"][0] >= 0
+
+
+def test_the_same_seed_gives_the_same_weights(tables: Tables, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(*tables, tmp_path / name, epochs=1, seed=seed)
+    a, b, c = (read(tmp_path / name) for name in "abc")
+    assert a.graphs == b.graphs
+    assert a.graphs != c.graphs
+    assert a.manifest.calibration == b.manifest.calibration
+
+
+@pytest.mark.parametrize(("preset", "dimensions"), [("posts", 10), ("posts-3d", 3)])
+def test_the_posts_presets_within_a_budget_of_time(
+    preset: str, dimensions: int, tables: Tables, tmp_path: Path
+) -> None:
+    threads = torch.get_num_threads()
+    report = train(*tables, tmp_path / "m", preset=preset, max_seconds=1)
+    assert report.course["stopped"] == "budget of time spent"
+    assert torch.get_num_threads() == threads
+    model = load(tmp_path / "m")
+    assert (model.dimensions, model.manifest.preset) == (dimensions, preset)
+
+
+def test_nothing_is_saved_if_the_graphs_differ(tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(Exception, match="nothing was saved"):
+        train(*tables, tmp_path / "m", epochs=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_trained_on(tables: Tables, tmp_path: Path) -> None:
+    minutes, labels = tables
+    with pytest.raises(UsageError, match="There is no preset 'best'"):
+        train(minutes, labels, tmp_path / "m", preset="best")
+    with pytest.raises(UsageError, match="at least one epoch"):
+        train(minutes, labels, tmp_path / "m", epochs=0)
+    with pytest.raises(UsageError, match="There is only network 'net0'"):
+        one = minutes.filter(pl.col("network") == "net0")
+        train(one, labels.filter(pl.col("node") == "pcscf0"), tmp_path / "m")
+    with pytest.raises(LabelError, match="name no fault"):
+        train(minutes, labels.filter(pl.col("condition") == "normal"), tmp_path / "m")
+    with pytest.raises(LabelError, match="has no minutes"):
+        train(minutes.filter(pl.col("network") != "net0"), labels, tmp_path / "m")
+    short = labels.with_columns(
+        pl.when(pl.col("condition") == "normal")
+        .then(pl.col("start") + timedelta(minutes=59))
+        .otherwise(pl.col("end"))
+        .alias("end")
+    )
+    with pytest.raises(UsageError, match="60 minutes of normal traffic in a row"):
+        train(minutes, short, tmp_path / "m")
+    assert not list(tmp_path.iterdir())

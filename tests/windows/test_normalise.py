@@ -1,0 +1,172 @@
+"""Levels, profiles and the model's input, on a small catalogue of every kind."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from faultprint.errors import ModelError, UsageError
+from faultprint.features.catalogue import Catalogue, Feature
+from faultprint.windows.levels import Kinds, levels
+from faultprint.windows.normalise import CHANNELS, normalise, raw, width
+from faultprint.windows.profile import Profile, population, profile, settle
+from faultprint.windows.series import MINUTE_US, Series
+
+CATALOGUE = Catalogue(
+    "small",
+    1,
+    (
+        Feature("n", "", "count", "n"),
+        Feature("failed", "", "ratio", "n"),
+        Feature("delay", "s", "seconds", "n"),
+        Feature("load", "", "gauge"),
+    ),
+)
+KINDS = Kinds.of(CATALOGUE)
+N, FAILED, DELAY, LOAD = range(4)
+
+
+def node(values: npt.ArrayLike, observed: npt.NDArray[np.bool_] | None = None) -> Series:
+    array = np.array(values, dtype=np.float32)
+    seen = np.ones(len(array), dtype=np.bool_) if observed is None else observed
+    return Series("n1", "net", 0, MINUTE_US, CATALOGUE.names, array, seen)
+
+
+def traffic(minutes: int, attempts: float, share: float, seed: int = 1) -> npt.NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    n = rng.poisson(attempts, minutes)
+    with np.errstate(invalid="ignore"):
+        failed = rng.binomial(n, share) / n
+    delay = np.where(n > 0, np.exp(rng.normal(-2, 0.1, minutes)), np.nan)
+    return np.column_stack([n, failed, delay, rng.normal(5, 1, minutes)]).astype(np.float32)
+
+
+def test_a_trailing_share_is_failures_over_attempts() -> None:
+    found = levels(node([[2, 0.5, 0.1, 1], [0, np.nan, np.nan, 1], [98, 0.0, 0.1, 1]]), KINDS, (1, 3))
+    assert found.level[1, 2, FAILED] == pytest.approx(0.01)
+    assert found.support[1, 2, FAILED] == 100
+    assert found.level[1, 2, N] == pytest.approx(np.log1p(100 / 3))
+    assert found.support[0, 1, FAILED] == 0
+
+
+def test_levels_are_causal_and_start_nowhere_in_particular() -> None:
+    values = traffic(90, 20, 0.1)
+    whole = levels(node(values), KINDS)
+    changed = values.copy()
+    changed[60:] = 1
+    assert np.array_equal(levels(node(changed), KINDS).level[:, :60], whole.level[:, :60])
+    later = levels(node(values[20:]), KINDS)
+    assert np.array_equal(later.level[:, 30:], whole.level[:, 50:])
+
+
+def test_a_gap_takes_no_part() -> None:
+    values = traffic(40, 20, 0.1)
+    observed = np.ones(40, dtype=np.bool_)
+    observed[10:20] = False
+    values[10:20] = np.nan
+    found = levels(node(values, observed), KINDS)
+    assert np.isfinite(found.level).all()
+    assert (found.support[0, 10:20] == 0).all()
+    assert found.level[1, 21, N] == pytest.approx(np.log1p(values[[20, 21], N].mean()))
+
+
+def test_profile_of_an_hour_finds_centre_and_spread() -> None:
+    values = traffic(600, 50, 0.2)
+    every = levels(node(values), KINDS)
+    found = profile(every, KINDS, np.ones(600, dtype=np.bool_))
+    assert found.minutes == 600
+    assert found.centre[N] == pytest.approx(np.log1p(50), abs=0.03)
+    assert found.centre[FAILED] == pytest.approx(0.2, abs=0.02)
+    assert found.centre[DELAY] == pytest.approx(-2, abs=0.02)
+    assert found.spread[DELAY] == pytest.approx(0.1, abs=0.02)
+    # Chance explains all that these counts and shares vary.
+    assert found.spread[N] < 0.1
+    assert found.spread[FAILED] < 0.05
+
+
+def test_profile_survives_json_and_bad_minutes() -> None:
+    values = traffic(60, 50, 0.2)
+    clean = profile(levels(node(values), KINDS), KINDS, np.ones(60, dtype=np.bool_))
+    back = Profile.from_dict(json.loads(json.dumps(clean.as_dict())), 4)
+    assert all(
+        np.array_equal(getattr(back, name), getattr(clean, name)) for name in ("centre", "spread", "support", "seen")
+    )
+    values[10:12, FAILED] = 1.0
+    dirty = profile(levels(node(values), KINDS), KINDS, np.ones(60, dtype=np.bool_))
+    assert dirty.centre[FAILED] == pytest.approx(clean.centre[FAILED], abs=0.02)
+
+
+def test_too_few_minutes_and_damaged_profiles() -> None:
+    every = levels(node(traffic(60, 50, 0.2)), KINDS)
+    with pytest.raises(UsageError, match="29 minutes of normal traffic are too few"):
+        profile(every, KINDS, np.arange(60) < 29)
+    good = profile(every, KINDS, np.ones(60, dtype=np.bool_)).as_dict()
+    for damage in (
+        {"centre": [1.0]},
+        {"spread": ["x"] * 4},
+        {"seen": [float("nan")] * 4},
+        {"minutes": "60"},
+        {"more": 1},
+    ):
+        with pytest.raises(ModelError, match="make"):
+            Profile.from_dict({**good, **damage}, 4)
+
+
+def test_a_short_profile_leans_on_the_population() -> None:
+    rows = [
+        profile(levels(node(traffic(600, 50, 0.2, seed)), KINDS), KINDS, np.ones(600, dtype=np.bool_))
+        for seed in range(3)
+    ]
+    people = population(rows, KINDS)
+    values = traffic(60, 50, 0.2)
+    values[:, DELAY] = 0.1  # an hour without any spread must not make every later millisecond a surprise
+    own = profile(levels(node(values), KINDS), KINDS, np.ones(60, dtype=np.bool_))
+    assert own.spread[DELAY] == 0
+    assert settle(own, people).spread[DELAY] == pytest.approx(people.spread[DELAY] / np.sqrt(2), rel=0.01)
+    never = traffic(60, 50, 0.2)
+    never[:, DELAY] = np.nan
+    unseen = profile(levels(node(never), KINDS), KINDS, np.ones(60, dtype=np.bool_))
+    assert settle(unseen, people).centre[DELAY] == pytest.approx(people.centre[DELAY], abs=1e-5)
+
+
+def test_few_events_are_no_surprise() -> None:
+    normal = traffic(600, 300, 0.02)
+    own = profile(levels(node(normal), KINDS), KINDS, np.ones(600, dtype=np.bool_))
+    few = levels(node([[3, 1 / 3, 0.13, 5]]), KINDS)
+    many = levels(node([[300, 1 / 3, 0.13, 5]]), KINDS)
+    shape = (1, 3, CHANNELS, 4)
+    surprise = [normalise(x, KINDS, own, own).reshape(shape)[0, 0, 0, FAILED] for x in (few, many)]
+    assert surprise[0] < np.log1p(4) < np.log1p(8) < surprise[1]
+
+
+def test_inputs_are_finite_zero_where_missing_and_of_the_declared_width() -> None:
+    values = traffic(200, 2, 0.2)
+    observed = np.ones(200, dtype=np.bool_)
+    observed[50:90], values[50:90] = False, np.nan
+    every = levels(node(values, observed), KINDS)
+    own = profile(every, KINDS, observed)
+    found = normalise(every, KINDS, own, population([own], KINDS))
+    assert found.shape == (200, width(4, 3))
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+    assert (found.reshape(200, 3, -1)[60, 0] == 0).all()
+    missing = np.isnan(values[:, FAILED])
+    assert missing.any()
+    assert (found.reshape(200, 3, CHANNELS, 4)[missing, 0, :, FAILED] == 0).all()
+
+
+def test_normal_traffic_of_any_size_looks_alike() -> None:
+    spread = []
+    for attempts in (4, 40, 4000):
+        every = levels(node(traffic(2000, attempts, 0.1)), KINDS)
+        own = profile(every, KINDS, np.ones(2000, dtype=np.bool_))
+        z = normalise(every, KINDS, own, own).reshape(2000, 3, CHANNELS, 4)[:, 0, 0, :2]
+        spread.append(np.abs(z).mean(axis=0))
+    assert np.max(spread, axis=0) == pytest.approx(np.min(spread, axis=0), rel=0.5)
+
+
+def test_raw_input_of_the_posts_network() -> None:
+    assert raw(np.array([[1, np.nan, np.inf]], dtype=np.float32)).tolist() == [[1, 0, 0]]
