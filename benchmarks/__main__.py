@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faultprint.storage import replacing
 
-STAGES = ("probe", "features", "training", "inference")
+STAGES = ("probe", "simulate", "features", "training", "inference")
 
 
 def main() -> None:

@@ -37,7 +37,9 @@ def torch_vectors(network: PooledNetwork, model: Model, series: Series, ends: li
         inputs = torch.from_numpy(normalise(levels(series, model.kinds), model.kinds, own, people))
         codes = network.encode(inputs)[None]
         observed = torch.from_numpy(series.observed)[None]
-        vectors: Vectors = network.head(torch.cat([network.pool(codes, observed, end) for end in ends])).numpy()
+        vectors: Vectors = network.head(
+            torch.cat([network.pool(codes, observed, range(end, end + 1))[0] for end in ends])
+        ).numpy()
     return vectors
 
 

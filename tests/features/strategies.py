@@ -52,7 +52,7 @@ def _mostly(usual: st.SearchStrategy[Any], *rare: Any) -> st.SearchStrategy[Any]
 
 @st.composite
 def _transaction(draw: st.DrawFn) -> dict[str, Any]:
-    start = draw(st.integers(0, SPAN))
+    start = draw(st.integers(0, SPAN) | st.integers(0, SPAN // INTERVAL).map(lambda number: number * INTERVAL))
     later = st.integers(0, 3 * INTERVAL).map(lambda duration: start + duration)
     optional = st.none() | later
     return row(

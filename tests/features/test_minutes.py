@@ -102,6 +102,18 @@ def test_splitting_into_files_and_types_of_text_change_nothing(
     assert_frame_equal(computed(pl.scan_parquet(sorted(tmp_path.glob("*.parquet")))), whole, check_exact=True)
 
 
+@pytest.mark.parametrize("most", [40, 300])
+def test_a_crowd_in_many_chunks_is_the_crowd_in_one(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = [row(node=node, start=t, completion=t + INTERVAL) for node in NODES for t in range(0, SPAN, INTERVAL)]
+    frame = table([*crowd(1_500, 7), *edges])
+    whole, report = compute(frame.lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
+    monkeypatch.setattr(chunks, "MOST_TRANSACTIONS", most)
+    for ordered in (frame, frame.sort("node", "start"), frame.sort("start")):
+        parts, again = compute(ordered.lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
+        assert_frame_equal(parts, whole, check_exact=True)
+        assert again == report
+
+
 def test_a_request_counts_where_it_starts_and_its_outcome_where_it_completes() -> None:
     found = computed(table([row(start=INTERVAL - 1, completion=INTERVAL, status=200)]), [("a", 0, 3 * INTERVAL)])
     assert found["in.bye.attempts"].to_list() == [1, 0, 0]

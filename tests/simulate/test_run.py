@@ -88,6 +88,7 @@ def test_load_scales_the_traffic() -> None:
         ({"networks": 0}, "0 networks cannot be simulated"),
         ({"days": 0}, "0 days cannot be simulated"),
         ({"days": float("nan")}, "nan days cannot be simulated"),
+        ({"seed": -1}, "-1 is no seed"),
         ({"first": -1}, "-1 is no number of a network"),
         ({"episodes_per_day": -1.0}, "-1 episodes a day are impossible"),
         ({"episodes_per_day": float("inf")}, "inf episodes a day are impossible"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from faultprint.embedding.pooling import pool
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.networks.posts import KerasLSTM, PostsNetwork, parameters
 
@@ -64,17 +66,24 @@ def test_a_window_sees_its_own_minutes_only(end: int) -> None:
     changed[:, end + 1 :] = 99
     # A code over ten minutes reaches back nine; the window's first nine must not count either.
     changed[:, : end - 50, 1] = 99
-    none = torch.empty(0)
-    assert torch.equal(network.pool(codes, none, end), network.pool(changed, none, end))
+    seen, ends = torch.ones(2, 80, dtype=torch.bool), range(end, end + 1)
+    assert torch.equal(network.pool(codes, seen, ends), network.pool(changed, seen, ends))
     changed[:, end - 59, 0] = 99
-    assert not torch.equal(network.pool(codes, none, end), network.pool(changed, none, end))
+    assert not torch.equal(network.pool(codes, seen, ends), network.pool(changed, seen, ends))
 
 
-def test_pooling_with_and_without_a_mask_agree() -> None:
+@pytest.mark.parametrize("ends", [range(59, 80, 3), range(5, 80, 7), range(79, 80)])
+def test_pooling_is_that_of_the_shipped_model(ends: range) -> None:
+    """Several windows of chunks at once, short histories and gaps included, against the code that runs at work."""
     network = PooledNetwork(8, (1, 10), 60, 4).eval()
     codes = torch.randn(3, 80, 2, network.second.weight.shape[2])
     seen = torch.ones(3, 80, dtype=torch.bool)
-    assert torch.allclose(network.pool(codes, torch.empty(0), 65), network.pool(codes, seen, 65), atol=1e-6)
-    seen[:, 40:50] = False
-    codes[:, 40:50] = torch.nan
-    assert network.pool(codes, seen, 65).isfinite().all()
+    seen[1, 40:50] = False
+    seen[2, :75] = False
+    codes[1, 40:50] = torch.nan
+    found = network.pool(codes, seen, ends)
+    assert found.shape == (3, len(ends), 3 * 2 * network.second.weight.shape[2])
+    for chunk in range(3):
+        expected = pool(codes[chunk].numpy(), seen[chunk].numpy(), (1, 10), 60)[list(ends)]
+        used = seen[chunk, list(ends)].numpy()
+        assert np.allclose(found[chunk].numpy()[used], expected[used], atol=1e-5)

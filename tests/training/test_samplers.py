@@ -78,7 +78,7 @@ def test_chunks_mix_conditions_and_networks_and_say_what_they_hold(small: Materi
 def test_profiles_are_drawn_anew(small: Material) -> None:
     draws = sampler(small)
     before = [slot.inputs for slot in draws.slots]
-    for _ in range(len(draws.slots)):
+    for _ in range(2 * len(draws.slots)):
         draws.draw()
     assert all(slot.inputs is not old for slot, old in zip(draws.slots, before, strict=True))
 
@@ -94,7 +94,7 @@ def test_a_hundred_nodes_take_turns(small: Material) -> None:
     people = population([node.whole for node in small.nodes], small.kinds)
     draws = ChunkSampler(many, people, np.random.default_rng(1), active=6)
     met: set[int] = set()
-    for _ in range(20):
+    for _ in range(40):
         draws.draw()
         met |= {slot.node for slot in draws.slots}
         assert len({slot.node for slot in draws.slots}) == 6

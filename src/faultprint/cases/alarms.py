@@ -14,10 +14,10 @@ def false_alarms(
     interval_us: int,
 ) -> int:
     """How many incidents begin in a normal window, for one node's verdicts in order of time.
-     An incident is a maximal run of one and the same alarming verdict (any but normal and warming-up; unknown
-    counts) in consecutive intervals: an alarm that changes its name inside normal time is two. All arguments
-    are (N,): `verdict` codes, `alarming` ones among them, `quiet` where the truth is normal, and the
-    interval's start.
+
+    An incident is a maximal run of one and the same alarming verdict (any but normal and warming-up; unknown counts) in
+    consecutive intervals: an alarm that changes its name inside normal time is two. All arguments are (N,): `verdict`
+    codes, `alarming` ones among them, `quiet` where the truth is normal, and the interval's start.
     """
     begins = np.ones(len(verdict), np.bool_)
     begins[1:] = (verdict[1:] != verdict[:-1]) | (np.diff(minute_us) != interval_us)

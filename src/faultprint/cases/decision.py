@@ -55,8 +55,9 @@ class Rule:
 
 def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np.int64]:
     """(N,) codes of what each minute by itself says.
-     A code is an index into `matches.conditions`, UNKNOWN_CODE or WARMING_CODE. `ready` (N,): the window is
-    filled and the node has a profile.
+
+    A code is an index into `matches.conditions`, UNKNOWN_CODE or WARMING_CODE. `ready` (N,): the window is filled and
+    the node has a profile.
     """
     distances = matches.distances
     normal = distances[:, NORMAL_INDEX]

@@ -51,9 +51,8 @@ def teach(placed: Placed, lesson: Lesson, model: Model, created: datetime) -> Re
     if not chosen.any():
         begin, finish = (at.isoformat() for at in lesson.stretch)
         raise UsageError(
-            f"No window of node {placed.series.node!r} ends within {begin} to {finish} with {EXPOSURE} of "
-            "its minutes observed; "
-            f"mark a longer stretch, or one with at least {model.window} minutes before it."
+            f"No window of node {placed.series.node!r} ends within {begin} to {finish} with {EXPOSURE} of its minutes "
+            f"observed; mark a longer stretch, or one with at least {model.window} minutes before it."
         )
     return Reference(
         condition=lesson.condition,
@@ -89,8 +88,9 @@ def enrol(
     profile_minutes: int = 60,
 ) -> Reference:
     """Teach one stretch of one node's minutes (a MINUTES table).
-     `node` may be left out where there is but one; `normal` is its normal stretch (default: its first
-    `profile_minutes` observed minutes). Raises TableError, ModelError, UsageError or LibraryError.
+
+    `node` may be left out where there is but one; `normal` is its normal stretch (default: its first `profile_minutes`
+    observed minutes). Raises TableError, ModelError, UsageError or LibraryError.
     """
     nodes = grids(minutes, model)
     names = [series.node for series in nodes]

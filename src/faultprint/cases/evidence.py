@@ -26,10 +26,9 @@ def evidence(
     series: Series, profile: Profile, model: Model, ends: NDArray[np.int64], named: int = NAMED
 ) -> list[list[str]]:
     """For the minutes `ends` (N,): words such as "in.register_initial.timeout_share +0.43 (normal 0.01)".
-     A value is the mean over the last RECENT minutes, weighted by events (`windows.levels`). Strongest first:
-     the
-    order is that of the surprise (`windows.normalise`), at least three standard deviations. `profile` is the
-    node's.
+
+    A value is the mean over the last RECENT minutes, weighted by events (`windows.levels`). Strongest first: the order
+    is that of the surprise (`windows.normalise`), at least three standard deviations. `profile` is the node's.
     """
     if not len(ends):
         return []

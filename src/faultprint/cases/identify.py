@@ -34,11 +34,11 @@ def identify(
     progress: Progress | None = None,
 ) -> pl.DataFrame:
     """The VERDICTS of every observed minute of a MINUTES table, by node and time.
-     `normal`: the stretch of each node's own normal traffic, one for all or by node. Without it, a node's
-     first
-    `profile_minutes` observed minutes are taken: whoever starts Faultprint vouches that they were normal, and
-    until they have passed the verdict is warming-up. `rule` decides (default: `cases.calibration.rule_of`,
-    with `persistence`). Raises TableError, ModelError, LibraryError or UsageError.
+
+    `normal`: the stretch of each node's own normal traffic, one for all or by node. Without it, a node's first
+    `profile_minutes` observed minutes are taken: whoever starts Faultprint vouches that they were normal, and until
+    they have passed the verdict is warming-up. `rule` decides (default: `cases.calibration.rule_of`, with
+    `persistence`). Raises TableError, ModelError, LibraryError or UsageError.
     """
     matcher = Matcher.of(library.for_model(model.id, model.dimensions), model.dimensions)
     rule = rule or rule_of(model, library, persistence)

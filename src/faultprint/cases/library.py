@@ -96,9 +96,9 @@ class Library:
 
     def add(self, references: Iterable[Reference]) -> list[str]:
         """Add references, all or none, and return the ids that are new.
-         What the library already holds stays as it is. Raises LibraryError for a reference that breaks a
-         rule, or
-        whose dimension differs from its model's others.
+
+        What the library already holds stays as it is. Raises LibraryError for a reference that breaks a rule, or whose
+        dimension differs from its model's others.
         """
         checked = [check(reference) for reference in references]
         with self._transaction():
@@ -107,9 +107,8 @@ class Library:
                 wanted = dimensions.setdefault(reference.model, reference.vector.size)
                 if reference.vector.size != wanted:
                     raise LibraryError(
-                        f"The reference {reference.condition!r} has {reference.vector.size} dimensions, but "
-                        "those of its model "
-                        f"{reference.model} in {self._source} have {wanted}; enrol it again with that model."
+                        f"The reference {reference.condition!r} has {reference.vector.size} dimensions, but those of "
+                        f"its model {reference.model} in {self._source} have {wanted}; enrol it again with that model."
                     )
             added = []
             for reference in checked:
@@ -157,15 +156,14 @@ class Library:
             others = sorted({reference.model for reference in self.references()})
             if others:
                 raise LibraryError(
-                    f"{self._source} holds references of the model {', '.join(others)}, but the model in use "
-                    f"is {model}; "
-                    "vectors of different models cannot be compared: enrol the cases again with this model."
+                    f"{self._source} holds references of the model {', '.join(others)}, but the model in use is "
+                    f"{model}; vectors of different models cannot be compared: enrol the cases again with this model."
                 )
             raise LibraryError(f"{self._source} holds no reference; teach it a case with `faultprint cases enrol`.")
         if (found := references[0].vector.size) != dimensions:
             raise LibraryError(
-                f"{self._source} holds vectors of {found} dimensions for the model {model}, which makes "
-                f"{dimensions}; enrol the cases again."
+                f"{self._source} holds vectors of {found} dimensions for the model {model}, which makes {dimensions}; "
+                "enrol the cases again."
             )
         return references
 
@@ -187,8 +185,8 @@ class Library:
         """
         with self._readable():
             row = self._connection.execute(
-                "SELECT leave_normal, bias, unknown_beyond FROM rule WHERE model = ? AND persistence <= ? "
-                "ORDER BY persistence DESC LIMIT 1",
+                "SELECT leave_normal, bias, unknown_beyond FROM rule WHERE model = ? AND persistence <= ? ORDER BY "
+                "persistence DESC LIMIT 1",
                 (model, persistence),
             ).fetchone()
         if row is None:
@@ -212,8 +210,7 @@ class Library:
         if application == APPLICATION_ID:
             raise LibraryError(
                 f"{self._source} is a case library of version {version}, but this Faultprint reads version "
-                f"{SCHEMA_VERSION}; "
-                "export it with the Faultprint that made it and import the file here."
+                f"{SCHEMA_VERSION}; export it with the Faultprint that made it and import the file here."
             )
         if tables or application:
             raise LibraryError(f"{self._source} is a database, but no case library; give the library's file.")

@@ -23,8 +23,8 @@ _CELLS: Final = 4_000_000  # distances held at once, 16 MB of float32
 @dataclass(frozen=True, slots=True, eq=False)
 class Matches:
     """Per window the `distances` (N, C) to each condition, and the nearest and second nearest.
-     `nearest` and `runner_up` are (N,) int64 indices into `conditions`; `runner_up` is -1 where there is but
-     one
+
+    `nearest` and `runner_up` are (N,) int64 indices into `conditions`; `runner_up` is -1 where there is but one
     condition.
     """
 

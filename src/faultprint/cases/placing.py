@@ -73,8 +73,8 @@ def first_minutes(series: Series, number: int) -> NDArray[np.bool_]:
     seen = np.flatnonzero(series.observed)
     if number < 1 or len(seen) < number:
         raise UsageError(
-            f"Node {series.node!r} has {len(seen)} observed minutes, but its profile needs {number}; "
-            "give more minutes, or a shorter profile."
+            f"Node {series.node!r} has {len(seen)} observed minutes, but its profile needs {number}; give more "
+            "minutes, or a shorter profile."
         )
     chosen = np.zeros(len(series), np.bool_)
     chosen[seen[:number]] = True
@@ -97,8 +97,8 @@ def normal_minutes(
     if not chosen.any():
         start, end = (moment.isoformat() for moment in stretch)
         raise UsageError(
-            f"Node {series.node!r} has no minutes within {start} to {end}, which was given as normal; give "
-            "another stretch."
+            f"Node {series.node!r} has no minutes within {start} to {end}, which was given as normal; give another "
+            "stretch."
         )
     return chosen, 0
 

@@ -50,9 +50,8 @@ def import_into(library: Library, path: Path, *, model: str | None = None) -> li
     for reference in references:
         if model is not None and reference.model != model:
             raise LibraryError(
-                f"{path}: the reference {reference.condition!r} belongs to the model {reference.model}, but "
-                f"{model} is in use; "
-                "vectors of different models cannot be compared: enrol the case again with this model."
+                f"{path}: the reference {reference.condition!r} belongs to the model {reference.model}, but {model} is "
+                "in use; vectors of different models cannot be compared: enrol the case again with this model."
             )
     return library.add(references)
 
@@ -114,8 +113,8 @@ def _moment(fields: dict[str, Any], name: str) -> datetime:
         return moment.astimezone(UTC)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LibraryError(
-            f"{name!r} must be an ISO 8601 time with its zone, but is {str(fields.get(name))[:40]!r}; export "
-            "the reference again."
+            f"{name!r} must be an ISO 8601 time with its zone, but is {str(fields.get(name))[:40]!r}; export the "
+            "reference again."
         ) from error
 
 

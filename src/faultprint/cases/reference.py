@@ -19,10 +19,10 @@ ID_DIGITS: Final = 16
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """A taught condition.
-     `vector` (D,) float32 is an embedding minus the mean embedding of its node's normal traffic, so that
-     `normal`
-    lies at the origin on every node. `model` is the id of the artefact whose vector space it lives in;
-    `start` and `end` are the marked stretch (UTC), `windows` is how many windows were averaged.
+
+    `vector` (D,) float32 is an embedding minus the mean embedding of its node's normal traffic, so that `normal` lies
+    at the origin on every node. `model` is the id of the artefact whose vector space it lives in; `start` and `end` are
+    the marked stretch (UTC), `windows` is how many windows were averaged.
     """
 
     condition: str
@@ -65,8 +65,8 @@ def check_condition(name: str) -> str:
         )
     if not name or name != name.strip() or not name.isprintable() or len(name) > 200:
         raise LibraryError(
-            f"{name[:60]!r} cannot name a condition: a name is 1 to 200 printable characters without spaces "
-            "around it; choose another."
+            f"{name[:60]!r} cannot name a condition: a name is 1 to 200 printable characters without spaces around it; "
+            "choose another."
         )
     return name
 
@@ -77,24 +77,22 @@ def check(reference: Reference) -> Reference:
     vector = reference.vector
     if vector.ndim != 1 or vector.size == 0 or vector.dtype != np.float32:
         raise LibraryError(
-            f"The vector of {reference.condition!r} is {vector.dtype} of shape {vector.shape}, but a "
-            "reference needs one row of float32; "
-            "enrol it again."
+            f"The vector of {reference.condition!r} is {vector.dtype} of shape {vector.shape}, but a reference needs "
+            "one row of float32; enrol it again."
         )
     if not np.isfinite(vector).all():
         raise LibraryError(
-            f"The vector of {reference.condition!r} holds a number that is not finite, but every component "
-            "must be; enrol it again."
+            f"The vector of {reference.condition!r} holds a number that is not finite, but every component must be; "
+            "enrol it again."
         )
     if reference.end <= reference.start:
         raise LibraryError(
-            f"The stretch of {reference.condition!r} ends at {reference.end.isoformat()}, which is not after "
-            "its start "
+            f"The stretch of {reference.condition!r} ends at {reference.end.isoformat()}, which is not after its start "
             f"{reference.start.isoformat()}; mark it again."
         )
     if reference.windows < 1:
         raise LibraryError(
-            f"The reference {reference.condition!r} averages {reference.windows} windows, but needs at least "
-            "1; enrol it again."
+            f"The reference {reference.condition!r} averages {reference.windows} windows, but needs at least 1; enrol "
+            "it again."
         )
     return reference

@@ -12,20 +12,43 @@ from faultprint.cli.frame import FOLDER, INPUT, OUTPUT, json_option, progress_ba
 @click.command()
 @click.option("--networks", type=click.IntRange(min=1), required=True, help="How many differing networks.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), required=True, help="Days of traffic of each.")
+@click.option(
+    "--episodes-per-day", type=click.FloatRange(min=0), default=5.0, show_default=True, help="Faults a network and day."
+)
+@click.option(
+    "--load", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Scale of the traffic."
+)
 @click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first network.")
 @seed_option
 @click.option("--out", type=FOLDER, required=True, help="Folder for the two tables.")
 @json_option
-def simulate(networks: int, days: float, first: int, seed: int, out: Path, as_json: bool) -> None:
+def simulate(
+    networks: int,
+    days: float,
+    episodes_per_day: float,
+    load: float,
+    first: int,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> None:
     """Make labelled traffic of many networks: OUT/transactions.parquet and OUT/labels.parquet.
 
     The same seed gives the same bytes; network K is the same however many are made.
     """
     from faultprint.simulate.run import simulate as run
 
-    out.mkdir(parents=True, exist_ok=True)
     with progress_bar("networks") as progress:
-        result = run(out, networks=networks, days=days, seed=seed, first=first, progress=progress)
+        result = run(
+            out,
+            networks=networks,
+            days=days,
+            seed=seed,
+            first=first,
+            episodes_per_day=episodes_per_day,
+            load=load,
+            progress=progress,
+        )
     report(result.as_dict(), as_json)
 
 

@@ -51,8 +51,8 @@ class Recognition:
         """In words."""
         said = [
             f"A real capture of a registration brute force at two servers ({', '.join(NODES.values())}): "
-            f"{sum(self.minutes.values())} scored minutes. It holds nothing but the attack, so that the servers' normal "
-            "traffic is not known: an idle hour, put before the capture, stands for it.",
+            f"{sum(self.minutes.values())} scored minutes. It holds nothing but the attack, so that the servers' "
+            "normal traffic is not known: an idle hour, put before the capture, stands for it.",
             f"Taught: one reference, from the first hour at {TEACHER} ({self.reference.windows} windows), beside the "
             "references of the simulated faults that were there already.",
         ]
@@ -60,8 +60,8 @@ class Recognition:
             what = "the rest of the attack" if node == TEACHER else "the whole attack, of which nothing was taught,"
             said.append(f"{node}: {what} is named {CONDITION} in {share:.0%} of {self.minutes[node]} minutes.")
         said.append(
-            "The simulated network, asked again with this reference in the library, is called "
-            f"{CONDITION} in {self.alarms} minutes."
+            f"The simulated network, asked again with this reference in the library, is called {CONDITION} in "
+            f"{self.alarms} minutes."
         )
         return said
 

@@ -17,9 +17,10 @@ _MINUTE_US = 60_000_000
 @dataclass(frozen=True, slots=True)
 class Episode:
     """One fault stretch of the labels with the outcome; minutes are None where there is none.
-     `delay` runs from the onset to the end of the interval with the first right verdict, `clearing` from the
-    fault's end to the end of the interval with the first normal verdict. `said` is the non-normal verdict
-    given most often meanwhile.
+
+    `delay` runs from the onset to the end of the interval with the first right verdict, `clearing` from the fault's end
+    to the end of the interval with the first normal verdict. `said` is the non-normal verdict given most often
+    meanwhile.
     """
 
     node: str
@@ -35,10 +36,10 @@ class Episode:
 
 def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, window: int) -> list[Episode]:
     """Every fault episode of the labels that a scored window could show, in order of node and time.
-     `scored`: node, minute, truth (null: not scored), verdict; one row a minute. An episode's time runs from
-     its
-    onset to its end plus a window (the last windows that hold a faulty minute), but stops at the next
-    episode's onset on that node.
+
+    `scored`: node, minute, truth (null: not scored), verdict; one row a minute. An episode's time runs from its onset
+    to its end plus a window (the last windows that hold a faulty minute), but stops at the next episode's onset on that
+    node.
     """
     faults = labels.filter(~pl.col("condition").cast(pl.String).is_in([NORMAL, RECOVERY, MAINTENANCE])).sort(
         "node", "start"

@@ -68,10 +68,10 @@ class Figures:
 
 def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, window: int) -> Figures:
     """Judge verdicts against the truth.
-     `scored`: node, minute, truth (null: not scored), exposed (faulty minutes in the window), verdict; a row
-     for
-    every minute with a verdict. `labels`: the labels table, for the episodes. `interval_us`, `window`: the
-    interval and the number of intervals in a window.
+
+    `scored`: node, minute, truth (null: not scored), exposed (faulty minutes in the window), verdict; a row for every
+    minute with a verdict. `labels`: the labels table, for the episodes. `interval_us`, `window`: the interval and the
+    number of intervals in a window.
     """
     kept = scored.filter(pl.col("truth").is_not_null())
     clear = kept.filter((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))

@@ -98,8 +98,7 @@ def runs(minute_ms: NDArray[np.int64], words: Sequence[str | None], step: int) -
 def cloud(
     vectors: NDArray[np.float32], table: pl.DataFrame, references: Sequence[Reference], seed: int
 ) -> dict[str, Any]:
-    """The windows' vectors (N, D) and the references, on the three axes along which the windows differ most
-    (PCA).
+    """The windows' vectors (N, D) and the references, on the three axes along which the windows differ most (PCA).
 
     `table` has a row a vector: node, minute, truth, verdict. Windows without a truth are left out.
     """
@@ -108,40 +107,33 @@ def cloud(
     kept = vectors[chosen].astype(np.float64)
     _, size, axes = np.linalg.svd(kept - kept.mean(axis=0), full_matrices=False)
     axes = axes[:3]
-    shares = size**2 / (size**2).sum()
-    points = kept @ axes.T
+    explained = round(100 * float((size[:3] ** 2).sum() / (size**2).sum()))
+    taught = np.array([reference.vector for reference in references], np.float64).reshape(len(references), -1)
+    words = [f"reference: {plain(one.condition)}<br>taught by {plain(one.node)}" for one in references]
+    return {
+        "groups": _groups(kept @ axes.T, truth[chosen], table[chosen]),
+        "references": {
+            **_axes(np.vstack([np.zeros((1, len(axes))), taught @ axes.T])),
+            "condition": [NORMAL, *(reference.condition for reference in references)],
+            "text": ["the node's own normal", *words],
+        },
+        "text": f"Every point is an hour of the node's traffic, its {vectors.shape[1]} numbers drawn on the three axes "
+        f"along which they differ most ({explained} % of the variation), coloured by what was true. Diamonds are the "
+        "references: the nearest one gives the verdict (in all dimensions, not in three). The node's own normal lies "
+        "at the diamond named normal. Drag to turn, scroll to zoom.",
+    }
+
+
+def _groups(points: NDArray[np.float64], truth: NDArray[np.object_], table: pl.DataFrame) -> list[dict[str, Any]]:
+    """The points of each condition, normal first, with what to show on hovering."""
     moments = table["minute"].dt.strftime("%Y-%m-%d %H:%M").to_list()
     verdicts = table["verdict"].to_list()
     groups = []
-    for condition in [NORMAL, *sorted({*truth[chosen]} - {NORMAL})]:
-        here = np.flatnonzero(truth[chosen] == condition)
-        groups.append(
-            {
-                "condition": condition,
-                **_axes(points[here]),
-                "text": [
-                    f"{moments[chosen[i]]}<br>truth: {plain(condition)}<br>verdict: {plain(verdicts[chosen[i]])}"
-                    for i in here
-                ],
-            }
-        )
-    taught = np.array([reference.vector for reference in references], np.float64).reshape(len(references), -1) @ axes.T
-    explained = round(100 * float(shares[:3].sum()))
-    return {
-        "groups": groups,
-        "references": {
-            **_axes(np.vstack([np.zeros((1, len(axes))), taught])),
-            "condition": [NORMAL, *(reference.condition for reference in references)],
-            "text": [
-                "the node's own normal",
-                *(f"reference: {plain(r.condition)}<br>taught by {plain(r.node)}" for r in references),
-            ],
-        },
-        "text": f"Every point is an hour of the node's traffic, its {vectors.shape[1]} numbers drawn on the three axes along which "
-        f"they differ most ({explained} % of the variation), coloured by what was true. Diamonds are the references: the nearest "
-        "one gives the verdict (in all dimensions, not in three). The node's own normal lies at the diamond named normal. "
-        "Drag to turn, scroll to zoom.",
-    }
+    for condition in [NORMAL, *sorted({*truth} - {NORMAL})]:
+        here = np.flatnonzero(truth == condition)
+        words = [f"{moments[i]}<br>truth: {plain(condition)}<br>verdict: {plain(verdicts[i])}" for i in here]
+        groups.append({"condition": condition, **_axes(points[here]), "text": words})
+    return groups
 
 
 def plain(text: str) -> str:

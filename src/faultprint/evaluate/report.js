@@ -65,12 +65,15 @@ function comparison() {
   const head = make("tr", {}, make("th", {}, ""), ...data.systems.map((system, index) =>
     make("th", { class: index ? "number" : "number ours" }, system.name)), make("th", { class: "note" }, "In plain words"));
   const body = make("tbody");
+  // Silence is cheap: alarms and delays are compared among those that name faults at all.
+  const found = data.systems.map((system) => system.figures.episodes_found || 0);
+  const able = found.map((value) => value >= Math.max(...found) / 2);
   for (const [key, label, show, sense] of FIGURES) {
     const values = data.systems.map((system) => system.figures[key]);
-    const known = values.filter((value) => value !== null);
-    const top = known.length ? (sense > 0 ? Math.max(...known) : Math.min(...known)) : NaN;
-    body.append(make("tr", {}, make("th", {}, label), ...values.map((value) =>
-      make("td", { class: value === top && values.length > 1 ? "number best" : "number" }, show(value))),
+    const known = values.filter((value, index) => value !== null && (sense > 0 || able[index]));
+    const top = known.length > 1 ? (sense > 0 ? Math.max(...known) : Math.min(...known)) : NaN;
+    body.append(make("tr", {}, make("th", {}, label), ...values.map((value, index) =>
+      make("td", { class: value === top && (sense > 0 || able[index]) ? "number best" : "number" }, show(value))),
     make("td", { class: "note" }, data.words[key] || "")));
   }
   byId("figures").append(make("thead", {}, head), body);
@@ -81,11 +84,11 @@ function comparison() {
 function legend() {
   const seen = ["normal", ...faults, ...["unknown", "warming-up"].filter((name) => data.conditions.includes(name))];
   for (const name of seen) {
-    const key = make("b", { class: "key" }, keyOf(name) || " ");
+    const key = make("b", { class: "key" }, keyOf(name) || "\u00a0");
     key.style.background = colour(name);
     byId("legend").append(make("span", {}, key, name));
   }
-  const key = make("b", { class: "key" }, " ");
+  const key = make("b", { class: "key" }, "\u00a0");
   key.style.background = "none"; key.style.outline = `1px solid ${css("--line")}`;
   byId("legend").append(make("span", {}, key, "not scored"));
 }
@@ -112,7 +115,7 @@ function lanes(holder, track) {
     const step = span > 12 * 3600e3 ? 3 * 3600e3 : 3600e3;
     for (let tick = Math.ceil(from / step) * step; tick < to; tick += step) {
       svg.append(make("line", { class: "grid", x1: x(tick), x2: x(tick), y1: TOP - 3, y2: height - 4 }));
-      svg.append(make("text", { x: x(tick) + 3, y: 11 }, clock(tick)));
+      if (x(tick) < WIDTH - 36) svg.append(make("text", { x: x(tick) + 3, y: 11 }, clock(tick)));
     }
     track.lanes.forEach((lane, index) => {
       const y = TOP + index * (LANE + GAP);
@@ -144,7 +147,7 @@ function cloud() {
   const traces = data.cloud.groups.map((group) => ({
     type: "scatter3d", mode: "markers", name: group.condition, x: group.x, y: group.y, z: group.z, text: group.text,
     hovertemplate: "%{text}<extra></extra>",
-    marker: { size: group.condition === "normal" ? 2.2 : 3.2, color: colour(group.condition), opacity: group.condition === "normal" ? 0.35 : 0.85 },
+    marker: { size: group.condition === "normal" ? 2.2 : 3.2, color: colour(group.condition), opacity: group.condition === "normal" ? 0.5 : 0.85 },
   }));
   const teachers = data.cloud.references;
   traces.push({

@@ -11,8 +11,8 @@ from faultprint.storage import replacing
 
 MEANINGS: Final = {
     "macro_f1_exposed": "F1 of each condition (the harmonic mean of the share of its verdicts that were right and the share of its "
-    "windows that got it), averaged over normal and all faults that occurred, so that a rare fault counts as much as normal. "
-    "Clear windows are the normal ones and those with ten or more faulty minutes.",
+    "windows that got it), averaged over normal and all faults that occurred, so that a rare fault counts as much as "
+    "normal. Clear windows are the normal ones and those with ten or more faulty minutes.",
     "macro_f1": "The same over all windows, also those that have seen one faulty minute of sixty. A window counts as faulty if any "
     "of its minutes is, so nobody reaches 1: the first minutes of a fault look like a hiccup.",
     "false_alarms_per_day": "Alarms that began while the whole last hour was normal, a node and day of such time. An alarm is an "

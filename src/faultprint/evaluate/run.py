@@ -62,8 +62,8 @@ def part(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, seed: int = 
     networks = sorted(str(name) for name in minutes["network"].unique())
     if len(networks) < 2:
         raise UsageError(
-            f"The labelled minutes are of {len(networks)} network, but one has to train and another to set the thresholds; "
-            "give two or more."
+            f"The labelled minutes are of {len(networks)} network, but one has to train and another to set the "
+            "thresholds; give two or more."
         )
     record = model.manifest.training.get("held_out")
     held = {*record} & {*networks} if isinstance(record, list) else set()

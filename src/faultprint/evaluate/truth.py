@@ -44,8 +44,9 @@ def truth(nodes: Sequence[Series], labels: pl.DataFrame, window: int) -> pl.Data
 
 def scored(verdicts: pl.DataFrame, known: pl.DataFrame, counted: pl.DataFrame) -> pl.DataFrame:
     """node, minute, truth, exposed, verdict: the truth set to null where `counted` (node, minute) has no row.
-     Every system is judged on the same `counted` windows, and on the verdict of every minute; a minute that a
-    system says nothing of counts as its being wrong.
+
+    Every system is judged on the same `counted` windows, and on the verdict of every minute; a minute that a system
+    says nothing of counts as its being wrong.
     """
     keys = ["node", "minute"]
     marked = known.join(counted.select(*keys, pl.lit(True).alias("counts")), on=keys, how="left")

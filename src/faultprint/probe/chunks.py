@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import IO
 
-CHUNK = 1 << 15
+CHUNK = 1 << 16
 
 
 class DamagedCapture(Exception):

@@ -45,7 +45,7 @@ class Probe:
         # Messages in packets whose time is not known are messages still; their packets' own troubles are not counted.
         self._census = Decoder(self.transactions.count, Counter())
         self._clock = Clock(self.skipped, lambda packet: self._census.frame(*packet))
-        self._next_tick = NEVER
+        self._next_tick = self._soon = NEVER
 
     @property
     def now(self) -> int | None:
@@ -60,18 +60,31 @@ class Probe:
     def feed_all(self, packets: Iterable[Packet]) -> None:
         """Many frames, as `feed` takes them."""
         clock, frame = self._clock, self._decoder.frame
+        now, soon = clock.now, self._soon
         for timestamp, link, data in packets:
-            if clock.low <= timestamp <= clock.high:
-                if timestamp > clock.now:
-                    clock.now = timestamp
-                    if timestamp >= self._next_tick:
-                        self._tick(timestamp)
-                if clock.strays:
-                    clock.settle()
+            if now <= timestamp < soon:
+                now = timestamp
                 frame(timestamp, link, data)
             else:
-                for packet in clock.doubt((timestamp, link, data)):
-                    self._take_late(packet)
+                clock.now = now
+                self._judge(timestamp, link, data)
+                now, soon = clock.now, self._soon
+        clock.now = now
+
+    def _judge(self, timestamp: int, link: int, data: bytes) -> None:
+        """A frame that is late, or early, or due for a tick."""
+        clock = self._clock
+        if clock.low <= timestamp <= clock.high:
+            clock.settle()
+            if timestamp >= self._next_tick:
+                self._tick(timestamp)
+            clock.now = max(timestamp, clock.now)
+            self._decoder.frame(timestamp, link, data)
+        else:
+            for packet in clock.doubt((timestamp, link, data)):
+                self._take_late(packet)
+        # While strays wait, every packet has to be judged.
+        self._soon = NEVER if clock.strays else self._next_tick
 
     def interrupt(self) -> None:
         """Nobody listened for a while: what is open stays open, and a new stretch begins with the next frame."""
@@ -107,4 +120,4 @@ class Probe:
             self.transactions.close()
             self.stretches.append((clock.since, clock.now + 1))
         clock.stop()
-        self._next_tick = NEVER
+        self._next_tick = self._soon = NEVER

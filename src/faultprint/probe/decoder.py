@@ -32,6 +32,7 @@ TOO_DEEP: Final = "tunnels nested too deeply"
 NOT_SIP: Final = "datagram that is not SIP"
 KEEP_ALIVE: Final = "keep-alive"
 
+_START = START.match
 _USUAL = struct.Struct("!12xHBxHxxHxB12xHH").unpack_from
 """EtherType; version and header length, total length, fragment, protocol; destination port and length of the datagram."""
 _IPV4 = struct.Struct("!16xHxxHxB").unpack_from
@@ -61,7 +62,11 @@ class Decoder:
                 and port not in tunnels.UDP_PORTS
             ):
                 # Nearly every frame: what `_ipv4` and `_udp` find out step by step.
-                self._datagram(timestamp, data, 42, 34 + length, data[26:38])
+                start = _START(data, 42, 34 + length)
+                if start is None:
+                    self._datagram(timestamp, data, 42, 34 + length, data[26:38])
+                else:
+                    self._deliver(timestamp, data[26:38], Message(data[42 : 34 + length], start))
                 return
         layer = link.LAYERS.get(kind)
         if layer is None:
@@ -196,13 +201,8 @@ class Decoder:
         self._datagram(timestamp, data, at + 8, stop, addresses + data[at : at + 4])
 
     def _datagram(self, timestamp: int, data: bytes, at: int, end: int, leg: bytes) -> None:
-        start = START.match(data, at, end)
-        if start is not None:
-            status, method = start.groups()
-            self._deliver(timestamp, leg, Message(data[at:end], method, int(status) if status else 0))
-            return
-        other = read_datagram(data, at, end)
-        if other is not None:
-            self._deliver(timestamp, leg, other)
+        message = read_datagram(data, at, end)
+        if message is not None:
+            self._deliver(timestamp, leg, message)
         else:
             self._skipped[NOT_SIP if data[at:end].strip(b"\r\n\0") else KEEP_ALIVE] += 1

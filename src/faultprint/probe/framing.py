@@ -104,11 +104,11 @@ class Framer:
             at += 1
         if at == len(buffer):
             return at
-        found = START.match(buffer, at)
-        if found is None:
+        start = START.match(buffer, at)
+        if start is None:
             if b"\n" not in buffer[at : at + _MAX_LINE] and len(buffer) - at < _MAX_LINE:
                 return None
-            almost = sip.read_datagram(buffer[at : at + _MAX_LINE], 0, min(_MAX_LINE, len(buffer) - at))
+            almost = sip.read_datagram(buffer[at : at + _MAX_LINE], 0, _MAX_LINE)
             if almost is not None:
                 messages.append(almost)
             self._mode = _Mode.SEARCHING
@@ -117,26 +117,23 @@ class Framer:
         size = 4
         if end < 0:
             end, size = buffer.find(b"\n\n", at), 2
-        status = int(found[1]) if found[1] else 0
         if end < 0:
             if len(buffer) - at < MAX_HEAD:
                 return None
-            messages.append(Message(buffer[at : at + MAX_HEAD], found[2], status))
+            messages.append(Message(buffer[at : at + MAX_HEAD], start))
             self._mode = _Mode.SEARCHING
             return at + MAX_HEAD
-        return self._body(buffer, at, end + size, Message(buffer[at : end + size], found[2], status), messages)
-
-    def _body(self, buffer: bytes, at: int, body: int, head: Message, messages: list[Message]) -> int | None:
+        head = Message(buffer[at : end + size], start)
         length = head.get(CONTENT_LENGTH)
         if length is None or not length.isdigit() or len(length) > 9 or int(length) > MAX_BODY:
             head.defect = sip.BAD_LENGTH
             messages.append(head)
-            return body
-        end = body + int(length)
+            return end + size
+        end += size + int(length)
         if end > len(buffer):
             self._need = end - at
             return None
-        messages.append(Message(buffer[at:end], head.method, head.status))
+        messages.append(Message(buffer[at:end], start) if int(length) else head)
         return end
 
     def _search(self, buffer: bytes, at: int, messages: list[Message]) -> int | None:

@@ -7,25 +7,24 @@ from typing import Final
 
 
 class Header:
-    """One header: `line` and `compact` are how a line with it usually begins, `name` its key in the index."""
+    """One header: `line` is how a line with it usually begins, `name` its key in the index."""
 
-    __slots__ = ("compact", "line", "name", "size")
+    __slots__ = ("line", "name", "size")
 
-    def __init__(self, name: bytes, compact: bytes = b"") -> None:
+    def __init__(self, name: bytes) -> None:
         self.name = name.lower()
         self.line = b"\n" + name + b":"
         self.size = len(self.line)
-        self.compact = b"\n" + compact + b":" if compact else b""
 
 
-VIA: Final = Header(b"Via", b"v")
-FROM: Final = Header(b"From", b"f")
-TO: Final = Header(b"To", b"t")
-CALL_ID: Final = Header(b"Call-ID", b"i")
+VIA: Final = Header(b"Via")
+FROM: Final = Header(b"From")
+TO: Final = Header(b"To")
+CALL_ID: Final = Header(b"Call-ID")
 CSEQ: Final = Header(b"CSeq")
-CONTACT: Final = Header(b"Contact", b"m")
+CONTACT: Final = Header(b"Contact")
 EXPIRES: Final = Header(b"Expires")
-CONTENT_LENGTH: Final = Header(b"Content-Length", b"l")
+CONTENT_LENGTH: Final = Header(b"Content-Length")
 
 _NAMES: Final = {
     b"v": b"via",

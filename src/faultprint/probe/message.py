@@ -12,10 +12,12 @@ from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.header import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA, Header, index_headers
 
 START: Final = re.compile(
-    rb"SIP/2\.0 ([1-6]\d\d)[ \r\n]"
-    rb"|([A-Za-z0-9.!%*_+`'~-]{1,32}) [A-Za-z][A-Za-z0-9+.-]*:[^ \r\n]* SIP/2\.0\r?\n"
+    rb"(?:SIP/2\.0 ([1-6]\d\d)(?=[ \r\n])[^\n]*\n?"
+    rb"|([A-Za-z0-9.!%*_+`'~-]{1,32}) [A-Za-z][A-Za-z0-9+.-]*:[^ \r\n]* SIP/2\.0\r?\n)"
+    rb"(?:Via: SIP/2\.0/[A-Z-]+ ([^;, \t\r\n]+)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]+))?"
 )
-"""A status line (status code in group 1) or a request line (method in group 2)."""
+"""A status line (status code in group 1) or a request line (method in group 2); sent-by and branch of the Via that often
+follows at once."""
 
 _ALMOST: Final = re.compile(
     rb"SIP/\d+\.\d+[ \t\r\n]|[!-~]{1,32}[ \t][^\r\n]{0,2048}?[ \t]SIP/\d+\.\d+[ \t]*\r?\n", re.IGNORECASE
@@ -33,6 +35,8 @@ _BRANCH: Final = re.compile(rb";[ \t\r\n]*branch[ \t]*=[ \t]*([^;, \t\r\n]+)", r
 _TAG: Final = re.compile(rb";[ \t\r\n]*tag[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE)
 _ODD_VIA: Final = re.compile(rb"\nv(?:ia)?[ \t]*:", re.IGNORECASE)
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
+_BLANKS: Final = b" \t"
+"""A line that begins with one goes on with the header before (folding)."""
 _MAGIC_COOKIE: Final = b"z9hG4bK"
 _MAX_SEQUENCE: Final = 64
 _MAX_CSEQ: Final = 2**31 - 1
@@ -74,6 +78,10 @@ class Message:
         "text",
         "via",
     )
+    method: bytes | None
+    """None: a response; empty: neither."""
+    status: int
+    """0: no response."""
     via: tuple[bytes, ...]
     call_id: bytes
     cseq: int
@@ -81,24 +89,28 @@ class Message:
     sender: bytes
     receiver: bytes
 
-    def __init__(self, text: bytes, method: bytes | None, status: int) -> None:
+    def __init__(self, text: bytes, start: re.Match[bytes] | None) -> None:
+        """`start`: how START matched, wherever that was; None for a start line that breaks the rules."""
         self.text = text
-        self.method = method
-        self.status = status
-        """0: a request."""
+        if start is not None:
+            status, self.method, sent_by, branch = start.groups()
+            self.status = int(status) if status else 0
+            self.via = (sent_by, branch) if branch else ()
+        else:
+            self.method, self.status, self.via = b"", 0, ()
         self.defect: str | None = None
         self.size = len(text)
         self._index: dict[bytes, list[bytes]] | None = None
-        end = text.find(b"\r\n\r\n")
-        if end >= 0:
-            self.head = end + 2
+        end = text.find(b"\n\r\n") + 1
+        if end:
+            self.head = end
             # Mostly the last header, so the search begins there.
             at = text.rfind(b"\nContent-Length: ", 0, end)
             length = text[at + 17 : text.find(b"\r", at)] if at >= 0 else b""
-            if length.isdigit() and len(length) < 10 and end + 4 + int(length) <= self.size:
-                self.size = end + 4 + int(length)
+            if length.isdigit() and len(length) < 10 and end + 2 + int(length) <= self.size:
+                self.size = end + 2 + int(length)
             else:
-                self._measure(end + 4)
+                self._measure(end + 2)
         else:
             found = _HEAD_END.search(text)
             if found:
@@ -124,17 +136,9 @@ class Message:
             text, head = self.text, self.head
             at = text.find(header.line, 0, head)
             if at >= 0:
-                at += header.size
-            elif header.compact:
-                at = text.find(header.compact, 0, head)
-                if at >= 0:
-                    at += 3
-            if at >= 0:
-                stop = text.find(b"\n", at, head)
-                if stop < 0:
-                    return text[at:head].strip()
-                if text[stop + 1 : stop + 2] not in (b" ", b"\t"):
-                    return text[at:stop].strip()
+                stop = text.find(b"\r\n", at, head)
+                if stop >= 0 and text[stop + 2] not in _BLANKS:
+                    return text[at + header.size : stop].strip()
             self._index = index_headers(text, head)
         values = self._index.get(header.name)
         return values[0] if values else None
@@ -165,14 +169,10 @@ class Message:
 
         Nearly all messages write these headers in one way, with Via first; the others take the slower path.
         """
-        text, head = self.text, self.head
-        first = text.find(b"\n")
-        via = _USUAL_VIA.match(text, first, head)
-        if via is not None:
-            self.via = via.groups()
-        elif not self._read_via(first):
+        text = self.text
+        if not self.via and not self._read_via(text.find(b"\n")):
             return False
-        at = text.find(b"\nCSeq: ", first, head)
+        at = text.find(b"\nCSeq: ", 0, self.head)
         known = _SEQUENCES.get(text[at + 7 : text.find(b"\r", at)]) if at >= 0 else None
         if known is not None:
             self.cseq, self.cseq_method = known
@@ -219,11 +219,11 @@ class Message:
         self.sender = self.get(FROM) or b""
         if b":" not in self.sender:
             return self._broken(BAD_FROM)
-        self.call_id = self.get(CALL_ID) or b""
-        if not self.call_id:
-            return self._broken(BAD_CALL_ID)
         self.receiver = self.get(TO) or b""
-        return b":" in self.receiver or self._broken(BAD_TO)
+        if b":" not in self.receiver:
+            return self._broken(BAD_TO)
+        self.call_id = self.get(CALL_ID) or b""
+        return bool(self.call_id) or self._broken(BAD_CALL_ID)
 
     def _broken(self, defect: str) -> bool:
         self.defect = defect
@@ -241,22 +241,14 @@ def tag_of(address: bytes) -> bytes | None:
 
 def read_datagram(data: bytes, at: int, end: int) -> Message | None:
     """The SIP message in `data[at:end]`, or None if it is none. Blank lines before it are allowed (RFC 3261, 7.5)."""
-    found = START.match(data, at, end)
-    if found is None:
+    start = START.match(data, at, end)
+    if start is None:
         while at < end and data[at] in b"\r\n":
             at += 1
-        found = START.match(data, at, end)
-        if found is None:
-            return _almost(data, at, end)
-    status = found[1]
-    if status:
-        return Message(data[at:end], None, int(status))
-    return Message(data[at:end], found[2], 0)
-
-
-def _almost(data: bytes, at: int, end: int) -> Message | None:
-    if _ALMOST.match(data, at, end) is None:
-        return None
-    message = Message(data[at:end], b"", 0)
-    message.defect = BAD_START
+        start = START.match(data, at, end)
+        if start is None and _ALMOST.match(data, at, end) is None:
+            return None
+    message = Message(data[at:end], start)
+    if start is None:
+        message.defect = BAD_START
     return message

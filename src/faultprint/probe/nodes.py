@@ -85,13 +85,15 @@ class Node:
 class Watch:
     """A node at one end of a leg. `direction` is that of a request which travels along the leg."""
 
-    __slots__ = ("direction", "node", "peer")
+    __slots__ = ("direction", "interface", "node", "peer")
 
     def __init__(self, node: Node, direction: str, peer: bytes) -> None:
         self.node = node
         self.direction = direction
         self.peer = peer
         """Address of the other end, with its port if it shares the address with a node."""
+        self.interface: str | None = None
+        """Once it is settled (see `peers`)."""
 
 
 class Leg:

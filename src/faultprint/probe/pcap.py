@@ -39,19 +39,19 @@ def read(file: IO[bytes], magic: bytes, watch: Callable[[], None] | None = None)
     per_microsecond = 1000 if number == _NANOSECONDS else 1
     header = 16 + _EXTRA[number]
     unpack = record.unpack_from
-    while True:
-        data, at = chunks.data, chunks.at
-        if len(data) - at < header:
-            if not chunks.need(header):
-                return
-            data, at = chunks.data, chunks.at
-        seconds, fraction, size, _ = unpack(data, at)
-        if size > MAX_PACKET:
-            raise DamagedCapture(f"the packet at byte {chunks.offset + 4} claims {size} bytes, more than {MAX_PACKET}")
-        end = at + header + size
-        if len(data) < end:
-            chunks.need(header + size)
-            data, at = chunks.data, chunks.at
+    while chunks.need(header):
+        data, at, limit = chunks.data, chunks.at, len(chunks.data)
+        while at + header <= limit:
+            seconds, fraction, size, _ = unpack(data, at)
             end = at + header + size
-        chunks.at = end
-        yield seconds * 1_000_000 + fraction // per_microsecond, link, data[at + header : end]
+            if end > limit:
+                break
+            yield seconds * 1_000_000 + fraction // per_microsecond, link, data[at + header : end]
+            at = end
+        chunks.at = at
+        if at + header <= limit:
+            if size > MAX_PACKET:
+                raise DamagedCapture(
+                    f"the packet at byte {chunks.offset + 4} claims {size} bytes, more than {MAX_PACKET}"
+                )
+            chunks.need(header + size)

@@ -44,16 +44,18 @@ class Peers:
 
     def interface(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> str:
         """The interface of a request's leg, as seen from `watch`."""
+        if watch.interface is not None:
+            return watch.interface
         peer = watch.peer
-        if self._given and (given := self._given.get(peer)):
-            return given
-        known = self._known.get(peer)
-        if known == _MW or (known == _GM and peer in self._registering):
-            return known
-        learned = self._learn(watch, message, in_dialog, user)
-        if learned is not None and learned != known:
-            self._known.put(peer, learned)
-            return learned
+        settled = self._given.get(peer) or self._given.get(peer[:-2])
+        known = settled or self._known.get(peer)
+        if settled is None:
+            learned = self._learn(watch, message, in_dialog, user)
+            if learned is not None and learned != known and known != _MW:
+                self._known.put(peer, learned)
+                known = learned
+        if settled or known == _MW or (known == _GM and peer in self._registering):
+            watch.interface = known
         return known or _UNKNOWN
 
     def _learn(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> str | None:

@@ -28,9 +28,9 @@ def expiry_of(message: Message) -> int | None:
     contacts = message.all(CONTACT)
     if contacts == [b"*"]:
         return 0
-    own = [int(value) for contact in contacts for value in _EXPIRES.findall(contact)]
+    own = _EXPIRES.findall(contacts[0] if len(contacts) == 1 else b"\n".join(contacts))
     if own:
-        return min(max(own), _LONGEST_S)
+        return min(max(map(int, own)), _LONGEST_S)
     header = message.get(EXPIRES)
     return min(int(header), _LONGEST_S) if header and header.isdigit() and len(header) <= 10 else None
 

@@ -104,7 +104,7 @@ _LATE: Final = {
 }
 
 Transitions = Mapping[tuple[State, Event], tuple[State, Effect]]
-Dense = tuple[tuple[tuple[State, Effect], ...], ...]
+Dense = tuple[tuple[tuple[int, int], ...], ...]
 
 INVITE: Final[Transitions] = (
     _open(_S.CALLING, _S.ACCEPTED)
@@ -119,11 +119,16 @@ NON_INVITE: Final[Transitions] = (
 )
 
 
+# The same tables for the quick path: plain numbers, since a member of an Enum is hashed and indexed slowly.
+
+
 def dense(transitions: Transitions) -> Dense:
-    """The same, indexed by state and then event, which is quicker; a state that is never reached has an empty row."""
+    """Indexed by state and then event: next state and effect. A state that is never reached has an empty row."""
     return tuple(
-        tuple(transitions[state, event] for event in Event) if (state, Event.TIMER) in transitions else ()
-        for state in State
+        tuple((int(state), int(effect)) for state, effect in (transitions[before, event] for event in Event))
+        if (before, Event.TIMER) in transitions
+        else ()
+        for before in State
     )
 
 
@@ -133,10 +138,14 @@ def _queue(invite: bool, state: State) -> Queue:
     return Queue.RINGING if invite and state is State.PROCEEDING else Queue.WAITING
 
 
-QUEUES: Final = tuple(tuple(_queue(invite, state) for state in State) for invite in (False, True))
+QUEUES: Final = tuple(tuple(int(_queue(invite, state)) for state in State) for invite in (False, True))
 """Whether it is an INVITE, then its state → the queue it waits in."""
 
+DURATIONS: Final = tuple(DURATION_US[queue] for queue in Queue)
+"""Queue → µs."""
+
 EVENTS: Final = tuple(
-    Event.PROVISIONAL if status < 200 else Event.SUCCESS if status < 300 else Event.FAILURE for status in range(700)
+    int(Event.PROVISIONAL if status < 200 else Event.SUCCESS if status < 300 else Event.FAILURE)
+    for status in range(700)
 )
 """Status code → event."""

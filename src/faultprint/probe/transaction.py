@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from faultprint.probe.nodes import Node
-from faultprint.probe.states import DURATION_US, Dense, Queue, State
+from faultprint.probe.states import DURATIONS, Dense, Queue, State
 from faultprint.tables import Protocol
 
 _MAX_UINT32: Final = 2**32 - 1
 _SIP: Final = Protocol.SIP.value
+
+_CALLING: Final = int(State.CALLING)
+_WAITING: Final = int(Queue.WAITING)
+_FIRST_US: Final = DURATIONS[_WAITING]
 
 Row = tuple[str | int | None, ...]
 """Values in the order of the columns of `faultprint.tables.TRANSACTIONS`."""
@@ -28,7 +32,6 @@ class Transaction:
         "completion",
         "deadline",
         "dialog",
-        "final_to",
         "messages",
         "provisional",
         "queue",
@@ -49,9 +52,9 @@ class Transaction:
     ) -> None:
         self.start = start
         self.table = table
-        self.state: State = State.CALLING
-        self.queue: Queue = Queue.WAITING
-        self.deadline = start + DURATION_US[Queue.WAITING]
+        self.state = _CALLING
+        self.queue = _WAITING
+        self.deadline = start + _FIRST_US
         self.user = user
         self.dialog = dialog
         self.sides = sides
@@ -59,8 +62,6 @@ class Transaction:
         self.ringing: int | None = None
         self.completion: int | None = None
         self.status: int | None = None
-        self.final_to: bytes | None = None
-        """The To tag of an INVITE's final answer: it tells a fork's answer from a repeated one."""
         self.ack_key: int | None = None
         """Where a 2xx's ACK looks for this INVITE."""
         self.responses: tuple[int, ...] = ()

@@ -8,12 +8,11 @@ from itertools import islice
 from typing import Final
 
 from faultprint.probe.duplicates import Duplicates
-from faultprint.probe.header import TO
 from faultprint.probe.identity import Hasher
-from faultprint.probe.message import Message, tag_of
+from faultprint.probe.message import Message
 from faultprint.probe.naming import Naming
 from faultprint.probe.nodes import Leg, Nodes
-from faultprint.probe.states import DURATION_US, EVENTS, INVITE, NON_INVITE, QUEUES, Effect, Event, Queue, dense
+from faultprint.probe.states import DURATIONS, EVENTS, INVITE, NON_INVITE, QUEUES, Effect, Event, Queue, dense
 from faultprint.probe.transaction import Row, Transaction
 
 MAX_TRANSACTIONS: Final = 20_000
@@ -25,6 +24,14 @@ NO_REQUEST: Final = "response without its request"
 NO_INVITE: Final = "ACK without its INVITE"
 CROWDED: Final = "transactions beyond memory"
 
+_WAITING: Final = int(Queue.WAITING)
+_RINGING: Final = int(Queue.RINGING)
+_DONE: Final = int(Queue.DONE)
+_REQUEST: Final = int(Event.REQUEST)
+_ACK: Final = int(Event.ACK)
+_PROVISIONAL: Final = int(Event.PROVISIONAL)
+_TIMER: Final = int(Event.TIMER)
+_TIME_OUT: Final = int(Effect.TIME_OUT)
 _INVITE: Final = dense(INVITE)
 _NON_INVITE: Final = dense(NON_INVITE)
 
@@ -87,7 +94,7 @@ class Transactions:
             dialog = self._hasher.call(message.call_id)
             transaction = self._table.get(key)
             if transaction is not None and transaction.dialog == dialog:
-                self._apply(timestamp, key, transaction, Event.REQUEST, message)
+                self._apply(timestamp, key, transaction, _REQUEST, message)
                 return
             if transaction is not None:
                 # A client that gives every request the same branch.
@@ -103,7 +110,7 @@ class Transactions:
         if key is None:
             self.skipped[NO_INVITE] += 1
         else:
-            self._apply(timestamp, key, self._table[key], Event.ACK, message)
+            self._apply(timestamp, key, self._table[key], _ACK, message)
 
     def tick(self, now: int) -> None:
         """Let the timers run to `now`, the time of the capture."""
@@ -133,24 +140,24 @@ class Transactions:
         transaction = Transaction(timestamp, table, user, dialog, sides, message.size)
         if table is _INVITE:
             transaction.ack_key = hash((leg.pair, dialog, message.cseq))
-        self._table[key] = self._queues[Queue.WAITING][key] = transaction
+        self._table[key] = self._queues[_WAITING][key] = transaction
 
-    def _apply(self, timestamp: int, key: int, transaction: Transaction, event: Event, message: Message) -> None:
+    def _apply(self, timestamp: int, key: int, transaction: Transaction, event: int, message: Message) -> None:
         transaction.messages += 1
         transaction.bytes += message.size
         state, effect = transaction.table[transaction.state][event]
         self._effects[effect](timestamp, transaction, message, key)
-        if state is not transaction.state or event is Event.PROVISIONAL:
+        if state != transaction.state or event == _PROVISIONAL:
             transaction.state = state
             queue = QUEUES[transaction.table is _INVITE][state]
             # Another provisional answer winds Timer C up again.
-            if queue is not transaction.queue or queue is Queue.RINGING:
+            if queue != transaction.queue or queue == _RINGING:
                 self._move(key, transaction, queue, timestamp)
 
-    def _move(self, key: int, transaction: Transaction, queue: Queue, since: int) -> None:
+    def _move(self, key: int, transaction: Transaction, queue: int, since: int) -> None:
         del self._queues[transaction.queue][key]
         transaction.queue = queue
-        transaction.deadline = since + DURATION_US[queue]
+        transaction.deadline = since + DURATIONS[queue]
         self._queues[queue][key] = transaction
 
     def _forget(self, key: int, transaction: Transaction) -> None:
@@ -161,10 +168,10 @@ class Transactions:
         self._give_out(transaction)
 
     def _expire(self, key: int, transaction: Transaction) -> None:
-        transaction.state, effect = transaction.table[transaction.state][Event.TIMER]
-        if effect is Effect.TIME_OUT:
+        transaction.state, effect = transaction.table[transaction.state][_TIMER]
+        if effect == _TIME_OUT:
             transaction.completion = transaction.deadline
-            self._move(key, transaction, Queue.DONE, transaction.deadline)
+            self._move(key, transaction, _DONE, transaction.deadline)
         else:
             self._forget(key, transaction)
 
@@ -182,11 +189,11 @@ class Transactions:
     def _make_room(self) -> None:
         """Forget a sixteenth: the completed first, as only their late retransmissions are lost."""
         excess = MAX_TRANSACTIONS // 16
-        for queue in (Queue.DONE, Queue.WAITING, Queue.RINGING):
+        for queue in (_DONE, _WAITING, _RINGING):
             for key, transaction in list(islice(self._queues[queue].items(), excess)):
                 self._forget(key, transaction)
                 excess -= 1
-                if queue is not Queue.DONE:
+                if queue != _DONE:
                     self.skipped[CROWDED] += 1
 
     # What an effect of the state table does.
@@ -209,9 +216,6 @@ class Transactions:
         transaction.completion = timestamp
         transaction.status = message.status
         transaction.responses += (hash(message.text),)
-        invite = transaction.table is _INVITE
-        if invite:
-            transaction.final_to = tag_of(message.get(TO) or b"")
         if 200 <= message.status < 300:
             if transaction.ack_key is not None:
                 self._unacknowledged[transaction.ack_key] = key
@@ -222,9 +226,10 @@ class Transactions:
     def _answer_again(self, timestamp: int, transaction: Transaction, message: Message, key: int) -> None:
         if self._is_repeated(transaction, message) or message.status != transaction.status:
             return
-        if transaction.table is _NON_INVITE or tag_of(message.get(TO) or b"") == transaction.final_to:
+        if transaction.table is _NON_INVITE or message.status >= 300:
             transaction.response_retransmissions += 1
             self.retransmissions += 1
+        # Else it is the 2xx of another branch that the INVITE was forked to.
 
     def _is_repeated(self, transaction: Transaction, message: Message) -> bool:
         """Count a response whose very bytes came before."""

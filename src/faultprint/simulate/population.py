@@ -14,7 +14,8 @@ from faultprint.simulate.rates import WARM_UP, Curve
 STRANGERS = 64
 """Places after the subscribers, for scanners and others who are not."""
 
-_FAR = 1e7
+FAR = 1e7
+"""More seconds than any span: user × FAR + time sorts by user, then time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Population:
 
     def registered_until(self, user: npt.NDArray[np.integer], t: F64) -> F64:
         """End of the spell in which `user` is at `t`, (n,); −inf for those whose handset is off."""
-        order = self.spell_user * _FAR + self.spell_start
-        spell = np.searchsorted(order, user * _FAR + t, side="right") - 1
+        order = self.spell_user * FAR + self.spell_start
+        spell = np.searchsorted(order, user * FAR + t, side="right") - 1
         inside = (spell >= 0) & (self.spell_user[spell] == user) & (self.spell_end[spell] > t)
         return np.where(inside, self.spell_end[spell], -np.inf)
 

@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from faultprint.simulate.exchanges import F64, Bool, Exchanges
 from faultprint.simulate.kinds import REGISTER, K, mask_of
+from faultprint.simulate.population import FAR
 from faultprint.simulate.rates import WARM_UP
 from faultprint.simulate.world import World
 
 PIECE = 12
 """Refreshes that are planned at a time; a failure among them undoes those after it."""
 
-_FAR = 1e7
 _WANTED = mask_of(K.REG_INITIAL, K.REG_REFRESH)
 
 
@@ -32,7 +32,7 @@ class Registrar:
 
     def expect(self, anew: Exchanges) -> None:
         """Learn of registrations that will be made out of turn."""
-        self.resets = np.sort(np.concatenate([self.resets, anew.user * _FAR + anew.t]))
+        self.resets = np.sort(np.concatenate([self.resets, anew.user * FAR + anew.t]))
 
     def refreshes(
         self,
@@ -45,9 +45,9 @@ class Registrar:
     ) -> Exchanges:
         """The next PIECE refreshes of n registrations that stand at `now`; the first comes at `first`, none after `until`."""
         n = len(user)
-        nearest = np.searchsorted(self.resets, user * _FAR + now, side="right")
-        reset = np.concatenate([self.resets, [np.inf]])[nearest] - user * _FAR
-        stop = np.minimum(until, np.where(reset < _FAR / 2, reset, np.inf))
+        nearest = np.searchsorted(self.resets, user * FAR + now, side="right")
+        reset = np.concatenate([self.resets, [np.inf]])[nearest] - user * FAR
+        stop = np.minimum(until, np.where(reset < FAR / 2, reset, np.inf))
         jitter = self.world.network.habits.refresh_jitter
         gaps = self.world.population.refresh[user][:, None] * (1 + jitter * rng.standard_normal((n, PIECE)))
         gaps[:, 0] = 0
@@ -136,7 +136,7 @@ class Presence:
     def __init__(self, registrations: Exchanges, world: World) -> None:
         good = registrations.take((registrations.outcome() == 200) & _WANTED[registrations.kind])
         self._world = world
-        self._order = np.sort(good.user * _FAR + good.learned())
+        self._order = np.sort(good.user * FAR + good.learned())
 
     def at(self, user: npt.NDArray[np.integer], t: F64) -> Bool:
         """Whether `user`, whose handset is on, has a registration that has not run out at `t`, (n,).
@@ -144,9 +144,9 @@ class Presence:
         A handset that was on before the first registration that was simulated counts as registered until then.
         """
         population, validity = self._world.population, self._world.network.habits.validity
-        last = np.searchsorted(self._order, user * _FAR + t, side="right") - 1
-        since = user * _FAR + t - np.concatenate([self._order, [-np.inf]])[last]
-        seen = since < _FAR / 2
+        last = np.searchsorted(self._order, user * FAR + t, side="right") - 1
+        since = user * FAR + t - np.concatenate([self._order, [-np.inf]])[last]
+        seen = since < FAR / 2
         alive = np.where(seen, since < validity * population.refresh[user], t < population.refresh[user] - WARM_UP)
         present: Bool = alive & (population.registered_until(user, t) > t)
         return present

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections import Counter
@@ -28,7 +29,7 @@ from faultprint.simulate.rates import draw_curve
 from faultprint.simulate.schedule import draw_episodes, labels
 from faultprint.simulate.traffic import Event, generate
 from faultprint.simulate.world import World
-from faultprint.tables import COVERAGE_KEY, LABELS, NORMAL, RECOVERY
+from faultprint.tables import COVERAGE_KEY, LABELS
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday."""
@@ -67,7 +68,7 @@ def simulate_network(
     load: float = 1.0,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Transactions (in order of start) and labels of one network, in memory. Raises UsageError."""
-    _check(index, days, episodes_per_day, load, start)
+    _check(index, days, seed, episodes_per_day, load, start)
     _, place_seed, plan_seed, way_seed, traffic_seed = _seeds(index, seed)
     world = build_world(network_of(index, seed, load), days, start, np.random.default_rng(place_seed))
     rng = np.random.default_rng(plan_seed)
@@ -120,43 +121,42 @@ def simulate(
 ) -> SimulationReport:
     """Write out/transactions.parquet and out/labels.parquet of networks `first` to `first + networks − 1`.
 
-    Rows are in order of node and start. One network at a time is held in memory (about 0.5 kB a
-    row, so a busy one takes 1 GB a week); both files appear, or neither does.
-    Raises UsageError.
+    Rows are in order of node and start. One network at a time is held in memory (about 0.5 kB a row, so that a busy one
+    takes 1 GB a week); both files appear, or neither does. `progress` gets (networks done, networks). Raises UsageError.
     """
     began = time.monotonic()
     if networks < 1:
         raise UsageError(f"{networks} networks cannot be simulated; ask for at least 1.")
-    _check(first, days, episodes_per_day, load, start)
+    _check(first, days, seed, episodes_per_day, load, start)
+    _make_folder(out)
+    indices = sorted(range(first, first + networks), key=lambda index: network_of(index, seed).node)
+    coverage = [_coverage(network_of(index, seed), days, start) for index in indices]
+    truths, rows = [], 0
+    with tempfile.TemporaryDirectory(prefix=".simulate.", dir=out) as folder:
+        parts = [Path(folder) / f"{index:06d}.parquet" for index in indices]
+        for done, (index, path) in enumerate(zip(indices, parts, strict=True), 1):
+            part, truth = simulate_network(index, days, seed, episodes_per_day=episodes_per_day, start=start, load=load)
+            part.write_parquet(path, compression="lz4", statistics=False)
+            truths.append(truth)
+            rows += part.height
+            if progress:
+                progress(done, networks)
+        with storage.replacing(out / "transactions.parquet") as temporary:
+            pl.scan_parquet(parts, glob=False).sink_parquet(
+                temporary, compression="zstd", maintain_order=True, metadata={COVERAGE_KEY: json.dumps(coverage)}
+            )
+            storage.write(pl.concat(truths), LABELS, out / "labels.parquet")
+    faults = Counter(word for truth in truths for word in truth["condition"].to_list())
+    return SimulationReport(rows, networks, days, {name: faults[name] for name in FAULTS}, time.monotonic() - began)
+
+
+def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out} cannot be made a folder ({error.strerror}); give another one.") from error
-    truths, rows = [], 0
-    indices = sorted(range(first, first + networks), key=lambda i: network_of(i, seed).node)
-    with tempfile.TemporaryDirectory(prefix=".simulate.", dir=out) as folder:
-        parts = []
-        for done, index in enumerate(indices, 1):
-            part, truth = simulate_network(index, days, seed, episodes_per_day=episodes_per_day, start=start, load=load)
-            truths.append(truth)
-            rows += part.height
-            parts.append(Path(folder) / f"{done:06d}.parquet")
-            part.write_parquet(parts[-1], compression="lz4", statistics=False)
-            if progress:
-                progress(done, networks)
-        coverage = [_coverage(network_of(index, seed), days, start) for index in indices]
-        truth = pl.concat(truths)
-        with storage.replacing(out / "transactions.parquet") as temporary:
-            pl.scan_parquet(parts, glob=False).sink_parquet(
-                temporary,
-                compression="zstd",
-                maintain_order=True,
-                metadata={COVERAGE_KEY: json.dumps(coverage)},
-            )
-            storage.write(truth, LABELS, out / "labels.parquet")
-    faults = Counter(word for word in truth["condition"].to_list() if word not in (NORMAL, RECOVERY))
-    episodes = {name: faults[name] for name in FAULTS}
-    return SimulationReport(rows, networks, days, episodes, time.monotonic() - began)
+    if not os.access(out, os.W_OK):
+        raise UsageError(f"{out} cannot be written to; give another folder.")
 
 
 def _seeds(index: int, seed: int) -> list[np.random.SeedSequence]:
@@ -169,9 +169,11 @@ def _coverage(network: Network, days: float, start: datetime) -> list[Any]:
     return [network.node, network.name, begin, begin + round(days * 86_400 * 1e6)]
 
 
-def _check(index: int, days: float, episodes_per_day: float, load: float, start: datetime) -> None:
+def _check(index: int, days: float, seed: int, episodes_per_day: float, load: float, start: datetime) -> None:
     if not 0 < days <= 100:
         raise UsageError(f"{days:g} days cannot be simulated; give more than 0 and at most 100.")
+    if seed < 0:
+        raise UsageError(f"{seed} is no seed; give 0 or more.")
     if index < 0:
         raise UsageError(f"{index} is no number of a network; count from 0.")
     if not 0 <= episodes_per_day <= 100:

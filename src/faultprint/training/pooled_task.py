@@ -37,7 +37,7 @@ AVERAGING: Final = 0.99
 TRIPLET_WEIGHT: Final = 0.2
 _EARLY: Final = 4.0
 _LARGEST_GRADIENT: Final = 5.0
-_NORMAL_ENDS: Final = (29, 34, 39, 44, 49, 54, 59)
+_NORMAL_ENDS: Final = range(29, 60, 5)
 """Windows of a normal hour that stand for all of those that `Model.normal` averages."""
 _REFERENCE_BATCHES: Final = 8
 
@@ -106,17 +106,17 @@ class PooledTask:
         codes = network.encode(torch.from_numpy(minutes))
         mine = codes[: chunks * length].view(chunks, length, *codes.shape[1:])
         normal = codes[chunks * length :].view(slots, window, *codes.shape[1:])
-        everything = torch.empty(0)
-        observed = everything if batch.observed.all() else torch.from_numpy(batch.observed)
-        pooled = [network.pool(mine, observed, end) for end in batch.ends]
-        pooled += [network.pool(normal, everything, end) for end in _NORMAL_ENDS]
-        raw = network.head(torch.cat(pooled))
+        pooled = (
+            network.pool(mine, torch.from_numpy(batch.observed), batch.ends),
+            network.pool(normal, torch.ones(slots, window, dtype=torch.bool), _NORMAL_ENDS),
+        )
+        raw = network.head(torch.cat([part.flatten(0, 1) for part in pooled]))
         split = chunks * len(batch.ends)
-        mean = raw[split:].view(len(_NORMAL_ENDS), slots, -1).mean(dim=0)
-        moved = raw[:split].view(len(batch.ends), chunks, -1) - mean[torch.from_numpy(batch.slot)]
+        mean = raw[split:].view(slots, len(_NORMAL_ENDS), -1).mean(dim=1)
+        moved = raw[:split].view(chunks, len(batch.ends), -1) - mean[torch.from_numpy(batch.slot)][:, None]
         code = torch.from_numpy(batch.code)
         used = code != UNSCORED
-        return moved.transpose(0, 1)[used], code[used]
+        return moved[used], code[used]
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -135,14 +135,13 @@ class PooledTask:
     def compare(self, model: Model) -> tuple[Array, Array]:
         """(torch's, the model's) vectors of some windows of a held-out node; torch pools each window by itself."""
         view = self._views[0]
-        ends = view.ends[:: max(len(view.ends) // 64, 1)]
+        window, minutes = self.material.window, len(view.node.series)
+        ends = range(window - 1, minutes, max((minutes - window) // 64, 1))
         codes = self.network.encode(torch.from_numpy(view.inputs))[None]
         observed = torch.from_numpy(view.node.series.observed)[None]
-        rows = [self.network.pool(codes, observed, int(end)) for end in ends]
-        found = model.embed(view.node.series, view.own, ends=ends, shortest=1)
-        same = np.isin(ends, found.last_minute)
-        expected: Array = self.network.head(torch.cat(rows)).numpy()
-        return expected[same], found.vectors
+        expected: Array = self.network.head(self.network.pool(codes, observed, ends)[0]).numpy()
+        found = model.embed(view.node.series, view.own, ends=np.array(ends), shortest=1)
+        return expected[np.isin(ends, found.last_minute)], found.vectors
 
     def _view(self, node: Node, people: Profile) -> _View:
         hour = int(node.hours[0])

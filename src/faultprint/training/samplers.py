@@ -89,14 +89,14 @@ class Triplets:
 class Chunks:
     """A batch for the default network: stretches of minutes, each of which several windows end in.
 
-    `inputs` (C, L, I); `observed` (C, L); windows end at the minutes `ends` (E,) of every chunk and bear `code` (C, E)
+    `inputs` (C, L, I); `observed` (C, L); windows end at the minutes `ends` (E of them) of every chunk and bear `code` (C, E)
     (-1: not used) with `exposed` (C, E) faulty minutes; `slot` (C,) says whose normal a chunk is compared with: `hours`
     (A, W, I) are stretches of normal traffic, one a slot, and all of their minutes are observed.
     """
 
     inputs: Array
     observed: npt.NDArray[np.bool_]
-    ends: tuple[int, ...]
+    ends: range
     code: npt.NDArray[np.int64]
     exposed: npt.NDArray[np.int64]
     slot: npt.NDArray[np.int64]
@@ -116,7 +116,7 @@ class ChunkSampler:
     """P chunks of each of the K conditions, over up to `active` nodes at once.
 
     A node in use is normalised by a profile of a random hour of its normal traffic (sometimes longer), as it will be at
-    work; `refresh` nodes a batch draw a new one, or give their place to another node.
+    work; every `refresh_every` batches one draws a new profile, or gives its place to another node.
     """
 
     def __init__(
@@ -128,18 +128,19 @@ class ChunkSampler:
         per_fault: int = 4,
         of_normal: int = 20,
         length: int = 84,
-        windows: int = 6,
+        step: int = 4,
         active: int = 12,
-        refresh: int = 1,
+        refresh_every: int = 2,
     ) -> None:
         self.material, self.people, self.rng = material, people, rng
-        self.per_fault, self.of_normal, self.refresh = per_fault, of_normal, refresh
+        self.per_fault, self.of_normal, self.refresh_every = per_fault, of_normal, refresh_every
         self.length = min(length, min(len(node.series) for node in material.nodes))
         first = material.window - 1
-        self.ends = tuple(int(e) for e in np.unique(np.linspace(first, self.length - 1, windows).astype(np.int64)))
+        self.ends = range(first, self.length, step)
         self.waiting = list(rng.permutation(len(material.nodes)))
         self.slots = [self._slot(self._next()) for _ in range(min(active, len(material.nodes)))]
         self.oldest = 0
+        self.drawn = 0
         self.places = Places(material)
 
     def _next(self) -> int:
@@ -168,7 +169,8 @@ class ChunkSampler:
 
     def draw(self) -> Chunks:
         """The next batch."""
-        for _ in range(self.refresh):
+        self.drawn += 1
+        if self.drawn % self.refresh_every == 0:
             self._renew()
         places = {slot.node: i for i, slot in enumerate(self.slots)}
         targets: list[tuple[int, int]] = []

@@ -11,13 +11,13 @@ the node behaved as ever; no time stamp and no label enters.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from faultprint.windows.levels import Kinds, Levels
-from faultprint.windows.profile import Profile, settle
+from faultprint.windows.profile import Profile, chance, settle
 
 Array = npt.NDArray[np.float32]
 
@@ -41,22 +41,36 @@ def normalise(levels: Levels, kinds: Kinds, own: Profile, people: Profile) -> Ar
     base = settle(own, people)
     spans, minutes, features = levels.level.shape
     result = np.empty((minutes, spans, CHANNELS, features), dtype=np.float32)
-    centre, spread = base.centre, base.spread
-    share = np.clip(centre, 0.01, 0.99)
     gain = np.where(kinds.ratio, _SHARE_GAIN, 1.0).astype(np.float32)
-    rate = np.maximum(base.support, 0)
     for i, span in enumerate(levels.spans):
-        there = levels.support[i] > 0
-        events = np.maximum(levels.support[i], 1)
-        departure = np.where(there, levels.level[i] - centre, 0)
-        per_event = np.where(kinds.ratio, share * (1 - share), np.where(kinds.count, 0, 0.5 * spread**2 * rate))
-        own_part = np.where(
-            kinds.ratio, spread**2, np.where(kinds.count, spread**2 + rate / (1 + rate) ** 2 / span, 0.5 * spread**2)
-        )
-        z = departure / np.sqrt(per_event.astype(np.float32) / events + own_part.astype(np.float32))
-        result[:, i, 0] = np.copysign(np.log1p(np.abs(z)), z)
-        result[:, i, 1] = np.clip(departure * gain, -_FURTHEST, _FURTHEST)
+        per_event, fixed = _variance(base, kinds, span)
+        departure = levels.level[i] - base.centre
+        departure *= levels.support[i] > 0
+        deviation = np.maximum(levels.support[i], 1)
+        np.divide(per_event, deviation, out=deviation)
+        deviation += fixed
+        np.sqrt(deviation, out=deviation)
+        surprise = np.divide(departure, deviation, out=deviation)
+        size = np.abs(surprise)
+        np.copysign(np.log1p(size, out=size), surprise, out=result[:, i, 0])
+        departure *= gain
+        np.clip(departure, -_FURTHEST, _FURTHEST, out=result[:, i, 1])
     return result.reshape(minutes, -1)
+
+
+def _variance(base: Profile, kinds: Kinds, span: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """(F,) float32 each: the part of a level's variance that its number of events divides, and the part that stays.
+
+    Shares: p(1 - p) an event. Counts: the Poisson part shrinks with the span instead. Durations and gauges: half of the
+    spread is taken to come from the single events.
+    """
+    square = base.spread.astype(np.float64) ** 2
+    events = np.maximum(base.support, 1)
+    by_chance = chance(base.centre, events, kinds)
+    mixed = ~kinds.ratio & ~kinds.count
+    per_event = np.where(kinds.ratio, by_chance * events, np.where(mixed, 0.5 * square * events, 0))
+    fixed = np.where(mixed, 0.5 * square, square) + np.where(kinds.count, by_chance / span, 0)
+    return per_event.astype(np.float32), fixed.astype(np.float32)
 
 
 def raw(values: Array) -> Array:

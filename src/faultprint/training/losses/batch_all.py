@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from faultprint.training.losses.distances import squared_pairs
 from faultprint.training.losses.triplet import MARGIN
@@ -26,15 +27,28 @@ class BatchAll(NamedTuple):
 
 def batch_all(vectors: Tensor, labels: Tensor, margin: float = MARGIN) -> BatchAll:
     """Mean over the triplets of `vectors` (B, D) with `labels` (B,) that violate the margin (0 if none does)."""
-    same = labels[:, None] == labels[None]
-    positive = same.clone().fill_diagonal_(False)
-    formed = int((positive.sum(1) * (~same).sum(1)).sum())
-    distance = squared_pairs(vectors, vectors)
-    ordered = distance.masked_fill(same, torch.inf).sort(dim=1).values
-    total = torch.nn.functional.pad(ordered.masked_fill(ordered == torch.inf, 0).cumsum(1), (1, 0))
-    limit = distance + margin
-    nearer = torch.searchsorted(ordered.detach(), limit.detach())
-    excess = nearer * limit - total.gather(1, nearer)
-    active = int((nearer * positive).sum())
-    loss = (excess * positive).sum() / max(active, 1)
-    return BatchAll(loss, formed, active)
+    order = labels.argsort()
+    sizes = labels[order].unique_consecutive(return_counts=True)[1].tolist()
+    distance = squared_pairs(vectors[order], vectors[order])
+    total, formed, active, start = distance.new_zeros(()), 0, 0, 0
+    for size in sizes:
+        own = slice(start, start + size)
+        rows = distance[own]
+        excess, nearer = _excess(rows[:, own], torch.cat([rows[:, :start], rows[:, start + size :]], dim=1), margin)
+        total = total + excess
+        active += nearer
+        formed += size * (size - 1) * (len(labels) - size)
+        start += size
+    return BatchAll(total / max(active, 1), formed, active)
+
+
+def _excess(positives: Tensor, negatives: Tensor, margin: float) -> tuple[Tensor, int]:
+    """Sum and number of violations of one label's anchors, given their distances (n, n) and (n, B - n).
+
+    An anchor is no positive of its own.
+    """
+    ordered = negatives.sort(dim=1).values
+    running = pad(ordered.cumsum(1), (1, 0))
+    limit = positives + margin
+    nearer = torch.searchsorted(ordered.detach(), limit.detach()).fill_diagonal_(0)
+    return (nearer * limit - running.gather(1, nearer)).sum(), int(nearer.sum())

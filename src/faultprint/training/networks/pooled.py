@@ -7,11 +7,12 @@ BatchNorm: batch statistics over one network's windows would act as a hidden nor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d, max_pool1d, pad
 
 WIDE: Final = 96
 CODE: Final = 48
@@ -61,23 +62,28 @@ class PooledNetwork(nn.Module):
         vectors: Tensor = self.head_second(hidden)
         return vectors
 
-    def pool(self, codes: Tensor, observed: Tensor, end: int, length: int | None = None) -> Tensor:
-        """Pool chunks' codes (C, L, S, H) over the `length` (default: W) minutes up to `end` of each: (C, 3 · S · H).
+    def pool(self, codes: Tensor, observed: Tensor, ends: range) -> Tensor:
+        """Pool chunks' codes (C, L, S, H) over the window up to each of the minutes `ends`: (C, E, 3 · S · H).
 
-        `observed` is (C, L) bool, or empty where every minute is. The same as `embedding.pooling.pool`.
+        `observed` is (C, L) bool; `ends` ascend, and a window before a chunk's start holds what history there is. The same
+        as `embedding.pooling.pool`.
         """
-        length = self.window if length is None else length
+        here = observed[:, None].to(codes.dtype)
         peaks, means = [], []
         for i, span in enumerate(self.spans):
-            start = max(end + 1 - max(length - span + 1, 1), 0)
-            part = codes[:, start : end + 1, i]
-            if observed.numel():
-                here = observed[:, start : end + 1, None]
-                count = here.sum(1)
-                peaks.append(torch.where(count > 0, part.masked_fill(~here, -torch.inf).amax(1), 0))
-                means.append(part.masked_fill(~here, 0).sum(1) / count.clamp(min=1))
-            else:
-                peaks.append(part.amax(1))
-                means.append(part.mean(1))
-        last = codes[:, end].flatten(1)
-        return torch.cat([*peaks, *means, last], dim=1)
+            reach = self.window - span + 1
+            part = codes[:, :, i].transpose(1, 2)
+            count = _over(here, reach, ends, 0.0, avg_pool1d) * reach
+            peak = _over(part.masked_fill(here == 0, -torch.inf), reach, ends, -torch.inf, max_pool1d)
+            total = _over(part.masked_fill(here == 0, 0), reach, ends, 0.0, avg_pool1d) * reach
+            peaks.append(torch.where(count > 0.5, peak, 0))
+            means.append(total / count.clamp(min=1))
+        last = codes[:, ends.start : ends[-1] + 1 : ends.step].flatten(2)
+        return torch.cat([torch.cat(peaks + means, dim=1).transpose(1, 2), last], dim=2)
+
+
+def _over(x: Tensor, reach: int, ends: range, outside: float, pool: Callable[..., Tensor]) -> Tensor:
+    """(C, H, E) `pool` over the `reach` minutes up to each end of x (C, H, L); minutes before the first are `outside`."""
+    first = ends.start - reach + 1
+    inside = x[:, :, max(first, 0) : ends[-1] + 1]
+    return pool(pad(inside, (max(-first, 0), 0), value=outside), reach, ends.step)

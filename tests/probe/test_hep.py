@@ -1,0 +1,107 @@
+"""HEP version 3: what is encoded is decoded again, and no bytes break the decoder."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultprint.probe.hep import HepError, HepPacket, decode, encode
+
+ports = st.integers(0, 65535)
+packets = st.sampled_from([4, 16]).flatmap(
+    lambda size: st.builds(
+        HepPacket,
+        timestamp=st.integers(0, 2**32 * 1_000_000 - 1),
+        source=st.binary(min_size=size, max_size=size),
+        destination=st.binary(min_size=size, max_size=size),
+        source_port=ports,
+        destination_port=ports,
+        protocol=st.integers(0, 255),
+        payload=st.binary(max_size=200),
+        ip_protocol=st.integers(0, 255),
+        agent=st.integers(0, 2**32 - 1),
+        correlation=st.binary(max_size=20),
+        node=st.binary(max_size=20),
+    )
+)
+ONE = HepPacket(1_700_000_000_000_123, b"\x0a\0\0\x01", b"\x0a\0\0\x02", 5060, 5062, 1, b"OPTIONS sip:a SIP/2.0\r\n\r\n")
+
+
+def _chunk(kind: int, body: bytes, vendor: int = 0) -> bytes:
+    return struct.pack("!HHH", vendor, kind, 6 + len(body)) + body
+
+
+def _with(wire: bytes, more: bytes) -> bytes:
+    return wire[:4] + (len(wire) + len(more)).to_bytes(2, "big") + wire[6:] + more
+
+
+@given(packets)
+def test_a_packet_survives_the_wire(packet: HepPacket) -> None:
+    assert decode(encode(packet)) == packet
+
+
+@given(st.binary(max_size=100).map(lambda data: b"HEP3" + (len(data) + 6).to_bytes(2, "big") + data))
+def test_no_bytes_raise_anything_else(data: bytes) -> None:
+    try:
+        decode(data)
+    except HepError:
+        pass
+
+
+@given(st.data())
+def test_a_damaged_packet_is_decoded_or_refused(data: st.DataObject) -> None:
+    wire = bytearray(encode(ONE))
+    wire[data.draw(st.integers(0, len(wire) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        decode(bytes(wire))
+    except HepError:
+        pass
+
+
+def test_other_vendors_and_types_are_passed_over() -> None:
+    wire = _with(encode(ONE), _chunk(1, b"other", vendor=2) + _chunk(200, b"new"))
+    assert decode(wire) == ONE
+
+
+def test_a_compressed_payload_is_read_and_a_bomb_refused() -> None:
+    body = encode(ONE)[: -len(ONE.payload) - 6]
+    packed = _with(body, _chunk(16, zlib.compress(ONE.payload)))
+    assert decode(packed) == ONE
+    with pytest.raises(HepError, match="longer than 65507"):
+        decode(_with(body, _chunk(16, zlib.compress(bytes(10_000_000)))))
+    with pytest.raises(HepError, match="cannot be read"):
+        decode(_with(body, _chunk(16, b"no zlib")))
+
+
+@pytest.mark.parametrize(
+    ("wire", "says"),
+    [
+        (b"HEP2" + bytes(20), "begins with HEP3"),
+        (encode(ONE) + b"x", "but the packet has"),
+        (b"HEP3\0\x06", r"chunk 1 \(IP family\) is missing"),
+        (_with(encode(ONE), b"\0\0"), "cut short"),
+        (_with(encode(ONE), struct.pack("!HHH", 0, 3, 90)), "chunk 3 claims 90 bytes of 6"),
+        (_with(encode(ONE), _chunk(9, b"123")), "chunk 9 holds 3 bytes, not 4"),
+        (_with(encode(ONE), _chunk(10, struct.pack("!I", 1_000_000))), "a second or more"),
+        (_with(encode(ONE), _chunk(1, b"\x05")), "IP family 5"),
+        (_with(encode(ONE), _chunk(3, b"123")), "4 bytes each"),
+    ],
+)
+def test_what_is_wrong_is_named(wire: bytes, says: str) -> None:
+    with pytest.raises(HepError, match=says):
+        decode(wire)
+
+
+@given(packets.filter(lambda packet: packet.payload))
+def test_the_frame_is_an_ip_packet_with_the_payload(packet: HepPacket) -> None:
+    timestamp, link, data = packet.frame()
+    assert (timestamp, link) == (packet.timestamp, 101)
+    assert data[0] >> 4 == (4 if len(packet.source) == 4 else 6)
+    assert data.endswith(packet.source + packet.destination + data[-len(packet.payload) - 8 :])
+    assert struct.unpack_from("!HHH", data, len(data) - len(packet.payload) - 8) == (
+        packet.source_port, packet.destination_port, 8 + len(packet.payload)
+    )  # fmt: skip
