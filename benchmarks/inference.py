@@ -28,9 +28,7 @@ def run() -> list[dict[str, Any]]:
     """The row inference.windows_per_s."""
     torch.manual_seed(1)
     material = simulated()
-    ours, theirs = (
-        _model(task(material, material, np.random.default_rng(1))) for task in (PooledTask, PostsTask)
-    )
+    ours, theirs = (_model(task(material, material, np.random.default_rng(1))) for task in (PooledTask, PostsTask))
     rates: dict[str, list[float]] = {"default": [], "posts": []}
     every = np.arange(len(material.nodes[0].series))
     for turn in range(RUNS + 1):

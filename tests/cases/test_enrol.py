@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from faultprint.cases.enrol import (
+    AFTER,
     EXPOSURE,
     Lesson,
     enrol,
@@ -37,18 +38,27 @@ def teach(model: Model, table: pl.DataFrame, lesson: Lesson = LESSON, **more: ob
 @pytest.mark.parametrize(
     ("start", "end", "last_minutes"),
     [
-        (100, 130, range(109, 130)),  # from the tenth minute of the fault to its last
-        (100, 105, range(104, 105)),  # a short one: only the window that holds all of it
-        (100, 110, range(109, 110)),
-        (100.5, 130.5, range(110, 130)),  # whole minutes only
+        (100, 130, range(109, 160)),  # from the tenth minute of the fault to half an hour after its last
+        (100, 105, range(104, 135)),  # a short one: windows that hold all of it
+        (100.5, 130.5, range(110, 160)),  # whole minutes only
+        (10, 95, range(19, 125)),
         (100.2, 100.9, range(0)),  # not one whole minute
     ],
 )
 def test_windows_that_show_a_stretch(model: Model, start: float, end: float, last_minutes: range) -> None:
     series = grids(minutes("alpha-1", 200), model)[0]
     begin, finish = (minute(0) + timedelta(minutes=at) for at in (start, end))
-    found = showing(series, np.arange(200), (begin, finish))
+    found = showing(series, np.arange(200), (begin, finish), 60)
     assert np.flatnonzero(found).tolist() == [*last_minutes]
+
+
+def test_windows_end_before_the_next_fault_and_while_they_hold_enough(model: Model) -> None:
+    series = grids(minutes("alpha-1", 200), model)[0]
+    stretch = (minute(100), minute(130))
+    before = showing(series, np.arange(200), stretch, 60, until=minute(140))
+    assert np.flatnonzero(before).tolist() == [*range(109, 140)]
+    short = showing(series, np.arange(200), stretch, 20)
+    assert np.flatnonzero(short).tolist() == [*range(109, 140)]  # the last holds minutes 120 to 129
 
 
 def test_a_reference_is_the_mean_of_its_windows_minus_normal(model: Model) -> None:
@@ -56,9 +66,9 @@ def test_a_reference_is_the_mean_of_its_windows_minus_normal(model: Model) -> No
     found = teach(model, table)
     series = grids(table, model)[0]
     placed = place(series, model, first_minutes(series, 60))
-    rows = np.isin(placed.last_minute, np.arange(100 + EXPOSURE - 1, 130))
+    rows = np.isin(placed.last_minute, np.arange(100 + EXPOSURE - 1, 130 + AFTER))
     assert found.vector == pytest.approx(placed.vectors[rows].mean(axis=0), abs=1e-5)
-    assert (found.windows, found.model, found.node, found.network) == (21, model.id, "alpha-1", "alpha")
+    assert (found.windows, found.model, found.node, found.network) == (51, model.id, "alpha-1", "alpha")
     assert (found.start, found.end, found.created) == (*LESSON.stretch, NOW)
     assert found.comment == "seen by the night shift"
 
@@ -79,9 +89,9 @@ def test_the_normal_mean_lies_at_the_origin(model: Model) -> None:
 
 def test_gaps_are_no_minutes(model: Model) -> None:
     table = minutes("alpha-1", 200, [FAULT], gaps=range(115, 120))
-    assert teach(model, table).windows == 16
-    with pytest.raises(UsageError, match="No window of node 'alpha-1'"):
-        teach(model, minutes("alpha-1", 200, [FAULT], gaps=range(105, 125)), normal=(minute(0), minute(60)))
+    assert teach(model, table).windows == 46
+    with pytest.raises(UsageError, match="No observed window of node 'alpha-1'"):
+        teach(model, minutes("alpha-1", 200, [FAULT], gaps=range(105, 190)), normal=(minute(0), minute(60)))
 
 
 def test_the_node_must_be_known(model: Model) -> None:
@@ -116,7 +126,7 @@ def test_labelled_episodes_are_taught_with_the_hour_before_them(model: Model) ->
     hours = [np.flatnonzero(example.normal) for example in found]
     assert [(hour[0], hour[-1], len(hour)) for hour in hours] == [(40, 99, 60), (160, 219, 60), (160, 219, 60)]
     references = enrol_examples(found, model, created=NOW)
-    assert [reference.windows for reference in references] == [21, 21, 1]
+    assert [reference.windows for reference in references] == [51, 33, 31]
     assert references[0].comment == "severity 0.50"
 
 

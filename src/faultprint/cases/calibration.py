@@ -24,7 +24,7 @@ from faultprint.embedding.model import Model
 from faultprint.errors import LabelError, LibraryError
 from faultprint.windows.labelling import faults, minute_conditions, window_conditions
 
-ALARMS_PER_DAY: Final = 0.5
+ALARMS_PER_DAY: Final = 1.0
 """False alarms a node and day that a rule may raise where it is calibrated."""
 _DAY_US: Final = 86_400_000_000
 _CANDIDATES: Final = 60
@@ -67,7 +67,9 @@ def calibrate(
     """
     leads = np.concatenate([_lead(track.matches)[track.quiet] for track in tracks]) if tracks else np.zeros(0)
     leads = leads[np.isfinite(leads) & (leads > least)]
-    candidates = np.unique(np.quantile(leads, np.linspace(0, 1, _CANDIDATES))) if len(leads) else np.zeros(0)
+    # Alarms come from the few windows in the tail, so that is where candidates must lie close together.
+    levels = np.append(1 - np.geomspace(1, 1 / max(len(leads), 1), _CANDIDATES), 1)
+    candidates = np.unique(np.quantile(leads, levels)) if len(leads) else np.zeros(0)
     rules = [
         Rule(bias=float(bias), unknown_beyond=unknown_beyond, persistence=persistence)
         for bias in (*([least] if least > -np.inf else []), *candidates)

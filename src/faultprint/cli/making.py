@@ -123,16 +123,24 @@ def features(transactions: Path, interval: int, out: Path, as_json: bool) -> Non
 @click.option("--labels", type=INPUT, required=True, help="What is known to have been true (Parquet).")
 @click.option(
     "--preset",
-    type=click.Choice(["default", "posts", "posts-3d", "posts-lossless"]),
+    type=click.Choice(["default", "posts", "posts-3d"]),
     default="default",
     show_default=True,
 )
 @seed_option
+@click.option("--epochs", type=click.IntRange(min=1), help="Train this long.  [default: the preset's own]")
 @click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop training after this long.")
 @click.option("--out", type=OUTPUT, required=True, help="The artefact (*.faultprint).")
 @json_option
 def train(
-    minutes: Path, labels: Path, preset: str, seed: int, max_seconds: float | None, out: Path, as_json: bool
+    minutes: Path,
+    labels: Path,
+    preset: str,
+    seed: int,
+    epochs: int | None,
+    max_seconds: float | None,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Train an encoder on labelled MINUTES of several networks; what is left is one file that runs without torch."""
     from faultprint import storage
@@ -140,14 +148,18 @@ def train(
     from faultprint.tables import LABELS
     from faultprint.training.train import train as run
 
+    table = read_minutes(minutes)
     with progress_bar("windows") as progress:
         result = run(
-            read_minutes(minutes).frame,
+            table.frame,
             storage.read(labels, LABELS),
             out,
             preset=preset,
             seed=seed,
             max_seconds=max_seconds,
+            epochs=epochs,
             progress=progress,
+            catalogue=table.catalogue,
+            interval_us=table.interval_us,
         )
     report(result.as_dict(), as_json)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from faultprint import storage
-from faultprint.cases.enrol import Lesson, enrol
+from faultprint.cases.enrol import AFTER, Lesson, enrol
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
 from faultprint.cases.reference import Reference
@@ -94,7 +94,7 @@ def recognise(
     reference = enrol(minutes, lesson, model, created=now, node=TEACHER, normal=normal)
     library.add([reference])
     verdicts = identify(minutes, model, library, persistence=persistence, profile_minutes=IDLE)
-    scored = with_truth(verdicts, minutes, begin + HOUR, model)
+    scored = with_truth(verdicts, minutes, begin + HOUR + AFTER * timedelta(minutes=1), model)
     shares, counts = {}, {}
     for node in NODES:
         asked = scored.filter((pl.col("node") == node) & (pl.col("truth") == CONDITION))

@@ -76,7 +76,10 @@ class Neighbour:
         """`scale` (S,): spread of each summary feature; `taught`: node, stretch and condition of every example."""
         self._kinds, self._people, self._window = material.kinds, people, material.window
         self._scale = np.maximum(scale, np.float32(1e-3))
-        examples = [self._vectors(place)[showing(place.series, place.ends, at)].mean(axis=0) for place, at, _ in taught]
+        examples = [
+            self._vectors(place)[showing(place.series, place.ends, at, self._window)].mean(axis=0)
+            for place, at, _ in taught
+        ]
         self._matcher = Matcher(np.stack(examples).astype(np.float32), [condition for *_, condition in taught])
 
     def match(self, place: Ground) -> Matches:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 MAX_DATAGRAMS: Final = 256
-MAX_HELD: Final = 2 << 20
+MAX_HELD: Final = 1 << 20
 """Bytes of unfinished datagrams held in all."""
 LIFETIME_US: Final = 30_000_000
 """RFC 791 suggests 15 s, RFC 8200 says 60 s, Linux waits 30 s."""

@@ -7,24 +7,25 @@ from typing import Final
 
 
 class Header:
-    """One header: `line` is how a line with it usually begins, `name` its key in the index."""
+    """One header: `line` and `short` are how a line with it usually begins, `name` its key in the index."""
 
-    __slots__ = ("line", "name", "size")
+    __slots__ = ("line", "name", "short", "size")
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, compact: bytes = b"") -> None:
         self.name = name.lower()
+        self.short = b"\n" + compact + b":"
         self.line = b"\n" + name + b":"
         self.size = len(self.line)
 
 
-VIA: Final = Header(b"Via")
-FROM: Final = Header(b"From")
-TO: Final = Header(b"To")
-CALL_ID: Final = Header(b"Call-ID")
+VIA: Final = Header(b"Via", b"v")
+FROM: Final = Header(b"From", b"f")
+TO: Final = Header(b"To", b"t")
+CALL_ID: Final = Header(b"Call-ID", b"i")
 CSEQ: Final = Header(b"CSeq")
-CONTACT: Final = Header(b"Contact")
+CONTACT: Final = Header(b"Contact", b"m")
 EXPIRES: Final = Header(b"Expires")
-CONTENT_LENGTH: Final = Header(b"Content-Length")
+CONTENT_LENGTH: Final = Header(b"Content-Length", b"l")
 
 _NAMES: Final = {
     b"v": b"via",

@@ -13,7 +13,7 @@ from faultprint.probe.header import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA
 
 START: Final = re.compile(
     rb"(?:SIP/2\.0 ([1-6]\d\d)(?=[ \r\n])[^\n]*\n?"
-    rb"|([A-Za-z0-9.!%*_+`'~-]{1,32}) [A-Za-z][A-Za-z0-9+.-]*:[^ \r\n]* SIP/2\.0\r?\n)"
+    rb"|([A-Za-z0-9.!%*_+`'~-]{1,64}) [A-Za-z][A-Za-z0-9+.-]*:[^ \r\n]* SIP/2\.0\r?\n)"
     rb"(?:Via: SIP/2\.0/[A-Z-]+ ([^;, \t\r\n]+)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]+))?"
 )
 """A status line (status code in group 1) or a request line (method in group 2); sent-by and branch of the Via that often
@@ -31,11 +31,12 @@ _VIA: Final = re.compile(
     rb"((?:[ \t\r\n]*;(?:[^;,\"]|\"(?:[^\"\\]|\\.)*\")*)*)",
     re.IGNORECASE,
 )
+_QUOTED: Final = re.compile(rb"\"(?:[^\"\\]|\\.)*\"")
 _BRANCH: Final = re.compile(rb";[ \t\r\n]*branch[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE)
 _TAG: Final = re.compile(rb";[ \t\r\n]*tag[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE)
 _ODD_VIA: Final = re.compile(rb"\nv(?:ia)?[ \t]*:", re.IGNORECASE)
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
-_BLANKS: Final = b" \t"
+_BLANKS: Final = frozenset({b" ", b"\t"})
 """A line that begins with one goes on with the header before (folding)."""
 _MAGIC_COOKIE: Final = b"z9hG4bK"
 _MAX_SEQUENCE: Final = 64
@@ -137,7 +138,7 @@ class Message:
             at = text.find(header.line, 0, head)
             if at >= 0:
                 stop = text.find(b"\r\n", at, head)
-                if stop >= 0 and text[stop + 2] not in _BLANKS:
+                if stop >= 0 and text[stop + 2 : stop + 3] not in _BLANKS:
                     return text[at + header.size : stop].strip()
             self._index = index_headers(text, head)
         values = self._index.get(header.name)
@@ -146,23 +147,18 @@ class Message:
     def all(self, header: Header) -> list[bytes]:
         """The values of every such header, in order."""
         if self._index is None:
-            at = self.text.find(header.line, 0, self.head)
-            if at >= 0 and self.text.find(header.line, at + 1, self.head) < 0:
+            text, head = self.text, self.head
+            at = text.find(header.line, 0, head)
+            if at >= 0 and text.find(header.line, at + 1, head) < 0 and text.find(header.short, 0, head) < 0:
                 value = self.get(header)
                 return [] if value is None else [value]
-            self._index = index_headers(self.text, self.head)
+            self._index = index_headers(text, head)
         return self._index.get(header.name, [])
 
     @property
     def forwarded(self) -> bool:
         """Whether more than one hop has signed it: a second Via value."""
-        text, head = self.text, self.head
-        at = text.find(VIA.line, 0, head)
-        if at >= 0 and text.find(VIA.line, at + 1, head) >= 0:
-            return True
-        if at >= 0 and b"," not in text[at : text.find(b"\n", at + 1)]:
-            return False
-        return sum(value.count(b",") + 1 for value in self.all(VIA)) > 1
+        return sum(_QUOTED.sub(b"", value).count(b",") + 1 for value in self.all(VIA)) > 1
 
     def identify(self) -> bool:
         """Find what names the transaction; False, with `defect` set, if the message belongs to none.
@@ -194,7 +190,7 @@ class Message:
         found = _VIA.match(self.get(VIA) or b"")
         if found is None:
             return self._broken(BAD_VIA)
-        branch = _BRANCH.search(found[2])
+        branch = _BRANCH.search(_QUOTED.sub(b"", found[2]))
         if branch and branch[1].startswith(_MAGIC_COOKIE) and branch[1] != _MAGIC_COOKIE:
             self.via = (found[1], branch[1])
         else:

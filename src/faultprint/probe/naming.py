@@ -14,7 +14,7 @@ from faultprint.probe.registrations import Registrations
 from faultprint.probe.transaction import Side
 from faultprint.tables import Direction, Interface, Method
 
-MAX_CALLS: Final = 32_768
+MAX_CALLS: Final = 20_480
 _MAX_RECENT: Final = 4096
 
 _REGISTER: Final = b"REGISTER"
@@ -57,6 +57,7 @@ class Naming:
         self._hasher = hasher
         self._peers = peers
         self._registrations = Registrations()
+        self._sides: dict[Side, tuple[Side, ...]] = {}
         self._came_in: BoundedTable[int, str] = BoundedTable(_MAX_RECENT)
         self._answered: BoundedTable[int, int] = BoundedTable(MAX_CALLS)
 
@@ -67,7 +68,11 @@ class Naming:
         in_dialog = tag_of(message.receiver) is not None
         user = self._hasher.user(message.receiver if message.method == _REGISTER else message.sender)
         if len(watches) == 1:
-            return user, (self._side(timestamp, message, watches[0], dialog, in_dialog, user),)
+            side = self._side(timestamp, message, watches[0], dialog, in_dialog, user)
+            if side[-1] is not None:
+                return user, (side,)
+            # There are few kinds: the transactions share them.
+            return user, self._sides.get(side) or self._sides.setdefault(side, (side,))
         return user, tuple([self._side(timestamp, message, watch, dialog, in_dialog, user) for watch in watches])
 
     def _side(

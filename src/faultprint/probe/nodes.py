@@ -20,7 +20,7 @@ _BRACKETED: Final = re.compile(r"\[([^\]]+)\](?::(\d+))?\Z")
 _WITH_PORT: Final = re.compile(r"([0-9.]+):(\d+)\Z")
 IN: Final = Direction.IN.value
 OUT: Final = Direction.OUT.value
-_MAX_LEGS: Final = 16_384
+_MAX_LEGS: Final = 12_288
 
 
 @dataclass(frozen=True, slots=True)

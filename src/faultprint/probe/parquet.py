@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, NamedTuple, cast
 from faultprint.probe import thrift
 from faultprint.tables import Column, Kind
 
-PAGE_ROWS: Final = 4096
+PAGE_ROWS: Final = 2048
 GROUP_ROWS: Final = 32 * PAGE_ROWS
 _MAGIC: Final = b"PAR1"
 _LEVEL: Final = 1

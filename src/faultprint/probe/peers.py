@@ -25,8 +25,11 @@ from faultprint.tables import Interface
 _GM: Final = Interface.GM.value
 _MW: Final = Interface.MW.value
 _UNKNOWN: Final = Interface.UNKNOWN.value
+_NOTHING: Final = (_UNKNOWN, False)
+_EVIDENCE: Final = {pair: pair for word in (_GM, _MW, _UNKNOWN) for pair in ((word, False), (word, True))}
+"""One object for each, however many peers share it."""
 MANY_USERS: Final = 8
-_MAX_PEERS: Final = 32_768
+_MAX_PEERS: Final = 16_384
 _MAX_CROWDS: Final = 1024
 _OPENING: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"MESSAGE", b"PUBLISH"})
 """Requests that user equipment starts with; a NOTIFY or OPTIONS of the core is a first hop's, too."""
@@ -38,8 +41,7 @@ class Peers:
     def __init__(self, nodes: Nodes, given: Mapping[bytes, Interface] | None = None) -> None:
         self._nodes = nodes
         self._given = {peer: interface.value for peer, interface in (given or {}).items()}
-        self._known: BoundedTable[bytes, str] = BoundedTable(_MAX_PEERS)
-        self._registering: BoundedTable[bytes, bool] = BoundedTable(_MAX_PEERS)
+        self._known: BoundedTable[bytes, tuple[str, bool]] = BoundedTable(_MAX_PEERS)
         self._crowds: BoundedTable[bytes, set[int]] = BoundedTable(_MAX_CROWDS)
 
     def interface(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> str:
@@ -48,34 +50,34 @@ class Peers:
             return watch.interface
         peer = watch.peer
         settled = self._given.get(peer) or self._given.get(peer[:-2])
-        known = settled or self._known.get(peer)
         if settled is None:
-            learned = self._learn(watch, message, in_dialog, user)
-            if learned is not None and learned != known and known != _MW:
-                self._known.put(peer, learned)
-                known = learned
-        if settled or known == _MW or (known == _GM and peer in self._registering):
-            watch.interface = known
-        return known or _UNKNOWN
+            known, sure = self._known.get(peer, _NOTHING)
+            if not sure:
+                known, sure = self._learn(watch, message, in_dialog, user) or (known, sure)
+                self._known.put(peer, _EVIDENCE[known, sure])
+            if not sure:
+                return known
+            settled = known
+        watch.interface = settled
+        return settled
 
-    def _learn(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> str | None:
+    def _learn(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> tuple[str, bool] | None:
+        """What this request says of the peer, and whether that settles it."""
         if watch.direction == OUT:
-            return _MW if message.method == b"REGISTER" or self._is_node(watch.peer) else None
+            return (_MW, True) if message.method == b"REGISTER" or self._is_node(watch.peer) else None
         if self._is_node(watch.peer) or message.forwarded:
-            return _MW
+            return _MW, True
         if message.method == b"REGISTER":
-            self._crowds.pop(watch.peer, None)
-            self._registering.put(watch.peer, True)
-            return _GM
+            return _GM, True
         if in_dialog or message.method not in _OPENING:
             return None
-        return _MW if self._crowded(watch.peer, user) else _GM
+        return (_MW, True) if self._crowded(watch.peer, user) else (_GM, False)
 
     def _is_node(self, peer: bytes) -> bool:
         return self._nodes.holds(peer)
 
     def _crowded(self, peer: bytes, user: int | None) -> bool:
-        if user is None or peer in self._registering:
+        if user is None:
             return False
         crowd = self._crowds.get(peer)
         if crowd is None:

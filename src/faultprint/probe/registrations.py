@@ -13,7 +13,7 @@ from faultprint.tables import Method
 _INITIAL: Final = Method.REGISTER_INITIAL.value
 _REFRESH: Final = Method.REGISTER_REFRESH.value
 _DEREGISTRATION: Final = Method.REGISTER_DEREGISTRATION.value
-MAX_BINDINGS: Final = 65_536
+MAX_BINDINGS: Final = 40_960
 DEFAULT_S: Final = 3600
 """What the RFC suggests where neither side names an expiry."""
 _LONGEST_S: Final = 2**32 - 1

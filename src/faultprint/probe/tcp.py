@@ -11,8 +11,8 @@ from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.framing import Framer
 from faultprint.probe.message import Message
 
-MAX_STREAMS: Final = 4096
-MAX_HELD: Final = 4 << 20
+MAX_STREAMS: Final = 2048
+MAX_HELD: Final = 2 << 20
 """Bytes that wait in all streams together."""
 MAX_AHEAD: Final = 1 << 17
 """Bytes that one stream holds beyond a gap before it gives the gap up."""
@@ -34,10 +34,10 @@ _TCP = struct.Struct("!4xIxxxxBB").unpack_from
 
 
 class _Stream:
-    __slots__ = ("ahead", "ahead_size", "framer", "gap_since", "held", "leg", "next")
+    __slots__ = ("ahead", "ahead_size", "first", "framer", "gap_since", "held", "leg", "next")
 
     def __init__(self, following: int, leg: bytes) -> None:
-        self.next = following
+        self.first = self.next = following
         self.leg = leg
         self.framer = Framer()
         self.ahead: dict[int, tuple[int, bytes]] = {}
@@ -69,7 +69,7 @@ class Streams:
         stream = self._streams.get(key)
         if flags & _SYN:
             sequence = (sequence + 1) & _MASK
-            if stream is None or not -_WINDOW < _distance(sequence, stream.next) <= 0:
+            if stream is None or stream.first != sequence:
                 stream = self._open(key, sequence, leg)
         if body < end:
             if stream is None or _distance(sequence, stream.next) < -_WINDOW:

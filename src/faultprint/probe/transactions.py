@@ -15,8 +15,9 @@ from faultprint.probe.nodes import Leg, Nodes
 from faultprint.probe.states import DURATIONS, EVENTS, INVITE, NON_INVITE, QUEUES, Effect, Event, Queue, dense
 from faultprint.probe.transaction import Row, Transaction
 
-MAX_TRANSACTIONS: Final = 20_000
-"""Held at once. When there are more, completed ones leave before their time, then the oldest open ones."""
+MAX_TRANSACTIONS: Final = 14_336
+"""Held at once. When there are more, completed ones leave before their time, then the oldest open ones, which count as
+timed out: so many are open only where nobody answers any more."""
 _MAX_RESPONSES: Final = 16
 
 FOREIGN: Final = "message that no watched node sent or received"
@@ -134,7 +135,7 @@ class Transactions:
 
     def _start(self, timestamp: int, key: int, leg: Leg, message: Message, dialog: int) -> None:
         if len(self._table) >= MAX_TRANSACTIONS:
-            self._make_room()
+            self._make_room(timestamp)
         user, sides = self._naming.sides(timestamp, message, leg.watches, dialog)
         table = _INVITE if message.method == b"INVITE" else _NON_INVITE
         transaction = Transaction(timestamp, table, user, dialog, sides, message.size)
@@ -186,15 +187,16 @@ class Transactions:
         for side in transaction.sides:
             self._emit(transaction.row(side, self._network))
 
-    def _make_room(self) -> None:
+    def _make_room(self, now: int) -> None:
         """Forget a sixteenth: the completed first, as only their late retransmissions are lost."""
         excess = MAX_TRANSACTIONS // 16
         for queue in (_DONE, _WAITING, _RINGING):
             for key, transaction in list(islice(self._queues[queue].items(), excess)):
+                if queue != _DONE:
+                    transaction.completion = now
+                    self.skipped[CROWDED] += 1
                 self._forget(key, transaction)
                 excess -= 1
-                if queue != _DONE:
-                    self.skipped[CROWDED] += 1
 
     # What an effect of the state table does.
 

@@ -26,9 +26,9 @@ class BatchAll(NamedTuple):
 
 
 def batch_all(vectors: Tensor, labels: Tensor, margin: float = MARGIN) -> BatchAll:
-    """Mean over the triplets of `vectors` (B, D) with `labels` (B,) that violate the margin (0 if none does)."""
+    """Mean over the triplets of `vectors` (B, D) with `labels` (B,), 0 or more, that violate the margin (0 if none does)."""
     order = labels.argsort()
-    sizes = labels[order].unique_consecutive(return_counts=True)[1].tolist()
+    sizes = [size for size in labels.bincount().tolist() if size]
     distance = squared_pairs(vectors[order], vectors[order])
     total, formed, active, start = distance.new_zeros(()), 0, 0, 0
     for size in sizes:
