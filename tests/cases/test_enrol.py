@@ -131,7 +131,7 @@ def test_labelled_episodes_are_taught_with_the_hour_before_them(model: Model) ->
 
 
 def test_episodes_that_no_window_shows_are_left_out(model: Model) -> None:
-    early = [(10, 30, "bye-slow")]
+    early = [(0, 12, "bye-slow")]
     assert examples(minutes("alpha-1", 200, early), labels("alpha-1", 200, early), model) == []
 
 

@@ -25,6 +25,16 @@ def test_a_late_request_goes_before_its_response() -> None:
     assert [packet.timestamp for packet in taken] == [999, 1000]
 
 
+def test_a_late_response_goes_before_its_ack() -> None:
+    reorder = Reorder()
+    reorder.put(_message(900, "INVITE sip:x SIP/2.0", A, sequence="1 INVITE"))
+    reorder.put(_message(1000, "ACK sip:x SIP/2.0", A, sequence="1 ACK"))
+    reorder.put(_message(3500, "SIP/2.0 200 OK", B, sequence="1 INVITE"))
+    taken = reorder.take(everything=True)
+    assert [packet.payload[:3] for packet in taken] == [b"INV", b"SIP", b"ACK"]
+    assert [packet.timestamp for packet in taken] == [900, 999, 1000]
+
+
 def test_another_call_or_number_or_leg_keeps_its_time() -> None:
     for other in ({"call": "c2"}, {"sequence": "2 BYE"}, {"source": B}):
         reorder = Reorder()

@@ -24,8 +24,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimulationR
     return out, simulate(out, networks=2, days=0.5, seed=4, first=99)
 
 
-def test_the_same_seed_gives_the_same_bytes(written: tuple[Path, SimulationReport], tmp_path: Path) -> None:
-    simulate(tmp_path, networks=2, days=0.5, seed=4, first=99)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_same_seed_gives_the_same_bytes(
+    written: tuple[Path, SimulationReport], workers: int, tmp_path: Path
+) -> None:
+    simulate(tmp_path, networks=2, days=0.5, seed=4, first=99, workers=workers)
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (written[0] / name).read_bytes()
 

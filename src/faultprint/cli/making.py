@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -47,6 +48,7 @@ def simulate(
             first=first,
             episodes_per_day=episodes_per_day,
             load=load,
+            workers=os.cpu_count() or 1,
             progress=progress,
         )
     report(result.as_dict(), as_json)

@@ -24,11 +24,10 @@ class Duplicates:
         if not 0 <= timestamp - self._since < WINDOW_US or len(self._new) > _MAX_SEEN:
             self._old, self._new, self._since = self._new, {}, timestamp
         key = hash((leg, text))
-        before = self._new.get(key)
-        if before is None:
-            before = self._old.get(key)
-            if before is None or abs(timestamp - before) >= WINDOW_US:
-                self._new[key] = timestamp
-                return False
-            return True
-        return abs(timestamp - before) < WINDOW_US
+        new = self._new
+        if key in new or key in self._old:
+            before = new.get(key) or self._old[key]
+            if abs(timestamp - before) < WINDOW_US:
+                return True
+        new[key] = timestamp
+        return False

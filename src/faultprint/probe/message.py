@@ -38,6 +38,7 @@ _ODD_VIA: Final = re.compile(rb"\nv(?:ia)?[ \t]*:", re.IGNORECASE)
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _BLANKS: Final = frozenset({b" ", b"\t"})
 """A line that begins with one goes on with the header before (folding)."""
+_EMPTY: Final = b"\nContent-Length: 0\r\n\r\n"
 _MAGIC_COOKIE: Final = b"z9hG4bK"
 _MAX_SEQUENCE: Final = 64
 _MAX_CSEQ: Final = 2**31 - 1
@@ -54,6 +55,7 @@ DEFECTS: Final = (BAD_START, NO_END, BAD_VIA, BAD_CSEQ, BAD_CALL_ID, BAD_FROM, B
 """Why a message counts as malformed. All but NO_END and BAD_LENGTH keep it out of every transaction."""
 
 
+_CODES: Final = {str(code).encode(): code for code in range(100, 700)}
 _SEQUENCES: Final[BoundedTable[bytes, tuple[int, bytes]]] = BoundedTable(1024)
 """CSeq values read lately: there are few, and reading one takes longer than looking it up."""
 
@@ -95,13 +97,17 @@ class Message:
         self.text = text
         if start is not None:
             status, self.method, sent_by, branch = start.groups()
-            self.status = int(status) if status else 0
+            self.status = _CODES[status] if status else 0
             self.via = (sent_by, branch) if branch else ()
         else:
             self.method, self.status, self.via = b"", 0, ()
         self.defect: str | None = None
         self.size = len(text)
         self._index: dict[bytes, list[bytes]] | None = None
+        if text.endswith(_EMPTY):
+            # Most messages. Where a body ends like this, too, taking it for more headers changes nothing that is read here.
+            self.head = self.size - 2
+            return
         end = text.find(b"\n\r\n") + 1
         if end:
             self.head = end
@@ -212,14 +218,13 @@ class Message:
     def _read_request(self) -> bool:
         if self.method != self.cseq_method:
             return self._broken(BAD_CSEQ)
-        self.sender = self.get(FROM) or b""
-        if b":" not in self.sender:
-            return self._broken(BAD_FROM)
-        self.receiver = self.get(TO) or b""
-        if b":" not in self.receiver:
-            return self._broken(BAD_TO)
-        self.call_id = self.get(CALL_ID) or b""
-        return bool(self.call_id) or self._broken(BAD_CALL_ID)
+        get = self.get
+        self.sender = get(FROM) or b""
+        self.receiver = get(TO) or b""
+        self.call_id = get(CALL_ID) or b""
+        if self.call_id and b":" in self.sender and b":" in self.receiver:
+            return True
+        return self._broken(BAD_FROM if b":" not in self.sender else BAD_TO if b":" not in self.receiver else BAD_CALL_ID)
 
     def _broken(self, defect: str) -> bool:
         self.defect = defect

@@ -78,7 +78,7 @@ class Naming:
     def _side(
         self, timestamp: int, message: Message, watch: Watch, dialog: int, in_dialog: bool, user: int | None
     ) -> Side:
-        interface = self._peers.interface(watch, message, in_dialog, user)
+        interface = watch.interface or self._peers.interface(watch, message, in_dialog, user)
         if message.method == _REGISTER:
             method = self._registrations.method((user or 0) ^ watch.node.mark, timestamp, message)
         elif message.method == _INVITE:

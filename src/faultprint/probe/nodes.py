@@ -123,14 +123,15 @@ class Nodes:
                         "an address belongs to one node, so add ports to tell them apart."
                     )
                 self._hosts.add(endpoint[: 4 if len(endpoint) in (4, 6) else 16])
-        self._legs: BoundedTable[bytes, Leg] = BoundedTable(_MAX_LEGS)
+        self.legs: BoundedTable[bytes, Leg] = BoundedTable(_MAX_LEGS)
+        """Those made lately, for a quick look before `leg` is asked."""
 
     def leg(self, wire: bytes) -> Leg:
         """The leg of source address, destination address, both ports."""
-        found = self._legs.get(wire)
+        found = self.legs.get(wire)
         if found is None:
             found = self._make(wire)
-            self._legs.put(wire, found)
+            self.legs.put(wire, found)
         return found
 
     def _make(self, wire: bytes) -> Leg:

@@ -45,9 +45,7 @@ class Peers:
         self._crowds: BoundedTable[bytes, set[int]] = BoundedTable(_MAX_CROWDS)
 
     def interface(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> str:
-        """The interface of a request's leg, as seen from `watch`."""
-        if watch.interface is not None:
-            return watch.interface
+        """The interface of a request's leg, as seen from `watch`; kept there once it is settled."""
         peer = watch.peer
         settled = self._given.get(peer) or self._given.get(peer[:-2])
         if settled is None:

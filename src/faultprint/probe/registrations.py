@@ -26,11 +26,12 @@ def expiry_of(message: Message) -> int | None:
     `Contact: *` removes all bindings and counts as 0.
     """
     contacts = message.all(CONTACT)
-    if contacts == [b"*"]:
-        return 0
-    own = _EXPIRES.findall(contacts[0] if len(contacts) == 1 else b"\n".join(contacts))
-    if own:
-        return min(max(map(int, own)), _LONGEST_S)
+    if contacts:
+        if contacts[0] == b"*":
+            return 0
+        own = _EXPIRES.findall(contacts[0] if len(contacts) == 1 else b"\n".join(contacts))
+        if own:
+            return min(int(own[0]) if len(own) == 1 else max(map(int, own)), _LONGEST_S)
     header = message.get(EXPIRES)
     return min(int(header), _LONGEST_S) if header and header.isdigit() and len(header) <= 10 else None
 

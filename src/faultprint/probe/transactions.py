@@ -42,6 +42,7 @@ class Transactions:
 
     def __init__(self, nodes: Nodes, network: str, hasher: Hasher, naming: Naming, emit: Callable[[Row], None]) -> None:
         self._nodes = nodes
+        self._legs = nodes.legs
         self._network = network
         self._hasher = hasher
         self._naming = naming
@@ -76,7 +77,7 @@ class Transactions:
             self.malformed[message.defect] += 1
         if not usable:
             return
-        leg = self._nodes.leg(wire)
+        leg = self._legs.get(wire) or self._nodes.leg(wire)
         if not leg.watches:
             self.skipped[FOREIGN] += 1
             return
@@ -117,12 +118,17 @@ class Transactions:
         """Let the timers run to `now`, the time of the capture."""
         for queue in self._queues:
             expired = []
-            for key, transaction in queue.items():
-                if transaction.deadline > now:
+            for item in queue.items():
+                if item[1].deadline > now:
                     break
-                expired.append(key)
-            for key in expired:
-                self._expire(key, queue[key])
+                expired.append(item)
+            for key, transaction in expired:
+                transaction.state, effect = transaction.table[transaction.state][_TIMER]
+                if effect == _TIME_OUT:
+                    transaction.completion = transaction.deadline
+                    self._move(key, transaction, _DONE, transaction.deadline)
+                else:
+                    self._forget(key, transaction)
 
     def close(self) -> None:
         """The listening ends or is interrupted: give out everything, what has no outcome as open."""
@@ -167,14 +173,6 @@ class Transactions:
         if transaction.ack_key is not None:
             self._unacknowledged.pop(transaction.ack_key, None)
         self._give_out(transaction)
-
-    def _expire(self, key: int, transaction: Transaction) -> None:
-        transaction.state, effect = transaction.table[transaction.state][_TIMER]
-        if effect == _TIME_OUT:
-            transaction.completion = transaction.deadline
-            self._move(key, transaction, _DONE, transaction.deadline)
-        else:
-            self._forget(key, transaction)
 
     def _give_out(self, transaction: Transaction) -> None:
         count = len(transaction.sides)
