@@ -23,11 +23,11 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 MINUTE = 60_000_000
 
 
-def track(leads: list[float]) -> Track:
-    """Normal windows, in each of which a fault is nearer than normal by a lead."""
-    distances = np.array([[5.0, 5.0 - lead] for lead in leads], np.float32)
+def track(ratios: list[float]) -> Track:
+    """Normal windows, in each of which a fault lies so many times as far off as normal."""
+    distances = np.array([[5.0, 5.0 * ratio] for ratio in ratios], np.float32)
     nearest = np.argmin(distances, axis=1)
-    number = len(leads)
+    number = len(ratios)
     return Track(
         Matches(("normal", "a"), distances, nearest, 1 - nearest),
         np.arange(number) * MINUTE,
@@ -42,29 +42,41 @@ def test_false_alarms_are_runs_that_begin_in_quiet_time() -> None:
     assert false_alarms(verdict, verdict > 0, quiet, np.arange(8) * MINUTE, MINUTE) == 3
 
 
-def test_the_smallest_bias_that_keeps_to_the_alarms() -> None:
-    leads = [-1.0] * 1440
-    for at, lead in ((100, 0.5), (300, 1.0), (500, 2.0), (700, 3.0)):
-        leads[at] = lead
-    tracks = [track(leads)]
-    assert [alarms_per_day(tracks, Rule(bias=bias)) for bias in (0, 0.75, 1.5, 2.5, 3.5)] == [4, 3, 2, 1, 0]
-    for most, bias in ((4, 0), (2, 1.0), (1, 2.0), (0, 3.0)):
+def test_the_loosest_threshold_that_keeps_to_the_alarms() -> None:
+    ratios = [1.5] * 1440
+    for at, ratio in ((100, 0.9), (300, 0.7), (500, 0.5), (700, 0.3)):
+        ratios[at] = ratio
+    tracks = [track(ratios)]
+    assert [alarms_per_day(tracks, Rule(closer=c)) for c in (1, 0.8, 0.6, 0.4, 0.2)] == [4, 3, 2, 1, 0]
+    for most, above in ((4, 0.9), (3, 0.7), (2, 0.5), (1, 0.3), (0, 0.25)):
         rule = calibrate(tracks, most=most)
         assert alarms_per_day(tracks, rule) <= most
-        assert rule.bias == pytest.approx(bias, abs=0.2)
+        assert above < rule.closer <= 1
 
 
-def test_persistence_needs_less_bias() -> None:
-    leads = [-1.0] * 1440
-    leads[100] = 4.0
-    assert calibrate([track(leads)], persistence=3, most=0).bias == 0
-    assert calibrate([track(leads)], persistence=1, most=0).bias >= 4.0
+def test_persistence_needs_less() -> None:
+    ratios = [1.5] * 1440
+    ratios[100] = 0.2
+    assert calibrate([track(ratios)], persistence=3, most=0).closer == 1
+    assert 0 < calibrate([track(ratios)], persistence=1, most=0).closer <= 0.2
 
 
-def test_probabilities_may_have_a_negative_bias() -> None:
-    leads = np.random.default_rng(0).uniform(-9, -5, 1440).tolist()
-    rule = calibrate([track(leads)], persistence=3, most=5, least=-np.inf)
-    assert -9 < rule.bias < -5 and alarms_per_day([track(leads)], rule) <= 5
+def test_probabilities_may_win_from_further_away() -> None:
+    ratios = np.random.default_rng(0).uniform(2, 9, 1440).tolist()
+    rule = calibrate([track(ratios)], persistence=3, most=5, loosest=float("inf"))
+    assert 2 < rule.closer < 9 and alarms_per_day([track(ratios)], rule) <= 5
+    assert calibrate([track(ratios)], persistence=3, most=5).closer == 1
+    assert calibrate([], loosest=float("inf")) == Rule()
+
+
+def test_a_window_at_the_origin_is_normal() -> None:
+    quiet = Track(
+        Matches(("normal", "a"), np.zeros((60, 2), np.float32), np.zeros(60, int), np.ones(60, int)),
+        np.arange(60) * MINUTE,
+        np.ones(60, bool),
+        MINUTE,
+    )
+    assert calibrate([quiet], most=0) == Rule()
 
 
 def test_without_labelled_traffic_the_nearest_wins() -> None:
@@ -112,16 +124,16 @@ def calibrated(model: Model, calibration: dict[str, object]) -> Model:
 
 
 def test_a_model_brings_thresholds_of_its_own(model: Model) -> None:
-    levels = [0.5, 0.99, 0.999]
+    levels = [0.01, 0.99, 0.999]
     measured = {
         "levels": levels,
-        "normal_margin": {"quantiles": [-3.0, 0.25, 1.0], "windows": 9},
+        "normal_ratio": {"quantiles": [0.8, 1.5, 2.0], "windows": 9},
         "fault_distance": {"quantiles": [1.0, 7.0, 8.0], "windows": 9},
         "normal_distance": {"quantiles": [1.0, 2.0, 6.0], "windows": 9},
     }
     with Library.open(":memory:") as library:
         rule = rule_of(calibrated(model, measured), library, 2)
-    assert rule == Rule(bias=0.25, unknown_beyond=7.0, persistence=2)
+    assert rule == Rule(closer=0.8, unknown_beyond=7.0, persistence=2)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +151,7 @@ def test_thresholds_that_cannot_be_read_are_not_used(model: Model, damage: dict[
 
 def test_the_rule_of_another_model_is_not_used(model: Model) -> None:
     with Library.open(":memory:") as library:
-        library.set_rules("another", [Rule(bias=3.0)])
+        library.set_rules("another", [Rule(closer=0.3)])
         assert rule_of(model, library, 1) == Rule()
-        library.set_rules("another", [Rule(bias=2.0, persistence=4)])
+        library.set_rules("another", [Rule(closer=0.2, persistence=4)])
         assert library.rule("another", 1) is None

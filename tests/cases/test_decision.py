@@ -28,9 +28,10 @@ def test_without_thresholds_the_nearest_reference_wins() -> None:
     assert say(Rule(), (1, 2, 3), (2, 1, 3), (3, 2, 1)) == [0, A, B]
 
 
-def test_leaving_normal_takes_distance_and_bias() -> None:
+def test_leaving_normal_takes_distance_and_a_nearer_fault() -> None:
     assert say(Rule(leave_normal=1.5), (1.4, 0.1, 3), (1.6, 0.1, 3)) == [0, A]
-    assert say(Rule(bias=0.5), (1.4, 1.0, 3), (1.6, 1.0, 3)) == [0, A]
+    assert say(Rule(closer=0.5), (2, 1.1, 3), (2, 0.9, 3)) == [0, A]
+    assert say(Rule(closer=2.0), (2, 3.9, 9), (2, 4.1, 9)) == [A, 0]
 
 
 def test_far_from_everything_is_unknown_unless_still_normal() -> None:
@@ -53,8 +54,8 @@ def test_without_references_all_is_normal_or_unknown() -> None:
     "changes",
     [
         {"persistence": 0},
-        {"bias": float("nan")},
-        {"bias": float("-inf")},
+        {"closer": float("nan")},
+        {"closer": -0.5},
         {"leave_normal": float("nan")},
         {"unknown_beyond": -0.1},
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
 
@@ -28,7 +29,9 @@ packets = st.sampled_from([4, 16]).flatmap(
         node=st.binary(max_size=20),
     )
 )
-ONE = HepPacket(1_700_000_000_000_123, b"\x0a\0\0\x01", b"\x0a\0\0\x02", 5060, 5062, 1, b"OPTIONS sip:a SIP/2.0\r\n\r\n")
+ONE = HepPacket(
+    1_700_000_000_000_123, b"\x0a\0\0\x01", b"\x0a\0\0\x02", 5060, 5062, 1, b"OPTIONS sip:a SIP/2.0\r\n\r\n"
+)
 
 
 def _chunk(kind: int, body: bytes, vendor: int = 0) -> bytes:
@@ -46,20 +49,16 @@ def test_a_packet_survives_the_wire(packet: HepPacket) -> None:
 
 @given(st.binary(max_size=100).map(lambda data: b"HEP3" + (len(data) + 6).to_bytes(2, "big") + data))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
-    try:
+    with contextlib.suppress(HepError):
         decode(data)
-    except HepError:
-        pass
 
 
 @given(st.data())
 def test_a_damaged_packet_is_decoded_or_refused(data: st.DataObject) -> None:
     wire = bytearray(encode(ONE))
     wire[data.draw(st.integers(0, len(wire) - 1))] ^= data.draw(st.integers(1, 255))
-    try:
+    with contextlib.suppress(HepError):
         decode(bytes(wire))
-    except HepError:
-        pass
 
 
 def test_other_vendors_and_types_are_passed_over() -> None:

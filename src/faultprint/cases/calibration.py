@@ -1,8 +1,9 @@
 """How far from normal is far enough: the rule's thresholds, set on labelled traffic that taught nothing.
 
-A fault's reference must be nearer than normal by a bias before the verdict leaves normal. The bias is the
-smallest that keeps to a number of false alarms a day on networks that neither trained the model nor gave a
-reference: smaller ones raise more alarms than an operator bears, larger ones find fewer faults and later.
+A fault's reference must be nearer than `closer` times the distance to normal before the verdict leaves normal. It is set
+to the loosest value that keeps to a number of false alarms a day on networks that neither trained the model nor gave a
+reference: looser ones raise more alarms than an operator bears, stricter ones find fewer faults and later. A ratio has no
+scale: it serves a node with two requests a minute and one with two thousand.
 """
 
 from __future__ import annotations
@@ -57,24 +58,24 @@ def calibrate(
     *,
     persistence: int = 1,
     most: float = ALARMS_PER_DAY,
-    least: float = 0.0,
+    loosest: float = 1.0,
     unknown_beyond: float = float("inf"),
 ) -> Rule:
-    """The rule with the smallest bias that raises at most `most` false alarms a day on these tracks.
+    """The rule with the largest `closer` that raises at most `most` false alarms a day on these tracks.
 
-    Candidates are quantiles of how much nearer a fault lies than normal, over the normal windows, from `least` on. Below 0
-    a fault wins though normal is nearer: that has a sense for probabilities, not for references.
+    Candidates are quantiles of the distance to the nearest fault over that to normal, in the normal windows, up to
+    `loosest` (above 1 a fault wins though normal is nearer: that has a sense for probabilities, not for references).
     """
-    leads = np.concatenate([_lead(track.matches)[track.quiet] for track in tracks]) if tracks else np.zeros(0)
-    leads = leads[np.isfinite(leads) & (leads > least)]
+    ratios = np.concatenate([_ratio(track.matches)[track.quiet] for track in tracks]) if tracks else np.zeros(0)
+    ratios = ratios[ratios < loosest]
     # Alarms come from the few windows in the tail, so that is where candidates must lie close together.
-    levels = np.append(1 - np.geomspace(1, 1 / max(len(leads), 1), _CANDIDATES), 1)
-    candidates = np.unique(np.quantile(leads, levels)) if len(leads) else np.zeros(0)
+    levels = np.geomspace(1 / max(len(ratios), 1), 1, _CANDIDATES)
+    candidates = np.unique(np.append(np.quantile(ratios, levels), 0.99 * ratios.min()))[::-1] if len(ratios) else ratios
     rules = [
-        Rule(bias=float(bias), unknown_beyond=unknown_beyond, persistence=persistence)
-        for bias in (*([least] if least > -np.inf else []), *candidates)
+        Rule(closer=float(closer), unknown_beyond=unknown_beyond, persistence=persistence)
+        for closer in (*([loosest] if np.isfinite(loosest) else []), *candidates)
     ]
-    return next((rule for rule in rules if alarms_per_day(tracks, rule) <= most), rules[-1])
+    return next((rule for rule in rules if alarms_per_day(tracks, rule) <= most), rules[-1] if rules else Rule())
 
 
 def tracks(
@@ -136,14 +137,14 @@ def rule_of(model: Model, library: Library, persistence: int = 1) -> Rule:
     """The rule to identify by: the one calibrated with the library's references, else the model's own.
 
     The model's rests on held-out networks and the training networks' mean vectors as references
-    (`training.calibration`): a fault must be nearer by what all but one in a hundred normal windows keep to,
-    and what lies further from every reference than nearly all fault windows from theirs, and than nearly all
-    normal windows from normal, is unknown.
+    (`training.calibration`): a fault must be nearer by what all but one in a hundred normal windows keep to
+    ("normal_ratio", where the model has it; else the nearest wins), and what lies further from every reference than
+    nearly all fault windows from theirs, and than nearly all normal windows from normal, is unknown.
     """
     if (kept := library.rule(model.id, persistence)) is not None:
         return kept
     return Rule(
-        bias=max(0.0, _quantile(model, "normal_margin", 0.99) or 0.0),
+        closer=min(1.0, closer) if (closer := _quantile(model, "normal_ratio", 0.01)) is not None else 1.0,
         unknown_beyond=unknown_beyond(model),
         persistence=persistence,
     )
@@ -168,8 +169,10 @@ def _quantile(model: Model, name: str, level: float) -> float | None:
     return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
 
 
-def _lead(matches: Matches) -> NDArray[np.float32]:
-    """(N,) how much nearer the nearest fault lies than normal."""
-    normal = matches.distances[:, NORMAL_INDEX]
-    faults = np.delete(matches.distances, NORMAL_INDEX, axis=1)
-    return np.asarray(normal - faults.min(axis=1, initial=np.inf), np.float32)
+def _ratio(matches: Matches) -> NDArray[np.float64]:
+    """(N,) distance to the nearest fault over that to normal; infinite where the window lies at the origin."""
+    normal = matches.distances[:, NORMAL_INDEX].astype(np.float64)
+    faults = np.delete(matches.distances, NORMAL_INDEX, axis=1).min(axis=1, initial=np.inf)
+    ratios = np.full(len(normal), np.inf)
+    np.divide(faults, normal, out=ratios, where=normal > 0)
+    return ratios

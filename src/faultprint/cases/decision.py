@@ -33,24 +33,22 @@ class Rule:
     """How a minute's distances become a claim.
 
     leave_normal   a window nearer to its node's normal than this stays normal, whatever lies near it
-    bias           how much nearer than normal a fault's reference must be
+    closer         a fault's reference must be nearer than this many times the distance to normal (1: the nearest wins)
     unknown_beyond a window that has left normal, but lies further than this from every reference, is unknown
     persistence    minutes in a row that must agree before the verdict changes (1: at once)
     """
 
     leave_normal: float = 0.0
-    bias: float = 0.0
+    closer: float = 1.0
     unknown_beyond: float = float("inf")
     persistence: int = 1
 
     def __post_init__(self) -> None:
         if self.persistence < 1:
             raise UsageError(f"A persistence of {self.persistence} minutes cannot be kept; give 1 or more.")
-        for name in ("leave_normal", "unknown_beyond"):
+        for name in ("leave_normal", "closer", "unknown_beyond"):
             if not getattr(self, name) >= 0:
-                raise UsageError(f"{name} is {getattr(self, name)}, but a distance is 0 or more; give another.")
-        if not abs(self.bias) < float("inf"):
-            raise UsageError(f"A bias of {self.bias} cannot be used; give a finite one.")
+                raise UsageError(f"{name} is {getattr(self, name)}, but must be 0 or more; give another.")
 
 
 def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np.int64]:
@@ -66,7 +64,7 @@ def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np
     nearest = np.argmin(faults, axis=1)
     distance = faults[np.arange(len(faults)), nearest]
     away = normal > rule.leave_normal
-    codes = np.where(away & (distance + rule.bias < normal), nearest, NORMAL_INDEX)
+    codes = np.where(away & (distance < np.float32(rule.closer) * normal), nearest, NORMAL_INDEX)
     codes[away & (np.minimum(distance, normal) > rule.unknown_beyond)] = UNKNOWN_CODE
     codes[~ready] = WARMING_CODE
     return codes

@@ -38,7 +38,7 @@ CREATE TABLE rule (
     model TEXT NOT NULL,
     persistence INTEGER NOT NULL,
     leave_normal REAL NOT NULL,
-    bias REAL NOT NULL,
+    closer REAL NOT NULL,
     unknown_beyond REAL NOT NULL,
     PRIMARY KEY (model, persistence)
 ) STRICT;
@@ -169,11 +169,11 @@ class Library:
 
     def set_rules(self, model: str, rules: Iterable[Rule]) -> None:
         """Keep the rules calibrated with a model's references, one for each persistence; earlier ones go."""
-        rows = [(model, rule.persistence, rule.leave_normal, rule.bias, rule.unknown_beyond) for rule in rules]
+        rows = [(model, rule.persistence, rule.leave_normal, rule.closer, rule.unknown_beyond) for rule in rules]
         with self._transaction():
             self._connection.execute("DELETE FROM rule WHERE model = ?", (model,))
             self._connection.executemany(
-                "INSERT INTO rule (model, persistence, leave_normal, bias, unknown_beyond) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO rule (model, persistence, leave_normal, closer, unknown_beyond) VALUES (?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -185,14 +185,14 @@ class Library:
         """
         with self._readable():
             row = self._connection.execute(
-                "SELECT leave_normal, bias, unknown_beyond FROM rule WHERE model = ? AND persistence <= ? ORDER BY "
+                "SELECT leave_normal, closer, unknown_beyond FROM rule WHERE model = ? AND persistence <= ? ORDER BY "
                 "persistence DESC LIMIT 1",
                 (model, persistence),
             ).fetchone()
         if row is None:
             return None
-        leave_normal, bias, beyond = row
-        return Rule(leave_normal, bias, beyond, persistence)
+        leave_normal, closer, beyond = row
+        return Rule(leave_normal, closer, beyond, persistence)
 
     def _dimensions(self) -> dict[str, int]:
         return dict(

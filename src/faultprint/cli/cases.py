@@ -177,7 +177,7 @@ def calibrate(minutes: Path, labels: Path, model: Path, library: Path, alarms: f
     table = read_minutes(minutes, encoder.catalogue).frame
     with Library.open(library) as shelf:
         rules = calibrate_library(table, storage.read(labels, LABELS), encoder, shelf, most=alarms)
-    report({"rules": [{"persistence": rule.persistence, "bias": rule.bias} for rule in rules]}, as_json)
+    report({"rules": [{"persistence": rule.persistence, "closer": rule.closer} for rule in rules]}, as_json)
 
 
 def _facts(reference: Reference) -> dict[str, Any]:

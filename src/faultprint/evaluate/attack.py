@@ -37,7 +37,7 @@ HOUR: Final = timedelta(hours=1)
 class Recognition:
     """What was said of the capture: verdicts with a `truth` column, and by node the share of minutes named right.
 
-    `alarms` counts the unseen network's minutes that are called the brute force, which they are not.
+    `alarms` counts the unseen networks' minutes that are called the brute force, which they are not.
     """
 
     scored: pl.DataFrame

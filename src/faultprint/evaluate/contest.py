@@ -1,8 +1,9 @@
-"""The demo's contest: every system is taught from the same lessons and meets the same unseen node."""
+"""The demo's contest: every system is taught from the same lessons and meets the same unseen nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from faultprint.cases.library import Library
 from faultprint.cases.reference import Reference
 from faultprint.embedding.model import Model
 from faultprint.evaluate.episodes import Episode
-from faultprint.evaluate.run import Lessons, Outcome, baselines, calibrated, judge
+from faultprint.evaluate.run import BASELINES, Lessons, Outcome, baselines, calibrated, judge
 from faultprint.evaluate.systems import Embedding
 from faultprint.evaluate.truth import truth
 
@@ -49,8 +50,7 @@ def contest(
     now: datetime,
     say: Callable[[str], None],
 ) -> Contest:
-    """Teach every model one example a fault from the lessons, train the baselines, and judge all on the
-    unseen minutes.
+    """Teach every model one example a fault from the lessons, train the baselines, and judge all on unseen minutes.
 
     The example is the most typical in the space of the model that comes first (`cases.enrol.typical`). The models'
     libraries are left in `folder`, as NAME.db. Every system's rule is set on the lessons' kept networks.
@@ -61,19 +61,21 @@ def contest(
     places = grounds(minutes, ours)
     known = truth([place.series for place in places], labels, ours.window)
     systems, outcomes = [], []
-    for name, model in models.items():
-        say(f"Teaching {name} one example a fault and setting its threshold on networks kept aside …")
-        path = folder / f"{name}.db"
-        references = _library(path, model, taught, lessons, now)
-        taught_model = Embedding(name, model, references)
-        with Library.open(path) as library:
-            rule = rule_of(model, library, PERSISTENCE)
-        systems.append(taught_model)
-        outcomes.append(judge(taught_model, rule, places, known, labels, model.window))
-    say(f"Training LightGBM ({max_seconds:g} s at most) and 1-NN on summaries of the same windows …")
-    for system in baselines(lessons, ours, ("lightgbm", "1-nn"), seed=seed, max_seconds=max_seconds):
-        rule = calibrated(system, lessons, ours, PERSISTENCE)
-        outcomes.append(judge(system, rule, places, known, labels, ours.window))
+    with ThreadPoolExecutor(1) as beside:
+        say(f"Training LightGBM ({max_seconds:g} s at most, one core) and 1-NN on summaries of the same windows …")
+        job = beside.submit(
+            baselines, lessons, ours, BASELINES, seed=seed, max_seconds=max_seconds, threads=1, taught=taught
+        )
+        for name, model in models.items():
+            say(f"Teaching {name} one example a fault, setting its threshold on networks kept aside, asking it …")
+            path = folder / f"{name}.db"
+            systems.append(Embedding(name, model, _library(path, model, taught, lessons, now)))
+            with Library.open(path) as library:
+                rule = rule_of(model, library, PERSISTENCE)
+            outcomes.append(judge(systems[-1], rule, places, known, labels, model.window))
+        for system in job.result():
+            rule = calibrated(system, lessons, ours, PERSISTENCE)
+            outcomes.append(judge(system, rule, places, known, labels, ours.window))
     reasons = why(outcomes[0].figures.outcomes, places, ours)
     return Contest(outcomes, systems[0], systems[0].references, places, reasons)
 

@@ -1,4 +1,4 @@
-"""The demo: learn from simulated networks, name the faults of one that was never seen, and say how well that went."""
+"""The demo: learn from simulated networks, name the faults of others that were never seen, and say how well that went."""
 
 from __future__ import annotations
 
@@ -50,12 +50,13 @@ _UNSEEN: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much traffic is simulated and how long each system may learn."""
+    """How much traffic is simulated, and for how many seconds of one core each system may learn."""
 
     networks: int = 12
     days: float = 2
-    unseen_days: float = 4
-    seconds: float = 60
+    unseen: int = 3
+    unseen_days: float = 2
+    seconds: float = 80
 
 
 def demo(
@@ -121,9 +122,9 @@ def _capture(
 def _traffic(
     out: Path, seed: int, scale: Scale, say: Callable[[str], None]
 ) -> tuple[tuple[pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]:
-    """Minutes and labels of the networks to learn from, and of the one to meet."""
+    """Minutes and labels of the networks to learn from, and of those to meet."""
     tables = []
-    plans = (("learn", scale.networks, scale.days, 0), ("meet", 1, scale.unseen_days, _UNSEEN))
+    plans = (("learn", scale.networks, scale.days, 0), ("meet", scale.unseen, scale.unseen_days, _UNSEEN))
     for name, networks, days, first in plans:
         say(f"Simulating {networks} network{'s' * (networks > 1)} for {days:g} days and describing every minute …")
         folder = out / name
@@ -143,7 +144,7 @@ def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> d
         jobs = {preset: pool.submit(_train, out, preset, seed, scale.seconds) for preset in PRESETS}
         for preset, job in jobs.items():
             say(f"  {preset}: {job.result()}")
-    return {preset: load(out / f"{preset}.faultprint", threads=2) for preset in PRESETS}
+    return {preset: load(out / f"{preset}.faultprint", threads=1) for preset in PRESETS}
 
 
 def _train(out: Path, preset: str, seed: int, seconds: float) -> str:

@@ -19,15 +19,21 @@ def page(
     result: Contest, labels: pl.DataFrame, real: Recognition | None, *, days: float, seed: int, seconds: float
 ) -> dict[str, Any]:
     """The data of `evaluate.report`; `days` is the unseen traffic's length, `seconds` what the demo took."""
-    ours, first, place = result.ours, result.outcomes[0], result.places[0]
+    ours, first = result.ours, result.outcomes[0]
     record = ours.model.manifest.training
-    row_of = np.searchsorted(np.flatnonzero(place.series.observed), place.ends)
-    table = first.scored.filter(pl.col("node") == place.series.node)[row_of]
+    vectors = np.concatenate([ours.vectors(place) for place in result.places])
+    tables = []
+    for place in result.places:
+        row_of = np.searchsorted(np.flatnonzero(place.series.observed), place.ends)
+        tables.append(first.scored.filter(pl.col("node") == place.series.node)[row_of])
+    networks = [place.series.network for place in result.places]
+    several = len(networks) > 1
     conditions = picture.conditions(result.outcomes, result.references)
     return {
-        "title": f"Faults of {place.series.network}, a network never trained on",
-        "lead": f"{days:g} simulated days of a network that Faultprint meets for the first time. It knows one example of "
-        "each fault, taught by other networks, and the first hour of this network's traffic as what is normal here.",
+        "title": f"Faults of {', '.join(networks)}: {'networks' if several else 'a network'} never trained on",
+        "lead": f"{days:g} simulated days of {'each of ' if several else ''}{len(networks)} network{'s' * several} that "
+        "Faultprint meets for the first time. It knows one example of each fault, taught by other networks, and the first "
+        "hour of traffic as what is normal here.",
         "facts": [
             ["trained on", f"{len(record['networks'])} other networks"],
             ["thresholds set on", f"{len(record['held_out'])} more"],
@@ -42,7 +48,7 @@ def page(
             for outcome in result.outcomes
         ],
         "tracks": _tracks(result, labels),
-        "cloud": picture.cloud(ours.vectors(place), table, result.references, seed),
+        "cloud": picture.cloud(vectors, pl.concat(tables), result.references, seed),
         "capture": None if real is None else {"text": real.lines(), "tracks": _real_tracks(real)},
     }
 

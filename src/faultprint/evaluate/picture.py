@@ -117,9 +117,9 @@ def cloud(
             "condition": [NORMAL, *(reference.condition for reference in references)],
             "text": ["the node's own normal", *words],
         },
-        "text": f"Every point is an hour of the node's traffic, its {vectors.shape[1]} numbers drawn on the three axes "
+        "text": f"Every point is an hour of a node's traffic, its {vectors.shape[1]} numbers drawn on the three axes "
         f"along which they differ most ({explained} % of the variation), coloured by what was true. Diamonds are the "
-        "references: the nearest one gives the verdict (in all dimensions, not in three). The node's own normal lies "
+        "references: the nearest one gives the verdict (in all dimensions, not in three). A node's own normal lies "
         "at the diamond named normal. Drag to turn, scroll to zoom.",
     }
 

@@ -1,7 +1,7 @@
 """The comparison: a model with its library, other models and baselines, on the same minutes.
 
 Every system gets the same normal minutes of each node, is asked about the same windows, and has its rule set
-in the same way: on networks that trained none of them and gave no reference, the smallest bias that keeps to
+in the same way: on networks that trained none of them and gave no reference, the loosest threshold that keeps to
 `cases.calibration.ALARMS_PER_DAY` false alarms a day. Nothing is tuned on the minutes that are reported.
 """
 
@@ -16,7 +16,7 @@ import polars as pl
 
 from faultprint.cases.calibration import calibrate, rule_of, tracks
 from faultprint.cases.decision import Rule
-from faultprint.cases.enrol import examples, one_per_condition
+from faultprint.cases.enrol import Example, examples, one_per_condition
 from faultprint.cases.ground import Ground, grounds, labelled_grounds
 from faultprint.cases.identify import decide, names
 from faultprint.cases.library import Library
@@ -81,8 +81,21 @@ def part(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, seed: int = 
     )
 
 
-def baselines(lessons: Lessons, model: Model, wanted: Sequence[str], *, seed: int, max_seconds: float) -> list[System]:
-    """The wanted of BASELINES, trained on the lessons; `max_seconds` is LightGBM's. Raises UsageError for another."""
+def baselines(
+    lessons: Lessons,
+    model: Model,
+    wanted: Sequence[str],
+    *,
+    seed: int,
+    max_seconds: float,
+    threads: int = 2,
+    taught: Sequence[Example] | None = None,
+) -> list[System]:
+    """The wanted of BASELINES, trained on the lessons.
+
+    `max_seconds` and `threads` are LightGBM's; `taught` are 1-NN's examples (default: one a fault, drawn by `seed`).
+    Raises UsageError for another name.
+    """
     if strange := [name for name in wanted if name not in BASELINES]:
         raise UsageError(f"There is no baseline {strange[0]!r}; take from {', '.join(BASELINES)}.")
     known = material(
@@ -96,12 +109,10 @@ def baselines(lessons: Lessons, model: Model, wanted: Sequence[str], *, seed: in
     inputs, codes = samples(known, people, seed)
     found: list[System] = []
     if "lightgbm" in wanted:
-        found.append(grow(known, people, inputs, codes, seed=seed, max_seconds=max_seconds))
+        found.append(grow(known, people, inputs, codes, seed=seed, max_seconds=max_seconds, threads=threads))
     if "1-nn" in wanted:
-        taught = [
-            (Ground(one.series, one.normal, one.ends, 0), one.lesson.stretch, one.lesson.condition)
-            for one in one_per_condition(examples(lessons.taught, lessons.taught_labels, model), seed)
-        ]
+        if taught is None:
+            taught = one_per_condition(examples(lessons.taught, lessons.taught_labels, model), seed)
         found.append(Neighbour(known, people, inputs.std(axis=0), taught))
     return found
 
@@ -110,7 +121,7 @@ def calibrated(system: System, lessons: Lessons, model: Model, persistence: int)
     """The system's rule, set on the networks that were kept aside."""
     places = labelled_grounds(lessons.kept, lessons.kept_labels, model)
     found = tracks(places, lessons.kept_labels, system.match, model.window)
-    return calibrate(found, persistence=persistence, least=system.least_bias)
+    return calibrate(found, persistence=persistence, loosest=system.loosest)
 
 
 def judge(

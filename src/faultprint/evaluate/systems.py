@@ -12,10 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faultprint.cases.enrol import showing
+from faultprint.cases.enrol import Example
 from faultprint.cases.ground import Ground
 from faultprint.cases.matching import Matcher, Matches
-from faultprint.cases.placing import Stretch
 from faultprint.cases.reference import Reference
 from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.evaluate.summary import SPANS, summarise
@@ -31,8 +30,8 @@ class System(Protocol):
     def name(self) -> str: ...
 
     @property
-    def least_bias(self) -> float:
-        """The smallest bias that has a sense for its distances (`cases.calibration`)."""
+    def loosest(self) -> float:
+        """The largest `closer` that has a sense for its distances (`cases.calibration`)."""
         ...
 
     def match(self, place: Ground) -> Matches:
@@ -43,7 +42,7 @@ class System(Protocol):
 class Embedding:
     """A model and its references: what the product does."""
 
-    least_bias = 0.0
+    loosest = 1.0
 
     def __init__(self, name: str, model: Model, references: Sequence[Reference]) -> None:
         self.name = name
@@ -64,23 +63,16 @@ class Neighbour:
     """The nearest of one summary a fault, minus the node's normal mean, features scaled by their spread in training."""
 
     name = "1-nn"
-    least_bias = 0.0
+    loosest = 1.0
 
     def __init__(
-        self,
-        material: Material,
-        people: Profile,
-        scale: NDArray[np.float32],
-        taught: Sequence[tuple[Ground, Stretch, str]],
+        self, material: Material, people: Profile, scale: NDArray[np.float32], taught: Sequence[Example]
     ) -> None:
-        """`scale` (S,): spread of each summary feature; `taught`: node, stretch and condition of every example."""
+        """`scale` (S,): spread of each summary feature; `taught`: the examples, one reference each."""
         self._kinds, self._people, self._window = material.kinds, people, material.window
         self._scale = np.maximum(scale, np.float32(1e-3))
-        examples = [
-            self._vectors(place)[showing(place.series, place.ends, at, self._window)].mean(axis=0)
-            for place, at, _ in taught
-        ]
-        self._matcher = Matcher(np.stack(examples).astype(np.float32), [condition for *_, condition in taught])
+        vectors = [self._vectors(Ground(one.series, one.normal, one.ends, 0)).mean(axis=0) for one in taught]
+        self._matcher = Matcher(np.stack(vectors).astype(np.float32), [one.lesson.condition for one in taught])
 
     def match(self, place: Ground) -> Matches:
         return self._matcher.match(self._vectors(place))

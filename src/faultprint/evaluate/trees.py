@@ -39,10 +39,10 @@ _PARAMETERS: Final[dict[str, Any]] = {
 
 
 class Trees:
-    """Gradient-boosted trees; the distance to a condition is its negative log probability."""
+    """Gradient-boosted trees; the distance to a condition is one over its probability."""
 
     name = "lightgbm"
-    least_bias = -np.inf
+    loosest = float("inf")
 
     def __init__(self, booster: lightgbm.Booster, material: Material, people: Profile) -> None:
         self._booster, self._people = booster, people
@@ -53,7 +53,7 @@ class Trees:
         own = profile(every, self._kinds, place.series.observed & place.normal)
         inputs = summarise(every, self._kinds, own, self._people, self._window, place.ends)
         chances = np.asarray(self._booster.predict(inputs, num_threads=2))
-        distances = -np.log(np.maximum(chances, 1e-12)).astype(np.float32)
+        distances = (1 / np.maximum(chances, 1e-12)).astype(np.float32)
         ranked = np.argsort(distances, axis=1, kind="stable")
         return Matches(self._conditions, distances, ranked[:, 0], ranked[:, 1])
 

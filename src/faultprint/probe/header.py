@@ -1,4 +1,4 @@
-"""The headers that the probe reads, their compact forms, and the slow but complete way to find them."""
+"""The headers that the probe reads, and how to find them in any spelling."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from typing import Final
 
 
 class Header:
-    """One header: `line` and `short` are how a line with it usually begins, `name` its key in the index."""
+    """One header: `line` is how a line with it mostly begins; `pattern` finds it in either case, in its compact form
+    (RFC 3261, 7.3.3), with blanks before the colon, and takes the lines on which it goes on."""
 
-    __slots__ = ("line", "name", "short", "size")
+    __slots__ = ("line", "pattern", "size")
 
     def __init__(self, name: bytes, compact: bytes = b"") -> None:
-        self.name = name.lower()
-        self.short = b"\n" + compact + b":"
         self.line = b"\n" + name + b":"
         self.size = len(self.line)
+        names = b"|".join(_either_case(form) for form in (name, compact) if form)
+        self.pattern = re.compile(rb"\n(?:" + names + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)")
+
+
+def _either_case(name: bytes) -> bytes:
+    """Spelt out, as IGNORECASE keeps a search from looking for its first character quickly."""
+    return re.sub(rb"[A-Za-z]", lambda letter: b"[" + letter[0].lower() + letter[0].upper() + b"]", name)
 
 
 VIA: Final = Header(b"Via", b"v")
@@ -27,26 +33,9 @@ CONTACT: Final = Header(b"Contact", b"m")
 EXPIRES: Final = Header(b"Expires")
 CONTENT_LENGTH: Final = Header(b"Content-Length", b"l")
 
-_NAMES: Final = {
-    b"v": b"via",
-    b"f": b"from",
-    b"t": b"to",
-    b"i": b"call-id",
-    b"m": b"contact",
-    b"l": b"content-length",
-}
-"""Compact forms (RFC 3261, 7.3.3)."""
-
 _FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]+")
-_LINE: Final = re.compile(
-    rb"\n(v|via|f|from|t|to|i|call-id|cseq|m|contact|expires|l|content-length)[ \t]*:([^\n]*)", re.IGNORECASE
-)
 
 
-def index_headers(text: bytes, head: int) -> dict[bytes, list[bytes]]:
-    """The headers above in any spelling within `text[:head]`: lower-case long name → values in order."""
-    index: dict[bytes, list[bytes]] = {}
-    for name, value in _LINE.findall(_FOLD.sub(b" ", text[:head])):
-        name = name.lower()
-        index.setdefault(_NAMES.get(name, name), []).append(value.strip())
-    return index
+def clean(value: bytes) -> bytes:
+    """A value as `pattern` captures it, in one line."""
+    return (_FOLD.sub(b" ", value) if b"\n" in value else value).strip()

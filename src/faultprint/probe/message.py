@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
-from faultprint.probe.header import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA, Header, index_headers
+from faultprint.probe.header import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA, Header, clean
 
 START: Final = re.compile(
     rb"(?:SIP/2\.0 ([1-6]\d\d)(?=[ \r\n])[^\n]*\n?"
@@ -33,13 +33,19 @@ _VIA: Final = re.compile(
 )
 _QUOTED: Final = re.compile(rb"\"(?:[^\"\\]|\\.)*\"")
 _BRANCH: Final = re.compile(rb";[ \t\r\n]*branch[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE)
-_TAG: Final = re.compile(rb";[ \t\r\n]*tag[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE)
-_ODD_VIA: Final = re.compile(rb"\nv(?:ia)?[ \t]*:", re.IGNORECASE)
+# Letters in both cases rather than IGNORECASE, which keeps a search from looking for its first character quickly.
+_TAG: Final = re.compile(rb";[ \t\r\n]*[tT][aA][gG][ \t]*=[ \t]*([^;, \t\r\n]+)")
+_NAMES: Final = re.compile(
+    rb"\n(From|To|Call-ID|CSeq): ([^\r]+)\r\n(From|To|Call-ID|CSeq): ([^\r]+)\r\n"
+    rb"(From|To|Call-ID|CSeq): ([^\r]+)\r\n(From|To|Call-ID|CSeq): ([^\r]+)\r\n(?![ \t])"
+)
+"""The four headers that name a request, in any order: most clients write them one after the other."""
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _BLANKS: Final = frozenset({b" ", b"\t"})
 """A line that begins with one goes on with the header before (folding)."""
 _EMPTY: Final = b"\nContent-Length: 0\r\n\r\n"
 _MAGIC_COOKIE: Final = b"z9hG4bK"
+_NAMED: Final = ((b"From", FROM), (b"To", TO), (b"Call-ID", CALL_ID), (b"CSeq", CSEQ))
 _MAX_SEQUENCE: Final = 64
 _MAX_CSEQ: Final = 2**31 - 1
 
@@ -67,7 +73,6 @@ class Message:
     """
 
     __slots__ = (
-        "_index",
         "call_id",
         "cseq",
         "cseq_method",
@@ -103,7 +108,6 @@ class Message:
             self.method, self.status, self.via = b"", 0, ()
         self.defect: str | None = None
         self.size = len(text)
-        self._index: dict[bytes, list[bytes]] | None = None
         if text.endswith(_EMPTY):
             # Most messages. Where a body ends like this, too, taking it for more headers changes nothing that is read here.
             self.head = self.size - 2
@@ -139,27 +143,18 @@ class Message:
 
     def get(self, header: Header) -> bytes | None:
         """The value of the first such header, folded lines included; None if there is none."""
-        if self._index is None:
-            text, head = self.text, self.head
-            at = text.find(header.line, 0, head)
-            if at >= 0:
-                stop = text.find(b"\r\n", at, head)
-                if stop >= 0 and text[stop + 2 : stop + 3] not in _BLANKS:
-                    return text[at + header.size : stop].strip()
-            self._index = index_headers(text, head)
-        values = self._index.get(header.name)
-        return values[0] if values else None
+        text, head = self.text, self.head
+        at = text.find(header.line, 0, head)
+        if at >= 0:
+            stop = text.find(b"\r\n", at, head)
+            if stop >= 0 and text[stop + 2 : stop + 3] not in _BLANKS:
+                return text[at + header.size : stop].strip()
+        found = header.pattern.search(text, 0, head)
+        return clean(found[1]) if found else None
 
     def all(self, header: Header) -> list[bytes]:
         """The values of every such header, in order."""
-        if self._index is None:
-            text, head = self.text, self.head
-            at = text.find(header.line, 0, head)
-            if at >= 0 and text.find(header.line, at + 1, head) < 0 and text.find(header.short, 0, head) < 0:
-                value = self.get(header)
-                return [] if value is None else [value]
-            self._index = index_headers(text, head)
-        return self._index.get(header.name, [])
+        return [clean(value) for value in header.pattern.findall(self.text, 0, self.head)]
 
     @property
     def forwarded(self) -> bool:
@@ -172,28 +167,27 @@ class Message:
         Nearly all messages write these headers in one way, with Via first; the others take the slower path.
         """
         text = self.text
-        if not self.via and not self._read_via(text.find(b"\n")):
+        if not self.via and not self._read_via():
             return False
+        if self.method is not None:
+            return self._read_request()
         at = text.find(b"\nCSeq: ", 0, self.head)
         known = _SEQUENCES.get(text[at + 7 : text.find(b"\r", at)]) if at >= 0 else None
-        if known is not None:
-            self.cseq, self.cseq_method = known
-        elif not self._read_sequence():
-            return False
-        return self.method is None or self._read_request()
+        if known is None:
+            return self._read_sequence(self.get(CSEQ) or b"")
+        self.cseq, self.cseq_method = known
+        return True
 
-    def _read_via(self, first: int) -> bool:
-        """The first Via, in whichever spelling it comes. `first`: end of the start line."""
-        text = self.text
-        at = text.find(VIA.line, first, self.head)
-        # Other headers may come before it, and one of those may be a Via in another spelling.
-        if _ODD_VIA.search(text, first, at if at >= 0 else self.head):
-            self._index = index_headers(text, self.head)
-        usual = _USUAL_VIA.match(text, at, self.head) if at >= 0 and self._index is None else None
+    def _read_via(self) -> bool:
+        """The first Via, in whichever spelling it comes."""
+        first = VIA.pattern.search(self.text, 0, self.head)
+        if first is None:
+            return self._broken(BAD_VIA)
+        usual = _USUAL_VIA.match(self.text, first.start(), self.head)
         if usual is not None:
             self.via = usual.groups()
             return True
-        found = _VIA.match(self.get(VIA) or b"")
+        found = _VIA.match(clean(first[1]))
         if found is None:
             return self._broken(BAD_VIA)
         branch = _BRANCH.search(_QUOTED.sub(b"", found[2]))
@@ -205,26 +199,34 @@ class Message:
             self.via = (found[1], old, tag_of(self.get(FROM) or b"") or b"", self.get(CALL_ID) or b"")
         return True
 
-    def _read_sequence(self) -> bool:
-        value = self.get(CSEQ) or b""
-        parts = value.split()
-        if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 12 or int(parts[0]) > _MAX_CSEQ:
-            return self._broken(BAD_CSEQ)
-        self.cseq, self.cseq_method = int(parts[0]), parts[1]
-        if len(value) < _MAX_SEQUENCE:
-            _SEQUENCES.put(value, (self.cseq, self.cseq_method))
+    def _read_sequence(self, value: bytes) -> bool:
+        known = _SEQUENCES.get(value)
+        if known is None:
+            parts = value.split()
+            if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 12 or int(parts[0]) > _MAX_CSEQ:
+                return self._broken(BAD_CSEQ)
+            known = int(parts[0]), parts[1]
+            if len(value) < _MAX_SEQUENCE:
+                _SEQUENCES.put(value, known)
+        self.cseq, self.cseq_method = known
         return True
 
     def _read_request(self) -> bool:
-        if self.method != self.cseq_method:
+        found = _NAMES.search(self.text, 0, self.head)
+        values: dict[bytes, bytes] = {}
+        if found is not None and self.text.count(b"\n", *found.span()) == 5:
+            one, first, two, second, three, third, four, fourth = found.groups()
+            values = {one: first, two: second, three: third, four: fourth}
+        if len(values) < 4:
+            values = {name: self.get(header) or b"" for name, header in _NAMED}
+        self.sender, self.receiver, self.call_id = values[b"From"], values[b"To"], values[b"Call-ID"].strip()
+        if not self._read_sequence(values[b"CSeq"]) or self.method != self.cseq_method:
             return self._broken(BAD_CSEQ)
-        get = self.get
-        self.sender = get(FROM) or b""
-        self.receiver = get(TO) or b""
-        self.call_id = get(CALL_ID) or b""
         if self.call_id and b":" in self.sender and b":" in self.receiver:
             return True
-        return self._broken(BAD_FROM if b":" not in self.sender else BAD_TO if b":" not in self.receiver else BAD_CALL_ID)
+        return self._broken(
+            BAD_FROM if b":" not in self.sender else BAD_TO if b":" not in self.receiver else BAD_CALL_ID
+        )
 
     def _broken(self, defect: str) -> bool:
         self.defect = defect

@@ -1,0 +1,219 @@
+"""Live sources: a Linux interface (AF_PACKET, packet(7)) or an agent's HEP feed, heard until told to stop.
+
+Packets go straight into the probe and are kept nowhere. A socket is read until it is empty each time, before anything
+else is done, and has a large buffer: what a burst brings while transactions are being written waits there.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from faultprint.errors import UsageError
+from faultprint.probe import hep
+from faultprint.probe.capture import _replacing, _report
+from faultprint.probe.core import Probe
+from faultprint.probe.link import ETHERNET
+from faultprint.probe.nodes import NodeSpec, parse_endpoint
+from faultprint.probe.order import Reorder
+from faultprint.probe.packet import Packet
+from faultprint.probe.parquet import ParquetWriter
+from faultprint.probe.report import ProbeReport
+from faultprint.tables import COVERAGE_KEY, TRANSACTIONS, Interface
+
+BUFFER: Final = 64 << 20
+AT_ONCE: Final = 4096
+"""Packets taken from one source before the next is asked."""
+LOST: Final = "packet lost in the kernel's buffer"
+NOT_HEP: Final = "datagram that is not HEP"
+NOT_SIP: Final = "HEP of another protocol than SIP"
+
+_ALL_PROTOCOLS: Final = 3
+_OUTGOING: Final = 4
+_SO_TIMESTAMPNS: Final = 35
+_SO_RCVBUFFORCE: Final = 33
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_LINKS: Final = {1: ETHERNET, 772: ETHERNET, 65_534: hep.RAW_IP}
+"""ARPHRD_ number of the hardware → LINKTYPE_ number of its frames: Ethernet, loopback, and tunnels without a header."""
+_LOOPBACK: Final = 772
+_TIMESPEC: Final = struct.Struct("@qq")
+_MAX_FRAME: Final = 262_144
+
+
+class Source(Protocol):
+    """Something that packets come from."""
+
+    def fileno(self) -> int:
+        """For select."""
+
+    def read(self, skipped: Counter[str]) -> list[Packet]:
+        """What has arrived, oldest first; what is of no use is counted."""
+
+    def rest(self, skipped: Counter[str]) -> list[Packet]:
+        """What has arrived and what was held back; called once, at the end."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class InterfaceSource:
+    """Every frame on an interface, in both directions, with the kernel's time stamps. Needs CAP_NET_RAW."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL_PROTOCOLS))
+        except (AttributeError, PermissionError) as error:
+            raise UsageError(
+                f"Interface {name} cannot be heard ({error}); this needs Linux and the right CAP_NET_RAW."
+            ) from None
+        _enlarge(self._socket)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        try:
+            self._socket.bind((name, 0))
+        except OSError as error:
+            self._socket.close()
+            raise UsageError(f"There is no interface {name!r} to hear ({error.strerror}); see `ip link`.") from None
+        self._socket.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self, skipped: Counter[str]) -> list[Packet]:
+        packets: list[Packet] = []
+        for _ in range(AT_ONCE):
+            try:
+                data, ancillary, _, (_, _, direction, hardware, _) = self._socket.recvmsg(_MAX_FRAME, 64)
+            except OSError:
+                break
+            # The kernel shows what crosses the loopback interface twice: on its way out and on its way in.
+            if hardware == _LOOPBACK and direction == _OUTGOING:
+                continue
+            packets.append((_stamp(ancillary), _LINKS.get(hardware, ETHERNET), data))
+        if lost := struct.unpack("@II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]:
+            skipped[LOST] += lost
+        return packets
+
+    def rest(self, skipped: Counter[str]) -> list[Packet]:
+        return self.read(skipped)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class HepSource:
+    """A UDP socket that HEP version 3 is sent to."""
+
+    def __init__(self, host: str, port: int) -> None:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+            _enlarge(self._socket)
+            self._socket.bind(address)
+        except OSError as error:
+            raise UsageError(
+                f"HEP cannot be heard on {host}:{port} ({error.strerror}); choose another address."
+            ) from None
+        self._socket.setblocking(False)
+        self._reorder = Reorder()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self, skipped: Counter[str]) -> list[Packet]:
+        for _ in range(AT_ONCE):
+            try:
+                data = self._socket.recv(65_535)
+            except OSError:
+                break
+            try:
+                packet = hep.decode(data)
+            except hep.HepError:
+                skipped[NOT_HEP] += 1
+                continue
+            if packet.protocol == hep.SIP:
+                self._reorder.put(packet)
+            else:
+                skipped[NOT_SIP] += 1
+        return [packet.frame() for packet in self._reorder.take()]
+
+    def rest(self, skipped: Counter[str]) -> list[Packet]:
+        return [*self.read(skipped), *(packet.frame() for packet in self._reorder.take(everything=True))]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def probe_live(
+    sources: Sequence[Source],
+    out: Path,
+    *,
+    nodes: Sequence[NodeSpec],
+    network: str,
+    key: bytes,
+    stop: Callable[[], bool],
+    peers: Mapping[str, Interface] | None = None,
+) -> ProbeReport:
+    """Listen until `stop` says so (asked at least five times a second), then write the transactions to `out`.
+
+    `nodes` need addresses: nothing has been captured yet that they could be inferred from. Coverage is the time from
+    the first moment of listening to the last, whether or not anything was heard. Raises UsageError.
+    """
+    for spec in nodes:
+        if not spec.addresses:
+            raise UsageError(f"Node {spec.name} has no address; live, write --node {spec.name}=ADDRESS[,ADDRESS].")
+    found = {spec.name: tuple(map(parse_endpoint, spec.addresses)) for spec in nodes}
+    given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
+    with _replacing(out) as temporary, temporary.open("wb") as file:
+        writer = ParquetWriter(file, TRANSACTIONS.columns)
+        probe = Probe(found, network, key, writer.append, given)
+        since = time.time_ns() // 1000
+        try:
+            _listen(probe, sources, stop)
+        finally:
+            for source in sources:
+                source.close()
+        until = time.time_ns() // 1000
+        probe.finish()
+        writer.metadata[COVERAGE_KEY] = json.dumps([[name, network, since, until] for name in found])
+        writer.close()
+    return _report(probe, {name: (ends, False) for name, ends in found.items()})
+
+
+def _listen(probe: Probe, sources: Sequence[Source], stop: Callable[[], bool]) -> None:
+    while not stop():
+        ready, _, _ = select.select(sources, (), (), 0.2)
+        _feed(probe, [packet for source in ready for packet in source.read(probe.skipped)])
+    _feed(probe, [packet for source in sources for packet in source.rest(probe.skipped)])
+
+
+def _feed(probe: Probe, packets: list[Packet]) -> None:
+    packets.sort(key=_time)
+    probe.feed_all(packets)
+
+
+def _time(packet: Packet) -> int:
+    return packet[0]
+
+
+def _stamp(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
+    """The kernel's time of arrival, µs; now where it gave none."""
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _TIMESPEC.unpack(data[: _TIMESPEC.size])
+            return int(seconds * 1_000_000 + nanoseconds // 1000)
+    return time.time_ns() // 1000
+
+
+def _enlarge(listener: socket.socket) -> None:
+    """A large buffer: beyond the system's limit where the process may, up to it elsewhere."""
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
+    except OSError:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)

@@ -1,0 +1,136 @@
+"""A plan worked through: one fresh bed an episode, networks side by side."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from faultprint.errors import UsageError
+from faultprint.testbed import packages
+from faultprint.testbed.episode import REPORT, Control, record
+from faultprint.testbed.faults import FAULTS
+from faultprint.testbed.plan import Plan, read
+
+Progress = Callable[[int, int], None]
+
+PLAN: Final = "plan.toml"
+ATTEMPTS: Final = 3
+"""How often an episode is tried whose bed dies: a recording of hours must not end with one bed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run made: one entry an episode, with the probe's counts and what the handsets saw."""
+
+    out: str
+    network_seconds: float
+    episodes: tuple[dict[str, Any], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return asdict(self)
+
+
+def run(
+    plan_file: Path, out: Path, *, parallel: int = 1, keep_packets: bool = False, progress: Progress | None = None
+) -> RunReport:
+    """Work through a plan: OUT/EPISODE/transactions.parquet, labels.parquet and report.json for each episode.
+
+    Episodes of one network follow one another; up to `parallel` networks run side by side. Episodes that OUT already
+    holds are kept, so that a run that was cut short goes on where it stopped; OUT must belong to the same plan.
+    `keep_packets` leaves the captures in the episode's folder. `progress` is called with seconds recorded and seconds
+    in all. Raises UsageError; every bed is taken down then, as it is on Ctrl-C and SIGTERM.
+    """
+    plan = read(plan_file, FAULTS)
+    lacking = packages.missing()
+    if lacking:
+        raise UsageError(lacking)
+    _claim(plan, out)
+    control = Control(_Clock(plan.seconds, progress).add, keep_packets)
+    with _interruptible(control.stop), ThreadPoolExecutor(max(1, parallel)) as pool:
+        lanes = [pool.submit(_lane, plan, name, out, control) for name in plan.networks]
+        try:
+            _await(lanes)
+        except BaseException:
+            control.stop.set()
+            raise
+    reports = tuple(json.loads((out / episode.name / REPORT).read_text()) for episode in plan.episodes)
+    return RunReport(str(out), plan.seconds, reports)
+
+
+def _lane(plan: Plan, network: str, out: Path, control: Control) -> None:
+    """The episodes of one network, one after another."""
+    for number, episode in enumerate(plan.episodes):
+        if episode.network != network:
+            continue
+        if (out / episode.name / REPORT).exists():
+            control.passed(episode.length)
+            continue
+        for attempt in range(1, ATTEMPTS + 1):
+            control.sleep(0)
+            try:
+                record(plan, number, out / episode.name, control)
+                break
+            except UsageError:
+                if attempt == ATTEMPTS:
+                    raise
+
+
+def _await(lanes: list[Future[None]]) -> None:
+    """Wait for all; the first that fails ends it."""
+    pending = set(lanes)
+    while pending:
+        # With a time-out: a library that handles SIGINT before Python does may have an endless wait go on after it.
+        done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+        for lane in done:
+            lane.result()
+
+
+def _claim(plan: Plan, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    mine = out / PLAN
+    if mine.exists() and mine.read_text() != plan.text:
+        raise UsageError(f"{out} holds the recording of another plan; choose another folder or remove it.")
+    if not mine.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty and holds no recording; choose another folder.")
+    mine.write_text(plan.text)
+
+
+@contextmanager
+def _interruptible(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        stop.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Clock:
+    """Seconds recorded over all lanes, told to `progress`."""
+
+    def __init__(self, total: float, progress: Progress | None) -> None:
+        self._total, self._progress = total, progress
+        self._done = 0.0
+        self._lock = threading.Lock()
+
+    def add(self, seconds: float) -> None:
+        with self._lock:
+            self._done += seconds
+            if self._progress:
+                self._progress(round(self._done), round(self._total))
