@@ -66,10 +66,19 @@ def test_a_table_that_breaks_its_schema_is_not_written(
 
 
 def test_a_word_that_the_column_does_not_know_is_named(tmp_path: Path) -> None:
-    row = {name: None for name in TRANSACTIONS.names} | dict(
-        node="a", network="n", interface="Gm", direction="sideways", protocol="SIP", method="BYE", start=MOMENT,
-        retransmissions=0, response_retransmissions=0, messages=1, bytes=1,
-    )  # fmt: skip
+    row: dict[str, object] = dict.fromkeys(TRANSACTIONS.names) | {
+        "node": "a",
+        "network": "n",
+        "interface": "Gm",
+        "direction": "sideways",
+        "protocol": "SIP",
+        "method": "BYE",
+        "start": MOMENT,
+        "retransmissions": 0,
+        "response_retransmissions": 0,
+        "messages": 1,
+        "bytes": 1,
+    }
     with pytest.raises(TableError, match="'direction' holds 'sideways', which is none of in, out"):
         storage.write(pl.DataFrame([row], schema=storage.schema(TRANSACTIONS)), TRANSACTIONS, tmp_path / "x.parquet")
 

@@ -107,7 +107,7 @@ class Table:
 
 
 COVERAGE_KEY: Final = "faultprint.coverage"
-"""Parquet metadata of transactions: JSON [[node, network, start µs, end µs], …], the stretches that were listened to, end exclusive.
+"""Parquet metadata of transactions: JSON [[node, network, start µs, end µs], …], the stretches listened to, end exclusive.
 
 A minute inside a stretch with no transaction had no traffic; a minute outside every stretch is a gap."""
 

@@ -16,6 +16,7 @@ from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.evaluate.attack import CONDITION, NODES, TEACHER, idle_before, recognise, with_truth
 from faultprint.evaluate.demo import _capture
+from faultprint.evaluate.run import part
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.tables import MINUTES
 
@@ -29,7 +30,9 @@ Tables = tuple[pl.DataFrame, pl.DataFrame]
 @pytest.fixture
 def library(model: Model, learnt: Tables) -> Iterator[Library]:
     with Library.open(":memory:") as shelf:
-        shelf.add(enrol_examples(examples(*learnt, model), model, created=NOW))
+        lessons = part(*learnt, model)
+        found = examples(lessons.taught, lessons.taught_labels, model)
+        shelf.add(enrol_examples(found, model, created=NOW))
         yield shelf
 
 
@@ -67,20 +70,27 @@ def test_what_counts_as_attack(model: Model) -> None:
     assert warming["truth"].null_count() == len(warming)
 
 
-def test_without_the_capture_there_is_a_clear_line(model: Model, library: Library, tmp_path: Path) -> None:
+def test_without_the_capture_there_is_a_clear_line(
+    model: Model, library: Library, learnt: Tables, tmp_path: Path
+) -> None:
     absent = tmp_path / "absent.pcap"
-    told = _capture(absent, False, model, library, minutes("a", 10), tmp_path, NOW)
+    told = _capture(absent, False, model, library, minutes("a", 10), learnt, tmp_path, NOW)
     assert isinstance(told, str) and "skipped" in told and str(absent) in told
     with pytest.raises(UsageError, match="no capture"):
-        _capture(absent, True, model, library, minutes("a", 10), tmp_path, NOW)
+        _capture(absent, True, model, library, minutes("a", 10), learnt, tmp_path, NOW)
 
 
 @pytest.mark.skipif(not CAPTURE.exists(), reason="the real captures are not beside the repository")
-def test_the_capture_is_taught_and_asked(model: Model, library: Library, met: Tables, tmp_path: Path) -> None:
-    found = recognise(CAPTURE, model, library, met[0], tmp_path, key=b"k" * 32, persistence=3, now=NOW)
+def test_the_capture_is_taught_and_asked(
+    model: Model, library: Library, learnt: Tables, met: Tables, tmp_path: Path
+) -> None:
+    lessons = part(*learnt, model)
+    kept = lessons.kept, lessons.kept_labels
+    found = recognise(CAPTURE, model, library, met[0], kept, tmp_path, key=b"k" * 32, persistence=3, now=NOW)
     assert found.reference.condition == CONDITION and found.reference.node == TEACHER
     assert found.reference.end - found.reference.start == timedelta(hours=1)
     assert {reference.condition for reference in library.references()} >= {CONDITION, "bye-slow"}
+    assert library.rule(model.id, 3) is not None
     assert set(found.shares) == set(NODES) and all(300 < count < 515 for count in found.minutes.values())
     named = found.scored.filter((pl.col("truth") == CONDITION) & (pl.col("condition") == CONDITION))
     assert len(named) == round(sum(found.shares[node] * found.minutes[node] for node in NODES))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,43 @@ def test_header_access() -> None:
     assert message.get(FROM) == b"<sip:a@b>;tag=f"
     assert message.get(CALL_ID) == b"one@two"
     assert message.all(VIA) == [b"SIP/2.0/UDP h1:5060;branch=z9hG4bKx;rport"]
+
+
+HEAD = b"INVITE sip:x SIP/2.0\r\n"
+HOSTILE = [
+    HEAD + b"Via: SIP/2.0/UDP " + b"a" * 60_000 + b"\r\n\r\n",
+    HEAD + b"Via: SIP/2.0/UDP h" + b";x" * 30_000 + b"\r\n\r\n",
+    HEAD + b"Via: SIP/2.0/UDP h;x=" + b'\\"' * 30_000 + b"\r\n\r\n",
+    HEAD + b'Via: SIP/2.0/UDP h;x="' + b'\\"' * 30_000 + b"\r\n\r\n",
+    HEAD + b"Via: SIP/2.0/UDP h;\r\n " + b" " * 60_000 + b"\r\n\r\n",
+    HEAD + b"Via" + b" " * 60_000 + b"\r\n\r\n",
+    HEAD + b"To: a\n" * 10_000 + b"\r\n\r\n",
+    HEAD + b"Via: SIP/2.0/UDP h\r\n" * 3000 + b"\r\n",
+    HEAD
+    + b"Via: SIP/2.0/UDP h\r\nFrom: <sip:a>"
+    + b";  " * 20_000
+    + b"\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n",
+    HEAD
+    + b"Via: SIP/2.0/UDP h\r\nFrom: sip:"
+    + b"<" * 60_000
+    + b"\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n",
+    b"INVITE sip:" + b"x" * 60_000,
+    b"a " * 30_000 + b"SIP/2.",
+    b"SIP/2.0 200 " + b" " * 60_000,
+]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_a_hostile_message_costs_no_more_than_its_length(number: int) -> None:
+    data = HOSTILE[number]
+    begin = time.process_time()
+    for _ in range(5):
+        message = read_datagram(data, 0, len(data))
+        if message is not None and message.identify():
+            assert isinstance(message.forwarded, bool)
+            tag_of(message.sender)
+    # Work that grows with the square of the length takes minutes.
+    assert time.process_time() - begin < 2
 
 
 TEXTS = [text.encode("latin-1") for text, *_ in TORTURE.values()] + [text.encode("latin-1") for text in SAME.values()]

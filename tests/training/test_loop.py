@@ -21,11 +21,13 @@ class Counter:
         nn.init.zeros_(self.network.weight)
         self.scores = iter(scores)
         self.now = 0.0
+        self.done: list[float] = []
 
     def clock(self) -> float:
         return self.now
 
-    def step(self) -> Step:
+    def step(self, done: float) -> Step:
+        self.done.append(done)
         self.now += 1
         with torch.no_grad():
             self.network.weight += 1
@@ -38,6 +40,13 @@ class Counter:
 def run(scores: list[float], plan: Plan, **more: object) -> tuple[Counter, object]:
     task = Counter(scores)
     return task, fit(task, plan, clock=task.clock, **more)  # type: ignore[arg-type]
+
+
+def test_steps_know_how_much_of_the_training_lies_behind() -> None:
+    by_steps, _ = run([0.1, 0.2], Plan(epochs=2, steps=2, patience=9))
+    assert by_steps.done == [0, 0.25, 0.5, 0.75]
+    by_seconds, _ = run([0.1, 0.2], Plan(epochs=9, steps=2, patience=9, max_seconds=4))
+    assert by_seconds.done == [0, 0.25, 0.5, 0.75]
 
 
 def test_the_best_state_is_kept_and_the_stop_is_early() -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from faultprint import storage
+from faultprint.cases.calibration import calibrate_library
 from faultprint.cases.enrol import AFTER, Lesson, enrol
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
@@ -54,7 +55,7 @@ class Recognition:
             f"{sum(self.minutes.values())} scored minutes. It holds nothing but the attack, so that the servers' "
             "normal traffic is not known: an idle hour, put before the capture, stands for it.",
             f"Taught: one reference, from the first hour at {TEACHER} ({self.reference.windows} windows), beside the "
-            "references of the simulated faults that were there already.",
+            "references of the simulated faults that were there already; then the thresholds were set anew.",
         ]
         for node, share in self.shares.items():
             what = "the rest of the attack" if node == TEACHER else "the whole attack, of which nothing was taught,"
@@ -71,6 +72,7 @@ def recognise(
     model: Model,
     library: Library,
     elsewhere: pl.DataFrame,
+    kept: tuple[pl.DataFrame, pl.DataFrame],
     folder: Path,
     *,
     key: bytes,
@@ -79,7 +81,8 @@ def recognise(
 ) -> Recognition:
     """Teach the brute force from the capture's first hour at one server, and name it in the rest and at the other.
 
-    The reference is added to the library. `elsewhere`: MINUTES without such an attack. Leaves transactions and minutes in
+    The reference is added to the library, and the library calibrated anew on `kept`, the MINUTES and LABELS of networks
+    that taught nothing: a case that lies close to normal asks for stricter thresholds. `elsewhere`: MINUTES without such an attack. Leaves transactions and minutes in
     `folder`. Raises CaptureError, and as `cases.enrol` and `cases.identify` do.
     """
     transactions, path = folder / "capture.transactions.parquet", folder / "capture.minutes.parquet"
@@ -93,6 +96,7 @@ def recognise(
     lesson = Lesson(CONDITION, (begin, begin + HOUR), f"first hour of {capture.name}")
     reference = enrol(minutes, lesson, model, created=now, node=TEACHER, normal=normal)
     library.add([reference])
+    calibrate_library(*kept, model, library)
     verdicts = identify(minutes, model, library, persistence=persistence, profile_minutes=IDLE)
     scored = with_truth(verdicts, minutes, begin + HOUR + AFTER * timedelta(minutes=1), model)
     shares, counts = {}, {}

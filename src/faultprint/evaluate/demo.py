@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -44,7 +45,7 @@ FIGURES: Final = (
     "delay_p90_minutes",
     "clearing_median_minutes",
 )
-_UNSEEN: Final = 1000
+_UNSEEN: Final = 5000
 """Number of the first unseen network: far from those that are trained on."""
 
 
@@ -52,11 +53,11 @@ _UNSEEN: Final = 1000
 class Scale:
     """How much traffic is simulated, and for how many seconds of one core each system may learn."""
 
-    networks: int = 12
+    networks: int = 28
     days: float = 2
     unseen: int = 3
     unseen_days: float = 2
-    seconds: float = 80
+    seconds: float = 70
 
 
 def demo(
@@ -85,7 +86,9 @@ def demo(
         say(line)
     with Library.open(out / "default.db") as library:
         _identify(models["default"], library, minutes, out)
-        real = _capture(capture or CAPTURE, capture is not None, models["default"], library, minutes, out, now)
+        kept = lessons.kept, lessons.kept_labels
+        path, given = capture or CAPTURE, capture is not None
+        real = _capture(path, given, models["default"], library, minutes, kept, out, now)
     for line in (real,) if isinstance(real, str) else (*real.lines(), ""):
         say(line)
     seconds = round(time.monotonic() - began, 1)
@@ -108,7 +111,14 @@ def _identify(model: Model, library: Library, minutes: pl.DataFrame, out: Path) 
 
 
 def _capture(
-    capture: Path, given: bool, model: Model, library: Library, minutes: pl.DataFrame, out: Path, now: datetime
+    capture: Path,
+    given: bool,
+    model: Model,
+    library: Library,
+    minutes: pl.DataFrame,
+    kept: tuple[pl.DataFrame, pl.DataFrame],
+    out: Path,
+    now: datetime,
 ) -> Recognition | str:
     """What was recognised in the real capture, or why there is nothing to say."""
     if not capture.exists():
@@ -116,7 +126,7 @@ def _capture(
             raise UsageError(f"There is no capture {capture}; give the path of SIP-Bruteforce-Single-IP.pcap.")
         return f"The real capture is skipped: {capture} is not here (give its path with --capture)."
     key = secrets.token_bytes(32)  # nothing is compared across runs, so nobody need know it
-    return recognise(capture, model, library, minutes, out, key=key, persistence=PERSISTENCE, now=now)
+    return recognise(capture, model, library, minutes, kept, out, key=key, persistence=PERSISTENCE, now=now)
 
 
 def _traffic(
@@ -128,7 +138,7 @@ def _traffic(
     for name, networks, days, first in plans:
         say(f"Simulating {networks} network{'s' * (networks > 1)} for {days:g} days and describing every minute …")
         folder = out / name
-        simulate(folder, networks=networks, days=days, seed=seed, first=first, start=START)
+        simulate(folder, networks=networks, days=days, seed=seed, first=first, start=START, workers=os.cpu_count() or 1)
         build(folder / "transactions.parquet", folder / "minutes.parquet")
         tables.append(
             (storage.read(folder / "minutes.parquet", MINUTES), storage.read(folder / "labels.parquet", LABELS))

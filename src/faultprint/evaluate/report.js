@@ -210,19 +210,21 @@ function conditions() {
 
 function episodes() {
   const others = data.systems.slice(1);
-  byId("outcomes").append(make("thead", {}, make("tr", {}, make("th", {}, "Fault"), make("th", {}, "Node"), make("th", {}, "Onset, UTC"), make("th", { class: "number" }, "Lasted"),
+  byId("outcomes").append(make("thead", {}, make("tr", {}, make("th", {}, "Fault"), make("th", {}, "Onset, UTC"), make("th", { class: "number" }, "Lasted"),
     make("th", { class: "number" }, "Severity"), make("th", {}, data.systems[0].name), make("th", { class: "number" }, "After"),
     ...others.map((system) => make("th", {}, system.name)))));
   const first = data.systems[0].figures.outcomes;
   const verdict = (row) => (row ? make("span", { class: row.found ? "yes" : "no" }, row.found ? "✓ right" : row.said ? `✗ ${row.said}` : "✗ missed") : "–");
   first.forEach((row, index) => {
+    if (!index || first[index - 1].node !== row.node)
+      byId("outcomes").append(make("tbody", {}, make("tr", { class: "node" }, make("th", { colspan: 6 + others.length }, row.node))));
     const body = make("tbody", { class: "episode" });
-    body.append(make("tr", {}, make("th", {}, named(row.condition)), make("td", {}, row.node), make("td", { class: "nowrap" }, when(row.start)),
+    body.append(make("tr", {}, make("th", {}, named(row.condition)), make("td", { class: "nowrap" }, when(row.start).slice(5)),
       make("td", { class: "number" }, minutes((row.end - row.start) / 60e3)), make("td", { class: "number" }, number(row.severity)),
       make("td", {}, verdict(row)), make("td", { class: "number" }, minutes(row.delay)),
       ...others.map((system) => make("td", {}, verdict(system.figures.outcomes[index])))));
     const words = (row.evidence || []).map((word) => make("code", {}, word));
-    body.append(make("tr", { class: "why" }, make("td", { colspan: 7 + others.length }, ...(words.length ? words : ["no feature stands out by three standard deviations"]))));
+    body.append(make("tr", { class: "why" }, make("td", { colspan: 6 + others.length }, ...(words.length ? words : ["no feature stands out by three standard deviations"]))));
     byId("outcomes").append(body);
   });
 }

@@ -20,19 +20,20 @@ _ROWS = (
 
 
 def episode_table(episodes: Sequence[Episode]) -> Iterator[str]:
-    """One line an episode: what happened, what was said, how soon."""
-    width = max([len(word) for episode in episodes for word in (episode.condition, episode.said or "")] + [7])
+    """One line an episode: what happened where, what was said, how soon."""
+    words = [word for episode in episodes for word in (episode.condition, episode.said or "")]
+    width = max([len(word) for word in words] + [7])
     node = max([len(episode.node) for episode in episodes] + [4])
-    yield f"{'node':{node}}  {'truth':{width}}  {'onset (UTC)':16}  {'lasted':>8}  {'severity':>8}  {'verdict':{width}}  {'after':>8}  right?"
+    head = f"{'node':{node}}  {'truth':{width}}  {'onset (UTC)':16}  {'lasted':>8}  {'severity':>8}"
+    yield f"{head}  {'verdict':{width}}  {'after':>8}  right?"
     for episode in episodes:
         lasted = (episode.end - episode.start).total_seconds() / 60
         severity = "–" if episode.severity is None else f"{episode.severity:.2f}"
         verdict = episode.condition if episode.found else (episode.said or "normal")
         delay = "–" if episode.delay is None else f"{episode.delay:.1f} min"
-        yield (
-            f"{episode.node:{node}}  {episode.condition:{width}}  {episode.start:%Y-%m-%d %H:%M}  {lasted:4.0f} min  {severity:>8}  "
-            f"{verdict:{width}}  {delay:>8}  {'yes' if episode.found else 'no'}"
-        )
+        happened = f"{episode.node:{node}}  {episode.condition:{width}}  {episode.start:%Y-%m-%d %H:%M}"
+        told = f"{verdict:{width}}  {delay:>8}  {'yes' if episode.found else 'no'}"
+        yield f"{happened}  {lasted:4.0f} min  {severity:>8}  {told}"
 
 
 def figure_table(outcomes: Sequence[Outcome]) -> Iterator[str]:

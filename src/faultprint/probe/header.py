@@ -16,7 +16,7 @@ class Header:
         self.line = b"\n" + name + b":"
         self.size = len(self.line)
         names = b"|".join(_either_case(form) for form in (name, compact) if form)
-        self.pattern = re.compile(rb"\n(?:" + names + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)")
+        self.pattern = re.compile(rb"\n(?:" + names + rb")[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
 
 
 def _either_case(name: bytes) -> bytes:
@@ -33,9 +33,9 @@ CONTACT: Final = Header(b"Contact", b"m")
 EXPIRES: Final = Header(b"Expires")
 CONTENT_LENGTH: Final = Header(b"Content-Length", b"l")
 
-_FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]+")
-
 
 def clean(value: bytes) -> bytes:
     """A value as `pattern` captures it, in one line."""
-    return (_FOLD.sub(b" ", value) if b"\n" in value else value).strip()
+    if b"\n" in value:
+        return b" ".join([line.strip() for line in value.split(b"\n")]).strip()
+    return value.strip()

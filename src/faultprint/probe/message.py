@@ -11,33 +11,37 @@ from typing import Final
 from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.header import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA, Header, clean
 
+# Possessive quantifiers (++) keep a hostile message from costing more than its length.
 START: Final = re.compile(
-    rb"(?:SIP/2\.0 ([1-6]\d\d)(?=[ \r\n])[^\n]*\n?"
-    rb"|([A-Za-z0-9.!%*_+`'~-]{1,64}) [A-Za-z][A-Za-z0-9+.-]*:[^ \r\n]* SIP/2\.0\r?\n)"
-    rb"(?:Via: SIP/2\.0/[A-Z-]+ ([^;, \t\r\n]+)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]+))?"
+    rb"(?:SIP/2\.0 ([1-6]\d\d)(?=[ \r\n])[^\n]*+\n?"
+    rb"|([A-Za-z0-9.!%*_+`'~-]{1,64}) [A-Za-z][A-Za-z0-9+.-]*+:[^ \r\n]*+ SIP/2\.0\r?\n)"
+    rb"(?:Via: SIP/2\.0/[A-Z-]++ ([^;, \t\r\n]++)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]++))?"
 )
 """A status line (status code in group 1) or a request line (method in group 2); sent-by and branch of the Via that often
 follows at once."""
 
 _ALMOST: Final = re.compile(
-    rb"SIP/\d+\.\d+[ \t\r\n]|[!-~]{1,32}[ \t][^\r\n]{0,2048}?[ \t]SIP/\d+\.\d+[ \t]*\r?\n", re.IGNORECASE
+    rb"SIP/\d+\.\d+[ \t\r\n]|[!-~]{1,32}[ \t][^\r\n]{0,2048}?[ \t]SIP/\d{1,9}\.\d{1,9}[ \t]*+\r?\n", re.IGNORECASE
 )
 """A start line that means to be SIP but is not one: extra blanks, another version, no URI (RFC 4475, 3.1.2)."""
 
-_USUAL_VIA: Final = re.compile(rb"\nVia: SIP/2\.0/[A-Z-]+ ([^;, \t\r\n]+)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]+)")
-"""How nearly every Via is written; what it does not match is left to the patterns below."""
+_FIRST_VIA: Final = re.compile(
+    rb"\n(?:[vV][iI][aA]|[vV])[ \t]*+:"
+    rb"(?: SIP/2\.0/[A-Z-]++ ([^;, \t\r\n]++)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]++))?"
+)
+"""The first Via; sent-by and branch if they are written as nearly always, else the patterns below find them."""
 _VIA: Final = re.compile(
-    rb"SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*[\w.!%*+`'~-]+[ \t]+([^;, \t\r\n]+(?:[ \t]*:[ \t]*\d+)?)"
-    rb"((?:[ \t\r\n]*;(?:[^;,\"]|\"(?:[^\"\\]|\\.)*\")*)*)",
+    rb"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+[\w.!%*+`'~-]++[ \t]++([^;, \t\r\n]++(?:[ \t]*+:[ \t]*+\d++)?)"
+    rb"((?:[ \t\r\n]*+;(?:[^;,\"]|\"(?:[^\"\\]|\\.){0,512}+\")*+)*+)",
     re.IGNORECASE,
 )
-_QUOTED: Final = re.compile(rb"\"(?:[^\"\\]|\\.)*\"")
-_BRANCH: Final = re.compile(rb";[ \t\r\n]*branch[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE)
+_QUOTED: Final = re.compile(rb"\"(?:[^\"\\]|\\.){0,512}+\"")
+_BRANCH: Final = re.compile(rb";[ \t\r\n]*+branch[ \t]*+=[ \t]*+([^;, \t\r\n]++)", re.IGNORECASE)
 # Letters in both cases rather than IGNORECASE, which keeps a search from looking for its first character quickly.
-_TAG: Final = re.compile(rb";[ \t\r\n]*[tT][aA][gG][ \t]*=[ \t]*([^;, \t\r\n]+)")
+_TAG: Final = re.compile(rb";[ \t\r\n]*+[tT][aA][gG][ \t]*+=[ \t]*+([^;, \t\r\n]++)")
 _NAMES: Final = re.compile(
-    rb"\n(From|To|Call-ID|CSeq): ([^\r]+)\r\n(From|To|Call-ID|CSeq): ([^\r]+)\r\n"
-    rb"(From|To|Call-ID|CSeq): ([^\r]+)\r\n(From|To|Call-ID|CSeq): ([^\r]+)\r\n(?![ \t])"
+    rb"\n(From|To|Call-ID|CSeq): ([^\n]++)\n(From|To|Call-ID|CSeq): ([^\n]++)\n"
+    rb"(From|To|Call-ID|CSeq): ([^\n]++)\n(From|To|Call-ID|CSeq): ([^\n]++)\n(?![ \t])"
 )
 """The four headers that name a request, in any order: most clients write them one after the other."""
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
@@ -180,14 +184,12 @@ class Message:
 
     def _read_via(self) -> bool:
         """The first Via, in whichever spelling it comes."""
-        first = VIA.pattern.search(self.text, 0, self.head)
-        if first is None:
-            return self._broken(BAD_VIA)
-        usual = _USUAL_VIA.match(self.text, first.start(), self.head)
-        if usual is not None:
-            self.via = usual.groups()
+        first = _FIRST_VIA.search(self.text, 0, self.head)
+        if first is not None and first[2]:
+            self.via = first.groups()
             return True
-        found = _VIA.match(clean(first[1]))
+        value = VIA.pattern.search(self.text, 0, self.head)
+        found = _VIA.match(clean(value[1])) if value else None
         if found is None:
             return self._broken(BAD_VIA)
         branch = _BRANCH.search(_QUOTED.sub(b"", found[2]))
@@ -200,27 +202,30 @@ class Message:
         return True
 
     def _read_sequence(self, value: bytes) -> bool:
-        known = _SEQUENCES.get(value)
-        if known is None:
-            parts = value.split()
-            if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 12 or int(parts[0]) > _MAX_CSEQ:
-                return self._broken(BAD_CSEQ)
-            known = int(parts[0]), parts[1]
-            if len(value) < _MAX_SEQUENCE:
-                _SEQUENCES.put(value, known)
-        self.cseq, self.cseq_method = known
+        parts = value.split()
+        if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 12 or int(parts[0]) > _MAX_CSEQ:
+            return self._broken(BAD_CSEQ)
+        self.cseq, self.cseq_method = int(parts[0]), parts[1]
+        if len(value) < _MAX_SEQUENCE:
+            _SEQUENCES.put(value, (self.cseq, self.cseq_method))
         return True
 
     def _read_request(self) -> bool:
         found = _NAMES.search(self.text, 0, self.head)
         values: dict[bytes, bytes] = {}
-        if found is not None and self.text.count(b"\n", *found.span()) == 5:
+        if found is not None:
             one, first, two, second, three, third, four, fourth = found.groups()
             values = {one: first, two: second, three: third, four: fourth}
         if len(values) < 4:
             values = {name: self.get(header) or b"" for name, header in _NAMED}
-        self.sender, self.receiver, self.call_id = values[b"From"], values[b"To"], values[b"Call-ID"].strip()
-        if not self._read_sequence(values[b"CSeq"]) or self.method != self.cseq_method:
+        self.sender, self.receiver = values[b"From"].strip(), values[b"To"].strip()
+        self.call_id = values[b"Call-ID"].strip()
+        known = _SEQUENCES.get(values[b"CSeq"].strip())
+        if known is not None:
+            self.cseq, self.cseq_method = known
+        elif not self._read_sequence(values[b"CSeq"].strip()):
+            return False
+        if self.method != self.cseq_method:
             return self._broken(BAD_CSEQ)
         if self.call_id and b":" in self.sender and b":" in self.receiver:
             return True

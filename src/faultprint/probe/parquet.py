@@ -22,7 +22,7 @@ GROUP_ROWS: Final = 32 * PAGE_ROWS
 _MAGIC: Final = b"PAR1"
 _LEVEL: Final = 1
 """zlib level: the pages are small, and time counts more than space."""
-_GZIP: Final = 2
+_UNCOMPRESSED, _GZIP = 0, 2
 _PLAIN, _RLE, _RLE_DICTIONARY = 0, 3, 8
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _INT32, _INT64, _FLOAT, _BYTE_ARRAY = 1, 2, 4, 6
@@ -67,6 +67,8 @@ class _Chunk:
     def __init__(self, column: Column) -> None:
         self.column = column
         self.physical = _KINDS[column.kind]
+        # The unsigned 64-bit columns are hashes, in which there is nothing to compress.
+        self.codec = _UNCOMPRESSED if column.kind == "uint64" else _GZIP
         self.clear()
 
     def clear(self) -> None:
@@ -79,8 +81,10 @@ class _Chunk:
         levels = b""
         rows = len(values)
         if self.column.nullable:
-            levels = _levels(values)
-            values = [value for value in values if value is not None]
+            nulls = values.count(None)
+            levels = _levels(values, nulls)
+            if nulls:
+                values = [value for value in values if value is not None]
         if self.physical.code:
             body = _plain(self.physical.code, values)
         else:
@@ -104,8 +108,10 @@ class _Chunk:
         return self._page(_DICTIONARY_PAGE, body, thrift.nested(7, thrift.i32(1, len(words)), thrift.i32(2, _PLAIN)))
 
     def _page(self, kind: int, body: bytes, header: thrift.Field) -> bytes:
-        packer = zlib.compressobj(_LEVEL, wbits=31)
-        packed = packer.compress(body) + packer.flush()
+        packed = body
+        if self.codec == _GZIP:
+            packer = zlib.compressobj(_LEVEL, wbits=31)
+            packed = packer.compress(body) + packer.flush()
         head = thrift.struct(thrift.i32(1, kind), thrift.i32(2, len(body)), thrift.i32(3, len(packed)), header)
         self.unpacked += len(head) + len(body)
         return head + packed
@@ -118,9 +124,8 @@ def _plain(code: str, values: Sequence[Value]) -> bytes:
     return numbers.tobytes()
 
 
-def _levels(values: Sequence[Value]) -> bytes:
-    """Definition levels, one bit each: 1 where there is a value."""
-    nulls = values.count(None)
+def _levels(values: Sequence[Value], nulls: int) -> bytes:
+    """Definition levels, one bit each: 1 where there is a value; `nulls` of them are 0."""
     if nulls in (0, len(values)):
         runs = thrift.varint(len(values) << 1) + (b"\x00" if nulls else b"\x01")
     else:
@@ -217,7 +222,7 @@ class ParquetWriter:
             thrift.i32(1, chunk.physical.type),
             thrift.sequence(2, thrift.I32, [thrift.zigzag(encoding) for encoding in encodings]),
             thrift.sequence(3, thrift.BINARY, [thrift.string(chunk.column.name)]),
-            thrift.i32(4, _GZIP),
+            thrift.i32(4, chunk.codec),
             thrift.i64(5, self._group_rows),
             thrift.i64(6, chunk.unpacked),
             thrift.i64(7, size),

@@ -17,7 +17,7 @@ MAX_BINDINGS: Final = 40_960
 DEFAULT_S: Final = 3600
 """What the RFC suggests where neither side names an expiry."""
 _LONGEST_S: Final = 2**32 - 1
-_EXPIRES: Final = re.compile(rb";[ \t]*[eE][xX][pP][iI][rR][eE][sS][ \t]*=[ \t]*\"?(\d{1,10})")
+_EXPIRES: Final = re.compile(rb";[ \t]*+[eE][xX][pP][iI][rR][eE][sS][ \t]*+=[ \t]*+\"?(\d{1,10})")
 
 
 def expiry_of(message: Message) -> int | None:

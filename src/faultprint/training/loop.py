@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from faultprint.training.spectrum import effective_dimensions
-from faultprint.training.task import Task
+from faultprint.training.task import Step, Task
 
 Progress = Callable[[int, int], None]
 Clock = Callable[[], float]
@@ -63,9 +63,9 @@ def fit(task: Task, plan: Plan, progress: Progress | None = None, clock: Clock =
     best_score, best_state, last_cost = -1.0, copy.deepcopy(task.network.state_dict()), 0.0
     for number in range(plan.epochs):
         started = clock()
-        steps = []
+        steps: list[Step] = []
         for _ in range(plan.steps):
-            steps.append(task.step())
+            steps.append(task.step(_done(plan, number * plan.steps + len(steps), clock() - begin)))
             _report(progress, plan, number * plan.steps + len(steps), clock() - begin)
             if plan.max_seconds is not None and clock() - begin + last_cost >= plan.max_seconds:
                 course.stopped = "budget of time spent"
@@ -96,6 +96,11 @@ def fit(task: Task, plan: Plan, progress: Progress | None = None, clock: Clock =
     task.network.eval()
     course.seconds = clock() - begin
     return course
+
+
+def _done(plan: Plan, step: int, seconds: float) -> float:
+    """The share of the training that lies behind: of its seconds where they are counted, else of its steps."""
+    return min(step / (plan.epochs * plan.steps) if plan.max_seconds is None else seconds / plan.max_seconds, 1.0)
 
 
 def _report(progress: Progress | None, plan: Plan, step: int, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -86,8 +87,9 @@ class PooledTask:
         assert isinstance(module, PooledNetwork)
         return module
 
-    def step(self) -> Step:
-        """One batch: forward, loss, backward, update."""
+    def step(self, done: float) -> Step:
+        """One batch: forward, loss, backward, update, at a rate that falls to 0 by half a cosine."""
+        self.optimiser.param_groups[0]["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2
         vectors, code = self.vectors(self.learning, self.sampler.draw())
         triplets = batch_all(vectors, code)
         loss = contrastive(vectors, code, NORMAL_CODE) + TRIPLET_WEIGHT * triplets.loss

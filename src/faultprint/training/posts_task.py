@@ -49,7 +49,7 @@ class PostsTask:
         self.loss: Loss = lossless if three_dimensions else triplet
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
 
-    def step(self) -> Step:
+    def step(self, done: float) -> Step:
         """One mini-batch: every window of every triplet goes through the network, tower by tower."""
         towers = [torch.from_numpy(windows) for windows in self.triplets.draw(BATCH)]
         anchor, positive, negative = (self.network(windows) for windows in towers)

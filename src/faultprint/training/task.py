@@ -36,8 +36,8 @@ class Task(Protocol):
     def network(self) -> nn.Module:
         """The network."""
 
-    def step(self) -> Step:
-        """Draw a batch and learn from it."""
+    def step(self, done: float) -> Step:
+        """Draw a batch and learn from it; `done` is the share of the training that lies behind, 0 to 1."""
 
     def validate(self) -> float:
         """The score on networks held out; higher is better."""
