@@ -82,8 +82,9 @@ def recognise(
     """Teach the brute force from the capture's first hour at one server, and name it in the rest and at the other.
 
     The reference is added to the library, and the library calibrated anew on `kept`, the MINUTES and LABELS of networks
-    that taught nothing: a case that lies close to normal asks for stricter thresholds. `elsewhere`: MINUTES without such an attack. Leaves transactions and minutes in
-    `folder`. Raises CaptureError, and as `cases.enrol` and `cases.identify` do.
+    that taught nothing: a case that lies close to normal asks for stricter thresholds. `elsewhere`: MINUTES without such
+    an attack. Leaves transactions and minutes in `folder`. Raises CaptureError, and as `cases.enrol`,
+    `cases.calibration` and `cases.identify` do.
     """
     transactions, path = folder / "capture.transactions.parquet", folder / "capture.minutes.parquet"
     nodes = [NodeSpec.parse(f"{name}={address}") for name, address in NODES.items()]

@@ -25,6 +25,7 @@ from faultprint.evaluate.systems import Embedding
 from faultprint.evaluate.truth import truth
 
 PERSISTENCE: Final = 3
+SLOW_NETWORKS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,22 @@ def contest(
 
 
 def _library(path: Path, model: Model, taught: Sequence[Example], lessons: Lessons, now: datetime) -> list[Reference]:
-    """A fresh library with a reference for each example, and its rules set on the kept networks."""
+    """A fresh library with a reference for each example, and its rules set on the kept networks.
+
+    A recurrent encoder makes some hundred vectors a second where a pooled one makes ten thousands: it is calibrated on
+    SLOW_NETWORKS of them, so that the demo ends in time.
+    """
     for old in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         old.unlink(missing_ok=True)
+    kept = lessons.kept
+    if model.manifest.encoder == "recurrent":
+        networks = sorted(str(name) for name in kept["network"].unique())[:SLOW_NETWORKS]
+        kept = kept.filter(pl.col("network").cast(pl.String).is_in(networks))
+    nodes = kept["node"].cast(pl.String).unique().to_list()
+    labels = lessons.kept_labels.filter(pl.col("node").cast(pl.String).is_in(nodes))
     with Library.open(path, create=True) as library:
         library.add(enrol_examples(taught, model, created=now))
-        calibrate_library(lessons.kept, lessons.kept_labels, model, library)
+        calibrate_library(kept, labels, model, library)
         return library.references()
 
 
