@@ -4,7 +4,7 @@ SEED ?= 1
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo test check bench docs format clean
+.PHONY: setup demo test check bench docs format clean testbed-setup
 
 setup: $(STAMP)
 
@@ -37,6 +37,12 @@ docs: setup
 format: setup
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
+
+# The Debian packages of the test bed; its beds start their own processes, so Debian's service is not wanted.
+testbed-setup: setup
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$($(BIN)/python -m faultprint.testbed.packages)
+	systemctl disable --now kamailio 2>/dev/null || true
 
 clean:
 	rm -rf build .venv

@@ -11,7 +11,7 @@ import sys
 import click
 
 from faultprint import __version__
-from faultprint.cli import cases, judging, making
+from faultprint.cli import cases, judging, making, testbed
 from faultprint.errors import FaultprintError
 
 
@@ -35,6 +35,7 @@ for command in (
     judging.identify,
     judging.evaluate,
     judging.demo,
+    testbed.testbed,
 ):
     cli.add_command(command)
 

@@ -53,11 +53,11 @@ _UNSEEN: Final = 5000
 class Scale:
     """How much traffic is simulated, and for how many seconds of one core each system may learn."""
 
-    networks: int = 28
+    networks: int = 36
     days: float = 2
     unseen: int = 3
     unseen_days: float = 2
-    seconds: float = 70
+    seconds: float = 75
 
 
 def demo(

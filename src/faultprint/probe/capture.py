@@ -59,17 +59,17 @@ def probe_captures(
         raise UsageError("No capture was given; name at least one pcap or pcapng file.")
     found = _resolve(captures, nodes)
     given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
-    with _replacing(out) as temporary, temporary.open("wb") as file, _without_garbage_collection():
+    with replacing(out) as temporary, temporary.open("wb") as file, _without_garbage_collection():
         writer = ParquetWriter(file, TRANSACTIONS.columns)
         probe = Probe({name: ends for name, (ends, _) in found.items()}, network, key, writer.append, given)
         _read_all(probe, captures, progress)
         coverage = [[name, network, start, end] for name in found for start, end in probe.stretches]
         writer.metadata[COVERAGE_KEY] = json.dumps(coverage)
         writer.close()
-    return _report(probe, found)
+    return report_of(probe, found)
 
 
-def _report(probe: Probe, found: Mapping[str, tuple[tuple[bytes, ...], bool]]) -> ProbeReport:
+def report_of(probe: Probe, found: Mapping[str, tuple[tuple[bytes, ...], bool]]) -> ProbeReport:
     taken = probe.transactions
     return ProbeReport(
         messages=taken.messages,
@@ -194,7 +194,7 @@ def _infer(captures: Sequence[Path], others: Nodes) -> bytes | None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """As `faultprint.storage.replacing`, which the probe cannot import: with it would come a table library."""
     if not path.parent.is_dir():
         raise UsageError(f"{path} cannot be written: the folder {path.parent} does not exist; create it first.")

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from faultprint.errors import UsageError
 from faultprint.probe import hep
-from faultprint.probe.capture import _replacing, _report
+from faultprint.probe.capture import replacing, report_of
 from faultprint.probe.core import Probe
 from faultprint.probe.link import ETHERNET
 from faultprint.probe.nodes import NodeSpec, parse_endpoint
@@ -170,7 +170,7 @@ def probe_live(
             raise UsageError(f"Node {spec.name} has no address; live, write --node {spec.name}=ADDRESS[,ADDRESS].")
     found = {spec.name: tuple(map(parse_endpoint, spec.addresses)) for spec in nodes}
     given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
-    with _replacing(out) as temporary, temporary.open("wb") as file:
+    with replacing(out) as temporary, temporary.open("wb") as file:
         writer = ParquetWriter(file, TRANSACTIONS.columns)
         probe = Probe(found, network, key, writer.append, given)
         since = time.time_ns() // 1000
@@ -183,7 +183,7 @@ def probe_live(
         probe.finish()
         writer.metadata[COVERAGE_KEY] = json.dumps([[name, network, since, until] for name in found])
         writer.close()
-    return _report(probe, {name: (ends, False) for name, ends in found.items()})
+    return report_of(probe, {name: (ends, False) for name, ends in found.items()})
 
 
 def _listen(probe: Probe, sources: Sequence[Source], stop: Callable[[], bool]) -> None:

@@ -31,7 +31,7 @@ from faultprint.windows.profile import Profile, population, profile
 Array = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 
-LEARNING_RATE: Final = 2e-3
+LEARNING_RATE: Final = 4e-3
 WEIGHT_DECAY: Final = 1e-2
 AVERAGING: Final = 0.99
 """Per step, of the running mean of weights that is scored and shipped: it is steadier than any one step's."""
