@@ -25,7 +25,7 @@ from faultprint.embedding.model import Model
 from faultprint.errors import LabelError, LibraryError
 from faultprint.windows.labelling import faults, minute_conditions, window_conditions
 
-ALARMS_PER_DAY: Final = 1.0
+ALARMS_PER_DAY: Final = 0.5
 """False alarms a node and day that a rule may raise where it is calibrated."""
 _DAY_US: Final = 86_400_000_000
 _CANDIDATES: Final = 60

@@ -159,7 +159,7 @@ def import_(file: Path, library: Path, as_json: bool) -> None:
 @click.option(
     "--alarms",
     type=click.FloatRange(min=0),
-    default=1.0,
+    default=0.5,
     show_default=True,
     help="False alarms a node and day to bear.",
 )

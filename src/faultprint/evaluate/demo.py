@@ -57,7 +57,7 @@ class Scale:
     days: float = 2
     unseen: int = 3
     unseen_days: float = 2
-    seconds: float = 75
+    seconds: float = 90
 
 
 def demo(
