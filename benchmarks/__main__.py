@@ -7,7 +7,7 @@ import importlib
 import json
 from pathlib import Path
 
-from faultprint.storage import replacing
+from faultprint.files import replacing
 
 STAGES = ("probe", "simulate", "features", "training", "inference")
 

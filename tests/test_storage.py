@@ -89,21 +89,3 @@ def test_what_is_no_parquet_file_is_told_in_one_sentence(content: bytes, tmp_pat
     path.write_bytes(content)
     with pytest.raises(TableError, match=r"cannot be read as a Parquet file .*; give a verdicts file\.$"):
         storage.scan(path, VERDICTS)
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), storage.replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(TableError, match="does not exist; create it first"),
-        storage.replacing(tmp_path / "no" / "x"),
-    ):
-        pass

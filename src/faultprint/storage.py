@@ -6,15 +6,13 @@ not keep to `faultprint.tables` stops at the border with one sentence.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from faultprint.errors import TableError
+from faultprint.files import replacing
 from faultprint.tables import Kind, Table
 
 _DTYPES: Mapping[Kind, pl.DataType] = {
@@ -106,19 +104,3 @@ def write(frame: pl.DataFrame, table: Table, path: Path, metadata: Mapping[str, 
     extra = [name for name in frame.columns if name not in table.names]
     with replacing(path) as temporary:
         frame.select(*table.names, *extra).write_parquet(temporary, compression="zstd", metadata=dict(metadata or {}))
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place if the block succeeds, and is removed if it does not."""
-    if not path.parent.is_dir():
-        raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist; create it first.")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

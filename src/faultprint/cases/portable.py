@@ -13,7 +13,7 @@ import numpy as np
 from faultprint.cases.library import Library
 from faultprint.cases.reference import Reference, check
 from faultprint.errors import LibraryError
-from faultprint.storage import replacing
+from faultprint.files import replacing
 
 FORMAT: Final = "faultprint.reference/1"
 _TEXTS: Final = ("condition", "model", "node", "network", "comment")

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, get_args
 
 from faultprint.errors import FaultprintError, ModelError
 from faultprint.features.catalogue import Catalogue
-from faultprint.storage import replacing
+from faultprint.files import replacing
 from faultprint.windows.profile import Profile
 
 FORMAT: Final = 1

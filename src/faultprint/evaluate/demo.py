@@ -28,6 +28,7 @@ from faultprint.evaluate.page import page
 from faultprint.evaluate.run import part
 from faultprint.evaluate.words import episode_table, figure_table
 from faultprint.features.minutes import build
+from faultprint.files import replacing
 from faultprint.simulate.run import simulate
 from faultprint.tables import LABELS, MINUTES, VERDICTS
 from faultprint.training.train import train
@@ -98,7 +99,7 @@ def demo(
     recognition = None if isinstance(real, str) else real
     data = page(result, labels, recognition, days=scale.unseen_days, seed=seed, seconds=seconds)
     report.write(data, out / "report.html")
-    with storage.replacing(out / "figures.json") as temporary:
+    with replacing(out / "figures.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     say(f"The report is {out / 'report.html'}, the figures are in {out / 'figures.json'} ({seconds:.0f} s in all).")
     return found

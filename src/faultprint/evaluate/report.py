@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from faultprint.storage import replacing
+from faultprint.files import replacing
 
 MEANINGS: Final = {
     "macro_f1_exposed": "F1 of each condition (the harmonic mean of the share of its verdicts that were right and the share of its "

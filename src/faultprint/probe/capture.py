@@ -10,8 +10,6 @@ from __future__ import annotations
 import gc
 import heapq
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from faultprint.errors import CaptureError, UsageError
+from faultprint.files import replacing
 from faultprint.probe.capturefile import read_packets
 from faultprint.probe.clock import SECOND
 from faultprint.probe.core import Probe
@@ -191,22 +190,6 @@ def _infer(captures: Sequence[Path], others: Nodes) -> bytes | None:
         if inference.requests >= ENOUGH:
             break
     return inference.best()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """As `faultprint.storage.replacing`, which the probe cannot import: with it would come a table library."""
-    if not path.parent.is_dir():
-        raise UsageError(f"{path} cannot be written: the folder {path.parent} does not exist; create it first.")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from faultprint.errors import UsageError
+from faultprint.files import replacing
 from faultprint.probe import hep
-from faultprint.probe.capture import replacing, report_of
+from faultprint.probe.capture import report_of
 from faultprint.probe.core import Probe
 from faultprint.probe.link import ETHERNET
 from faultprint.probe.nodes import NodeSpec, parse_endpoint

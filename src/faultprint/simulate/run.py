@@ -21,6 +21,7 @@ import polars as pl
 
 from faultprint import storage
 from faultprint.errors import UsageError
+from faultprint.files import replacing
 from faultprint.simulate.disturbances import A_DAY, draw_disturbances
 from faultprint.simulate.exchanges import Exchanges
 from faultprint.simulate.faults import FAULTS
@@ -145,7 +146,7 @@ def simulate(
             rows += height
             if progress:
                 progress(done, networks)
-        with storage.replacing(out / "transactions.parquet") as temporary:
+        with replacing(out / "transactions.parquet") as temporary:
             pl.scan_parquet(parts, glob=False).sink_parquet(
                 temporary, compression="zstd", maintain_order=True, metadata={COVERAGE_KEY: json.dumps(coverage)}
             )
