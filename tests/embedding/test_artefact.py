@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from faultprint.embedding.artefact import LARGEST, MANIFEST, Artefact, read, save
 from faultprint.embedding.model import load
-from faultprint.errors import ModelError, TableError
+from faultprint.errors import ModelError, UsageError
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
@@ -75,7 +75,7 @@ def test_no_file_no_folder_no_archive(tmp_path: Path, pooled: Artefact) -> None:
             read(tmp_path / name)
     with pytest.raises(ModelError, match="is no model"):
         read(tmp_path)
-    with pytest.raises(TableError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         save(pooled, tmp_path / "nowhere" / "model")
     assert not list(tmp_path.glob(".*"))
 
