@@ -13,7 +13,9 @@ from faultprint.cli.frame import (
     INPUT,
     OUTPUT,
     STRETCH,
+    Moments,
     json_option,
+    library_option,
     model_option,
     progress_bar,
     report,
@@ -24,9 +26,6 @@ from faultprint.errors import UsageError
 if TYPE_CHECKING:
     from faultprint.cases.reference import Reference
 
-Moments = tuple[datetime, datetime]
-
-library_option = click.option("--library", type=OUTPUT, required=True, help="Case library (SQLite).")
 ids_argument = click.argument("ids", nargs=-1, required=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 Progress = Callable[[int, int], None]
+Moments = tuple[datetime, datetime]
 INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -44,6 +45,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of all that is random."
 )
+library_option = click.option("--library", type=OUTPUT, required=True, help="Case library (SQLite).")
 model_option = click.option("--model", type=INPUT, required=True, help="Artefact made by `faultprint train`.")
 
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from faultprint.cli.cases import library_option
 from faultprint.cli.frame import (
     FOLDER,
     INPUT,
     OUTPUT,
     STRETCH,
+    Moments,
     json_option,
+    library_option,
     model_option,
     progress_bar,
     report,
     seed_option,
 )
-
-Moments = tuple[datetime, datetime]
 
 normal_option = click.option(
     "--normal", type=STRETCH, help="A stretch of each node's own normal traffic.  [default: its first hour]"

@@ -11,7 +11,6 @@ from faultprint.probe.packet import Packet
 from faultprint.probe.pcap import MAX_PACKET
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
-_SECTION: Final = 0x0A0D0D0A
 _INTERFACE: Final = 1
 _OLD_PACKET: Final = 2
 _SIMPLE_PACKET: Final = 3

@@ -111,18 +111,4 @@ def mask_of(*kinds: K) -> npt.NDArray[np.bool_]:
 REGISTER: Final = mask_of(K.REG_INITIAL, K.REG_REFRESH, K.REG_DEREG)
 INVITE: Final = mask_of(K.INVITE_ORIG, K.INVITE_TERM, K.REINVITE_UE, K.REINVITE_CORE)
 CALL: Final = mask_of(K.INVITE_ORIG, K.INVITE_TERM)
-IN_DIALOG: Final = mask_of(
-    K.REINVITE_UE,
-    K.REINVITE_CORE,
-    K.BYE_UE,
-    K.BYE_CORE,
-    K.CANCEL_UE,
-    K.CANCEL_CORE,
-    K.PRACK_UE,
-    K.PRACK_CORE,
-    K.UPDATE_UE,
-    K.UPDATE_CORE,
-    K.INFO_UE,
-    K.REFER_UE,
-)
 PING: Final = mask_of(K.OPTIONS_UE, K.OPTIONS_CORE, K.PING_UE, K.PING_CORE)

@@ -10,7 +10,6 @@ from xml.sax.saxutils import escape
 
 from faultprint.testbed.diameter import VENDOR_3GPP, Avp, Code, Command, Message, Result, avp
 
-NO_STATE_MAINTAINED: Final = 1
 DEREGISTERING: Final = frozenset({4, 5, 6, 7, 8, 9})
 """Server-Assignment-Types that end a registration (TS 29.229, 6.3.15)."""
 
