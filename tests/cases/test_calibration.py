@@ -54,6 +54,15 @@ def test_the_loosest_threshold_that_keeps_to_the_alarms() -> None:
         assert above < rule.closer <= 1
 
 
+def test_one_odd_node_does_not_decide_for_many() -> None:
+    calm, odd = [1.5] * 1440, [1.5, 0.1] * 720
+    assert alarms_per_day([track(odd)] + [track(calm)] * 3, Rule()) == 180
+    assert calibrate([track(odd)] + [track(calm)] * 3, most=0.5).closer == 1
+    assert calibrate([track(odd)], most=0.5).closer <= 0.1
+    assert calibrate([track(odd)] * 3 + [track(calm)], most=0.5).closer <= 0.1
+    assert calibrate([track(odd)] + [track(calm)] * 3, most=0).closer <= 0.1
+
+
 def test_persistence_needs_less() -> None:
     ratios = [1.5] * 1440
     ratios[100] = 0.2

@@ -71,7 +71,8 @@ def test_what_the_artefact_records(tables: Tables, tmp_path: Path) -> None:
     assert len(manifest.training["epochs"]) == 1
     assert manifest.training["versions"]["torch"] == torch.__version__
     calibration = manifest.calibration
-    for name in ("normal_distance", "fault_distance", "normal_margin", "fault_margin", "runner_up_margin"):
+    names = ("normal_distance", "fault_distance", "normal_ratio", "normal_margin", "fault_margin", "runner_up_margin")
+    for name in names:
         quantiles = calibration[name]["quantiles"]
         assert len(quantiles) == len(calibration["levels"])
         assert quantiles == sorted(quantiles)

@@ -27,6 +27,8 @@ from faultprint.windows.labelling import faults, minute_conditions, window_condi
 
 ALARMS_PER_DAY: Final = 0.5
 """False alarms a node and day that a rule may raise where it is calibrated."""
+ODD: Final = 2.0
+"""Times the allowed alarms beyond which a node's count no more: one odd node among a few must not set the rule for all."""
 _DAY_US: Final = 86_400_000_000
 _CANDIDATES: Final = 60
 
@@ -41,16 +43,18 @@ class Track:
     interval_us: int
 
 
-def alarms_per_day(tracks: Sequence[Track], rule: Rule) -> float:
-    """False alarms a node and day of normal windows under the rule."""
-    alarms = quiet_us = 0
+def alarms_per_day(tracks: Sequence[Track], rule: Rule, of_one: float = float("inf")) -> float:
+    """False alarms a node and day of normal windows under the rule; each node counts with at most `of_one` a day."""
+    alarms = days = 0.0
     for track in tracks:
         claimed = claims(track.matches, np.ones(len(track.quiet), np.bool_), rule)
         verdict, _ = settle(claimed, rule.persistence)
         alarming = (verdict != NORMAL_INDEX) & (verdict != WARMING_CODE)
-        alarms += false_alarms(verdict, alarming, track.quiet, track.minute_us, track.interval_us)
-        quiet_us += int(track.quiet.sum()) * track.interval_us
-    return alarms / (quiet_us / _DAY_US) if quiet_us else 0.0
+        own = int(track.quiet.sum()) * track.interval_us / _DAY_US
+        raised = false_alarms(verdict, alarming, track.quiet, track.minute_us, track.interval_us)
+        alarms += min(raised, of_one * own) if own else 0
+        days += own
+    return alarms / days if days else 0.0
 
 
 def calibrate(
@@ -62,6 +66,9 @@ def calibrate(
     unknown_beyond: float = float("inf"),
 ) -> Rule:
     """The rule with the largest `closer` that raises at most `most` false alarms a day on these tracks.
+
+    A node counts with at most ODD times as many, so that among several a single one, whose normal is not what its first
+    hour promised, does not decide for all.
 
     Candidates are quantiles of the distance to the nearest fault over that to normal, in the normal windows, up to
     `loosest` (above 1 a fault wins though normal is nearer: that has a sense for probabilities, not for references).
@@ -75,7 +82,9 @@ def calibrate(
         Rule(closer=float(closer), unknown_beyond=unknown_beyond, persistence=persistence)
         for closer in (*([loosest] if np.isfinite(loosest) else []), *candidates)
     ]
-    return next((rule for rule in rules if alarms_per_day(tracks, rule) <= most), rules[-1] if rules else Rule())
+    of_one = ODD * most or float("inf")
+    fit = (rule for rule in rules if alarms_per_day(tracks, rule, of_one) <= most)
+    return next(fit, rules[-1] if rules else Rule())
 
 
 def tracks(

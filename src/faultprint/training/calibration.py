@@ -6,6 +6,7 @@ mean; references are the training networks' mean vectors; vectors come from the 
     normal_distance      ‖v‖ of normal windows (v: vector minus normal mean)
     fault_distance       ‖v − r‖ of fault windows to the reference of their own fault
     fault_to_normal      ‖v‖ of fault windows
+    normal_ratio         distance to the nearest fault's reference over ‖v‖, normal windows (above 1: rightly normal)
     normal_margin        ‖v‖ minus distance to the nearest fault's reference, normal windows (below 0: rightly normal)
     fault_margin         ‖v‖ minus distance to their own fault's reference, fault windows (above 0: away from normal)
     runner_up_margin     distance to the nearest reference of another condition, minus that to their own, fault windows
@@ -32,6 +33,8 @@ Codes = npt.NDArray[np.int64]
 QUANTILES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999)
 PROFILES: Final = 3
 """Hours of normal traffic tried on every held-out node."""
+_NEAREST: Final = 1e-6
+"""Distance to normal below which a ratio to it says no more."""
 
 
 def calibrate(model: Model, train: Material, held_out: Material, rng: np.random.Generator, most: int) -> dict[str, Any]:
@@ -48,11 +51,13 @@ def calibrate(model: Model, train: Material, held_out: Material, rng: np.random.
     others = distance[rows].copy()
     others[np.arange(len(rows)), code[rows]] = np.nan
     to_normal = distance[:, NORMAL_CODE]
+    nearest_fault = np.nanmin(distance[:, 1:], axis=1)
     measured = {
         "normal_distance": to_normal[normal],
         "fault_distance": own,
         "fault_to_normal": to_normal[rows],
-        "normal_margin": to_normal[normal] - np.nanmin(distance[normal, 1:], axis=1),
+        "normal_ratio": nearest_fault[normal] / np.maximum(to_normal[normal], _NEAREST),
+        "normal_margin": to_normal[normal] - nearest_fault[normal],
         "fault_margin": to_normal[rows] - own,
         "runner_up_margin": np.nanmin(others, axis=1) - own if len(rows) else own,
     }

@@ -18,6 +18,7 @@ from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.pooling import pool
 from faultprint.training.losses.batch_all import batch_all
 from faultprint.training.losses.contrastive import contrastive
+from faultprint.training.losses.prototypes import Prototypes
 from faultprint.training.material import NORMAL_CODE, UNSCORED, Material, Node
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.onnx_graph import pooled_graphs
@@ -61,7 +62,8 @@ def _running_mean(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
 
 
 class PooledTask:
-    """Chunks in; the contrastive loss over all pairs and the triplet loss over all triplets of their windows.
+    """Chunks in; of their windows the contrastive loss over all pairs, the triplet loss over all triplets, and that of
+    the learned prototypes.
 
     Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic.
     """
@@ -77,7 +79,12 @@ class PooledTask:
         self.dimensions = self.learning.dimensions
         self.averaged = AveragedModel(self.learning, avg_fn=_running_mean)
         self.averaged.eval()
-        self.optimiser = torch.optim.AdamW(self.learning.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        self.prototypes = Prototypes(len(train.conditions), self.dimensions)
+        learnt = [
+            {"params": self.learning.parameters(), "weight_decay": WEIGHT_DECAY},
+            {"params": self.prototypes.parameters(), "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(learnt, lr=LEARNING_RATE)
         self._views = [self._view(node, people) for node in held_out.nodes]
 
     @property
@@ -89,12 +96,13 @@ class PooledTask:
 
     def step(self, done: float) -> Step:
         """One batch: forward, loss, backward, update, at a rate that falls to 0 by half a cosine."""
-        self.optimiser.param_groups[0]["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2
         vectors, code = self.vectors(self.learning, self.sampler.draw())
         triplets = batch_all(vectors, code)
-        loss = contrastive(vectors, code, NORMAL_CODE) + TRIPLET_WEIGHT * triplets.loss
+        loss = contrastive(vectors, code, NORMAL_CODE) + self.prototypes(vectors, code) + TRIPLET_WEIGHT * triplets.loss
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learning.parameters(), _LARGEST_GRADIENT)
         self.optimiser.step()
         self.averaged.update_parameters(self.learning)

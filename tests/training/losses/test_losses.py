@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from faultprint.training.losses.batch_all import batch_all
 from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.losses.distances import squared, squared_pairs
+from faultprint.training.losses.prototypes import Prototypes
 from faultprint.training.losses.triplet import lossless, triplet
 
 
@@ -96,6 +97,29 @@ def test_contrastive_equals_a_loop(size: int, labels: int, seed: int, temperatur
     loss.backward()
     assert vectors.grad is not None
     assert torch.isfinite(vectors.grad).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 12), st.integers(2, 5), st.integers(0, 1000), st.sampled_from([0.1, 0.5, 2.0]))
+def test_prototypes_equal_a_loop(size: int, conditions: int, seed: int, temperature: float) -> None:
+    vectors, label = batch(size, 3, conditions, seed)
+    prototypes = Prototypes(conditions, 3, temperature).double()
+    places = [torch.zeros(3, dtype=torch.float64), *prototypes.points.detach()]
+    expected = []
+    for vector, own in zip(vectors.detach(), label.tolist(), strict=True):
+        weights = [math.exp(-distance(vector, place) / temperature) for place in places]
+        expected.append(-math.log(weights[own] / sum(weights)))
+    assert prototypes(vectors, label).item() == pytest.approx(np.mean(expected))
+
+
+def test_prototypes_draw_normal_to_the_origin_and_a_fault_to_its_own() -> None:
+    prototypes = Prototypes(2, 2)
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    prototypes.points.data[:] = torch.tensor([[0.5, 0.5]])
+    prototypes(vectors, torch.tensor([0, 1])).backward()
+    assert vectors.grad is not None and prototypes.points.grad is not None
+    assert vectors.grad[0, 0] > 0  # a step down the gradient leads a normal window towards the origin
+    assert prototypes.points.grad[0] @ torch.tensor([-0.5, 0.5]) < 0  # and the prototype from it towards its own
 
 
 def test_contrastive_draws_normal_to_the_origin() -> None:
