@@ -73,6 +73,12 @@ def until(ready: Callable[[], bool], patience: float = 30.0) -> None:
         time.sleep(0.1)
 
 
+def owned_by(pid: int) -> list[str]:
+    """Beds that a process has started; others may be running on this machine."""
+    found = (json.loads(path.read_text()) for path in RUN.glob("*/bed.json")) if RUN.is_dir() else ()
+    return [record["name"] for record in found if record["owner"] == pid]
+
+
 def gone(name: str) -> bool:
     """Whether nothing of a bed is left on the machine."""
     return name not in namespaces.beds() and name not in cgroups.beds() and not (RUN / name).exists()
@@ -137,11 +143,17 @@ def test_hep_yields_the_same_transactions_and_sipp_agrees(bed: Bed, tmp_path: Pa
 
 
 def test_an_episode_is_recorded_labelled_and_cleared_away(tmp_path: Path) -> None:
-    before = set(namespaces.beds())
     (tmp_path / "plan.toml").write_text(PLAN)
     ticks: list[tuple[int, int]] = []
-    report = run(tmp_path / "plan.toml", tmp_path / "out", progress=lambda done, total: ticks.append((done, total)))
-    assert set(namespaces.beds()) <= before
+    beds: set[str] = set()
+
+    def tell(done: int, total: int) -> None:
+        ticks.append((done, total))
+        beds.update(owned_by(os.getpid()))
+
+    report = run(tmp_path / "plan.toml", tmp_path / "out", progress=tell)
+    assert len(beds) == 1
+    assert all(gone(name) for name in beds)
     assert ticks[-1] == (46, 46)
     folder = tmp_path / "out" / "struck"
     labels = storage.read(folder / "labels.parquet", LABELS).sort("start")
@@ -173,24 +185,18 @@ def test_an_episode_is_recorded_labelled_and_cleared_away(tmp_path: Path) -> Non
 def test_nothing_is_left_of_a_run_that_is_cut_short(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(PLAN)
     code = "import sys\nfrom pathlib import Path\nfrom faultprint.testbed.run import run\nrun(Path(sys.argv[1]), Path(sys.argv[2]))"
-    before = set(namespaces.beds())
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "plan.toml"), str(tmp_path / "out")], stderr=subprocess.DEVNULL
     )
 
-    def mine() -> list[str]:
-        found = (json.loads(path.read_text()) for path in RUN.glob("*/bed.json")) if RUN.is_dir() else ()
-        return [record["name"] for record in found if record["owner"] == process.pid]
-
-    until(lambda: bool(mine()) and len(describe(mine()[0])["peers"]) == 3)
-    (name,) = mine()
+    until(lambda: bool(owned_by(process.pid)) and len(describe(owned_by(process.pid)[0])["peers"]) == 3)
+    (name,) = owned_by(process.pid)
     process.send_signal(number)
     process.wait(30)
     if number == signal.SIGKILL:
         assert name in namespaces.beds()
         assert down(name) == [name]
     assert gone(name)
-    assert set(namespaces.beds()) <= before
     assert not list((tmp_path / "out").glob("*/transactions.parquet"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from faultprint.cli.frame import FOLDER, INPUT, json_option, progress_bar, report, seed_option
+from faultprint.cli.frame import FOLDER, INPUT, OUTPUT, json_option, progress_bar, report, seed_option
 from faultprint.errors import UsageError
 
 
@@ -84,3 +84,53 @@ def run(plan: Path, out: Path, parallel: int, keep_packets: bool, as_json: bool)
     with progress_bar("seconds") as progress:
         result = work(plan, out, parallel=parallel, keep_packets=keep_packets, progress=progress)
     report(result.as_dict(), as_json)
+
+
+@testbed.command()
+@click.option("--networks", type=click.IntRange(1, 99), required=True, help="How many differing networks.")
+@click.option("--hours", type=click.IntRange(1, 999), required=True, help="Hours of each, an episode each.")
+@seed_option
+@click.option("--out", type=OUTPUT, required=True, help="The plan (TOML).")
+@json_option
+def plan(networks: int, hours: int, seed: int, out: Path, as_json: bool) -> None:
+    """Draw a plan at random, to be recorded: differing networks, hours with and without a fault."""
+    from faultprint.files import replacing
+    from faultprint.testbed.campaign import draw
+    from faultprint.testbed.faults import FAULTS
+    from faultprint.testbed.plan import parse
+
+    text = draw(networks, hours, seed)
+    drawn = parse(text, FAULTS)
+    with replacing(out) as temporary:
+        temporary.write_text(text)
+    struck = sum(bool(episode.faults) for episode in drawn.episodes)
+    report({"out": str(out), "networks": networks, "episodes": len(drawn.episodes), "with_fault": struck}, as_json)
+
+
+@testbed.command()
+@click.argument("plan", type=INPUT)
+@click.option("--out", type=FOLDER, required=True, help="The data set; one that exists is extended.")
+@click.option("--raw", type=FOLDER, help="Folder of the episodes' transactions.  [default: OUT-raw]")
+@click.option("--parallel", type=click.IntRange(min=1), default=8, show_default=True, help="Beds side by side.")
+@click.option("--hours", type=click.FloatRange(min=0), help="Start no episode after so many hours.  [default: all]")
+@json_option
+def record(plan: Path, out: Path, raw: Path | None, parallel: int, hours: float | None, as_json: bool) -> None:
+    """Record the episodes of PLAN, any of them side by side, and make a data set of minutes and labels.
+
+    Stopped at any moment and run again, it goes on. With --hours 0 it makes the data set of what is there.
+    """
+    from faultprint.testbed.recorder import record_plan
+
+    with progress_bar("seconds") as progress:
+        result = record_plan(plan, out, raw=raw, parallel=parallel, hours=hours, progress=progress)
+    report(result.as_dict(), as_json)
+
+
+@testbed.command()
+@click.argument("dataset", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+def verify(dataset: Path, as_json: bool) -> None:
+    """Check a data set: checksums, schemas, split and labels."""
+    from faultprint.testbed.dataset_check import verify as check
+
+    report(check(dataset), as_json)

@@ -62,9 +62,14 @@ def build(
     """
     transactions = storage.scan(transactions_path, TRANSACTIONS)
     frame, report = compute(transactions, coverages.read(transactions_path), interval_us=interval_us, progress=progress)
+    write_minutes(frame, out, interval_us=interval_us)
+    return report
+
+
+def write_minutes(frame: pl.DataFrame, out: Path, *, interval_us: int = MINUTE_US) -> None:
+    """Put a MINUTES table of the SIP catalogue at `out`, all or nothing; `read_minutes` takes it. Raises TableError."""
     named = {"name": SIP_CATALOGUE.name, "hash": SIP_CATALOGUE.hash, "interval_us": interval_us}
     storage.write(frame, MINUTES, out, {CATALOGUE_KEY: json.dumps(named)})
-    return report
 
 
 def read_minutes(path: Path, catalogue: Catalogue = SIP_CATALOGUE) -> MinutesTable:

@@ -209,6 +209,19 @@ def down(name: str | None = None) -> list[str]:
     return going
 
 
+def sweep() -> list[str]:
+    """Take away beds that a recording left when it was killed: tied ones whose owner no longer runs."""
+    gone = []
+    for folder in _folders():
+        try:
+            record = json.loads((folder / "bed.json").read_text())
+        except (OSError, ValueError):
+            continue
+        if record["tied"] and not Path(f"/proc/{record['owner']}").exists():
+            gone += down(folder.name)
+    return gone
+
+
 def status() -> list[dict[str, Any]]:
     """What is known of every bed: name, whether its owner still runs, processes, resident memory and CPU time."""
     return [describe(name) for name in sorted({*namespaces.beds(), *(p.name for p in _folders())})]

@@ -8,7 +8,8 @@ from typing import Final
 
 from faultprint.testbed.namespaces import PREFIX
 
-PERIOD_US: Final = 250_000
+PERIOD_US: Final = 1_000_000
+"""As long as the kernel allows: its least quota of 1 ms is then a thousandth of a CPU."""
 _V1: Final = Path("/sys/fs/cgroup/cpu")
 _V2: Final = Path("/sys/fs/cgroup")
 
@@ -49,6 +50,14 @@ def cap(bed: str, share: float | None) -> None:
     else:
         (folder / "cpu.cfs_period_us").write_text(str(PERIOD_US))
         (folder / "cpu.cfs_quota_us").write_text(str(-1 if quota is None else quota))
+
+
+def members(bed: str) -> list[int]:
+    """The processes in the bed's group."""
+    folder = _folder(bed)
+    if folder is None or not folder.exists():
+        return []
+    return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
 
 
 def beds() -> list[str]:

@@ -17,14 +17,18 @@ import polars as pl
 from faultprint import storage
 from faultprint.errors import UsageError
 from faultprint.probe import key as keys
+from faultprint.probe.live import LOST
 from faultprint.tables import LABELS
 from faultprint.testbed.bed import Bed, down, up
-from faultprint.testbed.injector import Injector, Stretch
+from faultprint.testbed.injector import Injector, Stretch, now_us
+from faultprint.testbed.machine import Gauge, versions
 from faultprint.testbed.plan import Episode, Plan
 from faultprint.testbed.recording import Recording
 
 REGISTRATIONS_PER_S: Final = 250.0
 """How fast all handsets are switched on at first."""
+GENTLE_PER_S: Final = 80.0
+"""The same beside many other beds, which must not notice."""
 TRANSACTIONS: Final = "transactions.parquet"
 LABELLED: Final = "labels.parquet"
 REPORT: Final = "report.json"
@@ -37,10 +41,13 @@ class Stopped(Exception):
 @dataclass(slots=True)
 class Control:
     """What the episodes of one run share: `stop` ends them, `starting` lets one bed start at a time (many at once would
-    overload each other), `passed` is told of seconds recorded."""
+    overload each other), `passed` is told of seconds recorded. With `keep_settling` the transactions begin as early as
+    the settling, so that what is open when the labels begin is known; handsets are switched on at `per_second`."""
 
     passed: Callable[[float], None] = lambda _: None
     keep_packets: bool = False
+    keep_settling: bool = False
+    per_second: float = REGISTRATIONS_PER_S
     stop: threading.Event = field(default_factory=threading.Event)
     starting: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,22 +57,23 @@ class Control:
             raise Stopped
 
 
-def record(plan: Plan, number: int, folder: Path, control: Control) -> None:
+def record(plan: Plan, number: int, folder: Path, control: Control, attempt: int = 1) -> None:
     """Episode `number` of the plan; `folder` appears when it is complete, and never in part.
 
-    Raises UsageError when the bed does not start or a part of it dies, Stopped when the run is told to end.
+    Raises UsageError when the bed does not start, a part of it dies or the probe loses a packet, Stopped when the run is
+    told to end.
     """
     making = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     try:
-        _record(plan, number, making, control)
+        _record(plan, number, making, control, attempt)
         making.replace(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _record(plan: Plan, number: int, folder: Path, control: Control) -> None:
+def _record(plan: Plan, number: int, folder: Path, control: Control, attempt: int) -> None:
     episode = plan.episodes[number]
     network = plan.networks[episode.network]
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1)[0])
@@ -80,19 +88,30 @@ def _record(plan: Plan, number: int, folder: Path, control: Control) -> None:
             recording = Recording(bed, node=node, key=key, packets=control.keep_packets)
             recording.start()
             registered_after = _populate(bed, control)
+        gauge = Gauge()
         bed.order("load", {"live": episode.hour * 3600 * network.load.day_length / 86_400})
+        settling = now_us()
         control.sleep(episode.settle)
         labels = _strike(bed, episode, seed, control)
-        probed = recording.stop(folder / TRANSACTIONS, since=labels[0].start, until=labels[-1].end)
+        machine = gauge.read()
+        since = settling if control.keep_settling else labels[0].start
+        probed = recording.stop(folder / TRANSACTIONS, since=since, until=labels[-1].end)
+        if lost := probed["skipped"].get(LOST, 0):
+            raise UsageError(f"The probe lost {lost} packets in {episode.name}; run fewer beds side by side.")
         _write_labels(labels, node, folder / LABELLED)
         report = {
             "episode": episode.name,
             "network": episode.network,
             "seed": seed,
+            "attempt": attempt,
+            "start_us": labels[0].start,
+            "end_us": labels[-1].end,
             "up_s": round(up_after, 2),
             "registered_s": round(registered_after, 2),
             "probe": probed,
             "load": bed.order("load", {}),
+            "machine": machine,
+            "versions": versions(),
         }
         (folder / REPORT).write_text(json.dumps(report, indent=1))
     finally:
@@ -107,10 +126,10 @@ def node_name(network: str) -> str:
 
 def _populate(bed: Bed, control: Control) -> float:
     """Switch every handset on and wait until all are registered; seconds that it took."""
-    size = bed.network.subscribers
+    size, pace = bed.network.subscribers, control.per_second
     begun = time.monotonic()
-    bed.order("load", {"switch_on": size / REGISTRATIONS_PER_S})
-    deadline = begun + 60 + 4 * size / REGISTRATIONS_PER_S
+    bed.order("load", {"switch_on": size / pace})
+    deadline = begun + 60 + 4 * size / pace
     while bed.order("load", {})["registered"] < size:
         if time.monotonic() > deadline:
             raise UsageError(f"The test bed did not register {size} subscribers in time; is this machine overloaded?")
@@ -132,7 +151,7 @@ def _strike(bed: Bed, episode: Episode, seed: int, control: Control) -> list[Str
         while (left := second - (time.monotonic() - begun)) > 0:
             control.sleep(min(left, 1.0))
             tell(min(second, time.monotonic() - begun))
-        bed.check()
+            bed.check()
 
     injector = Injector(bed, np.random.default_rng(np.random.SeedSequence([seed, 2])), wait_until)
     try:

@@ -16,7 +16,8 @@ from faultprint.testbed.plan import Strike
 
 Wait = Callable[[float], None]
 """Sleeps until so many seconds of the recording have passed."""
-WATCH: Final = 5.0
+WATCH: Final = 60.0
+"""Seconds before a fault that are measured, where they are quiet: at a request a second fewer would tell little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Injector:
     def _strike(self, strike: Strike) -> None:
         fault = FAULTS[strike.fault]
         self.wait_until(max(0.0, strike.start - WATCH))
-        readings = read_bed(self.bed, min(WATCH, strike.start) or 1.0, lambda _: self.wait_until(strike.start))
+        readings = read_bed(self.bed, lambda: self.wait_until(strike.start))
         self._close(NORMAL)
         try:
             for on, at in turns(fault, strike, self.rng):

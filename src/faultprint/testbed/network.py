@@ -32,7 +32,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network. Times are seconds unless the name says ms; `link_rate` is kbit/s of Gm and Mw, 0 for no limit."""
+    """One network. Times are seconds."""
 
     name: str
     subscribers: int = 500

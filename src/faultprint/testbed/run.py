@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultprint.errors import UsageError
+from faultprint.files import replacing
 from faultprint.testbed import packages
 from faultprint.testbed.episode import REPORT, Control, record
 from faultprint.testbed.faults import FAULTS
@@ -52,12 +53,12 @@ def run(
     lacking = packages.missing()
     if lacking:
         raise UsageError(lacking)
-    _claim(plan, out)
-    control = Control(_Clock(plan.seconds, progress).add, keep_packets)
-    with _interruptible(control.stop), ThreadPoolExecutor(max(1, parallel)) as pool:
+    claim(plan, out)
+    control = Control(Clock(plan.seconds, progress).add, keep_packets)
+    with interruptible(control.stop), ThreadPoolExecutor(max(1, parallel)) as pool:
         lanes = [pool.submit(_lane, plan, name, out, control) for name in plan.networks]
         try:
-            _await(lanes)
+            await_all(lanes)
         except BaseException:
             control.stop.set()
             raise
@@ -76,14 +77,14 @@ def _lane(plan: Plan, network: str, out: Path, control: Control) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             control.sleep(0)
             try:
-                record(plan, number, out / episode.name, control)
+                record(plan, number, out / episode.name, control, attempt)
                 break
             except UsageError:
                 if attempt == ATTEMPTS:
                     raise
 
 
-def _await(lanes: list[Future[None]]) -> None:
+def await_all(lanes: Sequence[Future[None]]) -> None:
     """Wait for all; the first that fails ends it."""
     pending = set(lanes)
     while pending:
@@ -93,18 +94,20 @@ def _await(lanes: list[Future[None]]) -> None:
             lane.result()
 
 
-def _claim(plan: Plan, out: Path) -> None:
+def claim(plan: Plan, out: Path) -> None:
+    """Make `out` the folder of this plan's episodes. Raises UsageError where it holds anything else."""
     out.mkdir(parents=True, exist_ok=True)
     mine = out / PLAN
     if mine.exists() and mine.read_text() != plan.text:
         raise UsageError(f"{out} holds the recording of another plan; choose another folder or remove it.")
     if not mine.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty and holds no recording; choose another folder.")
-    mine.write_text(plan.text)
+    with replacing(mine) as temporary:
+        temporary.write_text(plan.text)
 
 
 @contextmanager
-def _interruptible(stop: threading.Event) -> Iterator[None]:
+def interruptible(stop: threading.Event) -> Iterator[None]:
     """SIGTERM ends a run as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -121,8 +124,8 @@ def _interruptible(stop: threading.Event) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Clock:
-    """Seconds recorded over all lanes, told to `progress`."""
+class Clock:
+    """Seconds recorded over all episodes, told to `progress`."""
 
     def __init__(self, total: float, progress: Progress | None) -> None:
         self._total, self._progress = total, progress
@@ -130,6 +133,7 @@ class _Clock:
         self._lock = threading.Lock()
 
     def add(self, seconds: float) -> None:
+        """Count seconds; below 0 where they are to be recorded again."""
         with self._lock:
             self._done += seconds
             if self._progress:
