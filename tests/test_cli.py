@@ -71,6 +71,19 @@ def test_evaluate_prints_the_figures_of_each_system(folder: Path) -> None:
     assert "macro_f1_exposed" in run(*words, *taught).stdout
 
 
+def test_signatures_of_two_sets_side_by_side(folder: Path) -> None:
+    learn, meet = folder / "learn", folder / "meet"
+    words = ("signatures", meet / "minutes.parquet", "--labels", meet / "labels.parquet")
+    words = (*words, "--beside", learn / "minutes.parquet", "--beside-labels", learn / "labels.parquet")
+    both = {*pl.read_parquet(learn / "labels.parquet")["condition"]} & {
+        *pl.read_parquet(meet / "labels.parquet")["condition"]
+    }
+    faults = both - {"normal", "recovery"}
+    found = result_of(*words)["faults"]
+    assert {one["condition"] for one in found} == faults != set()
+    assert all(f"| {name} |" in run(*words).stdout for name in faults)
+
+
 def test_cases_travel_from_one_library_to_another(folder: Path, tmp_path: Path) -> None:
     library, other = ("--library", folder / "cases.db"), ("--library", tmp_path / "other.db")
     listed = result_of("cases", "list", *library)["references"]

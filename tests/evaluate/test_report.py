@@ -18,7 +18,7 @@ from faultprint.embedding.model import Model
 from faultprint.evaluate import picture, report
 from faultprint.evaluate.contest import Contest, contest
 from faultprint.evaluate.page import page
-from faultprint.evaluate.run import part
+from faultprint.evaluate.run import Students, part
 from faultprint.evaluate.words import episode_table, figure_table
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -30,12 +30,16 @@ EVIL = "</script><script>alert(1)</script>&amp;\u2028<b>"
 def result(model: Model, learnt: Tables, met: Tables, tmp_path_factory: pytest.TempPathFactory) -> Contest:
     folder = tmp_path_factory.mktemp("contest")
     lessons = part(*learnt, model)
-    return contest({"default": model}, lessons, *met, folder, seed=1, max_seconds=1, now=NOW, say=lambda line: None)
+
+    def students() -> Students:
+        return Students.of(lessons.taught, lessons.taught_labels, model, seed=1, max_seconds=1)
+
+    return contest({"default": model}, lessons, *met, folder, students=students, now=NOW, say=lambda line: None)
 
 
 @pytest.fixture(scope="module")
 def data(result: Contest, met: Tables) -> dict[str, Any]:
-    return page(result, met[1], None, days=0.4, seed=1, seconds=12.3)
+    return page(result, met[1], None, traffic="Hours of traffic", seed=1, seconds=12.3)
 
 
 def embedded(text: str) -> Any:

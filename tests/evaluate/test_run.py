@@ -17,7 +17,7 @@ from faultprint.cases.library import Library
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.evaluate.contest import contest
-from faultprint.evaluate.run import baselines, evaluate, judge, part
+from faultprint.evaluate.run import Students, baselines, evaluate, judge, part
 from faultprint.evaluate.summary import SPANS, STATISTICS, summarise
 from faultprint.evaluate.systems import Embedding
 from faultprint.evaluate.truth import truth
@@ -114,13 +114,13 @@ def test_labelled_nodes_take_their_first_normal_hour(model: Model, learnt: Table
 
 def test_a_contest_leaves_libraries_and_reasons(model: Model, learnt: Tables, met: Tables, tmp_path: Path) -> None:
     lines: list[str] = []
+    lessons = part(*learnt, model)
     found = contest(
         {"default": model},
-        part(*learnt, model),
+        lessons,
         *met,
         tmp_path,
-        seed=1,
-        max_seconds=1,
+        students=lambda: Students.of(lessons.taught, lessons.taught_labels, model, seed=1, max_seconds=1),
         now=NOW,
         say=lines.append,
     )

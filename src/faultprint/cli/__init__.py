@@ -34,6 +34,7 @@ for command in (
     cases.cases,
     judging.identify,
     judging.evaluate,
+    judging.signatures,
     judging.demo,
     testbed.testbed,
 ):

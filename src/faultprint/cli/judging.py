@@ -200,6 +200,31 @@ def _table(systems: dict[str, Any]) -> Iterator[str]:
 
 
 @click.command()
+@click.argument("minutes", type=INPUT)
+@click.option("--labels", type=INPUT, required=True, help="What was true of MINUTES.")
+@click.option("--beside", type=INPUT, required=True, help="Minutes to set beside them, of a simulator for example.")
+@click.option("--beside-labels", type=INPUT, required=True, help="Their labels.")
+@json_option
+def signatures(minutes: Path, labels: Path, beside: Path, beside_labels: Path, as_json: bool) -> None:
+    """Set each fault's signature in the features of MINUTES beside that in other minutes.
+
+    Values are surprises: sign(z) ln(1 + |z|) of a minute, z in standard deviations of the node's own normal; here/there.
+    """
+    from faultprint import storage
+    from faultprint.evaluate.signatures import as_dict, compare, table
+    from faultprint.features.catalogue import SIP_CATALOGUE
+    from faultprint.features.minutes import read_minutes
+    from faultprint.tables import LABELS
+
+    here, there = (
+        (read_minutes(path).frame, storage.read(said, LABELS))
+        for path, said in ((minutes, labels), (beside, beside_labels))
+    )
+    found = compare(here, there, SIP_CATALOGUE)
+    report({"faults": [as_dict(one) for one in found]}, as_json, lambda: iter(table(found)))
+
+
+@click.command()
 @seed_option
 @click.option(
     "--out",
@@ -209,10 +234,13 @@ def _table(systems: dict[str, Any]) -> Iterator[str]:
     help="Folder for the report and the figures.",
 )
 @click.option("--capture", type=OUTPUT, help="The real capture of a registration brute force to identify as well.")
+@click.option(
+    "--beds", type=FOLDER, help="The data set recorded on the test bed.  [default: data/beds, if it is there]"
+)
 @json_option
-def demo(seed: int, out: Path, capture: Path | None, as_json: bool) -> None:
+def demo(seed: int, out: Path, capture: Path | None, beds: Path | None, as_json: bool) -> None:
     """The main job on labelled traffic, end to end: train on some networks, identify faults on one never seen."""
     from faultprint.evaluate.demo import demo as run
 
-    result = run(out, seed=seed, capture=capture, say=lambda line: click.echo(line, err=as_json))
+    result = run(out, seed=seed, capture=capture, beds=beds, say=lambda line: click.echo(line, err=as_json))
     report(result, as_json, lambda: iter(()))

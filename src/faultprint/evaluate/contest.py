@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +19,8 @@ from faultprint.cases.library import Library
 from faultprint.cases.reference import Reference
 from faultprint.embedding.model import Model
 from faultprint.evaluate.episodes import Episode
-from faultprint.evaluate.run import BASELINES, Lessons, Outcome, baselines, calibrated, judge
-from faultprint.evaluate.systems import Embedding
+from faultprint.evaluate.run import Lessons, Outcome, Students, calibrated, judge
+from faultprint.evaluate.systems import Embedding, System
 from faultprint.evaluate.truth import truth
 
 PERSISTENCE: Final = 3
@@ -46,15 +45,15 @@ def contest(
     labels: pl.DataFrame,
     folder: Path,
     *,
-    seed: int,
-    max_seconds: float,
+    students: Callable[[], Students],
     now: datetime,
     say: Callable[[str], None],
 ) -> Contest:
-    """Teach every model one example a fault from the lessons, train the baselines, and judge all on unseen minutes.
+    """Teach every model one example a fault from the lessons, and judge all on unseen minutes.
 
     The example is the most typical in the space of the model that comes first (`cases.enrol.typical`). The models'
-    libraries are left in `folder`, as NAME.db. Every system's rule is set on the lessons' kept networks.
+    libraries are left in `folder`, as NAME.db. Every system's rule is set on the lessons' kept networks. `students` is
+    asked for the baselines last, since they may still be learning beside.
     """
     ours = next(iter(models.values()))
     every = examples(lessons.taught, lessons.taught_labels, ours)
@@ -62,21 +61,20 @@ def contest(
     places = grounds(minutes, ours)
     known = truth([place.series for place in places], labels, ours.window)
     systems, outcomes = [], []
-    with ThreadPoolExecutor(1) as beside:
-        say(f"Training LightGBM ({max_seconds:g} s at most, one core) and 1-NN on summaries of the same windows …")
-        job = beside.submit(
-            baselines, lessons, ours, BASELINES, seed=seed, max_seconds=max_seconds, threads=1, taught=taught
-        )
-        for name, model in models.items():
-            say(f"Teaching {name} one example a fault, setting its threshold on networks kept aside, asking it …")
-            path = folder / f"{name}.db"
-            systems.append(Embedding(name, model, _library(path, model, taught, lessons, now)))
-            with Library.open(path) as library:
-                rule = rule_of(model, library, PERSISTENCE)
-            outcomes.append(judge(systems[-1], rule, places, known, labels, model.window))
-        for system in job.result():
-            rule = calibrated(system, lessons, ours, PERSISTENCE)
-            outcomes.append(judge(system, rule, places, known, labels, ours.window))
+    for name, model in models.items():
+        say(f"Teaching {name} one example a fault, setting its threshold on networks kept aside, asking it …")
+        path = folder / f"{name}.db"
+        systems.append(Embedding(name, model, _library(path, model, taught, lessons, now)))
+        with Library.open(path) as library:
+            rule = rule_of(model, library, PERSISTENCE)
+        outcomes.append(judge(systems[-1], rule, places, known, labels, model.window))
+    learnt = students()
+    others: list[System] = (
+        [learnt.neighbour(taught)] if learnt.trees is None else [learnt.trees, learnt.neighbour(taught)]
+    )
+    for system in others:
+        rule = calibrated(system, lessons, ours, PERSISTENCE)
+        outcomes.append(judge(system, rule, places, known, labels, ours.window))
     reasons = why(outcomes[0].figures.outcomes, places, ours)
     return Contest(outcomes, systems[0], systems[0].references, places, reasons)
 

@@ -7,8 +7,8 @@ import multiprocessing
 import os
 import secrets
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +23,11 @@ from faultprint.embedding.model import Model, load
 from faultprint.errors import UsageError
 from faultprint.evaluate import report
 from faultprint.evaluate.attack import Recognition, recognise
-from faultprint.evaluate.contest import PERSISTENCE, contest
+from faultprint.evaluate.contest import PERSISTENCE, Contest, contest
 from faultprint.evaluate.page import page
-from faultprint.evaluate.run import part
+from faultprint.evaluate.recorded import Recorded, Tables, joined
+from faultprint.evaluate.recorded import read as read_recorded
+from faultprint.evaluate.run import Lessons, Students, part
 from faultprint.evaluate.words import episode_table, figure_table
 from faultprint.features.minutes import build
 from faultprint.files import replacing
@@ -35,6 +37,8 @@ from faultprint.training.train import train
 
 PRESETS: Final = ("default", "posts")
 CAPTURE: Final = Path("../shared/data/captures/SIP-Bruteforce-Single-IP.pcap")
+BEDS: Final = Path("data/beds")
+_BED: Final = "Hours recorded on a real IMS, with faults injected where they happen, of each of these networks"
 START: Final = datetime(2026, 1, 5, 9, tzinfo=UTC)
 """A Monday morning: Faultprint is started in working hours, and its first hour is the node's normal."""
 FIGURES: Final = (
@@ -46,6 +50,7 @@ FIGURES: Final = (
     "delay_p90_minutes",
     "clearing_median_minutes",
 )
+TRAINING: Final = ("training-minutes.parquet", "training-labels.parquet")
 _UNSEEN: Final = 5000
 """Number of the first unseen network: far from those that are trained on."""
 
@@ -67,24 +72,34 @@ def demo(
     seed: int = 1,
     scale: Scale | None = None,
     capture: Path | None = None,
+    beds: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Run it all, leaving report.html and figures.json (and what they were made from) in `out`.
 
-    `capture`: the real capture (`evaluate.attack`); without it the one at CAPTURE, if it is there. `say` takes lines for
-    people. Returns the contents of figures.json. Raises the stages' errors.
+    `capture`: the real capture (`evaluate.attack`); without it the one at CAPTURE, if it is there. `beds`: the data set
+    recorded on the test bed, which adds report-bed.html; without it the one at BEDS, if it is there. `say` takes lines
+    for people. Returns the contents of figures.json. Raises the stages' errors.
     """
     began = time.monotonic()
     scale = scale or Scale()
     out.mkdir(parents=True, exist_ok=True)
-    learn, meet = _traffic(out, seed, scale, say)
+    bed = _bed(beds, say)
+    learn, meet = _traffic(out, seed, scale, bed, say)
     models = _models(out, seed, scale, say)
     lessons = part(*learn, models["default"], seed)
     minutes, labels = meet
     now = datetime.now(UTC)
-    result = contest(models, lessons, minutes, labels, out, seed=seed, max_seconds=scale.seconds, now=now, say=say)
-    for line in ("", *episode_table(result.outcomes[0].figures.outcomes), "", *figure_table(result.outcomes), ""):
-        say(line)
+    with ThreadPoolExecutor(1) as beside:
+        taught = (lessons.taught, lessons.taught_labels)
+        taught = joined(taught, bed.train) if bed else taught
+        say(f"Training LightGBM ({scale.seconds:g} s at most, one core) and 1-NN on summaries of the same windows …")
+        learning = beside.submit(
+            Students.of, *taught, models["default"], seed=seed, max_seconds=scale.seconds, threads=1
+        )
+        result = contest(models, lessons, minutes, labels, out, students=learning.result, now=now, say=say)
+        _tell(result, say)
+        real_ims = _meet_bed(bed, models, out, learning.result, now, say) if bed else None
     with Library.open(out / "default.db") as library:
         _identify(models["default"], library, minutes, out)
         kept = lessons.kept, lessons.kept_labels
@@ -93,16 +108,64 @@ def demo(
     for line in (real,) if isinstance(real, str) else (*real.lines(), ""):
         say(line)
     seconds = round(time.monotonic() - began, 1)
-    found = {"seed": seed, "seconds": seconds} | {
-        outcome.name: {name: outcome.figures.summary()[name] for name in FIGURES} for outcome in result.outcomes
-    }
+    found: dict[str, Any] = {"seed": seed, "seconds": seconds} | _figures(result)
+    if bed and real_ims:
+        found["recorded"] = _figures(real_ims)
+        networks = [place.series.network for place in real_ims.places]
+        data = page(real_ims, bed.report[1], None, traffic=_BED, seed=seed, seconds=seconds)
+        report.write(data, out / "report-bed.html")
+        found["recorded"] |= {"networks": networks, "minutes": len(bed.report[0])}
     recognition = None if isinstance(real, str) else real
-    data = page(result, labels, recognition, days=scale.unseen_days, seed=seed, seconds=seconds)
+    simulated = f"{scale.unseen_days:g} simulated days of each of these networks"
+    data = page(result, labels, recognition, traffic=simulated, seed=seed, seconds=seconds)
     report.write(data, out / "report.html")
     with replacing(out / "figures.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if real_ims:
+        say(f"The report on the test bed's networks is {out / 'report-bed.html'}.")
     say(f"The report is {out / 'report.html'}, the figures are in {out / 'figures.json'} ({seconds:.0f} s in all).")
     return found
+
+
+def _tell(result: Contest, say: Callable[[str], None]) -> None:
+    for line in ("", *episode_table(result.outcomes[0].figures.outcomes), "", *figure_table(result.outcomes), ""):
+        say(line)
+
+
+def _figures(result: Contest) -> dict[str, dict[str, Any]]:
+    """FIGURES of every system."""
+    return {outcome.name: {name: outcome.figures.summary()[name] for name in FIGURES} for outcome in result.outcomes}
+
+
+def _bed(beds: Path | None, say: Callable[[str], None]) -> Recorded | None:
+    """The recorded data set, or a line why there is none."""
+    folder = beds or BEDS
+    if not folder.exists():
+        if beds:
+            raise UsageError(f"There is no data set {folder}; give the folder that `faultprint testbed record` made.")
+        say(f"The test bed's recording is left out: {folder} is not here (give its folder with --beds).")
+        return None
+    return read_recorded(folder)
+
+
+def _meet_bed(
+    bed: Recorded,
+    models: Mapping[str, Model],
+    out: Path,
+    students: Callable[[], Students],
+    now: datetime,
+    say: Callable[[str], None],
+) -> Contest:
+    """The same contest on the recorded networks to report on: taught by others of them, thresholds set on yet others."""
+    minutes, labels = bed.report
+    networks = sorted(str(name) for name in minutes["network"].unique())
+    say(f"Now the test bed, a real IMS: {len(minutes) / 60:.0f} hours of {', '.join(networks)}, never trained on.")
+    folder = out / "bed"
+    folder.mkdir(exist_ok=True)
+    lessons = Lessons(*bed.train, *bed.choose)
+    result = contest(models, lessons, minutes, labels, folder, students=students, now=now, say=say)
+    _tell(result, say)
+    return result
 
 
 def _identify(model: Model, library: Library, minutes: pl.DataFrame, out: Path) -> None:
@@ -131,9 +194,12 @@ def _capture(
 
 
 def _traffic(
-    out: Path, seed: int, scale: Scale, say: Callable[[str], None]
-) -> tuple[tuple[pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]:
-    """Minutes and labels of the networks to learn from, and of those to meet."""
+    out: Path, seed: int, scale: Scale, bed: Recorded | None, say: Callable[[str], None]
+) -> tuple[Tables, Tables]:
+    """Minutes and labels of the simulated networks to learn from, and of those to meet.
+
+    What the presets train on lies in `out` then: the networks to learn from, and those that the bed has for training.
+    """
     tables = []
     plans = (("learn", scale.networks, scale.days, 0), ("meet", scale.unseen, scale.unseen_days, _UNSEEN))
     for name, networks, days, first in plans:
@@ -144,6 +210,10 @@ def _traffic(
         tables.append(
             (storage.read(folder / "minutes.parquet", MINUTES), storage.read(folder / "labels.parquet", LABELS))
         )
+    for table, name, frame in zip(
+        (MINUTES, LABELS), TRAINING, joined(tables[0], *([bed.train] if bed else [])), strict=True
+    ):
+        storage.write(frame, table, out / name)
     return tables[0], tables[1]
 
 
@@ -159,7 +229,6 @@ def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> d
 
 
 def _train(out: Path, preset: str, seed: int, seconds: float) -> str:
-    minutes = storage.read(out / "learn" / "minutes.parquet", MINUTES)
-    labels = storage.read(out / "learn" / "labels.parquet", LABELS)
+    minutes, labels = (storage.read(out / name, table) for table, name in zip((MINUTES, LABELS), TRAINING, strict=True))
     told = train(minutes, labels, out / f"{preset}.faultprint", preset=preset, seed=seed, max_seconds=seconds)
     return f"{told.windows_per_second:,.0f} windows/s, macro-F1 {told.score:.2f} on the networks held out"

@@ -16,9 +16,9 @@ NAMES: Final = {"default": "Faultprint", "posts": "posts' network", "lightgbm": 
 
 
 def page(
-    result: Contest, labels: pl.DataFrame, real: Recognition | None, *, days: float, seed: int, seconds: float
+    result: Contest, labels: pl.DataFrame, real: Recognition | None, *, traffic: str, seed: int, seconds: float
 ) -> dict[str, Any]:
-    """The data of `evaluate.report`; `days` is the unseen traffic's length, `seconds` what the demo took."""
+    """The data of `evaluate.report`; `traffic` says in words what was met, `seconds` is what the demo took."""
     ours, first = result.ours, result.outcomes[0]
     record = ours.model.manifest.training
     vectors = np.concatenate([ours.vectors(place) for place in result.places])
@@ -31,9 +31,8 @@ def page(
     conditions = picture.conditions(result.outcomes, result.references)
     return {
         "title": f"Faults of {', '.join(networks)}: {'networks' if several else 'a network'} never trained on",
-        "lead": f"{days:g} simulated days of {'each of ' if several else ''}{len(networks)} network{'s' * several} that "
-        "Faultprint meets for the first time. It knows one example of each fault, taught by other networks, and the first "
-        "hour of traffic as what is normal here.",
+        "lead": f"{traffic}, which Faultprint meets for the first time. It knows one example of each fault, taught by other "
+        "networks, and the first hour of traffic as what is normal here.",
         "facts": [
             ["trained on", f"{len(record['networks'])} other networks"],
             ["thresholds set on", f"{len(record['held_out'])} more"],

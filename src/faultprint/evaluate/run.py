@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from faultprint.cases.calibration import calibrate, rule_of, tracks
 from faultprint.cases.decision import Rule
@@ -25,10 +26,10 @@ from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.evaluate.metrics import Figures, figures
 from faultprint.evaluate.systems import Embedding, Neighbour, System
-from faultprint.evaluate.trees import grow, samples
+from faultprint.evaluate.trees import Trees, grow, samples
 from faultprint.evaluate.truth import scored, truth
-from faultprint.training.material import material
-from faultprint.windows.profile import population
+from faultprint.training.material import Material, material
+from faultprint.windows.profile import Profile, population
 
 BASELINES: Final = ("lightgbm", "1-nn")
 
@@ -81,6 +82,45 @@ def part(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, seed: int = 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Students:
+    """What baselines have learnt from labelled minutes: once for all that they are asked about.
+
+    `trees` is LightGBM, unless it was not wanted; `scale` (S,) the spread of each summary feature, for 1-NN.
+    """
+
+    known: Material
+    people: Profile
+    scale: NDArray[np.float32]
+    trees: Trees | None
+
+    @classmethod
+    def of(
+        cls,
+        minutes: pl.DataFrame,
+        labels: pl.DataFrame,
+        model: Model,
+        *,
+        seed: int,
+        max_seconds: float,
+        threads: int = 2,
+        trees: bool = True,
+    ) -> Self:
+        """Learn from minutes and labels; `max_seconds` and `threads` are LightGBM's."""
+        interval_us = model.manifest.interval_us
+        known = material(minutes, labels, model.catalogue, window=model.window, interval_us=interval_us)
+        people = population([node.whole for node in known.nodes], known.kinds)
+        inputs, codes = samples(known, people, seed)
+        grown = (
+            grow(known, people, inputs, codes, seed=seed, max_seconds=max_seconds, threads=threads) if trees else None
+        )
+        return cls(known, people, inputs.std(axis=0), grown)
+
+    def neighbour(self, taught: Sequence[Example]) -> Neighbour:
+        """1-NN with these examples."""
+        return Neighbour(self.known, self.people, self.scale, taught)
+
+
 def baselines(
     lessons: Lessons,
     model: Model,
@@ -89,31 +129,26 @@ def baselines(
     seed: int,
     max_seconds: float,
     threads: int = 2,
-    taught: Sequence[Example] | None = None,
 ) -> list[System]:
-    """The wanted of BASELINES, trained on the lessons.
+    """The wanted of BASELINES, trained on the lessons; 1-NN knows one example a fault, drawn by `seed`.
 
-    `max_seconds` and `threads` are LightGBM's; `taught` are 1-NN's examples (default: one a fault, drawn by `seed`).
-    Raises UsageError for another name.
+    `max_seconds` and `threads` are LightGBM's. Raises UsageError for another name.
     """
     if strange := [name for name in wanted if name not in BASELINES]:
         raise UsageError(f"There is no baseline {strange[0]!r}; take from {', '.join(BASELINES)}.")
-    known = material(
+    students = Students.of(
         lessons.taught,
         lessons.taught_labels,
-        model.catalogue,
-        window=model.window,
-        interval_us=model.manifest.interval_us,
+        model,
+        seed=seed,
+        max_seconds=max_seconds,
+        threads=threads,
+        trees="lightgbm" in wanted,
     )
-    people = population([node.whole for node in known.nodes], known.kinds)
-    inputs, codes = samples(known, people, seed)
-    found: list[System] = []
-    if "lightgbm" in wanted:
-        found.append(grow(known, people, inputs, codes, seed=seed, max_seconds=max_seconds, threads=threads))
+    found: list[System] = [] if students.trees is None else [students.trees]
     if "1-nn" in wanted:
-        if taught is None:
-            taught = one_per_condition(examples(lessons.taught, lessons.taught_labels, model), seed)
-        found.append(Neighbour(known, people, inputs.std(axis=0), taught))
+        taught = one_per_condition(examples(lessons.taught, lessons.taught_labels, model), seed)
+        found.append(students.neighbour(taught))
     return found
 
 

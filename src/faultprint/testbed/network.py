@@ -32,7 +32,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network. Times are seconds."""
+    """One network. Times are seconds unless the name says ms."""
 
     name: str
     subscribers: int = 500
