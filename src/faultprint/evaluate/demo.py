@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +33,7 @@ from faultprint.files import replacing
 from faultprint.simulate.run import simulate
 from faultprint.tables import LABELS, MINUTES, VERDICTS
 from faultprint.training.train import train
+from faultprint.workers import pool
 
 PRESETS: Final = ("default", "posts")
 CAPTURE: Final = Path("../shared/data/captures/SIP-Bruteforce-Single-IP.pcap")
@@ -220,9 +220,8 @@ def _traffic(
 def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> dict[str, Model]:
     """Both presets, trained side by side for the same seconds, a core each."""
     say(f"Training both presets side by side, {scale.seconds:g} s each, on {scale.networks} networks …")
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(len(PRESETS), mp_context=context) as pool:
-        jobs = {preset: pool.submit(_train, out, preset, seed, scale.seconds) for preset in PRESETS}
+    with pool(len(PRESETS)) as workers:
+        jobs = {preset: workers.submit(_train, out, preset, seed, scale.seconds) for preset in PRESETS}
         for preset, job in jobs.items():
             say(f"  {preset}: {job.result()}")
     return {preset: load(out / f"{preset}.faultprint", threads=1) for preset in PRESETS}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -34,6 +32,7 @@ from faultprint.simulate.schedule import draw_episodes, labels
 from faultprint.simulate.traffic import Event, generate
 from faultprint.simulate.world import World
 from faultprint.tables import COVERAGE_KEY, LABELS
+from faultprint.workers import pool
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday."""
@@ -169,9 +168,8 @@ def _each(
     if workers <= 1:
         yield from map(make, indices, parts)
         return
-    # Spawned, because Polars' threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(make, indices, parts)
+    with pool(workers) as processes:
+        yield from processes.map(make, indices, parts)
 
 
 def _make_folder(out: Path) -> None:
