@@ -13,6 +13,7 @@ import click
 
 from faultprint.cli import page as cli_page
 from faultprint.features import catalogue_page
+from faultprint.publish import page as publish_page
 from faultprint.tables import CATALOGUE_KEY, COVERAGE_KEY, TABLES, Column, Table
 
 Page = Callable[[], str]
@@ -56,6 +57,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "tables.md": tables_page,
     "features.md": catalogue_page.page,
     "cli.md": cli_page.page,
+    "publish.md": publish_page.page,
 }
 """Path below docs/ → what it must hold."""
 

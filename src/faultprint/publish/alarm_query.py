@@ -1,0 +1,123 @@
+"""The reading half of a TMF642 API: which alarms a query selects, and what of them it shows. Pure: no server here.
+
+    GET {base}/alarm?state=raised,updated&alarmedObject.id=pcscf1&fields=perceivedSeverity,state&offset=0&limit=100
+
+Filters compare for equality (TMF630): several names must all agree, of several values of one name, set apart by commas,
+any may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from faultprint.errors import UsageError
+from faultprint.publish.text import NAME, clean, present
+
+DEFAULT_LIMIT: Final = 100
+LIMIT: Final = 1000
+"""Alarms of one answer, at most."""
+
+ATTRIBUTES: Final = (
+    "id",
+    "href",
+    "externalAlarmId",
+    "alarmType",
+    "perceivedSeverity",
+    "probableCause",
+    "specificProblem",
+    "alarmDetails",
+    "alarmedObject",
+    "alarmedObjectType",
+    "sourceSystemId",
+    "reportingSystemId",
+    "state",
+    "alarmRaisedTime",
+    "alarmChangedTime",
+    "alarmClearedTime",
+    "ackState",
+    "ackUserId",
+    "ackSystemId",
+    "comment",
+    "@type",
+)
+"""What an alarm may show."""
+
+FILTERS: Final = (*(name for name in ATTRIBUTES if name not in ("alarmedObject", "comment")), "alarmedObject.id")
+"""What alarms may be selected by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`fields`: the attributes wanted (empty: all). `filters`: attribute → the values of which one must agree."""
+
+    fields: tuple[str, ...] = ()
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    offset: int = 0
+    limit: int = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The status, headers and alarms of an answer: 206 where there are more than shown (TMF630)."""
+
+    status: int
+    headers: Mapping[str, str]
+    alarms: list[dict[str, Any]]
+
+
+def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
+    """The query in an URL's decoded parameters. Raises UsageError for one that is not known or not usable."""
+    fields: tuple[str, ...] = ()
+    filters: list[tuple[str, tuple[str, ...]]] = []
+    numbers = {"offset": 0, "limit": DEFAULT_LIMIT}
+    for name, value in parameters:
+        words = tuple(word.strip() for word in value.split(",") if word.strip())
+        if name == "fields":
+            fields = tuple(_known(word, ATTRIBUTES) for word in words)
+        elif name in numbers:
+            numbers[name] = _whole(name, value)
+        else:
+            filters.append((_known(name, FILTERS), words))
+    return Query(fields, tuple(filters), numbers["offset"], min(numbers["limit"], LIMIT))
+
+
+def answer(alarms: Sequence[Mapping[str, Any]], query: Query) -> Answer:
+    """The answer to `query` from all alarms there are, in the order given."""
+    found = [alarm for alarm in alarms if all(_value(alarm, name) in values for name, values in query.filters)]
+    shown = found[query.offset : query.offset + query.limit]
+    headers = {"X-Total-Count": str(len(found)), "X-Result-Count": str(len(shown))}
+    return Answer(206 if len(shown) < len(found) else 200, headers, [project(alarm, query.fields) for alarm in shown])
+
+
+def project(alarm: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """The alarm with the attributes wanted (none: all); id and href are always there."""
+    return {name: value for name, value in alarm.items() if not fields or name in fields or name in ("id", "href")}
+
+
+def error(status: int, reason: str, message: str = "") -> dict[str, Any]:
+    """The Error body of an answer that is none."""
+    return present(
+        {"code": str(status), "reason": clean(reason, NAME), "message": clean(message), "status": str(status)}
+    )
+
+
+def _value(alarm: Mapping[str, Any], name: str) -> object:
+    found: Any = alarm
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _known(name: str, names: Sequence[str]) -> str:
+    if name not in names:
+        raise UsageError(f"An alarm cannot be asked for {clean(name, NAME)!r}; possible are {', '.join(names)}.")
+    return name
+
+
+def _whole(name: str, value: str) -> int:
+    # Nine digits are plenty, and int() is slow on thousands.
+    if not (value.isascii() and value.isdecimal() and len(value) <= 9):
+        raise UsageError(f"The {name} {clean(value, NAME)!r} is no whole number of at most nine digits; give one.")
+    return int(value)

@@ -1,0 +1,36 @@
+"""What would be sent, printed instead."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from faultprint.publish.message import Message, Outcome, Receipt
+from faultprint.publish.text import LINE, clean
+
+
+class DryRunSender:
+    """Prints each message to a stream: where it would go, its headers, its body (JSON indented). Sends nothing."""
+
+    def __init__(self, receiver: str, stream: TextIO) -> None:
+        """`receiver`: the address or file that a real sender would have."""
+        self._receiver = clean(receiver, LINE)
+        self._stream = stream
+
+    def send(self, message: Message) -> Receipt:
+        """Print the message. The receipt says delivered, so that a dry run goes through the same states as a real one."""
+        headers = "".join(f"{clean(name)}: {clean(value)}\n" for name, value in message.headers.items())
+        head = f"would send {message.id} to {self._receiver}{message.path}\nContent-Type: {message.content_type}\n"
+        self._stream.write(f"{head}{headers}{_shown(message.body)}\n\n")
+        self._stream.flush()
+        return Receipt(Outcome.DELIVERED, detail="dry run: nothing was sent")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _shown(body: bytes) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2)
+    except (ValueError, RecursionError):
+        return clean(body.decode("utf-8", "replace"))

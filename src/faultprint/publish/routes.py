@@ -1,0 +1,61 @@
+"""Which messages one change of an incident makes for each kind of sink: the table that a monitor's outbox is filled by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid5
+
+from faultprint.publish import control_loop, ves, webhook
+from faultprint.publish.alarm import LISTENERS, AlarmSettings, notification
+from faultprint.publish.control_loop import ControlLoopSettings, control_loop_events
+from faultprint.publish.incident import Incident
+from faultprint.publish.message import JSON, Message
+from faultprint.publish.record import line
+from faultprint.publish.text import to_json
+from faultprint.publish.ves import VesSettings, fault_event
+from faultprint.publish.webhook import WebhookSettings, webhook_body
+
+
+def ves_messages(incident: Incident, settings: VesSettings) -> tuple[Message, ...]:
+    """The fault event, for the listener."""
+    return (_message(incident, "ves", to_json(fault_event(incident, settings)), ves.EVENT_PATH, headers=ves.HEADERS),)
+
+
+def control_loop_messages(incident: Incident, settings: ControlLoopSettings) -> tuple[Message, ...]:
+    """None, one or two events, for the topic."""
+    events: tuple[dict[str, Any], ...] = control_loop_events(incident, settings)
+    return tuple(
+        _message(incident, f"control-loop {place}", to_json(event), control_loop.TOPIC)
+        for place, event in enumerate(events)
+    )
+
+
+def alarm_messages(incident: Incident, settings: AlarmSettings) -> tuple[Message, ...]:
+    """The TMF642 notification, for a listener's callback."""
+    event = notification(incident, settings)
+    return (_message(incident, "alarm", to_json(event), LISTENERS[event["eventType"]]),)
+
+
+def line_messages(incident: Incident) -> tuple[Message, ...]:
+    """The record, for a file."""
+    return (_message(incident, "line", line(incident), "", "application/x-ndjson"),)
+
+
+def webhook_messages(incident: Incident, settings: WebhookSettings) -> tuple[Message, ...]:
+    """The CloudEvent, signed if there is a secret, for a URL."""
+    body = to_json(webhook_body(incident, settings))
+    signed = {webhook.SIGNATURE: webhook.signature(body, settings.secret)} if settings.secret else {}
+    return (_message(incident, "webhook", body, "", webhook.CONTENT_TYPE, signed),)
+
+
+def _message(
+    incident: Incident,
+    sink: str,
+    body: bytes,
+    path: str,
+    content_type: str = JSON,
+    headers: Mapping[str, str] | None = None,
+) -> Message:
+    identity = str(uuid5(incident.event_id, sink))
+    return Message(identity, path, incident.node, body, content_type, dict(headers or {}))

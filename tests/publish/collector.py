@@ -1,0 +1,164 @@
+"""A real server on 127.0.0.1 that answers as it is told, well or badly; each connection has a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+Act = Callable[[socket.socket], bool]
+"""Answers one request; whether the connection stays open."""
+
+
+@dataclass
+class Request:
+    """A request as it arrived, and on which connection."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+    subject: str = ""
+
+
+@dataclass
+class Collector:
+    """What arrived; `acts` are used in order, the last one over and over."""
+
+    acts: list[Act]
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+    port: int = 0
+
+    def act(self) -> Act:
+        return self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
+
+
+@contextmanager
+def serving(*acts: Act, context: ssl.SSLContext | None = None) -> Iterator[Collector]:
+    """A server that is gone again after the block."""
+    collector = Collector(list(acts))
+    stop = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.05)
+    collector.port = listener.getsockname()[1]
+    threads: list[threading.Thread] = []
+    sockets: list[socket.socket] = []
+
+    def accept() -> None:
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                plain, _ = listener.accept()
+                collector.connections += 1
+                sockets.append(plain)
+                arguments = (collector, plain, context, collector.connections, stop)
+                threads.append(threading.Thread(target=_serve, args=arguments, daemon=True))
+                threads[-1].start()
+
+    acceptor = threading.Thread(target=accept, daemon=True)
+    acceptor.start()
+    try:
+        yield collector
+    finally:
+        stop.set()
+        acceptor.join(5)
+        listener.close()
+        for plain in sockets:
+            with suppress(OSError):
+                plain.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(5)
+
+
+def _serve(
+    collector: Collector, plain: socket.socket, context: ssl.SSLContext | None, number: int, stop: threading.Event
+) -> None:
+    # A client that gives up, or a handshake that fails, is what many tests are about.
+    with suppress(OSError), plain:
+        plain.settimeout(5)
+        connection = context.wrap_socket(plain, server_side=True) if context else plain
+        with connection:
+            while not stop.is_set():
+                request = _read(connection, number)
+                if request is None:
+                    return
+                collector.requests.append(request)
+                if not collector.act()(connection):
+                    return
+
+
+def _read(connection: socket.socket, number: int) -> Request | None:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65_536)
+        if not more:
+            return None
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (text.partition(": ") for text in lines)}
+    while len(body) < int(headers.get("content-length", "0")):
+        body += connection.recv(65_536)
+    subject = ""
+    if isinstance(connection, ssl.SSLSocket) and (certificate := connection.getpeercert()):
+        subject = str(certificate["subject"])
+    return Request(first, headers, body, number, subject)
+
+
+def answer(status: int, body: bytes = b"", *headers: str, keep: bool = True) -> Act:
+    """A decent answer."""
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers]
+    if not keep:
+        lines.append("Connection: close")
+    return says("\r\n".join(lines).encode() + b"\r\n\r\n" + body, keep=keep)
+
+
+def says(data: bytes, *, keep: bool = False) -> Act:
+    """Just these bytes; then the connection is closed."""
+
+    def act(connection: socket.socket) -> bool:
+        connection.sendall(data)
+        return keep
+
+    return act
+
+
+def drips(data: Iterable[bytes], every_s: float = 0.05) -> Act:
+    """A piece now and then."""
+
+    def act(connection: socket.socket) -> bool:
+        for piece in data:
+            connection.sendall(piece)
+            time.sleep(every_s)
+        return False
+
+    return act
+
+
+def pours(collector: list[int], head: bytes, piece: bytes, pieces: int) -> Act:
+    """As much as the client takes; `collector` gets the bytes that left."""
+
+    def act(connection: socket.socket) -> bool:
+        connection.sendall(head)
+        for _ in range(pieces):
+            connection.sendall(piece)
+            collector.append(len(piece))
+        return False
+
+    return act
+
+
+def hangs_up(_connection: socket.socket) -> bool:
+    """No answer at all."""
+    return False
+
+
+def is_silent(connection: socket.socket) -> bool:
+    """Nothing, until the client leaves."""
+    with suppress(OSError):
+        connection.recv(1)
+    return False

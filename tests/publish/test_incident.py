@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+
+from faultprint.errors import UsageError
+from faultprint.publish.incident import (
+    COMMENTS,
+    LATEST_US,
+    Change,
+    Comment,
+    Grounds,
+    Incident,
+    Person,
+    Severity,
+    State,
+    identity_of,
+)
+from faultprint.publish.page import story
+
+from .strategies import lives
+
+MINUTE = 60_000_000
+
+
+def _begin(onset_us: int = 10 * MINUTE) -> Incident:
+    return Incident.begin("pcscf1", "north", "overload", Severity.MAJOR, onset_us, onset_us + MINUTE)
+
+
+def test_the_identity_follows_from_node_and_minute_alone() -> None:
+    # Told to others and kept by them: it must not change from one release to the next.
+    assert str(identity_of("pcscf1", 1_767_604_200_000_000)) == "80cecbcb-9915-55ed-9ee5-5af879eec515"
+    assert identity_of("pcscf1", 0) == identity_of("pcscf1", MINUTE - 1) != identity_of("pcscf1", MINUTE)
+    assert identity_of("pcscf1", 0) != identity_of("pcscf2", 0)
+    assert identity_of("\ud800", 0) != identity_of("?", 0)
+
+
+def test_a_life() -> None:
+    begun, named, seen, cleared = story()
+    assert [i.state for i in story()] == [State.ONSET, State.CHANGED, State.CHANGED, State.CLEARED]
+    assert [i.change for i in story()] == [Change.ONSET, Change.DIAGNOSIS, Change.ACKNOWLEDGEMENT, Change.CLEAR]
+    assert [i.sequence for i in story()] == [1, 2, 3, 4]
+    assert [i.diagnosed_anew for i in story()] == [False, True, False, False]
+    assert (begun.condition, begun.previous) == ("unknown", None)
+    assert (named.condition, named.previous, named.raised_as) == ("hss-link-down", "unknown", "unknown")
+    assert (seen.acknowledged and seen.acknowledged.user) == "m.keller"
+    assert cleared.cleared_us == cleared.changed_us and cleared.onset_us == begun.onset_us
+
+
+def test_another_severity_alone_is_no_other_condition() -> None:
+    worse = _begin().diagnose("overload", Severity.CRITICAL, 20 * MINUTE, Grounds())
+    assert worse.change is Change.DIAGNOSIS and not worse.diagnosed_anew and worse.previous is None
+
+
+def test_what_is_cleared_stays_so_but_may_be_commented() -> None:
+    cleared = _begin().clear(20 * MINUTE)
+    for deed in (lambda: cleared.clear(0), lambda: cleared.diagnose("x", Severity.MINOR, 0, Grounds())):
+        with pytest.raises(UsageError, match="is cleared"):
+            deed()
+    after = cleared.acknowledge(Person("a", "b", 30 * MINUTE)).comment(Comment(Person("a", "b", 0), "seen"))
+    assert after.state is State.CLEARED and after.cleared_us == 20 * MINUTE
+
+
+def test_time_does_not_run_backwards() -> None:
+    early = _begin().acknowledge(Person("a", "b", 0))
+    assert early.changed_us == 11 * MINUTE and early.acknowledged == Person("a", "b", 0)
+    assert early.clear(5).cleared_us == 11 * MINUTE
+
+
+@pytest.mark.parametrize("onset_us", [-1, LATEST_US + 1])
+def test_times_that_no_calendar_has_are_refused(onset_us: int) -> None:
+    with pytest.raises(UsageError, match="between the years"):
+        _begin(onset_us)
+
+
+def test_comments_are_bounded() -> None:
+    incident = _begin()
+    for _ in range(COMMENTS):
+        incident = incident.comment(Comment(Person("a", "b", 0), "again"))
+    with pytest.raises(UsageError, match="256 comments"):
+        incident.comment(Comment(Person("a", "b", 0), "once more"))
+
+
+@given(lives())
+@settings(max_examples=80, deadline=None)
+def test_one_identity_and_as_many_events_as_changes(life: tuple[Incident, ...]) -> None:
+    assert {incident.identity for incident in life} == {life[0].identity}
+    assert len({incident.event_id for incident in life}) == len(life)
+    assert [incident.sequence for incident in life] == list(range(1, len(life) + 1))
+    assert all(a.changed_us <= b.changed_us for a, b in pairwise(life))
+    assert all(incident.onset_us <= incident.changed_us for incident in life)
