@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,7 +86,8 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     bed = _bed(beds, say)
     learn, meet = _traffic(out, seed, scale, bed, say)
-    models = _models(out, seed, scale, say)
+    training = _models(out, seed, scale, say)
+    models = dict([next(training)])
     lessons = part(*learn, models["default"], seed)
     minutes, labels = meet
     now = datetime.now(UTC)
@@ -97,6 +98,7 @@ def demo(
         learning = beside.submit(
             Students.of, *taught, models["default"], seed=seed, max_seconds=scale.seconds, threads=1
         )
+        models |= dict(training)
         result = contest(models, lessons, minutes, labels, out, students=learning.result, now=now, say=say)
         _tell(result, say)
         real_ims = _meet_bed(bed, models, out, learning.result, now, say) if bed else None
@@ -217,14 +219,17 @@ def _traffic(
     return tables[0], tables[1]
 
 
-def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> dict[str, Model]:
-    """Both presets, trained side by side for the same seconds, a core each."""
+def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> Iterator[tuple[str, Model]]:
+    """Both presets, trained side by side for the same seconds, a core each, as soon as each is ready.
+
+    A recurrent one takes the longer to measure for its own calibration, once trained.
+    """
     say(f"Training both presets side by side, {scale.seconds:g} s each, on {scale.networks} networks …")
     with pool(len(PRESETS)) as workers:
         jobs = {preset: workers.submit(_train, out, preset, seed, scale.seconds) for preset in PRESETS}
         for preset, job in jobs.items():
             say(f"  {preset}: {job.result()}")
-    return {preset: load(out / f"{preset}.faultprint", threads=1) for preset in PRESETS}
+            yield preset, load(out / f"{preset}.faultprint", threads=1)
 
 
 def _train(out: Path, preset: str, seed: int, seconds: float) -> str:
