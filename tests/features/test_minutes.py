@@ -184,6 +184,21 @@ def test_every_row_that_is_left_out_is_counted_once_with_its_reason() -> None:
     assert report.unplaced_outcomes == 1
 
 
+def test_diameter_rows_change_no_feature() -> None:
+    """A probe writes them beside SIP's; the catalogue is of SIP, whatever method or status they have."""
+    sip = crowd(500, 5)
+    diameter = [
+        {**entry, "protocol": "Diameter", "interface": "Rx", "method": method, "status": status}
+        for entry, method, status in zip(
+            crowd(300, 6), ["AAR", "STR", "BYE"] * 100, [2001, 5003, 200, None] * 75, strict=True
+        )
+    ]
+    mixed = [entry for pair in zip(sip, diameter, strict=False) for entry in pair] + sip[len(diameter) :]
+    found, report = compute(table(mixed).lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
+    assert_frame_equal(found, computed(table(sip)))
+    assert report.dropped["not_sip"] == len(diameter)
+
+
 def test_progress_reaches_the_number_of_transactions_read() -> None:
     seen: list[tuple[int, int]] = []
     compute(

@@ -92,6 +92,57 @@ def tcp(
     return ip(source, target, 6, head + payload)
 
 
+def chunk(number: int, data: bytes, *, flags: int = 3, stream: int = 0, payload: int = 46) -> bytes:
+    """A DATA chunk of SCTP, padded; flags: 2 begins a message, 1 ends it."""
+    head = struct.pack("!BBHIHHI", 0, flags, 16 + len(data), number & 0xFFFFFFFF, stream, 0, payload)
+    return head + data + bytes(-len(data) % 4)
+
+
+def sctp(source: str, target: str, *chunks: bytes, ports: tuple[int, int] = (40000, 3868), tag: int = 7) -> bytes:
+    return ip(source, target, 132, struct.pack("!HHII", *ports, tag, 0) + b"".join(chunks))
+
+
+CX, RX, GX, COMMON = 16777216, 16777236, 16777238, 0
+
+
+def avp(code: int, data: bytes | int, vendor: int = 0) -> bytes:
+    if isinstance(data, int):
+        data = struct.pack("!I", data)
+    head = struct.pack("!II", code, (0xC0 if vendor else 0x40) << 24 | len(data) + (12 if vendor else 8))
+    return head + (struct.pack("!I", vendor) if vendor else b"") + data + bytes(-len(data) % 4)
+
+
+def diameter(
+    command: int,
+    *avps: bytes,
+    application: int = RX,
+    flags: int = 0xC0,
+    hop: int = 1,
+    end: int = 1,
+    session: str | None = "p;1;1",
+) -> bytes:
+    """A request (flags 0xC0) or an answer (0x40)."""
+    body = (
+        (avp(263, session.encode()) if session is not None else b"") + avp(264, b"p.ims.example.org") + b"".join(avps)
+    )
+    return struct.pack("!IIIII", 1 << 24 | 20 + len(body), flags << 24 | command, application, hop, end) + body
+
+
+def answer(
+    request: bytes, result: int | None = 2001, *avps: bytes, flags: int = 0x40, session: str | None = "p;1;1"
+) -> bytes:
+    """The answer to a request: its command, application and identifiers copied."""
+    _, word, application, hop, end = struct.unpack_from("!IIIII", request)
+    found = (avp(268, result),) if result is not None else ()
+    return diameter(
+        word & 0xFFFFFF, *found, *avps, application=application, flags=flags, hop=hop, end=end, session=session
+    )
+
+
+def subscription(kind: int, data: bytes) -> bytes:
+    return avp(443, avp(450, kind) + avp(444, data))
+
+
 def ethernet(packet: bytes, *tags: int) -> bytes:
     kind = b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00"
     return bytes(12) + b"".join(struct.pack("!HH", tag, 7) for tag in tags) + kind + packet

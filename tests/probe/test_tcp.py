@@ -112,7 +112,7 @@ def test_http_and_tls_are_not_sip() -> None:
 
 def test_memory_is_bounded() -> None:
     skipped: Counter[str] = Counter()
-    streams = Streams(lambda *_: None, skipped)
+    streams = Streams(lambda *_: None, lambda *_: None, skipped)
     rng = random.Random(2)
     head = FIRST[:200].replace(b"OPTIONS", b"INVITE")
     for number in range(3 * MAX_STREAMS):

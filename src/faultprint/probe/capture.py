@@ -69,19 +69,20 @@ def probe_captures(
 
 
 def report_of(probe: Probe, found: Mapping[str, tuple[tuple[bytes, ...], bool]]) -> ProbeReport:
-    taken = probe.transactions
+    sip, diameter = both = probe.transactions, probe.exchanges
     return ProbeReport(
-        messages=taken.messages,
-        transactions=taken.rows,
-        retransmissions=taken.retransmissions,
-        duplicates=taken.duplicates,
-        malformed=dict(taken.malformed.most_common()),
+        messages=sip.messages,
+        diameter_messages=diameter.messages,
+        transactions=sum(ledger.rows for ledger in both),
+        retransmissions=sum(ledger.retransmissions for ledger in both),
+        duplicates=sum(ledger.duplicates for ledger in both),
+        malformed=dict((sip.malformed + diameter.malformed).most_common()),
         skipped={reason: count for reason, count in probe.skipped.most_common() if count},
         nodes={
             name: ProbedNode(tuple(map(format_endpoint, ends)), inferred) for name, (ends, inferred) in found.items()
         },
-        open=taken.open,
-        timed_out=taken.timed_out,
+        open=sum(ledger.open for ledger in both),
+        timed_out=sum(ledger.timed_out for ledger in both),
         coverage=tuple(probe.stretches),
     )
 
@@ -184,7 +185,7 @@ def _resolve(captures: Sequence[Path], nodes: Sequence[NodeSpec]) -> dict[str, t
 
 def _infer(captures: Sequence[Path], others: Nodes) -> bytes | None:
     inference = Inference(others)
-    decoder = Decoder(inference.deliver, Counter())
+    decoder = Decoder(inference.sip, inference.diameter, Counter())
     for packet in islice(chain.from_iterable(_runs(captures)), _INFERENCE_PACKETS):
         decoder.frame(*packet)
         if inference.requests >= ENOUGH:

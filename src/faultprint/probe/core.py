@@ -8,6 +8,7 @@ from typing import Final
 
 from faultprint.probe.clock import NEVER, SECOND, Clock
 from faultprint.probe.decoder import Decoder
+from faultprint.probe.exchanges import Exchanges
 from faultprint.probe.identity import Hasher
 from faultprint.probe.naming import Naming
 from faultprint.probe.nodes import Nodes
@@ -37,13 +38,15 @@ class Probe:
     ) -> None:
         watched = Nodes(nodes)
         hasher = Hasher(key)
-        self.transactions = Transactions(watched, network, hasher, Naming(hasher, Peers(watched, peers)), emit)
-        self.skipped: Counter[str] = self.transactions.skipped
+        self.skipped: Counter[str] = Counter()
+        naming = Naming(hasher, Peers(watched, peers))
+        self.transactions = Transactions(watched, network, hasher, naming, emit, self.skipped)
+        self.exchanges = Exchanges(watched, network, hasher, emit, self.skipped)
         self.stretches: list[tuple[int, int]] = []
         """Closed stretches of listening: first packet, just after the last (µs)."""
-        self._decoder = Decoder(self.transactions.take, self.skipped)
+        self._decoder = Decoder(self.transactions.take, self.exchanges.take, self.skipped)
         # Messages in packets whose time is not known are messages still; their packets' own troubles are not counted.
-        self._census = Decoder(self.transactions.count, Counter())
+        self._census = Decoder(self.transactions.count, self.exchanges.count, Counter())
         self._clock = Clock(self.skipped, lambda packet: self._census.frame(*packet))
         self._next_tick = self._soon = NEVER
 
@@ -86,6 +89,16 @@ class Probe:
         # While strays wait, every packet has to be judged.
         self._soon = NEVER if clock.strays else self._next_tick
 
+    def advance(self, now: int) -> None:
+        """Nobody has sent anything up to `now` (µs, by the clock that stamps the frames): let the timers run until then.
+
+        Frames that come later may be stamped a little before it, as any may be late. Before the first frame nothing
+        happens.
+        """
+        if self._clock.now > NEVER and now >= self._next_tick:
+            self._tick(now)
+            self._soon = NEVER if self._clock.strays else self._next_tick
+
     def interrupt(self) -> None:
         """Nobody listened for a while: what is open stays open, and a new stretch begins with the next frame."""
         for packet in self._clock.finish():
@@ -110,14 +123,16 @@ class Probe:
         self._clock.set(now)
         self._decoder.expire(now)
         self.transactions.tick(now)
+        self.exchanges.tick(now)
         self._next_tick = now + _TICK_US
 
     def _close(self) -> None:
         clock = self._clock
         if clock.now != NEVER:
             self._decoder.finish()
-            self.transactions.tick(clock.now)
-            self.transactions.close()
+            for ledger in (self.transactions, self.exchanges):
+                ledger.tick(clock.now)
+                ledger.close()
             self.stretches.append((clock.since, clock.now + 1))
         clock.stop()
         self._next_tick = self._soon = NEVER

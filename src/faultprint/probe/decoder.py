@@ -1,19 +1,16 @@
-"""Frames → SIP messages: link layer, IP, tunnels and transport. No input or output of its own."""
+"""Frames → SIP and Diameter messages: link layer, IP, tunnels and transport. No input or output of its own."""
 
 from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable
 from typing import Final
 
-from faultprint.probe import link, tunnels
+from faultprint.probe import link, sctp, tunnels
+from faultprint.probe.deliver import DeliverDiameter, DeliverSip
 from faultprint.probe.fragments import Fragments
 from faultprint.probe.message import START, Message, read_datagram
 from faultprint.probe.tcp import Streams
-
-Deliver = Callable[[int, bytes, Message], None]
-"""Called with the time (µs), the leg (source and destination address, then both ports, as on the wire), the message."""
 
 PLAIN: Final = b""
 """Context of what is in no tunnel."""
@@ -26,12 +23,15 @@ _EXTENSIONS: Final = frozenset({0, 43, 60, 135, 139, 140})
 NOT_IP: Final = "not IP"
 UNKNOWN_LINK: Final = "link layer {} not known"
 SHORT: Final = "IP or transport header cut short"
-OTHER_PROTOCOL: Final = "IP protocol other than UDP, TCP or a tunnel"
+OTHER_PROTOCOL: Final = "IP protocol other than UDP, TCP, SCTP or a tunnel"
 ENCRYPTED: Final = "ESP that is encrypted"
 TOO_DEEP: Final = "tunnels nested too deeply"
 NOT_SIP: Final = "datagram that is not SIP"
 KEEP_ALIVE: Final = "keep-alive"
 
+# Names of their own for what is looked up with every frame.
+_ETHERNET: Final = link.ETHERNET
+_UDP_PORTS: Final = tunnels.UDP_PORTS
 _START = START.match
 _USUAL = struct.Struct("!12xHBxHxxHxB12xHH").unpack_from
 """EtherType; version and header length, total length, fragment, protocol; destination port and length of the datagram."""
@@ -41,17 +41,18 @@ _UDP = struct.Struct("!HHH").unpack_from
 
 
 class Decoder:
-    """Feed it frames in the order of capture; it calls `deliver` for each SIP message that it finds in them."""
+    """Feed it frames in the order of capture; it calls `sip` and `diameter` for each message that it finds in them."""
 
-    def __init__(self, deliver: Deliver, skipped: Counter[str]) -> None:
-        self._deliver = deliver
+    def __init__(self, sip: DeliverSip, diameter: DeliverDiameter, skipped: Counter[str]) -> None:
+        self._sip = sip
         self._skipped = skipped
         self._fragments = Fragments(skipped)
-        self._streams = Streams(deliver, skipped)
+        self._streams = Streams(sip, diameter, skipped)
+        self._associations = sctp.Associations(diameter, skipped)
 
     def frame(self, timestamp: int, kind: int, data: bytes) -> None:
         """One frame of link layer `kind`; whatever it cannot use it counts in `skipped`."""
-        if kind == link.ETHERNET and len(data) >= 42:
+        if kind == _ETHERNET and len(data) >= 42:
             ether, first, total, offset, protocol, port, length = _USUAL(data)
             if (
                 ether == 0x0800
@@ -59,14 +60,14 @@ class Decoder:
                 and protocol == 17
                 and not offset & 0x3FFF
                 and 28 <= length + 20 == total <= len(data) - 14
-                and port not in tunnels.UDP_PORTS
+                and port not in _UDP_PORTS
             ):
                 # Nearly every frame: what `_ipv4` and `_udp` find out step by step.
                 start = _START(data, 42, 34 + length)
                 if start is None:
                     self._datagram(timestamp, data, 42, 34 + length, data[26:38])
                 else:
-                    self._deliver(timestamp, data[26:38], Message(data[42 : 34 + length], start))
+                    self._sip(timestamp, data[26:38], Message(data[42 : 34 + length], start))
                 return
         layer = link.LAYERS.get(kind)
         if layer is None:
@@ -82,11 +83,13 @@ class Decoder:
         """Give up waiting for what is overdue at `now` (µs)."""
         self._fragments.expire(now)
         self._streams.expire(now)
+        self._associations.expire(now)
 
     def finish(self) -> None:
         """Read what the open streams still hold; the listening has ended."""
         self._fragments.finish()
         self._streams.finish()
+        self._associations.finish()
 
     def _ip(self, timestamp: int, data: bytes, at: int, end: int, context: bytes, depth: int) -> None:
         if end - at < 20:
@@ -161,6 +164,9 @@ class Decoder:
         elif protocol == tunnels.TCP:
             if not self._streams.segment(timestamp, data, at, end, addresses, context):
                 self._skipped[SHORT] += 1
+        elif protocol == sctp.PROTOCOL:
+            if not self._associations.packet(timestamp, data, at, end, addresses, context):
+                self._skipped[SHORT] += 1
         elif protocol in tunnels.IP_IN_IP:
             self._enter(timestamp, data, tunnels.Inside(at, end), addresses, context, depth)
         elif protocol in tunnels.IP_PROTOCOLS:
@@ -193,8 +199,8 @@ class Decoder:
             return
         _, port, length = _UDP(data, at)
         stop = at + length if 8 <= length <= end - at else end
-        if port in tunnels.UDP_PORTS:
-            inside = tunnels.UDP_PORTS[port](data, at + 8, stop)
+        if port in _UDP_PORTS:
+            inside = _UDP_PORTS[port](data, at + 8, stop)
             if inside is not None:
                 self._enter(timestamp, data, inside, addresses, context, depth)
                 return
@@ -203,6 +209,6 @@ class Decoder:
     def _datagram(self, timestamp: int, data: bytes, at: int, end: int, leg: bytes) -> None:
         message = read_datagram(data, at, end)
         if message is not None:
-            self._deliver(timestamp, leg, message)
+            self._sip(timestamp, leg, message)
         else:
             self._skipped[NOT_SIP if data[at:end].strip(b"\r\n\0") else KEEP_ALIVE] += 1

@@ -1,15 +1,19 @@
-"""A byte stream cut into SIP messages by Content-Length (RFC 3261, 18.3), or by WebSocket frames (RFC 7118).
+"""A byte stream cut into messages: SIP by Content-Length (RFC 3261, 18.3) or by WebSocket frames (RFC 7118), Diameter by
+its header (RFC 6733, 3).
 
-How the bytes came in pieces makes no difference. A stream that is out of step, or that never was SIP, is searched for
-a start line; at most MAX_MESSAGE bytes wait for their rest.
+How the bytes came in pieces makes no difference. A stream that is out of step, or that never was either, is searched
+for a start line or a header; at most the longest message waits for its rest.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Final
 
+from faultprint.probe import diameter
 from faultprint.probe import message as sip
+from faultprint.probe.diameter import DiameterMessage
 from faultprint.probe.header import CONTENT_LENGTH
 from faultprint.probe.message import START, Message
 from faultprint.probe.websocket import HANDSHAKE, HANDSHAKE_STARTS, BadFrame, read_frame
@@ -20,12 +24,17 @@ MAX_MESSAGE: Final = MAX_HEAD + MAX_BODY
 _MAX_LINE: Final = 1024
 _MAX_HANDSHAKE: Final = 8192
 _VERSION: Final = b"SIP/2.0"
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""What no start line holds."""
+
+Found = list[Message | DiameterMessage]
 
 
 class _Mode(Enum):
     NEW = "nothing read yet"
-    SIP = "at the start of a message"
-    SEARCHING = "looking for a start line"
+    SIP = "at the start of a SIP message"
+    DIAMETER = "at the start of a Diameter message"
+    SEARCHING = "looking for the start of a message"
     WEBSOCKET = "at the start of a frame"
 
 
@@ -50,20 +59,25 @@ class Framer:
         self._need = 0
         self._mode = _Mode.NEW
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes) -> Found:
         buffer = self._buffer + data if self._buffer else data
-        messages: list[Message] = []
+        messages: Found = []
         at = 0
         if len(buffer) >= self._need:
             self._need = 0
             steps = {
                 _Mode.SIP: self._message,
+                _Mode.DIAMETER: self._diameter,
                 _Mode.SEARCHING: self._search,
                 _Mode.WEBSOCKET: self._frame,
                 _Mode.NEW: self._first,
             }
             while at < len(buffer):
-                following = steps[self._mode](buffer, at, messages)
+                try:
+                    following = steps[self._mode](buffer, at, messages)
+                except BadFrame:
+                    self._mode = _Mode.SEARCHING
+                    continue
                 if following is None:
                     break
                 at = following
@@ -74,7 +88,7 @@ class Framer:
 
     # Each step gives the offset to go on from, or None to wait for more.
 
-    def _first(self, buffer: bytes, at: int, messages: list[Message]) -> int | None:
+    def _first(self, buffer: bytes, at: int, messages: Found) -> int | None:
         """Find out what the stream is."""
         start = buffer[at : at + 12]
         if any(start.startswith(mark) or mark.startswith(start) for mark in HANDSHAKE_STARTS):
@@ -86,12 +100,13 @@ class Framer:
                 return end + 4
             self._mode = _Mode.SEARCHING
             return at
+        if start[0] == diameter.VERSION:
+            if len(buffer) - at < diameter.SHORTEST:
+                return None
+            self._mode = _Mode.DIAMETER if diameter.length_at(buffer, at, len(buffer)) else _Mode.SEARCHING
+            return at
         if start[0] in (0x81, 0x82):
-            try:
-                frame = read_frame(buffer, at)
-            except BadFrame:
-                self._mode = _Mode.SEARCHING
-                return at
+            frame = read_frame(buffer, at)
             if frame is None:
                 return None
             self._mode = _Mode.WEBSOCKET if START.match(frame.payload) else _Mode.SEARCHING
@@ -99,16 +114,17 @@ class Framer:
         self._mode = _Mode.SIP
         return at
 
-    def _message(self, buffer: bytes, at: int, messages: list[Message]) -> int | None:
+    def _message(self, buffer: bytes, at: int, messages: Found) -> int | None:
         while at < len(buffer) and buffer[at] in b"\r\n":
             at += 1
         if at == len(buffer):
             return at
         start = START.match(buffer, at)
         if start is None:
-            if b"\n" not in buffer[at : at + _MAX_LINE] and len(buffer) - at < _MAX_LINE:
+            line = buffer[at : at + _MAX_LINE]
+            if len(line) < _MAX_LINE and b"\n" not in line and not _CONTROL.search(line):
                 return None
-            almost = sip.read_datagram(buffer[at : at + _MAX_LINE], 0, _MAX_LINE)
+            almost = sip.read_datagram(line, 0, _MAX_LINE)
             if almost is not None:
                 messages.append(almost)
             self._mode = _Mode.SEARCHING
@@ -136,27 +152,49 @@ class Framer:
         messages.append(Message(buffer[at:end], start) if int(length) else head)
         return end
 
-    def _search(self, buffer: bytes, at: int, messages: list[Message]) -> int | None:
-        """Go to the next start line; keep only a last line that may become one."""
+    def _diameter(self, buffer: bytes, at: int, messages: Found) -> int | None:
+        if len(buffer) - at < diameter.SHORTEST:
+            return None
+        length = diameter.length_at(buffer, at, len(buffer))
+        if not length:
+            messages.append(diameter.no_header(buffer[at : at + diameter.SHORTEST]))
+            self._mode = _Mode.SEARCHING
+            # Where it claims to begin, none begins.
+            return at + 1
+        if at + length > len(buffer):
+            self._need = length
+            return None
+        messages.append(DiameterMessage(buffer[at : at + length]))
+        return at + length
+
+    def _search(self, buffer: bytes, at: int, messages: Found) -> int | None:
+        """Go to the next start line or header; keep only an end that may become one."""
+        line, keep = self._start_line(buffer, at)
+        header = diameter.find(buffer, at, len(buffer) if line is None else line)
+        if header is not None:
+            self._mode = _Mode.DIAMETER
+            return header
+        if line is not None:
+            self._mode = _Mode.SIP
+            return line
+        keep = max(at, min(keep, len(buffer) - diameter.SHORTEST + 1))
+        return None if keep == at else keep
+
+    def _start_line(self, buffer: bytes, at: int) -> tuple[int | None, int]:
+        """Where the next SIP message starts, if one does, and where the last line does, if it may become a start line."""
         version = buffer.find(_VERSION, at)
         while version >= 0:
             line = buffer.rfind(b"\n", at, version) + 1 or at
             if START.match(buffer, line):
-                self._mode = _Mode.SIP
-                return line
+                return line, line
             if b"\n" not in buffer[version:] and len(buffer) - line < _MAX_LINE:
                 break
             version = buffer.find(_VERSION, version + 1)
         last = buffer.rfind(b"\n", at) + 1 or at
-        keep = last if len(buffer) - last < _MAX_LINE else len(buffer)
-        return None if keep == at else keep
+        return None, last if len(buffer) - last < _MAX_LINE else len(buffer)
 
-    def _frame(self, buffer: bytes, at: int, messages: list[Message]) -> int | None:
-        try:
-            frame = read_frame(buffer, at)
-        except BadFrame:
-            self._mode = _Mode.SEARCHING
-            return at
+    def _frame(self, buffer: bytes, at: int, messages: Found) -> int | None:
+        frame = read_frame(buffer, at)
         if frame is None:
             return None
         if frame.data:

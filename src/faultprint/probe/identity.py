@@ -13,6 +13,8 @@ from faultprint.probe.bounded import BoundedTable
 MIN_KEY: Final = 16
 MAX_KEY: Final = hashlib.blake2b.MAX_KEY_SIZE
 _CACHE: Final = 8192
+_LONGEST_CACHED: Final = 256
+"""Bytes; what is longer is hashed anew each time, so that long names cannot fill the memory."""
 _GLOBAL_NUMBER: Final = re.compile(rb"\+[0-9().\-]{3,40}\Z")
 _SEPARATORS: Final = b"-.()"
 
@@ -37,15 +39,17 @@ class Hasher:
         except KeyError:
             user = normal_user(uri)
             value = self._hash(b"user\0" + user) if user else None
-            self._users.put(uri, value)
+            if len(uri) <= _LONGEST_CACHED:
+                self._users.put(uri, value)
             return value
 
     def call(self, call_id: bytes) -> int:
-        """Hash of a Call-ID."""
+        """Hash of a Call-ID or Session-Id."""
         value = self._texts.get(call_id)
         if value is None:
             value = self._hash(b"call\0" + call_id)
-            self._texts.put(call_id, value)
+            if len(call_id) <= _LONGEST_CACHED:
+                self._texts.put(call_id, value)
         return value
 
     def _hash(self, text: bytes) -> int:

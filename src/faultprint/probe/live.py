@@ -20,6 +20,7 @@ from faultprint.errors import UsageError
 from faultprint.files import replacing
 from faultprint.probe import hep
 from faultprint.probe.capture import report_of
+from faultprint.probe.clock import SECOND
 from faultprint.probe.core import Probe
 from faultprint.probe.link import ETHERNET
 from faultprint.probe.nodes import NodeSpec, parse_endpoint
@@ -32,6 +33,8 @@ from faultprint.tables import COVERAGE_KEY, TRANSACTIONS, Interface
 BUFFER: Final = 64 << 20
 AT_ONCE: Final = 4096
 """Packets taken from one source before the next is asked."""
+SILENCE_S: Final = 1.0
+"""When nothing has come for so long, time goes on without packets, this much behind: one may be on its way."""
 LOST: Final = "packet lost in the kernel's buffer"
 NOT_HEP: Final = "datagram that is not HEP"
 NOT_SIP: Final = "HEP of another protocol than SIP"
@@ -58,7 +61,7 @@ class Source(Protocol):
         """What has arrived, oldest first; what is of no use is counted."""
 
     def rest(self, skipped: Counter[str]) -> list[Packet]:
-        """What has arrived and what was held back; called once, at the end."""
+        """What has arrived and what was held back; called in a silence, and at the end."""
 
     def close(self) -> None:
         """Stop listening."""
@@ -160,11 +163,13 @@ def probe_live(
     key: bytes,
     stop: Callable[[], bool],
     peers: Mapping[str, Interface] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> ProbeReport:
     """Listen until `stop` says so (asked at least five times a second), then write the transactions to `out`.
 
     `nodes` need addresses: nothing has been captured yet that they could be inferred from. Coverage is the time from
-    the first moment of listening to the last, whether or not anything was heard. Raises UsageError.
+    the first moment of listening to the last, whether or not anything was heard. `clock` (s) measures silences. Raises
+    UsageError.
     """
     for spec in nodes:
         if not spec.addresses:
@@ -176,7 +181,7 @@ def probe_live(
         probe = Probe(found, network, key, writer.append, given)
         since = time.time_ns() // 1000
         try:
-            _listen(probe, sources, stop)
+            _listen(probe, sources, stop, clock)
         finally:
             for source in sources:
                 source.close()
@@ -187,10 +192,19 @@ def probe_live(
     return report_of(probe, {name: (ends, False) for name, ends in found.items()})
 
 
-def _listen(probe: Probe, sources: Sequence[Source], stop: Callable[[], bool]) -> None:
+def _listen(probe: Probe, sources: Sequence[Source], stop: Callable[[], bool], clock: Callable[[], float]) -> None:
+    heard, latest = clock(), None
     while not stop():
         ready, _, _ = select.select(sources, (), (), 0.2)
-        _feed(probe, [packet for source in ready for packet in source.read(probe.skipped)])
+        packets = [packet for source in ready for packet in source.read(probe.skipped)]
+        if not packets and clock() - heard >= SILENCE_S:
+            packets = [packet for source in sources for packet in source.rest(probe.skipped)]
+        if packets:
+            _feed(probe, packets)
+            heard, latest = clock(), probe.now
+        elif latest is not None:
+            # By the clock that stamps the packets, which need not be this machine's.
+            probe.advance(latest + int((clock() - heard - SILENCE_S) * SECOND))
     _feed(probe, [packet for source in sources for packet in source.rest(probe.skipped)])
 
 
@@ -208,7 +222,7 @@ def _stamp(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
             seconds, nanoseconds = _TIMESPEC.unpack(data[: _TIMESPEC.size])
-            return int(seconds * 1_000_000 + nanoseconds // 1000)
+            return int(seconds * SECOND + nanoseconds // 1000)
     return time.time_ns() // 1000
 
 

@@ -53,6 +53,7 @@ _NAMED: Final = ((b"From", FROM), (b"To", TO), (b"Call-ID", CALL_ID), (b"CSeq", 
 _MAX_SEQUENCE: Final = 64
 _MAX_CSEQ: Final = 2**31 - 1
 
+# Why a message counts as malformed. All but NO_END and BAD_LENGTH keep it out of every transaction.
 BAD_START: Final = "start line"
 NO_END: Final = "header without end"
 BAD_VIA: Final = "Via"
@@ -61,8 +62,6 @@ BAD_CALL_ID: Final = "Call-ID"
 BAD_FROM: Final = "From"
 BAD_TO: Final = "To"
 BAD_LENGTH: Final = "Content-Length"
-DEFECTS: Final = (BAD_START, NO_END, BAD_VIA, BAD_CSEQ, BAD_CALL_ID, BAD_FROM, BAD_TO, BAD_LENGTH)
-"""Why a message counts as malformed. All but NO_END and BAD_LENGTH keep it out of every transaction."""
 
 
 _CODES: Final = {str(code).encode(): code for code in range(100, 700)}

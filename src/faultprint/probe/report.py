@@ -18,15 +18,17 @@ class ProbedNode:
 class ProbeReport:
     """Counts of one run.
 
-    `messages`: every SIP message read, retransmissions, duplicates and malformed ones included.
-    `transactions`: rows written; a transaction between two watched nodes is two.
-    `retransmissions`: requests and responses sent again. `duplicates`: the same bytes again within 20 ms, a mirror's
-    or tunnel's copy. `malformed`: messages by the first rule of RFC 3261 that they break. `skipped`: packets, streams
-    and messages that were not used, by reason. `open`, `timed_out`: rows without final answer, because the listening
-    ended or because time did. `coverage`: start and end (µs) of what was listened to.
+    `messages`: every SIP message read, `diameter_messages`: every Diameter message read, retransmissions, duplicates
+    and malformed ones included. What follows is of both. `transactions`: rows written; a transaction between two
+    watched nodes is two. `retransmissions`: requests and responses sent again. `duplicates`: the same bytes again
+    within 20 ms, a mirror's or tunnel's copy. `malformed`: messages by the first rule of RFC 3261 or RFC 6733 that they
+    break. `skipped`: packets, streams and messages that were not used, by reason. `open`, `timed_out`: rows without
+    final answer, because the listening ended or because time did. `coverage`: start and end (µs) of what was listened
+    to.
     """
 
     messages: int
+    diameter_messages: int
     transactions: int
     retransmissions: int
     duplicates: int
@@ -41,6 +43,7 @@ class ProbeReport:
         """For JSON."""
         return {
             "messages": self.messages,
+            "diameter_messages": self.diameter_messages,
             "transactions": self.transactions,
             "retransmissions": self.retransmissions,
             "duplicates": self.duplicates,

@@ -48,10 +48,12 @@ class Effect(IntEnum):
     """Note the provisional answer; count a retransmission if it is one seen before."""
     ANSWER = 3
     """Note the final answer."""
-    ANSWER_AGAIN = 4
+    SUCCEED = 4
+    """Note the final answer, and what follows from its being a good one."""
+    ANSWER_AGAIN = 5
     """Count a retransmission of the answer, unless it is another answer (a fork's)."""
-    TIME_OUT = 5
-    FORGET = 6
+    TIME_OUT = 6
+    FORGET = 7
 
 
 class Queue(IntEnum):
@@ -84,7 +86,7 @@ def _open(state: State, success: State) -> dict[tuple[State, Event], tuple[State
         (state, _E.REQUEST): (state, Effect.REPEAT),
         (state, _E.ACK): (state, Effect.NOTE),
         (state, _E.PROVISIONAL): (_S.PROCEEDING, Effect.PROGRESS),
-        (state, _E.SUCCESS): (success, Effect.ANSWER),
+        (state, _E.SUCCESS): (success, Effect.SUCCEED),
         (state, _E.FAILURE): (_S.COMPLETED, Effect.ANSWER),
         (state, _E.TIMER): (_S.TIMED_OUT, Effect.TIME_OUT),
     }
@@ -144,8 +146,17 @@ QUEUES: Final = tuple(tuple(int(_queue(invite, state)) for state in State) for i
 DURATIONS: Final = tuple(DURATION_US[queue] for queue in Queue)
 """Queue → µs."""
 
+DIAMETER_DURATIONS: Final = (10_000_000, 10_000_000, 30_000_000)
+"""Queue → µs for Diameter. RFC 6733 leaves it to the application how long it waits; ten seconds is the one figure that a
+standard gives (timer Tx of RFC 8506, 13). What is sent again after a connection failed comes when the watchdog (Tw of
+RFC 3539, 30 s) has noticed."""
+
 EVENTS: Final = tuple(
     int(Event.PROVISIONAL if status < 200 else Event.SUCCESS if status < 300 else Event.FAILURE)
     for status in range(700)
 )
 """Status code → event."""
+
+CALL: Final = dense(INVITE)
+EXCHANGE: Final = dense(NON_INVITE)
+"""A request and its answer: any other SIP request, and every Diameter request."""

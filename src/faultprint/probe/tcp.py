@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable
 from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
+from faultprint.probe.deliver import DeliverDiameter, DeliverSip
+from faultprint.probe.diameter import DiameterMessage
 from faultprint.probe.framing import Framer
-from faultprint.probe.message import Message
 
 MAX_STREAMS: Final = 2048
 MAX_HELD: Final = 2 << 20
@@ -49,8 +49,9 @@ class _Stream:
 class Streams:
     """All streams, one for each direction of a connection (and for each tunnel that it is seen in)."""
 
-    def __init__(self, deliver: Callable[[int, bytes, Message], None], skipped: Counter[str]) -> None:
-        self._deliver = deliver
+    def __init__(self, sip: DeliverSip, diameter: DeliverDiameter, skipped: Counter[str]) -> None:
+        self._sip = sip
+        self._diameter = diameter
         self._skipped = skipped
         self._streams: BoundedTable[bytes, _Stream] = BoundedTable(MAX_STREAMS)
         self._gaps: dict[bytes, _Stream] = {}
@@ -138,7 +139,10 @@ class Streams:
     def _read(self, timestamp: int, stream: _Stream, part: bytes) -> None:
         stream.next = (stream.next + len(part)) & _MASK
         for message in stream.framer.feed(part):
-            self._deliver(timestamp, stream.leg, message)
+            if isinstance(message, DiameterMessage):
+                self._diameter(timestamp, stream.leg, message)
+            else:
+                self._sip(timestamp, stream.leg, message)
 
     def _drain(self, timestamp: int, key: bytes, stream: _Stream) -> None:
         """Read what was ahead and now follows on; it reached the application no earlier than what filled the gap."""

@@ -6,10 +6,8 @@ from typing import Final
 
 from faultprint.probe.nodes import Node
 from faultprint.probe.states import DURATIONS, Dense, Queue, State
-from faultprint.tables import Protocol
 
 _MAX_UINT32: Final = 2**32 - 1
-_SIP: Final = Protocol.SIP.value
 
 _CALLING: Final = int(State.CALLING)
 _WAITING: Final = int(Queue.WAITING)
@@ -27,7 +25,7 @@ class Transaction:
     """A transaction under way. Times are µs; see `faultprint.tables.TRANSACTIONS` for the meanings."""
 
     __slots__ = (
-        "ack_key",
+        "alias",
         "bytes",
         "completion",
         "deadline",
@@ -48,13 +46,21 @@ class Transaction:
     )
 
     def __init__(
-        self, start: int, table: Dense, user: int | None, dialog: int, sides: tuple[Side, ...], size: int
+        self,
+        start: int,
+        table: Dense,
+        user: int | None,
+        dialog: int | None,
+        sides: tuple[Side, ...],
+        size: int,
+        patience: int = _FIRST_US,
     ) -> None:
+        """`patience`: how long it waits for its first answer, µs."""
         self.start = start
         self.table = table
         self.state = _CALLING
         self.queue = _WAITING
-        self.deadline = start + _FIRST_US
+        self.deadline = start + patience
         self.user = user
         self.dialog = dialog
         self.sides = sides
@@ -62,8 +68,8 @@ class Transaction:
         self.ringing: int | None = None
         self.completion: int | None = None
         self.status: int | None = None
-        self.ack_key: int | None = None
-        """Where a 2xx's ACK looks for this INVITE."""
+        self.alias: int | None = None
+        """Where else it is looked for: an INVITE by a 2xx's ACK, a Diameter request by what another connection carries."""
         self.responses: tuple[int, ...] = ()
         """Hashes of the responses seen."""
         self.retransmissions = 0
@@ -71,7 +77,7 @@ class Transaction:
         self.messages = 1
         self.bytes = size
 
-    def row(self, side: Side, network: str) -> Row:
+    def row(self, side: Side, network: str, protocol: str) -> Row:
         """The row that `side`'s node gets."""
         node, interface, direction, method, session_us = side
         return (
@@ -79,7 +85,7 @@ class Transaction:
             network,
             interface,
             direction,
-            _SIP,
+            protocol,
             method,
             self.start,
             self.user,

@@ -1,0 +1,13 @@
+"""How the messages that are found in packets are handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from faultprint.probe.diameter import DiameterMessage
+from faultprint.probe.message import Message
+
+DeliverSip = Callable[[int, bytes, Message], None]
+"""Called with the time (µs), the leg (source and destination address, then both ports, as on the wire), the message."""
+DeliverDiameter = Callable[[int, bytes, DiameterMessage], None]
+"""The same for Diameter."""

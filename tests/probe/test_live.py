@@ -1,0 +1,190 @@
+"""Listening: time goes on in a silence, by the clock that stamps the packets."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from golden import (
+    KEY,
+    MS,
+    PCSCF,
+    T0,
+    UE,
+    Packet,
+    S,
+    chunk,
+    diameter,
+    ethernet,
+    pcap,
+    probe,
+    request,
+    response,
+    sctp,
+    udp,
+)
+
+from faultprint import storage
+from faultprint.probe.core import Probe
+from faultprint.probe.hep import HepPacket, encode
+from faultprint.probe.live import HepSource, probe_live
+from faultprint.probe.nodes import NodeSpec, parse_endpoint
+from faultprint.probe.packet import Packet as Timed
+from faultprint.probe.transaction import Row
+from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
+
+ASKED = ethernet(udp(UE, PCSCF, request("OPTIONS")))
+ANSWERED = ethernet(udp(PCSCF, UE, response(200, request("OPTIONS"))))
+AAR = ethernet(sctp(PCSCF, "10.0.3.1", chunk(1, diameter(265))))
+
+
+def started() -> tuple[Probe, list[Row]]:
+    rows: list[Row] = []
+    return Probe({"pcscf": [parse_endpoint(PCSCF)]}, "lab", KEY, rows.append), rows
+
+
+STATUS = TRANSACTIONS.names.index("status")
+COMPLETION = TRANSACTIONS.names.index("completion")
+
+
+def test_time_outs_close_without_a_packet() -> None:
+    made, rows = started()
+    made.advance(T0)
+    assert made.now is None
+    made.feed_all(
+        (T0 + at, 1, data) for at, data in ((0, ASKED), (1, AAR), *((number, b"") for number in range(2, 10)))
+    )
+    for second in range(1, 80):
+        made.advance(T0 + second * S)
+        assert len(rows) == (second > 40) + (second >= 64)
+    assert [row[STATUS] for row in rows] == [None, None]
+    assert [row[COMPLETION] for row in rows] == [T0 + 10 * S + 1, T0 + 32 * S]
+    assert made.transactions.timed_out == made.exchanges.timed_out == 1
+    made.feed(T0 + 100 * S, 1, ASKED)
+    made.finish()
+    assert made.stretches == [(T0, T0 + 100 * S + 1)]
+
+
+def test_what_was_on_its_way_is_still_taken() -> None:
+    made, rows = started()
+    made.feed_all((T0 + at, 1, data) for at, data in ((0, ASKED), *((number, b"") for number in range(2, 10))))
+    made.advance(T0 + 5 * S)
+    made.advance(T0 + 4 * S)
+    made.feed(T0 + 3 * S, 1, ANSWERED)
+    made.finish()
+    assert [row[STATUS] for row in rows] == [200]
+    assert [row[COMPLETION] for row in rows] == [T0 + 3 * S]
+    assert not made.skipped["time stamp far from its neighbours'"]
+
+
+def test_a_silence_that_is_advanced_through_is_like_one_that_packets_end(tmp_path: Path) -> None:
+    made, rows = started()
+    packets: list[Packet] = [(T0 + number * MS, ASKED if number == 3 else b"") for number in range(10)]
+    packets += [(T0 + 5 * 3600 * S + number * MS, ANSWERED) for number in range(10)]
+    for at, data in packets[:10]:
+        made.feed(at, 1, data)
+    for second in range(1, 5 * 3600):
+        made.advance(T0 + second * S)
+    for at, data in packets[10:]:
+        made.feed(at, 1, data)
+    made.finish()
+    wanted = probe(tmp_path, pcap(packets))
+    assert [row[COMPLETION] for row in rows] == [T0 + 3 * MS + 32 * S]
+    assert made.stretches == list(wanted.report.coverage)
+    assert (wanted.report.timed_out, made.transactions.timed_out) == (1, 1)
+
+
+class Script:
+    """A source of packets on a socket pair; the clock that the listening is given moves ten seconds at each look."""
+
+    def __init__(self, packets: list[Timed], looks: int) -> None:
+        self._here, self._there = socket.socketpair()
+        self._packets, self._looks = packets, looks
+        self._there.send(b"x")
+        self.seconds = 0.0
+
+    def fileno(self) -> int:
+        return self._here.fileno()
+
+    def read(self, skipped: Counter[str]) -> list[Timed]:
+        self._here.recv(1)
+        packets, self._packets = self._packets, []
+        return packets
+
+    def rest(self, skipped: Counter[str]) -> list[Timed]:
+        return []
+
+    def close(self) -> None:
+        self._here.close()
+        self._there.close()
+
+    def clock(self) -> float:
+        self.seconds += 10.0
+        return self.seconds
+
+    def stop(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
+
+
+@pytest.mark.parametrize("looks", [2, 6])
+def test_the_listener_lets_time_go_on(tmp_path: Path, looks: int) -> None:
+    """The packets' clock is years behind this machine's: what counts is how long nothing came."""
+    source = Script([(T0 + number, 1, ASKED if number == 0 else b"") for number in range(9)], looks)
+    out = tmp_path / "out.parquet"
+    report = probe_live(
+        [source],
+        out,
+        nodes=[NodeSpec("pcscf", (PCSCF,))],
+        network="lab",
+        key=KEY,
+        stop=source.stop,
+        clock=source.clock,
+    )
+    assert (report.timed_out, report.open) == ((1, 0) if looks == 6 else (0, 1))
+    assert COVERAGE_KEY in storage.metadata(out)
+    assert storage.read(out, TRANSACTIONS).height == report.transactions == 1
+
+
+def test_a_silence_frees_what_hep_holds_back(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probing:
+        probing.bind(("127.0.0.1", 0))
+        port = probing.getsockname()[1]
+    source = HepSource("127.0.0.1", port)
+    ends = parse_endpoint(UE), parse_endpoint(PCSCF)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+        agent.sendto(encode(HepPacket(T0, *ends, 5060, 5060, 1, request("OPTIONS"))), ("127.0.0.1", port))
+    looks, seconds = 0, 0.0
+    seen: list[int] = []
+
+    def clock() -> float:
+        nonlocal seconds
+        seconds += 0.6
+        return seconds
+
+    def stop(rest: Callable[[Counter[str]], list[Timed]] = source.rest) -> bool:
+        nonlocal looks
+        looks += 1
+        return looks > 6 or bool(seen)
+
+    def watched(skipped: Counter[str]) -> list[Timed]:
+        packets = HepSource.rest(source, skipped)
+        seen.extend(packet[0] for packet in packets)
+        return packets
+
+    source.rest = watched  # type: ignore[method-assign]
+    report = probe_live(
+        [source],
+        tmp_path / "out.parquet",
+        nodes=[NodeSpec("p", (PCSCF,))],
+        network="lab",
+        key=KEY,
+        stop=stop,
+        clock=clock,
+    )
+    assert seen == [T0]
+    assert looks <= 6
+    assert report.messages == 1
