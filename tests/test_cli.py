@@ -105,6 +105,17 @@ def test_one_stretch_teaches_a_fault(folder: Path, tmp_path: Path) -> None:
     assert [one["condition"] for one in added] == ["what-happened"]
 
 
+def test_a_training_goes_on_and_shows_its_course(folder: Path, tmp_path: Path) -> None:
+    asides = ("--checkpoint", tmp_path / "checkpoint", "--movie", tmp_path / "movie.html", "--log", tmp_path / "log")
+    words = ("train", folder / "learn/minutes.parquet", "--labels", folder / "learn/labels.parquet", "--epochs", 1)
+    first, again = (result_of(*words, *asides, "--out", tmp_path / "m.faultprint") for _ in range(2))
+    assert (first["resumed_after"], again["resumed_after"]) == (0, 1)
+    assert again["model"] == first["model"]
+    lines = (tmp_path / "log/epochs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["score"] for line in lines] == [first["score"]]
+    assert "Before training" in (tmp_path / "movie.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -114,6 +125,8 @@ def test_one_stretch_teaches_a_fault(folder: Path, tmp_path: Path) -> None:
         (("identify", "{minutes}", "--model", "{model}", "--library", "{labels}", "--out", "{out}"), "labels.parquet"),
         (("identify", "{minutes}", "--model", "{model}", "--library", "{none}", "--out", "{out}"), "no case library at"),
         (("train", "{minutes}", "--labels", "{twice}", "--out", "{out}"), "overlap"),
+        (("train", "{minutes}", "--labels", "{labels}", "--movie", "{out}.mp4", "--out", "{out}"), "does not end in .html"),
+        (("train", "{minutes}", "--labels", "{labels}", "--checkpoint", "{labels}", "--out", "{out}"), "is no checkpoint"),
         (("cases", "enrol", "{minutes}", "--model", "{model}", "--library", "{cases}"), "Nothing says what to learn"),
         (("simulate", "--networks", "1", "--days", "1000", "--out", "{out}"), "at most 100"),
         (("probe", "{labels}", "--node", "a", "--out", "{out}"), "labels.parquet"),

@@ -130,16 +130,23 @@ def test_hep_yields_the_same_transactions_and_sipp_agrees(bed: Bed, tmp_path: Pa
     ]
     for report in reports:
         assert not report["malformed"]
-        assert "response without its request" not in report["skipped"]
-    what = ["interface", "direction", "method", "user", "dialog", "status", "retransmissions", "messages", "bytes"]
-    rows = []
+        # A request may have been on its way when the listening began; nothing more may be missing.
+        assert report["skipped"].get("response without its request", 0) <= 3
+    what = ["interface", "direction", "method", "user", "dialog", "status", "retransmissions"]
+    rows, told = [], []
     for name in ("heard", "fed"):
         frame = storage.read(tmp_path / f"{name}.parquet", TRANSACTIONS)
         # The HEP feed carries no Diameter.
         done_by_then = frame.filter(pl.col("completion").dt.epoch("us") < cut, protocol="SIP")
         rows.append(Counter(done_by_then.select(what).rows()))
-    # Message for message: the same transactions, each of as many messages and bytes.
+        # Over a dialog, not a leg: on a busy machine the feed's order differs by a hair, and a repeated 200 with its ACK may
+        # count on the dialog's other leg (seen once: 4 and 6 messages instead of 6 and 4).
+        plain = pl.col("method").cast(pl.String).str.split(".").list.first()
+        sums = done_by_then.group_by("dialog", plain).agg(pl.col("messages", "bytes").sum())
+        told.append(Counter(sums.rows()))
+    # Message for message: the same transactions, and of each dialog as many messages and bytes.
     assert rows[0] == rows[1]
+    assert told[0] == told[1]
     assert sum(rows[0].values()) > 200
 
 

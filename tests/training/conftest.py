@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.storage import schema
 from faultprint.tables import LABELS
+from faultprint.training import posts_task
 from faultprint.training.material import Material, material
+from faultprint.training.train import PRESETS
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 MINUTES = 480
@@ -71,3 +74,14 @@ def tables() -> tuple[pl.DataFrame, pl.DataFrame]:
 def small(tables: tuple[pl.DataFrame, pl.DataFrame]) -> Material:
     """The same, ready to draw from."""
     return material(*tables, SIP_CATALOGUE)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs of a few steps, and a calibration on a few windows: the networks stay as they are."""
+    for name, steps, windows in (("default", 8, 200), ("posts", 1, 20), ("posts-3d", 1, 20)):
+        preset = PRESETS[name]
+        quick = replace(preset, plan=replace(preset.plan, steps=steps), calibration_windows=windows)
+        monkeypatch.setitem(PRESETS, name, quick)  # type: ignore[misc]
+    monkeypatch.setattr(posts_task, "SCORED", 3)
+    monkeypatch.setattr(posts_task, "BATCH", 4)

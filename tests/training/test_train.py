@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,23 +14,12 @@ import torch
 from faultprint.embedding.artefact import read
 from faultprint.embedding.model import load
 from faultprint.errors import LabelError, UsageError
-from faultprint.training import export, posts_task
+from faultprint.training import export
 from faultprint.training.material import Material
 from faultprint.training.score import nearest, references
-from faultprint.training.train import PRESETS, train
+from faultprint.training.train import train
 
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Epochs of a few steps, and a calibration on a few windows: the networks stay as they are."""
-    for name, steps, windows in (("default", 8, 200), ("posts", 1, 20), ("posts-3d", 1, 20)):
-        preset = PRESETS[name]
-        quick = replace(preset, plan=replace(preset.plan, steps=steps), calibration_windows=windows)
-        monkeypatch.setitem(PRESETS, name, quick)  # type: ignore[misc]
-    monkeypatch.setattr(posts_task, "SCORED", 3)
-    monkeypatch.setattr(posts_task, "BATCH", 4)
-
-
+pytestmark = pytest.mark.usefixtures("short")
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 
 

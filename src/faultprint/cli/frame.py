@@ -7,15 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
-Progress = Callable[[int, int], None]
 Moments = tuple[datetime, datetime]
 INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class Progress(Protocol):
+    """How far work has come; `note` stands behind the bar."""
+
+    def __call__(self, done: int, total: int, note: str = "", /) -> None: ...
 
 
 @contextmanager
@@ -25,8 +30,9 @@ def progress_bar(what: str) -> Iterator[Progress]:
 
     with tqdm(desc=what, disable=None, leave=False, unit_scale=True) as bar:
 
-        def update(done: int, total: int) -> None:
+        def update(done: int, total: int, note: str = "", /) -> None:
             bar.total = total
+            bar.set_postfix_str(note, refresh=False)
             bar.update(done - bar.n)
 
         yield update

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,10 @@ def features(transactions: Path, interval: int, out: Path, as_json: bool) -> Non
 @seed_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Train this long.  [default: the preset's own]")
 @click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop training after this long.")
+@click.option("--checkpoint", type=OUTPUT, help="Written after every epoch; the same command goes on from it.")
+@click.option("--movie", type=OUTPUT, help="Show how the vectors moved, epoch by epoch (*.html, self-contained).")
+@click.option("--log", type=FOLDER, help="Write a JSON line an epoch to LOG/epochs.jsonl.")
+@click.option("--tensorboard", type=FOLDER, help="Write event files there; needs the package tensorboard.")
 @click.option("--out", type=OUTPUT, required=True, help="The artefact (*.faultprint).")
 @json_option
 def train(
@@ -191,6 +196,10 @@ def train(
     seed: int,
     epochs: int | None,
     max_seconds: float | None,
+    checkpoint: Path | None,
+    movie: Path | None,
+    log: Path | None,
+    tensorboard: Path | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -198,10 +207,14 @@ def train(
     from faultprint import storage
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
+    from faultprint.training.log import JsonLines, Latest, TensorBoard
     from faultprint.training.train import train as run
 
+    show = _projector(movie) if movie else None
     table = read_minutes(minutes)
-    with progress_bar("windows") as progress:
+    latest = Latest()
+    logs = [kind(folder) for kind, folder in ((JsonLines, log), (TensorBoard, tensorboard)) if folder]
+    with progress_bar("training") as progress:
         result = run(
             table.frame,
             storage.read(labels, LABELS),
@@ -210,8 +223,21 @@ def train(
             seed=seed,
             max_seconds=max_seconds,
             epochs=epochs,
-            progress=progress,
+            progress=lambda done, total: progress(done, total, latest.words),
             catalogue=table.catalogue,
             interval_us=table.interval_us,
+            checkpoint=checkpoint,
+            filmed=show is not None,
+            listeners=[latest, *logs],
         )
+    if show:
+        show(result)
     report(result.as_dict(), as_json)
+
+
+def _projector(path: Path) -> Callable[[Any], None]:
+    """What writes the movie of a training there; refuses at once where it could not."""
+    from faultprint.evaluate import movie
+
+    movie.check(path)
+    return lambda training: movie.write(training, path)

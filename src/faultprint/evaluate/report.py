@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -43,20 +44,28 @@ def write(data: dict[str, Any], path: Path) -> None:
 
 
 def render(data: dict[str, Any]) -> str:
-    """The page. Whatever stands in `data` stays data: it reaches the page as JSON, never as markup or script."""
+    """The page."""
+    return filled("report", ["report.css"], {"meanings": MEANINGS, "words": WORDS, **data})
+
+
+def filled(page: str, styles: Sequence[str], data: dict[str, Any]) -> str:
+    """PAGE.html with these styles, Plotly, PAGE.js and the data in it.
+
+    Whatever stands in `data` stays data: it reaches the page as JSON, never as markup or script.
+    """
     folder = files("faultprint.evaluate")
     parts = {
-        "/*{{style}}*/": folder.joinpath("report.css").read_text("utf-8"),
+        "/*{{style}}*/": "".join(folder.joinpath(style).read_text("utf-8") for style in styles),
         "/*{{plotly}}*/": folder.joinpath("vendor/plotly-gl3d.min.js").read_text("utf-8"),
-        "/*{{script}}*/": folder.joinpath("report.js").read_text("utf-8"),
-        "/*{{data}}*/": embeddable({"meanings": MEANINGS, "words": WORDS, **data}),
+        "/*{{script}}*/": folder.joinpath(f"{page}.js").read_text("utf-8"),
+        "/*{{data}}*/": embeddable(data),
     }
-    page = folder.joinpath("report.html").read_text("utf-8")
+    rest = folder.joinpath(f"{page}.html").read_text("utf-8")
     pieces = []
-    for mark, content in sorted(parts.items(), key=lambda part: page.index(part[0])):
-        before, page = page.split(mark, 1)
+    for mark, content in sorted(parts.items(), key=lambda part: rest.index(part[0])):
+        before, rest = rest.split(mark, 1)
         pieces += [before, content]
-    return "".join([*pieces, page])
+    return "".join([*pieces, rest])
 
 
 def embeddable(data: Any) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from faultprint.training.spectrum import effective_dimensions
 from faultprint.training.task import Step, Task
@@ -30,18 +31,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Means over one epoch's batches; `score` is macro-F1 on the networks held out."""
+    """Means over one epoch's batches; `score` is macro-F1 on the networks held out, `learning_rate` the last batch's."""
 
     loss: float
     active_share: float
     effective_dimensions: float
     score: float
     seconds: float
+    windows_per_second: float
+    learning_rate: float
 
 
 @dataclass(slots=True)
 class Course:
-    """What a training went through."""
+    """What a training went through; `stopped` says why it ended, and is empty before."""
 
     epochs: list[Epoch] = field(default_factory=list)
     windows: int = 0
@@ -49,53 +52,89 @@ class Course:
     step_seconds: float = 0.0
     seconds: float = 0.0
     best_epoch: int = 0
-    stopped: str = "all epochs done"
+    stopped: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """For JSON; `from_dict` reads it back equal."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> Course:
+        """Raises TypeError or KeyError for anything else than `as_dict` gives."""
+        return cls(**{**found, "epochs": [Epoch(**epoch) for epoch in found["epochs"]]})
 
-def fit(task: Task, plan: Plan, progress: Progress | None = None, clock: Clock = time.perf_counter) -> Course:
-    """Train; the task's network ends in its best state. With a budget, progress counts seconds, else steps."""
-    course = Course()
-    begin = clock()
-    best_score, best_state, last_cost = -1.0, copy.deepcopy(task.network.state_dict()), 0.0
-    for number in range(plan.epochs):
-        started = clock()
+
+@dataclass(slots=True)
+class Standing:
+    """Where a training stands between two epochs: with the task's own state, all that going on needs."""
+
+    course: Course
+    best_score: float
+    best_state: dict[str, Tensor]
+
+
+def fit(
+    task: Task,
+    plan: Plan,
+    progress: Progress | None = None,
+    clock: Clock = time.perf_counter,
+    standing: Standing | None = None,
+    after: Callable[[Standing], None] = lambda standing: None,
+) -> Course:
+    """Train; the task's network ends in its best state. With a budget, progress counts seconds, else steps.
+
+    A training goes on from `standing`, to which the task must have been restored. `after` is called before the first epoch
+    and after every one; what it takes counts into the budget.
+    """
+    here = standing or Standing(Course(), -1.0, copy.deepcopy(task.network.state_dict()))
+    course, cost = here.course, 0.0
+    begin = clock() - course.seconds
+    after(here)
+    while not course.stopped:
+        number, started = len(course.epochs), clock()
         steps: list[Step] = []
-        for _ in range(plan.steps):
+        while len(steps) < plan.steps and not course.stopped:
             steps.append(task.step(_done(plan, number * plan.steps + len(steps), clock() - begin)))
             _report(progress, plan, number * plan.steps + len(steps), clock() - begin)
-            if plan.max_seconds is not None and clock() - begin + last_cost >= plan.max_seconds:
+            if plan.max_seconds is not None and clock() - begin + cost >= plan.max_seconds:
                 course.stopped = "budget of time spent"
-                break
-        course.step_seconds += clock() - started
+        stepped = clock()
+        score = task.validate()
+        course.step_seconds += stepped - started
         course.windows += sum(step.windows for step in steps)
         course.triplets += sum(step.triplets for step in steps)
-        scoring = clock()
-        score = task.validate()
-        last_cost = clock() - scoring
-        course.epochs.append(
-            Epoch(
-                float(np.mean([step.loss for step in steps])),
-                sum(step.active for step in steps) / max(sum(step.triplets for step in steps), 1),
-                effective_dimensions(np.concatenate([step.vectors for step in steps[-10:]])),
-                score,
-                clock() - started,
-            )
-        )
-        if score > best_score:
-            best_score, best_state, course.best_epoch = score, copy.deepcopy(task.network.state_dict()), number
-        if course.stopped != "all epochs done":
-            break
-        if number - course.best_epoch >= plan.patience:
-            course.stopped = f"no better score in {plan.patience} epochs"
-            break
-    task.network.load_state_dict(best_state)
+        course.epochs.append(_epoch(steps, score, stepped - started, clock() - started))
+        if score > here.best_score:
+            here.best_score, here.best_state = score, copy.deepcopy(task.network.state_dict())
+            course.best_epoch = number
+        course.stopped = course.stopped or _over(plan, course)
+        course.seconds = clock() - begin
+        after(here)
+        cost = clock() - stepped
+    task.network.load_state_dict(here.best_state)
     task.network.eval()
-    course.seconds = clock() - begin
     return course
+
+
+def _epoch(steps: Sequence[Step], score: float, step_seconds: float, seconds: float) -> Epoch:
+    return Epoch(
+        loss=float(np.mean([step.loss for step in steps])),
+        active_share=sum(step.active for step in steps) / max(sum(step.triplets for step in steps), 1),
+        effective_dimensions=effective_dimensions(np.concatenate([step.vectors for step in steps[-10:]])),
+        score=score,
+        seconds=seconds,
+        windows_per_second=sum(step.windows for step in steps) / step_seconds,
+        learning_rate=steps[-1].rate,
+    )
+
+
+def _over(plan: Plan, course: Course) -> str:
+    """Why there is no epoch to come; empty if there is."""
+    if len(course.epochs) >= plan.epochs:
+        return "all epochs done"
+    if len(course.epochs) - 1 - course.best_epoch >= plan.patience:
+        return f"no better score in {plan.patience} epochs"
+    return ""
 
 
 def _done(plan: Plan, step: int, seconds: float) -> float:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from faultprint.embedding.artefact import EncoderKind
@@ -25,6 +25,7 @@ from faultprint.training.onnx_graph import pooled_graphs
 from faultprint.training.samplers import LEAST_EXPOSED, Chunks, ChunkSampler
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.training.task import Step
+from faultprint.training.watched import Watched
 from faultprint.windows.levels import SPANS
 from faultprint.windows.normalise import CHANNELS, normalise
 from faultprint.windows.profile import Profile, population, profile
@@ -94,10 +95,24 @@ class PooledTask:
         assert isinstance(module, PooledNetwork)
         return module
 
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The network that learns, its running mean, the prototypes."""
+        return {"learning": self.learning, "averaged": self.averaged, "prototypes": self.prototypes}
+
+    def drawing(self) -> dict[str, Any]:
+        """The sampler's state."""
+        return self.sampler.state()
+
+    def draw_on(self, drawing: Mapping[str, Any]) -> None:
+        """Restore it."""
+        self.sampler.restore(drawing)
+
     def step(self, done: float) -> Step:
         """One batch: forward, loss, backward, update, at a rate that falls to 0 by half a cosine."""
+        rate = LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2
         for group in self.optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2
+            group["lr"] = rate
         vectors, code = self.vectors(self.learning, self.sampler.draw())
         triplets = batch_all(vectors, code)
         loss = contrastive(vectors, code, NORMAL_CODE) + self.prototypes(vectors, code) + TRIPLET_WEIGHT * triplets.loss
@@ -106,7 +121,7 @@ class PooledTask:
         torch.nn.utils.clip_grad_norm_(self.learning.parameters(), _LARGEST_GRADIENT)
         self.optimiser.step()
         self.averaged.update_parameters(self.learning)
-        return Step(loss.item(), len(code), triplets.formed, triplets.active, vectors.detach().numpy())
+        return Step(loss.item(), len(code), triplets.formed, triplets.active, rate, vectors.detach().numpy())
 
     def vectors(self, network: PooledNetwork, batch: Chunks) -> tuple[Tensor, Tensor]:
         """Vectors minus their node's normal mean (B, D), and codes (B,), of the batch's windows that are used."""
@@ -153,11 +168,45 @@ class PooledTask:
         found = model.embed(view.node.series, view.own, ends=np.array(ends), shortest=1)
         return expected[np.isin(ends, found.last_minute)], found.vectors
 
-    def _view(self, node: Node, people: Profile) -> _View:
+    def watch(self, watched: Watched) -> Callable[[], Array]:
+        """Every node under the profile, and minus the mean, of its first hour of normal traffic, as held-out ones are scored."""
+        people, kinds, window = self.people, self.material.kinds, self.material.window
+        assert people is not None
+        own = [self._first_hour(node)[1] for node in watched.nodes]
+
+        def inputs(index: int, start: int) -> Array:
+            return normalise(watched.nodes[index].levels.part(start, start + window), kinds, own[index], people)
+
+        starts = watched.end - window + 1
+        places = [*zip(watched.node.tolist(), starts.tolist(), strict=True)]
+        observed = [watched.nodes[index].series.observed[start : start + window] for index, start in places]
+        code = watched.code[:, None]
+        batch = Chunks(
+            np.stack([inputs(index, start) for index, start in places]),
+            np.stack(observed),
+            range(window - 1, window),
+            code,
+            np.zeros_like(code),
+            watched.node,
+            np.stack([inputs(index, int(node.hours[0])) for index, node in enumerate(watched.nodes)]),
+        )
+
+        @torch.no_grad()
+        def look() -> Array:
+            vectors: Array = self.vectors(self.network, batch)[0].numpy()
+            return vectors
+
+        return look
+
+    def _first_hour(self, node: Node) -> tuple[int, Profile]:
+        """The first minute of the node's first hour of normal traffic, and the profile of this hour."""
         hour = int(node.hours[0])
         chosen = np.zeros(len(node.series), dtype=np.bool_)
         chosen[hour : hour + self.material.window] = True
-        own = profile(node.levels, self.material.kinds, chosen)
+        return hour, profile(node.levels, self.material.kinds, chosen)
+
+    def _view(self, node: Node, people: Profile) -> _View:
+        hour, own = self._first_hour(node)
         exposed = (node.code > NORMAL_CODE) & (node.exposed >= LEAST_EXPOSED)
         ends = np.flatnonzero((node.code == NORMAL_CODE) | exposed)
         return _View(node, own, normalise(node.levels, self.material.kinds, own, people), hour, ends)

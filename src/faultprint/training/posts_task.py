@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import Model
@@ -20,6 +20,7 @@ from faultprint.training.onnx_graph import posts_graphs
 from faultprint.training.samplers import LEAST_EXPOSED, Places, Triplets
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.training.task import Step
+from faultprint.training.watched import Watched
 from faultprint.windows.normalise import raw
 from faultprint.windows.profile import Profile
 
@@ -30,6 +31,8 @@ BATCH: Final = 32
 LEARNING_RATE: Final = 1e-3
 SCORED: Final = 24
 """Windows a condition that a validation embeds: the network is slow."""
+_NORMAL_WINDOWS: Final = 4
+"""Windows that stand for a watched node's normal traffic, for the same reason."""
 
 
 class PostsTask:
@@ -49,6 +52,18 @@ class PostsTask:
         self.loss: Loss = lossless if three_dimensions else triplet
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
 
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The network alone."""
+        return {"network": self.network}
+
+    def drawing(self) -> dict[str, Any]:
+        """Nothing: every triplet is drawn afresh."""
+        return {}
+
+    def draw_on(self, drawing: Mapping[str, Any]) -> None:
+        """Nothing to restore."""
+
     def step(self, done: float) -> Step:
         """One mini-batch: every window of every triplet goes through the network, tower by tower."""
         towers = [torch.from_numpy(windows) for windows in self.triplets.draw(BATCH)]
@@ -60,7 +75,7 @@ class PostsTask:
         with torch.no_grad():
             active = int((squared(anchor, positive) - squared(anchor, negative) + MARGIN > 0).sum())
         kept = torch.cat((anchor, positive, negative)).detach().numpy()
-        return Step(loss.item(), 3 * BATCH, BATCH, active, kept)
+        return Step(loss.item(), 3 * BATCH, BATCH, active, LEARNING_RATE, kept)
 
     def validate(self) -> float:
         """Macro-F1 of the nearest reference on a sample of windows, after the posts' vector arithmetic."""
@@ -82,6 +97,28 @@ class PostsTask:
         values = raw(node.series.values)
         expected = self._embed([values[end - self.material.window + 1 : end + 1] for end in ends])
         return expected, model.embed(node.series, node.whole, ends=ends, shortest=1).vectors
+
+    def watch(self, watched: Watched) -> Callable[[], Array]:
+        """Every node's windows minus the mean of a few of its normal windows, evenly spaced."""
+
+        def cut(index: int, end: int) -> Array:
+            return raw(watched.nodes[index].series.values[end - watched.window + 1 : end + 1])
+
+        windows = [cut(*place) for place in zip(watched.node.tolist(), watched.end.tolist(), strict=True)]
+        normal: list[Array] = []
+        for index, node in enumerate(watched.nodes):
+            ends = np.flatnonzero(node.code == NORMAL_CODE)
+            chosen = ends[np.linspace(0, len(ends) - 1, _NORMAL_WINDOWS).astype(np.int64)]
+            normal += [cut(index, int(end)) for end in chosen]
+
+        def look() -> Array:
+            self.network.eval()
+            means = self._embed(normal).reshape(-1, _NORMAL_WINDOWS, self.dimensions).mean(axis=1)
+            vectors: Array = self._embed(windows) - means[watched.node]
+            self.network.train()
+            return vectors
+
+        return look
 
     @torch.no_grad()
     def _sample(self, material: Material) -> tuple[Array, npt.NDArray[np.int64]]:

@@ -6,15 +6,15 @@ batch mixes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from faultprint.errors import UsageError
-from faultprint.training.material import NORMAL_CODE, Material, Node
+from faultprint.training.material import NORMAL_CODE, Material
 from faultprint.windows.normalise import normalise, raw
 from faultprint.windows.profile import Profile, profile
 
@@ -105,11 +105,12 @@ class Chunks:
 
 @dataclass(slots=True)
 class _Slot:
-    """A node as it stands under one draw of its profile."""
+    """A node as it stands under one draw of its profile: of `hours` hours from minute `hour` on, as far as they are normal."""
 
     node: int
-    inputs: Array
     hour: int
+    hours: int
+    inputs: Array
 
 
 class ChunkSampler:
@@ -149,19 +150,32 @@ class ChunkSampler:
             self.waiting = [n for n in self.rng.permutation(len(self.material.nodes)) if n not in held]
         return int(self.waiting.pop()) if self.waiting else -1
 
-    def _slot(self, index: int) -> _Slot:
-        node = self.material.nodes[index]
-        hour = int(self.rng.choice(node.hours))
-        chosen = self._profile_minutes(node, hour)
-        own = profile(node.levels, self.material.kinds, chosen)
-        return _Slot(index, normalise(node.levels, self.material.kinds, own, self.people), hour)
+    def state(self) -> dict[str, Any]:
+        """For JSON: what was drawn and is still in use; `restore` goes on from it, given the generator's own state as well."""
+        return {
+            "waiting": [int(node) for node in self.waiting],
+            "slots": [[slot.node, slot.hour, slot.hours] for slot in self.slots],
+            "oldest": self.oldest,
+            "drawn": self.drawn,
+        }
 
-    def _profile_minutes(self, node: Node, hour: int) -> npt.NDArray[np.bool_]:
-        """An hour, mostly; every third time two, four or eight, as far as they are normal."""
-        hours = int(self.rng.choice((1, 1, 1, 1, 2, 4)))
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Stand where `state` was taken."""
+        self.waiting = [int(node) for node in state["waiting"]]
+        self.slots = [self._fill(*map(int, slot)) for slot in state["slots"]]
+        self.oldest, self.drawn = int(state["oldest"]), int(state["drawn"])
+
+    def _slot(self, index: int) -> _Slot:
+        """The node under a profile of an hour of its normal traffic, mostly; every third time of two or four."""
+        hour = int(self.rng.choice(self.material.nodes[index].hours))
+        return self._fill(index, hour, int(self.rng.choice((1, 1, 1, 1, 2, 4))))
+
+    def _fill(self, index: int, hour: int, hours: int) -> _Slot:
+        node = self.material.nodes[index]
         chosen = np.zeros(len(node.series), dtype=np.bool_)
         chosen[hour : hour + hours * self.material.window] = True
-        return chosen & node.normal
+        own = profile(node.levels, self.material.kinds, chosen & node.normal)
+        return _Slot(index, hour, hours, normalise(node.levels, self.material.kinds, own, self.people))
 
     def __iter__(self) -> Iterator[Chunks]:
         while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,17 +16,24 @@ import torch
 from faultprint.embedding.artefact import save
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
+from faultprint.files import check_folder
+from faultprint.training.checkpoint import Checkpoint, identity
 from faultprint.training.export import artefact_of, calibrated
-from faultprint.training.loop import Plan, Progress, fit
+from faultprint.training.film import Film
+from faultprint.training.log import Listener
+from faultprint.training.loop import Plan, Progress, Standing, fit
 from faultprint.training.material import Material, material
 from faultprint.training.pooled_task import PooledTask
 from faultprint.training.posts_task import PostsTask
 from faultprint.training.task import Task
+from faultprint.training.watched import watched
 from faultprint.windows.series import MINUTE_US
 
 WINDOW: Final = 60
 HELD_OUT: Final = 0.2
 """Share of the networks that training never sees: they steer the early stop and calibrate the thresholds."""
+_FILM: Final = 1
+"""Beside the seed, of the generator that draws the windows of a film: filming must change nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,8 @@ class TrainingReport:
     """What came of a training.
 
     `model` is the artefact's id, `networks` were trained on, `held_out` were not; `score` is the best macro-F1 on these;
-    rates count time spent in steps alone; `export_difference` is that between torch and ONNX Runtime; `course` the loop's.
+    rates count time spent in steps alone; `export_difference` is that between torch and ONNX Runtime; `course` the loop's;
+    `resumed_after` epochs were found done in the checkpoint; `film` is for a movie, where one was asked for.
     """
 
     preset: str
@@ -66,10 +74,14 @@ class TrainingReport:
     triplets_per_second: float
     export_difference: float
     course: dict[str, Any]
+    resumed_after: int = 0
+    film: Film | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON; without the film."""
+        found = asdict(replace(self, film=None))
+        del found["film"]
+        return found
 
 
 def train(
@@ -84,24 +96,35 @@ def train(
     progress: Progress | None = None,
     catalogue: Catalogue = SIP_CATALOGUE,
     interval_us: int = MINUTE_US,
+    checkpoint: Path | None = None,
+    filmed: bool = False,
+    listeners: Sequence[Listener] = (),
 ) -> TrainingReport:
     """Train `preset` on a MINUTES and a LABELS table and leave the artefact at `out`.
 
     A fifth of the networks (one at least) is held out by `seed`. Same tables, seed and number of epochs: same weights.
     `max_seconds` bounds training and scoring, not the export; with it, and without `epochs`, training goes on until the time
-    is spent. Raises TableError, LabelError or UsageError.
+    is spent. After every epoch all is written to `checkpoint`, from which a call with the same arguments goes on, a few
+    hundred windows are embedded if the training is `filmed`, and the `listeners` are told. Raises TableError, LabelError or
+    UsageError.
     """
     if preset not in PRESETS:
         raise UsageError(f"There is no preset {preset!r}; take one of {', '.join(PRESETS)}.")
     if (max_seconds is not None and max_seconds <= 0) or (epochs is not None and epochs < 1):
         raise UsageError("A training needs at least one epoch and more than no time; give larger bounds.")
+    check_folder(out)
     chosen = PRESETS[preset]
+    plan = _plan(chosen.plan, max_seconds, epochs)
     everything = material(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us)
     rng = np.random.default_rng(seed)
     seen, held_out = _split(everything, rng)
     with _one_thread(seed):
         task = chosen.task(seen, held_out, rng)
-        course = fit(task, _plan(chosen.plan, max_seconds, epochs), progress)
+        film = Film(watched(seen, held_out, np.random.default_rng([seed, _FILM]))) if filmed else None
+        kept = Checkpoint(checkpoint, identity(preset, seed, plan, everything), task, rng, film) if checkpoint else None
+        standing = kept.restore() if kept else None
+        resumed_after = len(standing.course.epochs) if standing else 0
+        course = fit(task, plan, progress, standing=standing, after=_after_epoch(task, film, kept, listeners))
         record = {
             "seed": seed,
             "networks": list(seen.networks),
@@ -126,7 +149,27 @@ def train(
         triplets_per_second=course.triplets / course.step_seconds,
         export_difference=difference,
         course=course.as_dict(),
+        resumed_after=resumed_after,
+        film=film,
     )
+
+
+def _after_epoch(
+    task: Task, film: Film | None, kept: Checkpoint | None, listeners: Sequence[Listener]
+) -> Callable[[Standing], None]:
+    look = task.watch(film.watched) if film else None
+
+    def after(standing: Standing) -> None:
+        course = standing.course
+        if film and look:
+            film.add(len(course.epochs), look(), course.best_epoch + 1)
+        for listener in listeners:
+            listener(course)
+        # Last: what a listener has not been told is not done.
+        if kept:
+            kept.save(standing)
+
+    return after
 
 
 def _plan(default: Plan, max_seconds: float | None, epochs: int | None) -> Plan:

@@ -1,0 +1,183 @@
+"""What a killed training goes on from: one file, replaced whole after every epoch.
+
+A ZIP of .npy members, as `numpy.savez` writes it (no pickle in it, and none is read):
+
+    manifest              JSON as bytes: what the training is of (`identity`), course, best score, random generator, drawing
+    torch                 state of torch's random generator
+    module.NAME.KEY       weights and buffers of every part that learns, averaged weights and prototypes included
+    best.KEY              the best weights so far
+    optimiser.N.KEY       the optimiser's state of its Nth parameter
+    frame.N               vectors of the watched windows after N epochs, where a movie is made
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+import faultprint
+from faultprint.errors import UsageError
+from faultprint.files import replacing
+from faultprint.training.film import Film
+from faultprint.training.loop import Course, Plan, Standing
+from faultprint.training.material import Material
+from faultprint.training.task import Task
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+FORMAT: Final = 1
+_WORDS: Final[Mapping[str, str]] = {
+    "format": "format",
+    "version": "Faultprint version",
+    "preset": "preset",
+    "seed": "seed",
+    "epochs": "number of epochs",
+    "steps": "number of steps an epoch",
+    "patience": "patience",
+    "max_seconds": "budget of seconds",
+    "data": "minutes or labels",
+}
+"""What a training must share with the one that is gone on with, and what it is called."""
+
+
+def identity(preset: str, seed: int, plan: Plan, data: Material) -> dict[str, Any]:
+    """What a training is of, one value for every one of `_WORDS`."""
+    return {
+        "format": FORMAT,
+        "version": faultprint.__version__,
+        "preset": preset,
+        "seed": seed,
+        "epochs": plan.epochs,
+        "steps": plan.steps,
+        "patience": plan.patience,
+        "max_seconds": plan.max_seconds,
+        "data": _digest(data),
+    }
+
+
+def _digest(data: Material) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(json.dumps([data.catalogue.hash, data.window, data.conditions]).encode())
+    for node in data.nodes:
+        one = node.series
+        digest.update(json.dumps([one.node, one.network, one.first_us, one.interval_us]).encode())
+        for array in (one.values, one.observed, node.code, node.exposed, node.normal):
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The file, and what its contents come from and go to: the task, the generator that all draw from, the film if any."""
+
+    path: Path
+    identity: Mapping[str, Any]
+    task: Task
+    rng: np.random.Generator
+    film: Film | None = None
+
+    def save(self, standing: Standing) -> None:
+        """Replace the file by one of this moment, between two epochs."""
+        told = {
+            **self.identity,
+            "course": standing.course.as_dict(),
+            "best_score": standing.best_score,
+            "generator": self.rng.bit_generator.state,
+            "drawing": self.task.drawing(),
+        }
+        arrays = {"manifest": np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **self._arrays(standing)}
+        with replacing(self.path) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def _arrays(self, standing: Standing) -> dict[str, npt.NDArray[Any]]:
+        parts = {f"module.{name}": module.state_dict() for name, module in self.task.modules.items()}
+        parts["best"] = standing.best_state
+        for number, state in self.task.optimiser.state_dict()["state"].items():
+            parts[f"optimiser.{number}"] = state
+        found = {f"{part}.{key}": value.numpy() for part, state in parts.items() for key, value in state.items()}
+        frames = {f"frame.{done}": vectors for done, vectors in (self.film.frames if self.film else {}).items()}
+        return {"torch": torch.get_rng_state().numpy(), **found, **frames}
+
+    def restore(self) -> Standing | None:
+        """Put everything back as it was saved, and say where the training stands; None where there is no file.
+
+        Raises UsageError for a file that is no checkpoint, or one of another training; the task is of no use after that.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            arrays = _read(self.path)
+            told = json.loads(arrays["manifest"].tobytes())
+            self._check(told)
+            return self._put_back(told, arrays)
+        except (
+            OSError,
+            EOFError,
+            zipfile.BadZipFile,
+            ArithmeticError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ):
+            raise UsageError(
+                f"{self.path} is no checkpoint of a training, or it is damaged; give another file to go on from, or remove it "
+                "to begin anew."
+            ) from None
+
+    def _check(self, told: Mapping[str, Any]) -> None:
+        for name, word in _WORDS.items():
+            if told[name] != self.identity[name]:
+                values = "" if name == "data" else f" ({told[name]} there, {self.identity[name]} here)"
+                raise UsageError(
+                    f"{self.path} is a checkpoint of a training with other {word}{values}; start it with the same arguments, "
+                    "or give another file to begin anew."
+                )
+
+    def _put_back(self, told: Mapping[str, Any], arrays: Arrays) -> Standing:
+        for name, module in self.task.modules.items():
+            module.load_state_dict(dict(_tensors(arrays, f"module.{name}.")))
+        optimiser, numbers = self.task.optimiser, range(len([*_parameters(self.task)]))
+        state = {number: found for number in numbers if (found := dict(_tensors(arrays, f"optimiser.{number}.")))}
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        self.task.draw_on(told["drawing"])
+        if self.film:
+            wanted = len(self.film.watched.node), self.task.dimensions
+            frames = {int(name[6:]): array for name, array in arrays.items() if name.startswith("frame.")}
+            self.film.frames = {done: array for done, array in frames.items() if array.shape == wanted}
+        self.rng.bit_generator.state = told["generator"]
+        torch.set_rng_state(torch.from_numpy(arrays["torch"]))
+        best = dict(_tensors(arrays, "best."))
+        return Standing(Course.from_dict(told["course"]), float(told["best_score"]), best)
+
+
+def _parameters(task: Task) -> Iterator[Tensor]:
+    for group in task.optimiser.param_groups:
+        yield from group["params"]
+
+
+def _tensors(arrays: Arrays, prefix: str) -> Iterator[tuple[str, Tensor]]:
+    for name, array in arrays.items():
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix), torch.from_numpy(array)
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Every member, which must be stored as it is: a compressed one could be of any size."""
+    content = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+            raise ValueError("compressed")
+    with np.load(io.BytesIO(content), allow_pickle=False) as members:
+        return {name: members[name] for name in members.files}
