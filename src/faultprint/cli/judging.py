@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ def signatures(minutes: Path, labels: Path, beside: Path, beside_labels: Path, a
     Values are surprises: sign(z) ln(1 + |z|) of a minute, z in standard deviations of the node's own normal; here/there.
     """
     from faultprint import storage
-    from faultprint.evaluate.signatures import as_dict, compare, table
+    from faultprint.evaluate.signatures import compare, table
     from faultprint.features.catalogue import SIP_CATALOGUE
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
@@ -221,7 +222,7 @@ def signatures(minutes: Path, labels: Path, beside: Path, beside_labels: Path, a
         for path, said in ((minutes, labels), (beside, beside_labels))
     )
     found = compare(here, there, SIP_CATALOGUE)
-    report({"faults": [as_dict(one) for one in found]}, as_json, lambda: iter(table(found)))
+    report({"faults": [asdict(one) for one in found]}, as_json, lambda: iter(table(found)))
 
 
 @click.command()

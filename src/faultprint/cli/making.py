@@ -94,7 +94,7 @@ def probe(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Pair SIP messages into transactions: those of CAPTURES (pcap, pcapng, gzip too), or live ones.
+    """Pair SIP and Diameter messages into transactions: those of CAPTURES (pcap, pcapng, gzip too), or live ones.
 
     ADDRESS is an IP address of the node, or ADDRESS:PORT where several nodes share one. Without addresses the node is
     the host that the captures show most of, and the report says which that is.

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from faultprint.evaluate.recorded import Tables
 from faultprint.features.catalogue import Catalogue
 from faultprint.tables import NORMAL
 from faultprint.windows.labelling import faults, minute_conditions
@@ -24,7 +25,6 @@ from faultprint.windows.normalise import CHANNELS, normalise
 from faultprint.windows.profile import LEAST_MINUTES, Profile, population, profile
 from faultprint.windows.series import series
 
-Tables = tuple[pl.DataFrame, pl.DataFrame]
 Array = NDArray[np.float32]
 
 TOLD: Final = 0.7
@@ -114,11 +114,6 @@ def table(likenesses: Sequence[Likeness]) -> list[str]:
     return [head, "|---|---|---|---|---|---|", *rows]
 
 
-def as_dict(one: Likeness) -> dict[str, Any]:
-    """For JSON."""
-    return {name: getattr(one, name) for name in one.__slots__}
-
-
 def _episodes(words: NDArray[np.str_], observed: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Each fault's stretches: its name, and the indices of the minutes in it that were observed."""
     edges = np.flatnonzero(words[1:] != words[:-1]) + 1
@@ -139,11 +134,12 @@ def _likeness(name: str, ours: Signature, theirs: Signature, names: Sequence[str
         return tuple((names[i], round(float(a[i]), 2), round(float(b[i]), 2)) for i in which[:_NAMED])
 
     apart = np.abs(a - b) >= TOLD
+    only_a, only_b = shown_a & ~shown_b & apart, shown_b & ~shown_a & apart
     return Likeness(
         name,
         (ours.episodes, theirs.episodes),
         round(float(a @ b) / length, 3) if length else 0.0,
-        told(order[(shown_a & ~(~shown_b & apart))[order]]),
-        told(order[(shown_a & ~shown_b & apart)[order]]),
-        told(against[(shown_b & ~shown_a & apart)[against]]),
+        told(order[(shown_a & ~only_a)[order]]),
+        told(order[only_a[order]]),
+        told(against[only_b[against]]),
     )
