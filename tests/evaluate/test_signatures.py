@@ -20,6 +20,8 @@ def test_what_a_fault_sets_is_what_its_signature_tells(learnt: Tables, met: Tabl
     for name, one in found.items():
         assert {feature for feature, _, _ in one.strongest} == {*SIGNS[name]}
         assert one.cosine > 0.85 and not one.only_here and not one.only_there
+        # Where there is one episode, it is the nearest; of several, the nearest is at least as near as their middle.
+        assert one.nearest == one.cosine if one.episodes[1] == 1 else one.nearest > 0.85
         assert all(here * there > 0 for _, here, there in one.strongest)
     assert found["bye-slow"].episodes == (4, 1)
 

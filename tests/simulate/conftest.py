@@ -58,11 +58,12 @@ def summary(rows: pl.DataFrame, start: float, end: float) -> dict[str, float]:
             (status.is_between(500, 599) | status.is_in([0, 403, 404, 408, 478, 480, 488])).mean().alias("failed"),
             status.is_in([0, 408]).mean().alias("timeout"),
             pl.col("retransmissions").mean(),
+            pl.col("response_retransmissions").mean().alias("answers again"),
             ((pl.col("completion") - pl.col("start")).dt.total_microseconds().median() / 1e6).alias("delay"),
         )
         .rows()
     ):
-        names = ("attempts", "ok", "challenged", "failed", "timeout", "again", "delay")
+        names = ("attempts", "ok", "challenged", "failed", "timeout", "again", "answers again", "delay")
         figures |= {f"{direction} {method} {name}": value for name, value in zip(names, values, strict=True)}
     return figures
 

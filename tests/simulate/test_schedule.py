@@ -51,7 +51,9 @@ def test_episodes_keep_their_distance_and_leave_the_first_hours_free(planned: tu
 
 
 def test_every_fault_comes_round_equally(planned: tuple[World, list[Any]]) -> None:
-    assert set(Counter(episode.fault for episode in planned[1]).values()) == {5 * DAYS // len(FAULTS)}
+    counts = Counter(episode.fault for episode in planned[1])
+    assert set(counts) == set(FAULTS)
+    assert max(counts.values()) - min(counts.values()) <= 1
 
 
 def test_links_fill_up_at_busy_hours(planned: tuple[World, list[Any]]) -> None:

@@ -34,20 +34,22 @@ _NAMED: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A fault's signature (F,), and the number of episodes that it is the median of."""
+    """A fault's episodes (E, F), and their median, its signature (F,)."""
 
+    episodes: Array
     surprise: Array
-    episodes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """One fault in both sets: `cosine` of its signatures; features strongest in one with both values, and those that only
-    one of them shows, as (feature, here, there)."""
+    """One fault in both sets: `cosine` of its signatures, and of the signature here with the `nearest` episode there, because
+    a fault has several ways and a median shows none of them; features strongest in one with both values, and those that
+    only one of them shows, as (feature, here, there)."""
 
     condition: str
     episodes: tuple[int, int]
     cosine: float
+    nearest: float
     strongest: tuple[tuple[str, float, float], ...]
     only_here: tuple[tuple[str, float, float], ...]
     only_there: tuple[tuple[str, float, float], ...]
@@ -87,7 +89,8 @@ def signatures(nodes: Sequence[Labelled], kinds: Kinds, people: Profile) -> dict
         surprise = inputs.reshape(len(inputs), CHANNELS, -1)[:, 0]
         for name, minutes in node.episodes:
             episodes.setdefault(name, []).append(surprise[minutes].mean(axis=0))
-    return {name: Signature(np.median(np.stack(each), axis=0), len(each)) for name, each in sorted(episodes.items())}
+    stacks = {name: np.stack(each) for name, each in sorted(episodes.items())}
+    return {name: Signature(stack, np.median(stack, axis=0)) for name, stack in stacks.items()}
 
 
 def compare(here: Tables, there: Tables, catalogue: Catalogue) -> list[Likeness]:
@@ -105,13 +108,13 @@ def table(likenesses: Sequence[Likeness]) -> list[str]:
     def named(features: Sequence[tuple[str, float, float]]) -> str:
         return ", ".join(f"{name} {here:+.1f}/{there:+.1f}" for name, here, there in features) or "–"
 
-    head = "| fault | episodes | cosine | strongest here | only here | only there |"
+    head = "| fault | episodes | cosine | nearest | strongest here | only here | only there |"
     rows = [
-        f"| {one.condition} | {one.episodes[0]}, {one.episodes[1]} | {one.cosine:.2f} | {named(one.strongest)} "
+        f"| {one.condition} | {one.episodes[0]}, {one.episodes[1]} | {one.cosine:.2f} | {one.nearest:.2f} | {named(one.strongest)} "
         f"| {named(one.only_here)} | {named(one.only_there)} |"
         for one in likenesses
     ]
-    return [head, "|---|---|---|---|---|---|", *rows]
+    return [head, "|---|---|---|---|---|---|---|", *rows]
 
 
 def _episodes(words: NDArray[np.str_], observed: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.int64]]]:
@@ -125,7 +128,6 @@ def _episodes(words: NDArray[np.str_], observed: NDArray[np.bool_]) -> Iterator[
 
 def _likeness(name: str, ours: Signature, theirs: Signature, names: Sequence[str]) -> Likeness:
     a, b = ours.surprise.astype(np.float64), theirs.surprise.astype(np.float64)
-    length = float(np.linalg.norm(a) * np.linalg.norm(b))
     shown_a, shown_b = np.abs(a) >= TOLD, np.abs(b) >= TOLD
     order = np.argsort(-np.abs(a), kind="stable")
     against = np.argsort(-np.abs(b), kind="stable")
@@ -137,9 +139,15 @@ def _likeness(name: str, ours: Signature, theirs: Signature, names: Sequence[str
     only_a, only_b = shown_a & ~shown_b & apart, shown_b & ~shown_a & apart
     return Likeness(
         name,
-        (ours.episodes, theirs.episodes),
-        round(float(a @ b) / length, 3) if length else 0.0,
+        (len(ours.episodes), len(theirs.episodes)),
+        round(_cosine(a, b), 3),
+        round(max(_cosine(a, episode) for episode in theirs.episodes.astype(np.float64)), 3),
         told(order[(shown_a & ~only_a)[order]]),
         told(order[only_a[order]]),
         told(against[only_b[against]]),
     )
+
+
+def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    length = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / length if length else 0.0

@@ -51,7 +51,12 @@ REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
             ((504,), (5.0, 24.0), _TIMER),
             ((503,), (6.0, 16.0), _TIMER),
         ),
-        (((408,), (4.0, 32.0), _TIMER), ((480,), (4.0, 32.0), _TIMER), ((503, 408), (8.0, 32.0), _TIMER)),
+        (
+            ((408,), (4.0, 32.0), _TIMER),
+            ((480,), (4.0, 32.0), _TIMER),
+            ((504,), (4.0, 32.0), _TIMER),
+            ((503, 408), (8.0, 32.0), _TIMER),
+        ),
     ),
     # A dead S-CSCF, when the host still refuses or the next hop notices.
     "scscf": (
@@ -86,6 +91,7 @@ REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
             ((500,), (1.0, 10.0), _TIMER),
             ((503, 500), (0.05, 0.5), _WORK),
             ((488, 503), (0.5, 6.0), _TIMER),
+            ((488,), (0.5, 6.0), _TIMER),
         ),
     ),
     "overload": ((((503,), (0.002, 0.1), _WORK), ((503, 500), (0.01, 0.5), _WORK), ((480, 503), (0.01, 0.3), _WORK)),),

@@ -12,12 +12,20 @@ import numpy.typing as npt
 
 from faultprint.simulate.answers import Answer
 from faultprint.simulate.exchanges import F64, SILENCE, Bool, Exchanges
-from faultprint.simulate.kinds import FROM_UE, INVITE
-from faultprint.simulate.timers import GIVE_UP, tcp_wait_after_losses, wait_after_losses
+from faultprint.simulate.kinds import FROM_UE, INVITE, K, mask_of
+from faultprint.simulate.timers import (
+    GIVE_UP,
+    sent_after,
+    tcp_sent_after,
+    tcp_wait_after_losses,
+    wait_after_losses,
+)
 from faultprint.simulate.world import World
 
 _SHORTEST_PATIENCE = 3.5
 """No network's node gives up sooner: saves looking."""
+
+_BYE = mask_of(K.BYE_UE, K.BYE_CORE)
 
 Rows = npt.NDArray[np.intp]
 
@@ -45,6 +53,22 @@ def refuse(view: Exchanges, rows: Rows, answer: Answer, rng: np.random.Generator
     view.leaves[rows] = False
     view.give_up[rows] = view.proxy[rows] + seconds
     view.ring[rows] = view.prov[rows] = np.nan
+
+
+def ignore(view: Exchanges, rows: Rows) -> None:
+    """The node never answers, and forwards nothing."""
+    view.in_status[rows] = SILENCE
+    view.leaves[rows] = False
+    view.give_up[rows] = GIVE_UP
+    view.ring[rows] = view.prov[rows] = np.nan
+
+
+def desert(view: Exchanges, rows: Rows, answer: Answer, rng: np.random.Generator) -> None:
+    """The node gives an answered session up: an error to the caller, and nothing to the callee, who repeats the 200."""
+    codes, seconds = draw_answer(answer, len(rows), rng)
+    view.in_status[rows] = codes
+    view.give_up[rows] = view.proxy[rows] + view.delay[rows] + seconds
+    view.back[rows] = GIVE_UP
 
 
 def break_off(view: Exchanges, rows: Rows, answer: Answer, rng: np.random.Generator) -> None:
@@ -145,7 +169,56 @@ def lose(view: Exchanges, chance_gm: Any, chance_mw: Any, world: World, rng: np.
         tcp_wait_after_losses(lost[hit]),
         wait_after_losses(lost[hit], t1_of(part, world, gm=~ue[hit]), INVITE[part.kind]),
     )
+    _hold_up(view, hit, wait, world, rng)
+
+
+def wait_out(view: Exchanges, rows: Rows, left: F64, world: World, rng: np.random.Generator) -> None:
+    """The next hop is away for another `left` seconds (n,): the first transmission after that gets through."""
+    part = view.take(rows)
+    _hold_up(view, rows, _first_sent(part, left, world, gm=~FROM_UE[part.kind]), world, rng)
+
+
+def arrive_late(view: Exchanges, rows: Rows, left: F64, world: World) -> None:
+    """Nothing reaches the node for another `left` seconds (n,): the first it sees of a request is sent after that, if any is."""
+    part = view.take(rows)
+    wait = _first_sent(part, left, world, gm=FROM_UE[part.kind])
+    view.gone[rows] |= wait >= GIVE_UP
+    come_late(view, rows, np.where(wait < GIVE_UP, wait, 0.0))
+
+
+def overlook(view: Exchanges, chance: F64, world: World, rng: np.random.Generator) -> None:
+    """What the node is sent is lost with `chance` (n,) before it reads it: requests on the in leg, answers on the out leg."""
+    ue = FROM_UE[view.kind]
+    lost = np.flatnonzero((chance > 0) & view.arrives & ~by_tcp(view, world, gm=ue))
+    part = view.take(lost)
+    tries = count_losses(chance[lost], len(lost), rng)
+    wait = wait_after_losses(tries, t1_of(part, world, gm=ue[lost]), INVITE[part.kind])
+    heard = wait < GIVE_UP
+    delay_node(view, lost[heard], wait[heard], 0.0)
+    lose(view, np.where(ue, 0.0, chance / 2), np.where(ue, chance / 2, 0.0), world, rng)
+    ignore(view, lost[~heard])
+
+
+def come_late(view: Exchanges, rows: Rows, seconds: F64) -> None:
+    """The requests reach the node later, (n,)."""
+    view.t[rows] += seconds
+    # A talk lasts, as the node sees it, until its BYE gets here.
+    view.hold[rows] += np.where(_BYE[view.kind[rows]], seconds, 0.0)
+
+
+def _hold_up(view: Exchanges, rows: Rows, wait: F64, world: World, rng: np.random.Generator) -> None:
+    """All that follows on the out leg comes `wait` seconds later (n,); after more than any timer allows, nothing does."""
     through = wait < GIVE_UP
-    slow(view, hit[through], extra=wait[through])
-    view.prov[hit[through]] += wait[through]
-    silence(view, hit[~through & part.leaves], world, rng)
+    slow(view, rows[through], extra=wait[through])
+    view.prov[rows[through]] += wait[through]
+    lost = rows[~through]
+    silence(view, lost[view.leaves[lost]], world, rng)
+
+
+def _first_sent(part: Exchanges, after: F64, world: World, *, gm: Bool) -> F64:
+    """Seconds after a request at which its leg first sends it again when `after` seconds have passed, (n,); inf if never."""
+    return np.where(
+        by_tcp(part, world, gm=gm),
+        tcp_sent_after(after),
+        sent_after(after, t1_of(part, world, gm=gm), INVITE[part.kind]),
+    )

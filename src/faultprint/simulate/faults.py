@@ -1,4 +1,4 @@
-"""The ten faults."""
+"""The faults."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from faultprint.simulate.troubles import (
     application_server,
     blocked,
     congestion,
+    core_leg,
     dns,
     hss,
     loss,
@@ -19,7 +20,7 @@ from faultprint.simulate.troubles import (
 )
 from faultprint.simulate.troubles.fault import Fault
 
-_MODULES: Final = (hss, blocked, congestion, scscf, dns, loss, storm, application_server, pcrf, overload)
+_MODULES: Final = (hss, blocked, core_leg, congestion, scscf, dns, loss, storm, application_server, pcrf, overload)
 
 FAULTS: Final[Mapping[str, Fault]] = {module.FAULT.name: module.FAULT for module in _MODULES}
 """By name, the condition in the labels."""

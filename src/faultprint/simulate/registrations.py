@@ -48,8 +48,7 @@ class Registrar:
         nearest = np.searchsorted(self.resets, user * FAR + now, side="right")
         reset = np.concatenate([self.resets, [np.inf]])[nearest] - user * FAR
         stop = np.minimum(until, np.where(reset < FAR / 2, reset, np.inf))
-        jitter = self.world.network.habits.refresh_jitter
-        gaps = self.world.population.refresh[user][:, None] * (1 + jitter * rng.standard_normal((n, PIECE)))
+        gaps = self.world.population.refresh[user][:, None] * _interval((n, PIECE), self.world, rng)
         gaps[:, 0] = 0
         times = first[:, None] + np.cumsum(gaps, axis=1)
         kept = times < np.minimum(stop, self.world.span)[:, None]
@@ -64,8 +63,7 @@ class Registrar:
         """The refreshes that successful registrations lead to."""
         good = batch.take((batch.outcome() == 200) & _WANTED[batch.kind] & batch.last & (batch.until > 0))
         now = good.learned()
-        jitter = world.network.habits.refresh_jitter * rng.standard_normal(len(good))
-        first = now + world.population.refresh[good.user] * (1 + jitter)
+        first = now + world.population.refresh[good.user] * _interval(len(good), world, rng)
         return self.refreshes(good.user, now, first, good.until, good.dialog, rng)
 
     def first_spells(self, rng: np.random.Generator) -> list[Exchanges]:
@@ -91,6 +89,13 @@ class Registrar:
             gathered = rng.random(n) < 0.5
             phase = np.where(gathered, (centre + 0.03 * rng.standard_normal(n)) % 1, phase)
         return phase
+
+
+def _interval(shape: int | tuple[int, int], world: World, rng: np.random.Generator) -> F64:
+    """Intervals between refreshes, relative to the handset's own: whatever the jitter, well before the binding runs out."""
+    habits = world.network.habits
+    drawn: F64 = np.minimum(1 + habits.refresh_jitter * rng.standard_normal(shape), 0.98 * habits.validity)
+    return drawn
 
 
 def failed(batch: Exchanges) -> Bool:
@@ -134,19 +139,40 @@ class Presence:
     """Who is registered when, from all registrations of a network that succeeded."""
 
     def __init__(self, registrations: Exchanges, world: World) -> None:
-        good = registrations.take((registrations.outcome() == 200) & _WANTED[registrations.kind])
+        good = registrations.take(registrations.outcome() == 200)
+        moments = good.user * FAR + good.learned()
         self._world = world
-        self._order = np.sort(good.user * FAR + good.learned())
+        self._order = np.sort(moments[_WANTED[good.kind]])
+        self._away = np.sort(moments[good.kind == K.REG_DEREG])
 
     def at(self, user: npt.NDArray[np.integer], t: F64) -> Bool:
         """Whether `user`, whose handset is on, has a registration that has not run out at `t`, (n,).
 
         A handset that was on before the first registration that was simulated counts as registered until then.
         """
-        population, validity = self._world.population, self._world.network.habits.validity
-        last = np.searchsorted(self._order, user * FAR + t, side="right") - 1
-        since = user * FAR + t - np.concatenate([self._order, [-np.inf]])[last]
-        seen = since < FAR / 2
-        alive = np.where(seen, since < validity * population.refresh[user], t < population.refresh[user] - WARM_UP)
-        present: Bool = alive & (population.registered_until(user, t) > t)
+        present: Bool = self.bound(user, t) & (self._world.population.registered_until(user, t) > t)
         return present
+
+    def bound(self, user: npt.NDArray[np.integer], t: F64) -> Bool:
+        """Whether the registrar holds a binding of `user` at `t`, whether the handset is on or not, (n,)."""
+        population, validity = self._world.population, self._world.network.habits.validity
+        since, left = (_since(order, user, t) for order in (self._order, self._away))
+        first = t < population.refresh[user] - WARM_UP
+        alive = np.where(np.isfinite(since), since < validity * population.refresh[user], first)
+        kept: Bool = alive & (since <= left)
+        return kept
+
+    def name(self, registrations: Exchanges) -> None:
+        """Call registrations initial or refreshes by the bindings there are, as a probe must, not by what the handset meant."""
+        own = registrations.user < self._world.population.size
+        rows = np.flatnonzero(own & _WANTED[registrations.kind])
+        bound = self.bound(registrations.user[rows], registrations.t[rows])
+        registrations.kind[rows] = np.where(bound, K.REG_REFRESH, K.REG_INITIAL)
+
+
+def _since(moments: F64, user: npt.NDArray[np.integer], t: F64) -> F64:
+    """Seconds since the last of `user`'s moments (user × FAR + time, sorted) before `t`; inf if there is none, (n,)."""
+    last = np.searchsorted(moments, user * FAR + t, side="right") - 1
+    since = user * FAR + t - np.concatenate([moments, [-np.inf]])[last]
+    found: F64 = np.where(since < FAR / 2, since, np.inf)
+    return found

@@ -42,6 +42,27 @@ def times_sent_again(
     return result
 
 
+def sent_after(
+    after: npt.NDArray[np.floating], t1: npt.NDArray[np.floating], invite: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """When a request over UDP is first sent once `after` seconds have passed since the first time; inf if never, (n,)."""
+    result = np.zeros(len(after))
+    late = np.flatnonzero(after > 0)
+    for value in np.unique(t1[late]):
+        for is_invite in (False, True):
+            rows = late[(t1[late] == value) & (invite[late] == is_invite)]
+            schedule = np.concatenate([sent_again(float(value), invite=is_invite), [np.inf]])
+            result[rows] = schedule[np.searchsorted(schedule, after[rows], side="left")]
+    return result
+
+
+def tcp_sent_after(after: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """When TCP first sends a segment once `after` seconds have passed since the first time, (n,)."""
+    losses = np.ceil(np.log2(1 + np.maximum(after, 0) / TCP_RTO))
+    sent: npt.NDArray[np.float64] = TCP_RTO * (np.exp2(losses) - 1)
+    return sent
+
+
 def wait_after_losses(
     losses: npt.NDArray[np.integer], t1: npt.NDArray[np.floating], invite: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:

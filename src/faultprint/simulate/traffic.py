@@ -45,6 +45,7 @@ def generate(
     after = (*AFTER_REGISTRATION, retries, registrar.continuations)
     registrations = _unfold([*registrar.first_spells(rng), *registering], world, events, after, None, rng)
     presence = Presence(registrations, world)
+    presence.name(registrations)
     others = [part.take(~REGISTER[part.kind]) for part in injected]
     rest = _unfold([*_first_wishes(world, rng), *others], world, events, AFTER_REQUESTS, presence, rng)
     return Exchanges.concatenated([registrations, rest])

@@ -10,7 +10,7 @@ from faultprint.simulate import effects
 from faultprint.simulate.exchanges import Exchanges
 from faultprint.simulate.kinds import FROM_UE, K, mask_of
 from faultprint.simulate.plan import Episode
-from faultprint.simulate.troubles.fault import Draws, Fault, Slot, struck
+from faultprint.simulate.troubles.fault import Draws, Fault, Slot, reach, struck
 from faultprint.simulate.world import World
 
 _CALLS = (K.INVITE_ORIG, K.INVITE_TERM)
@@ -25,7 +25,7 @@ def _draw(slot: Slot) -> Draws:
         "services": mask_of(*kinds),
         # Default handling SESSION_CONTINUED (TS 29.228): the call goes on without the service, once the timer has run out.
         "continued": float(slot.own.choice([0.0, 0.0, slot.own.uniform(0.2, 0.5)])),
-        "by_user": bool(slot.rng.random() < 0.5),
+        **reach(slot, by_user=0.5),
     }
 
 

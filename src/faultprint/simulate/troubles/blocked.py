@@ -1,4 +1,4 @@
-"""traffic-blocked: a filter, a routing fault or a cut cable keeps messages from the node, on both sides or on one."""
+"""traffic-blocked: a filter, a routing fault or a cut cable keeps the handsets' messages from the node, or all messages."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from faultprint.simulate.plan import Episode
 from faultprint.simulate.troubles.fault import Draws, Fault, Slot, returning, struck
 from faultprint.simulate.world import World
 
-SIDES: Final = {"both": 0.45, "access": 0.25, "downlink": 0.1, "core": 0.2}
-"""Which side is cut, and how often: both; Gm; Gm, but only towards the handsets; Mw."""
+SIDES: Final = {"both": 0.45, "access": 0.4, "downlink": 0.15}
+"""What is cut, and how often: Gm, and at full severity Mw, too; Gm; Gm, but only towards the handsets."""
 
 
 def _draw(slot: Slot) -> Draws:
     return {
         "side": str(slot.rng.choice(list(SIDES), p=list(SIDES.values()))),
-        "noticed": float(slot.rng.choice([0.0, slot.rng.uniform(0.0, 0.5)])),
         "by_user": True,
         "returns": float(slot.rng.uniform(0.05, 0.6)),
     }
@@ -30,20 +29,12 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     side, ue = episode.draws["side"], FROM_UE[view.kind]
     hit = struck(view, episode, world, episode.level(view.t), rng)
     from_ue, from_core = hit & ue, hit & ~ue
-    if side == "both":
+    if side == "both" and episode.severity >= 1:
         effects.drop(view, np.flatnonzero(hit))
-    elif side == "access":
-        effects.drop(view, np.flatnonzero(from_ue & view.arrives))
-        effects.silence(view, np.flatnonzero(from_core & view.leaves), world, rng)
-    elif side == "downlink":
-        effects.mute(view, np.flatnonzero(from_ue & view.arrives))
-        effects.silence(view, np.flatnonzero(from_core & view.leaves), world, rng)
-    else:
-        effects.silence(view, np.flatnonzero(from_ue & view.leaves), world, rng)
-        effects.drop(view, np.flatnonzero(from_core & view.arrives))
-        # The node may find out that there is no next hop, and say so at once.
-        noticed = from_ue & view.leaves & (rng.random(len(view)) < episode.draws["noticed"])
-        effects.refuse(view, np.flatnonzero(noticed), world.network.answers["dns"][0], rng)
+        return
+    keep_from_node = effects.mute if side == "downlink" else effects.drop
+    keep_from_node(view, np.flatnonzero(from_ue & view.arrives))
+    effects.silence(view, np.flatnonzero(from_core & view.leaves), world, rng)
 
 
 FAULT: Final = Fault(

@@ -8,7 +8,7 @@ import numpy as np
 
 from faultprint.simulate import effects
 from faultprint.simulate.exchanges import F64, Exchanges
-from faultprint.simulate.kinds import FROM_UE, INVITE, K
+from faultprint.simulate.kinds import FROM_UE, INVITE
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.timers import GIVE_UP, times_sent_again
 from faultprint.simulate.troubles.fault import Draws, Fault, Slot
@@ -66,10 +66,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     view.prov[to_core] += way
     late = view.delay[to_core] >= GIVE_UP
     effects.silence(view, to_core[late & ~INVITE[view.kind[to_core]]], world, rng)
-    late_by = wait[from_core] * episode.draws["both_ways"]
-    view.t[from_core] += late_by
-    # A talk lasts, as the node sees it, until its BYE gets here.
-    view.hold[from_core] += np.where(view.kind[from_core] == K.BYE_CORE, late_by, 0.0)
+    effects.come_late(view, from_core, wait[from_core] * episode.draws["both_ways"])
     invites = INVITE[view.kind[from_core]]
     if not world.network.transport.tcp_core:
         t1 = np.full(len(from_core), world.network.transport.mw_t1)

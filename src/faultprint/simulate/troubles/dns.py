@@ -21,6 +21,8 @@ def _draw(slot: Slot) -> Draws:
         # REGISTER is sent to a name; other requests to whatever the Service-Route says, a name or an address.
         "named": float(slot.own.choice([1.0, slot.own.uniform(0.2, 1.0), 0.1])),
         "waits": float(slot.own.choice([0.0, 1.0, slot.own.uniform(0.1, 0.9)])),
+        # Look-ups may hold the processes that everything else needs, too.
+        "crowds": float(slot.own.choice([0.0, 0.0, slot.own.uniform(0.3, 1.0)])),
         "seconds": float(np.exp(slot.rng.uniform(np.log(0.5), np.log(6.0)))),
     }
 
@@ -33,6 +35,8 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     late = hit[waits]
     wait = draws["seconds"] * np.exp(0.5 * rng.standard_normal(len(late))) * rng.integers(1, 3, len(late))
     effects.delay_node(view, late, np.minimum(wait, 25.0), 0.0)
+    behind = np.flatnonzero(~needs & (rng.random(n) < draws["crowds"] * episode.level(view.t)))
+    effects.delay_node(view, behind, draws["seconds"] * rng.random(len(behind)), 0.0)
     effects.refuse(view, hit[~waits], world.network.answers["dns"][0], rng)
 
 

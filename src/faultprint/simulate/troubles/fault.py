@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,6 +28,9 @@ class Slot:
     own: np.random.Generator
     rng: np.random.Generator
 
+
+CYCLE: Final = (6.0, 60.0)
+"""Seconds of one turn of a fault that comes and goes."""
 
 Draws = dict[str, Any]
 Draw = Callable[[Slot], Draws]
@@ -62,11 +65,30 @@ class Fault:
         return float(np.exp(rng.uniform(np.log(self.mildest), 0.0)))
 
 
+def reach(slot: Slot, by_user: float, flapping: float = 0.0) -> Draws:
+    """Draw how a fault that is not total comes: with the chances given it hits always the same subscribers, or everybody
+    for a share of each cycle; else any request."""
+    luck = slot.rng.random()
+    cycle = float(np.exp(slot.rng.uniform(np.log(CYCLE[0]), np.log(CYCLE[1]))))
+    return {"by_user": bool(luck < by_user), "cycle": cycle if by_user <= luck < by_user + flapping else 0.0}
+
+
 def struck(view: Exchanges, episode: Episode, world: World, share: F64, rng: np.random.Generator) -> Bool:
-    """Whom a share of the fault hits: always the same subscribers, or any request, as the episode drew; (n,)."""
+    """Whom a share of the fault hits, as `reach` drew it; (n,)."""
     if episode.draws["by_user"]:
         return episode.hits(world.population.place[view.user], share)
+    if cycle := episode.draws["cycle"]:
+        away: Bool = (view.t / cycle) % 1 < share
+        return away
     return rng.random(len(view)) < share
+
+
+def remaining(t: F64, episode: Episode, share: F64) -> F64:
+    """Seconds until what is struck at `t` would be well again: infinite unless the fault comes and goes; (n,)."""
+    cycle = episode.draws["cycle"]
+    if not cycle:
+        return np.full(len(t), np.inf)
+    return np.where(share < 1, (share - (t / cycle) % 1) * cycle, episode.end - t)
 
 
 def anew(users: Any, t: F64, world: World, rng: np.random.Generator) -> Exchanges:

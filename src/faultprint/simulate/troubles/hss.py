@@ -7,10 +7,12 @@ from typing import Final
 import numpy as np
 
 from faultprint.simulate import effects
+from faultprint.simulate.answers import Answer
 from faultprint.simulate.exchanges import Exchanges
 from faultprint.simulate.kinds import REGISTER, K, mask_of
 from faultprint.simulate.plan import Episode
-from faultprint.simulate.troubles.fault import Draws, Fault, Slot, returning, struck
+from faultprint.simulate.timers import GIVE_UP
+from faultprint.simulate.troubles.fault import Draws, Fault, Slot, reach, remaining, returning, struck
 from faultprint.simulate.world import World
 
 _PLACED = mask_of(K.INVITE_ORIG, K.MESSAGE_UE)
@@ -21,25 +23,41 @@ def _draw(slot: Slot) -> Draws:
     return {
         "refresh_asks": float(slot.own.choice([1.0, 1.0, slot.own.uniform(0.2, 0.8)])),
         "onnet": float(slot.own.uniform(0.25, 0.8)),
-        "by_user": bool(slot.rng.random() < 0.3),
+        # Whoever lost the HSS may never answer at all.
+        "silent": bool(slot.own.random() < 0.25),
         "returns": float(slot.rng.uniform(0.0, 0.15)),
+        **reach(slot, by_user=0.25, flapping=0.35),
     }
 
 
 def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
-    draws, n = episode.draws, len(view)
-    hit = struck(view, episode, world, episode.level(view.t), rng)
+    draws, n, level = episode.draws, len(view), episode.level(view.t)
+    hit = struck(view, episode, world, level, rng)
     asks = REGISTER[view.kind] & ((view.kind != K.REG_REFRESH) | (rng.random(n) < draws["refresh_asks"]))
     register, call = world.network.answers["hss"]
-    effects.fail(view, np.flatnonzero(hit & asks), register, rng)
+    _unanswered(view, np.flatnonzero(hit & asks), episode, register, world, rng)
     # A call to a subscriber of the same network needs LIR, too.
     onnet = _PLACED[view.kind] & (rng.random(n) < draws["onnet"])
-    effects.fail(view, np.flatnonzero(hit & onnet), call, rng)
+    _unanswered(view, np.flatnonzero(hit & onnet), episode, call, world, rng)
     # One that comes in is routed by LIR before it could reach this node.
-    effects.drop(view, np.flatnonzero(hit & _ARRIVING[view.kind]))
+    arriving = np.flatnonzero(hit & _ARRIVING[view.kind])
+    effects.arrive_late(view, arriving, remaining(view.t, episode, level)[arriving], world)
     backlog = episode.remnant(view.t) * episode.severity
     late = np.flatnonzero(REGISTER[view.kind] & (backlog > 0))
     effects.slow(view, late, factor=1 + 5 * backlog[late] * rng.random(len(late)))
+
+
+def _unanswered(
+    view: Exchanges, rows: effects.Rows, episode: Episode, answer: Answer, world: World, rng: np.random.Generator
+) -> None:
+    """Who asks the HSS waits, until it answers again or the timer on Cx runs out."""
+    left = remaining(view.t[rows], episode, episode.level(view.t[rows]))
+    waits = left < (GIVE_UP if episode.draws["silent"] else answer.seconds)
+    effects.slow(view, rows[waits], extra=left[waits])
+    if episode.draws["silent"]:
+        effects.silence(view, rows[~waits], world, rng)
+    else:
+        effects.fail(view, rows[~waits], answer, rng)
 
 
 FAULT: Final = Fault(

@@ -15,7 +15,7 @@ from faultprint.simulate.world import World
 
 def _draw(slot: Slot) -> Draws:
     legs = ((1.0, 0.0), (0.0, 1.0), (1.0, float(slot.rng.uniform(0.2, 1.0))))
-    gm, mw = legs[slot.rng.choice(3, p=[0.45, 0.35, 0.2])]
+    gm, mw = legs[slot.rng.choice(3, p=[0.35, 0.3, 0.35])]
     return {"gm": gm, "mw": mw}
 
 

@@ -20,6 +20,9 @@ def _draw(slot: Slot) -> Draws:
         "spread": float(slot.own.uniform(0.4, 1.0)),
         "sheds": float(slot.own.choice([0.0, slot.own.uniform(0.2, 1.0)])),
         "sheds_from": float(slot.own.uniform(0.1, 0.5)),
+        # What finds the socket's buffer full is lost, and sent again.
+        "drops": float(slot.own.choice([0.0, slot.own.uniform(0.3, 1.0)])),
+        "drops_from": float(slot.own.uniform(0.05, 0.5)),
     }
 
 
@@ -32,6 +35,8 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     typical *= 0.3 + 0.7 * world.curve.at(view.t[busy])
     there, back = (typical * np.exp(draws["spread"] * rng.standard_normal(len(busy))) for _ in range(2))
     effects.delay_node(view, busy, np.minimum(there, 20.0), np.minimum(back, 20.0))
+    full = np.maximum(level - draws["drops_from"], 0) * draws["drops"]
+    effects.overlook(view, np.minimum(1.5 * full, 0.9), world, rng)
     # Overload control answers 503 (RFC 3261, 21.5.4; RFC 7339) before anything is forwarded.
     shed = view.arrives & (rng.random(n) < draws["sheds"] * np.maximum(level - draws["sheds_from"], 0))
     effects.refuse(view, np.flatnonzero(shed), world.network.answers["overload"][0], rng)

@@ -10,7 +10,7 @@ from faultprint.simulate import effects
 from faultprint.simulate.exchanges import Exchanges
 from faultprint.simulate.kinds import CALL, K
 from faultprint.simulate.plan import Episode
-from faultprint.simulate.troubles.fault import Draws, Fault, Slot, struck
+from faultprint.simulate.troubles.fault import Draws, Fault, Slot, reach, struck
 from faultprint.simulate.world import World
 
 
@@ -18,10 +18,12 @@ def _draw(slot: Slot) -> Draws:
     return {
         # An operator may let sessions go through without a bearer of their own, once the Rx timer has run out.
         "through": float(slot.own.choice([0.0, 0.0, slot.own.uniform(0.1, 0.5)])),
-        # AAR may be sent on the offer, before anything is forwarded, or on the answer.
-        "at_offer": bool(slot.own.random() < 0.35),
-        "registers": float(slot.own.choice([0.0, 0.0, 1.0])),
-        "by_user": bool(slot.rng.random() < 0.3),
+        # AAR may be sent on the offer, before anything is forwarded; on the first answer; or on the last, when the callee
+        # who has answered may be left alone with it.
+        "sent": str(slot.own.choice(["offer", "ringing", "answer"])),
+        "registers": float(slot.own.choice([0.0, 1.0])),
+        "silent": bool(slot.own.random() < 0.5),
+        **reach(slot, by_user=0.25, flapping=0.25),
     }
 
 
@@ -33,12 +35,18 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     through = rng.random(len(calls)) < draws["through"]
     effects.slow(view, calls[through], extra=effects.draw_answer(answer, int(through.sum()), rng)[1])
     stopped = calls[~through]
-    if draws["at_offer"]:
+    if draws["sent"] == "offer":
         effects.refuse(view, stopped, answer, rng)
-    else:
+    elif draws["sent"] == "ringing":
         effects.break_off(view, stopped[~np.isnan(view.ring[stopped])], answer, rng)
+    else:
+        effects.desert(view, stopped[view.status[stopped] == 200], answer, rng)
     registers = (view.kind == K.REG_INITIAL) & (view.stage == 1) & (rng.random(len(view)) < draws["registers"])
-    effects.refuse(view, np.flatnonzero(hit & registers), answer, rng)
+    asking = np.flatnonzero(hit & registers)
+    if draws["silent"]:
+        effects.ignore(view, asking)
+    else:
+        effects.refuse(view, asking, answer, rng)
 
 
 FAULT: Final = Fault(

@@ -10,7 +10,7 @@ from faultprint.simulate import effects
 from faultprint.simulate.exchanges import Exchanges
 from faultprint.simulate.kinds import FROM_UE, PING, K, mask_of
 from faultprint.simulate.plan import Episode
-from faultprint.simulate.troubles.fault import Draws, Fault, Slot, returning, struck
+from faultprint.simulate.troubles.fault import Draws, Fault, Slot, reach, remaining, returning, struck
 from faultprint.simulate.world import World
 
 _OUT_OF_DIALOG = mask_of(K.INVITE_ORIG, K.MESSAGE_UE, K.SUBSCRIBE_UE, K.PUBLISH_UE)
@@ -20,10 +20,10 @@ _CORE_PINGS = mask_of(K.PING_CORE, K.OPTIONS_CORE)
 def _draw(slot: Slot) -> Draws:
     hung = float(slot.rng.choice([0.0, 1.0, slot.rng.uniform(0.2, 0.9)]))
     return {
-        "by_user": True,
+        **reach(slot, by_user=0.75, flapping=0.25),
         "hung": hung,
-        # REGISTER goes by way of the I-CSCF, which is alive and may answer for the S-CSCF.
-        "hung_register": hung * float(slot.own.choice([1.0, 0.0, slot.own.uniform(0, 0.5)])),
+        # REGISTER goes by way of the I-CSCF, which is alive and is to answer for the S-CSCF (TS 24.229, 5.3.1.2).
+        "hung_register": hung * float(slot.own.choice([1.0, 0.0, 0.0, slot.own.uniform(0, 0.5)])),
         "moves": float(slot.own.choice([0.0, slot.own.uniform(0.2, 0.95)])),
         "forgets": float(slot.rng.choice([0.0, slot.rng.uniform(0.2, 0.9)])),
         "returns": float(slot.rng.uniform(0.02, 0.5)),
@@ -39,10 +39,12 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     # An initial registration may be given to another S-CSCF.
     moved = first & (rng.random(n) < draws["moves"])
     asked = np.flatnonzero(hit & ue & view.leaves & ~moved)
+    left = remaining(view.t, episode, level)
     hung = rng.random(len(asked)) < np.where(first[asked], draws["hung_register"], draws["hung"])
-    effects.silence(view, asked[hung], world, rng)
+    effects.wait_out(view, asked[hung], left[asked[hung]], world, rng)
     effects.fail(view, asked[~hung], world.network.answers["scscf"][0], rng)
-    effects.drop(view, np.flatnonzero(hit & ~ue & view.arrives))
+    arriving = np.flatnonzero(hit & ~ue & view.arrives)
+    effects.arrive_late(view, arriving, left[arriving], world)
     # Restarted, it has forgotten its registrations: requests of its users fail until they register anew.
     gone = episode.hits(world.population.place[view.user], episode.severity * episode.remnant(view.t))
     forgotten = gone & _OUT_OF_DIALOG[view.kind] & (rng.random(n) < draws["forgets"])
@@ -51,7 +53,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
 
 FAULT: Final = Fault(
     name="scscf-down",
-    severity="share of subscribers whom the dead S-CSCF serves",
+    severity="share of subscribers whom the dead S-CSCF serves, or of the time in which it is dead",
     mildest=0.04,
     total=0.15,
     recovery=(90, 600),
