@@ -25,6 +25,8 @@ INITIAL, REFRESH, ORIG, TERM = (
 def test_the_table_holds_the_faults() -> None:
     assert list(FAULTS) == [
         "hss-link-down",
+        "hss-slow",
+        "hss-errors",
         "traffic-blocked",
         "core-leg-down",
         "link-at-capacity",
@@ -55,6 +57,23 @@ def test_a_lost_hss_link_fails_registrations_but_no_bye(before_and_during: Figur
     assert before[f"{INITIAL} failed"] < 0.1 < 0.9 < during[f"{INITIAL} failed"]
     assert during[f"{INITIAL} attempts"] > 2 * before[f"{INITIAL} attempts"]
     assert during.get(f"{TERM} attempts", 0) == 0
+    assert during.get("in BYE ok", 1) > 0.9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_slow_hss_delays_registrations_and_fails_none(before_and_during: Figures, seed: int) -> None:
+    before, during = before_and_during("hss-slow", 1.0, seed, seconds=2.0, spread=0.05, refresh_asks=1.0)
+    assert during["out REGISTER.refresh delay"] > 1.5 + before["out REGISTER.refresh delay"]
+    assert during["out REGISTER.refresh again"] > 1 + before["out REGISTER.refresh again"]
+    assert during[f"{REFRESH} failed"] < 0.05
+    assert during["in BYE delay"] < 2 * before["in BYE delay"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_errors_of_the_hss_come_at_once(before_and_during: Figures, seed: int) -> None:
+    before, during = before_and_during("hss-errors", 0.6, seed, by_user=False, refresh_asks=1.0)
+    assert during[f"{REFRESH} failed"] > 0.4 > 0.1 > before[f"{REFRESH} failed"]
+    assert during[f"{REFRESH} again"] < before[f"{REFRESH} again"] + 0.6
     assert during.get("in BYE ok", 1) > 0.9
 
 

@@ -42,6 +42,17 @@ REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
             ((500, 503), (0.05, 0.5), _WORK),
         ),
     ),
+    # The same, when the HSS answers with an error.
+    "hss-errors": (
+        (
+            ((500,), (0.02, 0.4), _WORK),
+            ((480,), (0.02, 0.4), _WORK),
+            ((504,), (0.02, 0.4), _WORK),
+            ((403, 500), (0.02, 0.4), _WORK),
+            ((500, 480), (0.02, 0.4), _WORK),
+        ),
+        (((500,), (0.02, 0.4), _WORK), ((480, 500), (0.02, 0.4), _WORK), ((404, 500), (0.02, 0.4), _WORK)),
+    ),
     # What the node tells the handset when nothing comes back from Mw, then the core when nothing comes back from Gm.
     "no-answer": (
         (

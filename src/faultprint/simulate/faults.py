@@ -12,6 +12,8 @@ from faultprint.simulate.troubles import (
     core_leg,
     dns,
     hss,
+    hss_errors,
+    hss_slow,
     loss,
     overload,
     pcrf,
@@ -20,7 +22,21 @@ from faultprint.simulate.troubles import (
 )
 from faultprint.simulate.troubles.fault import Fault
 
-_MODULES: Final = (hss, blocked, core_leg, congestion, scscf, dns, loss, storm, application_server, pcrf, overload)
+_MODULES: Final = (
+    hss,
+    hss_slow,
+    hss_errors,
+    blocked,
+    core_leg,
+    congestion,
+    scscf,
+    dns,
+    loss,
+    storm,
+    application_server,
+    pcrf,
+    overload,
+)
 
 FAULTS: Final[Mapping[str, Fault]] = {module.FAULT.name: module.FAULT for module in _MODULES}
 """By name, the condition in the labels."""

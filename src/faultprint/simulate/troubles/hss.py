@@ -12,17 +12,16 @@ from faultprint.simulate.exchanges import Exchanges
 from faultprint.simulate.kinds import REGISTER, K, mask_of
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.timers import GIVE_UP
+from faultprint.simulate.troubles.cx import asks, habits
 from faultprint.simulate.troubles.fault import Draws, Fault, Slot, reach, remaining, returning, struck
 from faultprint.simulate.world import World
 
-_PLACED = mask_of(K.INVITE_ORIG, K.MESSAGE_UE)
 _ARRIVING = mask_of(K.INVITE_TERM, K.MESSAGE_CORE)
 
 
 def _draw(slot: Slot) -> Draws:
     return {
-        "refresh_asks": float(slot.own.choice([1.0, 1.0, slot.own.uniform(0.2, 0.8)])),
-        "onnet": float(slot.own.uniform(0.25, 0.8)),
+        **habits(slot),
         # Whoever lost the HSS may never answer at all.
         "silent": bool(slot.own.random() < 0.25),
         "returns": float(slot.rng.uniform(0.0, 0.15)),
@@ -31,14 +30,12 @@ def _draw(slot: Slot) -> Draws:
 
 
 def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
-    draws, n, level = episode.draws, len(view), episode.level(view.t)
+    level = episode.level(view.t)
     hit = struck(view, episode, world, level, rng)
-    asks = REGISTER[view.kind] & ((view.kind != K.REG_REFRESH) | (rng.random(n) < draws["refresh_asks"]))
+    registers, calls = asks(view, episode, rng)
     register, call = world.network.answers["hss"]
-    _unanswered(view, np.flatnonzero(hit & asks), episode, register, world, rng)
-    # A call to a subscriber of the same network needs LIR, too.
-    onnet = _PLACED[view.kind] & (rng.random(n) < draws["onnet"])
-    _unanswered(view, np.flatnonzero(hit & onnet), episode, call, world, rng)
+    _unanswered(view, np.flatnonzero(hit & registers), episode, register, world, rng)
+    _unanswered(view, np.flatnonzero(hit & calls), episode, call, world, rng)
     # One that comes in is routed by LIR before it could reach this node.
     arriving = np.flatnonzero(hit & _ARRIVING[view.kind])
     effects.arrive_late(view, arriving, remaining(view.t, episode, level)[arriving], world)
