@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultprint.probe.duplicates import WINDOW_US
 from faultprint.probe.hep import HepPacket
 from faultprint.probe.order import HOLD_US, MAX_HELD, Reorder
 
+Kind = tuple[str, bytes, str]
 A, B = b"\x0a\0\0\x01", b"\x0a\0\0\x02"
 
 
@@ -35,12 +37,54 @@ def test_a_late_response_goes_before_its_ack() -> None:
     assert [packet.timestamp for packet in taken] == [900, 999, 1000]
 
 
+def test_what_is_reported_in_order_but_stamped_late_goes_before_its_consequence() -> None:
+    reorder = Reorder()
+    reorder.put(_message(1012, "SIP/2.0 180 Ringing", B, sequence="1 INVITE"))
+    reorder.put(_message(1013, "SIP/2.0 200 OK", B, sequence="1 INVITE"))
+    reorder.put(_message(1009, "OPTIONS sip:x SIP/2.0", call="c2"))
+    reorder.put(_message(1010, "ACK sip:x SIP/2.0", A, sequence="1 ACK"))
+    reorder.put(_message(1014, "INVITE sip:x SIP/2.0", A, sequence="1 INVITE"))
+    reorder.put(_message(1015 + HOLD_US, "OPTIONS sip:x SIP/2.0", call="c3"))
+    taken = [*reorder.take(), *reorder.take(everything=True)]
+    assert [packet.payload[:11] for packet in taken if b"c1" in packet.payload] == [
+        b"INVITE sip:", b"SIP/2.0 180", b"SIP/2.0 200", b"ACK sip:x S"
+    ]  # fmt: skip
+    assert [packet.timestamp for packet in taken] == [1008, 1009, 1009, 1009, 1010, 1015 + HOLD_US]
+    assert not reorder.take(everything=True)
+
+
 def test_another_call_or_number_or_leg_keeps_its_time() -> None:
     for other in ({"call": "c2"}, {"sequence": "2 BYE"}, {"source": B}):
         reorder = Reorder()
         reorder.put(_message(1000, "SIP/2.0 200 OK", B))
         reorder.put(_message(3500, "BYE sip:x SIP/2.0", **other))  # type: ignore[arg-type]
         assert [packet.timestamp for packet in reorder.take(everything=True)] == [1000, 3500]
+
+
+def test_a_request_that_comes_as_late_as_messages_are_held_is_put_in_order() -> None:
+    for late, order in ((HOLD_US, [b"BYE", b"SIP"]), (HOLD_US + 1, [b"SIP", b"BYE"])):
+        reorder = Reorder()
+        taken: list[HepPacket] = []
+        for at in range(1000, 1000 + late, 10_000):
+            reorder.put(_message(at, "SIP/2.0 200 OK", B, call="c1" if at == 1000 else str(at)))
+            taken += reorder.take()
+        reorder.put(_message(1000 + late, "BYE sip:x SIP/2.0"))
+        taken += [*reorder.take(), *reorder.take(everything=True)]
+        assert [packet.payload[:3] for packet in taken if b"c1" in packet.payload] == order
+        assert len(taken) == len(range(1000, 1000 + late, 10_000)) + 1
+
+
+@given(answered=st.integers(1, 600_000), again=st.integers(500_000, 700_000), at_once=st.booleans())
+def test_a_request_that_is_sent_again_is_never_put_beside_the_first(answered: int, again: int, at_once: bool) -> None:
+    reorder = Reorder()
+    messages = [(0, "BYE sip:x SIP/2.0", A), (answered, "SIP/2.0 200 OK", B), (again, "BYE sip:x SIP/2.0", A)]
+    taken: list[HepPacket] = []
+    for message in sorted(messages):
+        reorder.put(_message(*message))
+        taken += [] if at_once else reorder.take()
+    taken += reorder.take(everything=True)
+    first, second = (packet.timestamp for packet in taken if packet.source == A)
+    assert second - first > WINDOW_US
 
 
 @given(st.lists(st.integers(0, 10**7), max_size=50))
@@ -55,6 +99,22 @@ def test_nothing_is_lost_and_what_is_taken_is_in_order(times: list[int]) -> None
         taken += part
     taken += reorder.take(everything=True)
     assert sorted(packet.timestamp for packet in taken) == sorted(times)
+
+
+KINDS = (("INVITE sip:x SIP/2.0", A, "INVITE"), ("SIP/2.0 200 OK", B, "INVITE"), ("ACK sip:x SIP/2.0", A, "ACK"))
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from(KINDS), st.booleans()), max_size=300))
+def test_messages_of_one_transaction_each_come_out_once_and_no_later(messages: list[tuple[int, Kind, bool]]) -> None:
+    reorder = Reorder()
+    taken: list[HepPacket] = []
+    for number, (at, (first, source, method), look) in enumerate(messages):
+        reorder.put(_message(at, f"{first}\r\nSubject: {number}", source, sequence=f"1 {method}"))
+        taken += reorder.take() if look else []
+    taken += reorder.take(everything=True)
+    came_out = {int(packet.payload.split(b"Subject: ")[1].split(b"\r")[0]): packet.timestamp for packet in taken}
+    assert len(taken) == len(messages) == len(came_out)
+    assert all(at - 2 * HOLD_US - 2 <= came_out[number] <= at for number, (at, _, _) in enumerate(messages))
 
 
 def test_messages_without_call_id_pass() -> None:

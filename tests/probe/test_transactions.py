@@ -122,6 +122,25 @@ def test_a_call(tmp_path: Path) -> None:
     assert len(set(got.column("dialog"))) == 1
 
 
+def test_a_call_that_passes_a_leg_both_ways_has_one_ack_on_each(tmp_path: Path) -> None:
+    ways = ((PCSCF, SCSCF), (SCSCF, PCSCF))
+    hops = [[f"10.8.0.1:5060;branch=z9hG4bK{method}{way}"] for method in ("i", "a") for way in range(2)]
+    invites = [request("INVITE", to="bob", via=via) for via in hops[:2]]
+    acks = [request("ACK", to="bob", tag="t1", via=via, headers=["Route: <sip:x>"]) for via in hops[2:]]
+    for first in range(2):  # whichever way is answered first
+        messages: list[Timed] = []
+        for order, way in enumerate((first, 1 - first)):
+            (source, target), at = ways[way], order * MS
+            messages += [
+                (at, source, target, invites[way]),
+                (S + at, target, source, response(200, invites[way])),
+                (S + 10 * MS + at, source, target, acks[way]),
+            ]
+        got = run(tmp_path, sorted(messages))
+        assert got.column("messages") == [3, 3]
+        assert not got.report.skipped
+
+
 def test_a_failed_call_and_its_ack(tmp_path: Path) -> None:
     invite = request("INVITE", to="bob")
     ack = request("ACK", to="bob", tag="t1")

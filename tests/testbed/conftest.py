@@ -37,11 +37,21 @@ def make_up() -> Callable[..., None]:
     return record
 
 
+@pytest.fixture
+def fill_up() -> Callable[..., None]:
+    """`fill_up(plan, name, folder, lasts=180.0)` leaves an episode in a folder that is there."""
+    return fill
+
+
 def record(plan: Plan, raw: Path, name: str, *, lasts: float = LENGTH) -> None:
+    """An episode's folder in `raw`."""
+    (raw / name).mkdir(parents=True)
+    fill(plan, name, raw / name, lasts=lasts)
+
+
+def fill(plan: Plan, name: str, folder: Path, *, lasts: float = LENGTH) -> None:
     """An episode as a bed leaves it: one OPTIONS a second from 10 s before the labels on, and one that stays open."""
     episode = next(one for one in plan.episodes if one.name == name)
-    folder = raw / name
-    folder.mkdir(parents=True)
     since = 1_790_000_000_123_457 + zlib.crc32(name.encode())
     end = since + round(lasts * S)
     node = f"{episode.network}-pcscf"

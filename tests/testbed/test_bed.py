@@ -10,6 +10,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -40,6 +42,8 @@ BUSY = Load(
     busy=0,
     unavailable=0,
 )
+OUTCOME = ["interface", "direction", "method", "user", "dialog", "status"]
+AMOUNTS = ["retransmissions", "response_retransmissions", "messages", "bytes"]
 PLAN = """
 seed = 11
 [networks.short]
@@ -75,13 +79,31 @@ def until(ready: Callable[[], bool], patience: float = 30.0) -> None:
 
 def owned_by(pid: int) -> list[str]:
     """Beds that a process has started; others may be running on this machine."""
-    found = (json.loads(path.read_text()) for path in RUN.glob("*/bed.json")) if RUN.is_dir() else ()
-    return [record["name"] for record in found if record["owner"] == pid]
+    names = []
+    for path in RUN.glob("*/bed.json"):
+        # Another's bed may just be coming or going.
+        with suppress(OSError, ValueError):
+            record = json.loads(path.read_text())
+            names += [record["name"]] if record["owner"] == pid else []
+    return names
 
 
-def gone(name: str) -> bool:
-    """Whether nothing of a bed is left on the machine."""
-    return name not in namespaces.beds() and name not in cgroups.beds() and not (RUN / name).exists()
+def amid_silence(frame: pl.DataFrame, since: int, until_us: int) -> int:
+    """The middle of the longest time (µs) from `since` to `until_us` in which no transaction began or ended."""
+    moments = pl.concat([frame["start"], frame["completion"].drop_nulls()]).dt.epoch("us").sort()
+    inside = [since, *moments.filter(moments.is_between(since, until_us)), until_us]
+    silences = [(after - before, before) for before, after in pairwise(inside)]
+    length, begin = max(silences)
+    assert length > 200_000, "the bed was never silent"
+    return begin + length // 2
+
+
+def gone(name: str, owner: int) -> bool:
+    """Whether nothing of `owner`'s bed is left on the machine; another process may have taken its name at once."""
+    if name not in namespaces.beds() and name not in cgroups.beds() and not (RUN / name).exists():
+        return True
+    until((RUN / name / "bed.json").exists, patience=5.0)
+    return name not in owned_by(owner)
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +120,7 @@ def bed() -> Iterator[Bed]:
         yield made
     finally:
         down(made.name)
-        assert gone(made.name)
+        assert gone(made.name, os.getpid())
 
 
 def test_hep_yields_the_same_transactions_and_sipp_agrees(bed: Bed, tmp_path: Path) -> None:
@@ -123,31 +145,28 @@ def test_hep_yields_the_same_transactions_and_sipp_agrees(bed: Bed, tmp_path: Pa
         capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    cut = now_us() + 1_500_000
-    time.sleep(3)
-    reports = [
-        one.stop(tmp_path / f"{name}.parquet", since=since, until=cut) for name, one in (("heard", heard), ("fed", fed))
-    ]
+    called = now_us()
+    time.sleep(5)
+    until_us = now_us()
+    frames, reports = [], []
+    for name, one in (("heard", heard), ("fed", fed)):
+        reports.append(one.stop(tmp_path / f"{name}.parquet", since=since, until=until_us))
+        # The HEP feed carries no Diameter.
+        frames.append(storage.read(tmp_path / f"{name}.parquet", TRANSACTIONS).filter(protocol="SIP"))
     for report in reports:
         assert not report["malformed"]
-        # A request may have been on its way when the listening began; nothing more may be missing.
-        assert report["skipped"].get("response without its request", 0) <= 3
-    what = ["interface", "direction", "method", "user", "dialog", "status", "retransmissions"]
-    rows, told = [], []
-    for name in ("heard", "fed"):
-        frame = storage.read(tmp_path / f"{name}.parquet", TRANSACTIONS)
-        # The HEP feed carries no Diameter.
-        done_by_then = frame.filter(pl.col("completion").dt.epoch("us") < cut, protocol="SIP")
-        rows.append(Counter(done_by_then.select(what).rows()))
-        # Over a dialog, not a leg: on a busy machine the feed's order differs by a hair, and a repeated 200 with its ACK may
-        # count on the dialog's other leg (seen once: 4 and 6 messages instead of 6 and 4).
-        plain = pl.col("method").cast(pl.String).str.split(".").list.first()
-        sums = done_by_then.group_by("dialog", plain).agg(pl.col("messages", "bytes").sum())
-        told.append(Counter(sums.rows()))
-    # Message for message: the same transactions, and of each dialog as many messages and bytes.
-    assert rows[0] == rows[1]
-    assert told[0] == told[1]
-    assert sum(rows[0].values()) > 200
+        assert "response without its request" not in report["skipped"]
+        assert "ACK without its INVITE" not in report["skipped"]
+    # Kamailio stamps a message when it comes to it, so both sides are cut where nothing begins or ends.
+    cut = amid_silence(frames[0], called, until_us - 1_500_000)
+    ended = [frame.filter(pl.col("completion").dt.epoch("us") < cut) for frame in frames]
+    outcomes, whole = ([Counter(frame.select(what).rows()) for frame in ended] for what in (OUTCOME, OUTCOME + AMOUNTS))
+    assert outcomes[0] == outcomes[1]
+    # Where Kamailio stands still for T1, it finds a request and its retransmission in its socket together, and reports or
+    # answers them within the 20 ms in which the probe takes the same bytes for a copy. Each such message may be missing in
+    # one transaction; with none, which is what a bed that can keep up gives, all are the same message for message.
+    assert (whole[0] - whole[1]).total() <= sum(report["duplicates"] for report in reports)
+    assert ended[0].height > 200
 
 
 def test_an_episode_is_recorded_labelled_and_cleared_away(tmp_path: Path) -> None:
@@ -161,7 +180,7 @@ def test_an_episode_is_recorded_labelled_and_cleared_away(tmp_path: Path) -> Non
 
     report = run(tmp_path / "plan.toml", tmp_path / "out", progress=tell)
     assert len(beds) == 1
-    assert all(gone(name) for name in beds)
+    assert all(gone(name, os.getpid()) for name in beds)
     assert ticks[-1] == (46, 46)
     folder = tmp_path / "out" / "struck"
     labels = storage.read(folder / "labels.parquet", LABELS).sort("start")
@@ -216,7 +235,7 @@ def test_nothing_is_left_of_a_run_that_is_cut_short(number: signal.Signals, tmp_
     if number == signal.SIGKILL:
         assert name in namespaces.beds()
         assert down(name) == [name]
-    assert gone(name)
+    assert gone(name, process.pid)
     assert not list((tmp_path / "out").glob("*/transactions.parquet"))
 
 
@@ -235,4 +254,4 @@ def test_two_beds_live_side_by_side() -> None:
     finally:
         for one in beds:
             down(one.name)
-            assert gone(one.name)
+            assert gone(one.name, os.getpid())

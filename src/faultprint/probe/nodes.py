@@ -97,12 +97,17 @@ class Watch:
 
 
 class Leg:
-    """A pair of endpoints. `pair` is the same for both directions and all ports: a response may take others (TS 33.203)."""
+    """A pair of endpoints. `pair` is the same for both directions and all ports: a response may take others (TS 33.203).
 
-    __slots__ = ("pair", "watches")
+    `way` is the same for all ports, but not for both directions.
+    """
 
-    def __init__(self, pair: bytes, watches: tuple[Watch, ...]) -> None:
-        self.pair = pair
+    __slots__ = ("pair", "watches", "way")
+
+    def __init__(self, source: bytes, target: bytes, watches: tuple[Watch, ...]) -> None:
+        """`source` and `target`: addresses without ports."""
+        self.way = source + target
+        self.pair = min(source, target) + max(source, target)
         self.watches = watches
 
 
@@ -136,7 +141,6 @@ class Nodes:
 
     def _make(self, wire: bytes) -> Leg:
         source, target = split_leg(wire)
-        pair = min(source[:-2], target[:-2]) + max(source[:-2], target[:-2])
         sender, receiver = self.at(source), self.at(target)
         watches: tuple[Watch, ...] = ()
         if sender is not receiver:
@@ -144,7 +148,7 @@ class Nodes:
                 watches += (Watch(sender, OUT, self._peer(target)),)
             if receiver is not None:
                 watches += (Watch(receiver, IN, self._peer(source)),)
-        return Leg(pair, watches)
+        return Leg(source[:-2], target[:-2], watches)
 
     def at(self, endpoint: bytes) -> Node | None:
         """The node with this endpoint (address and port), or None."""

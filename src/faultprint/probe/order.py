@@ -1,65 +1,112 @@
-"""Puts an agent's messages back in order: what the agent reported after its own consequence goes before it.
+"""Puts an agent's messages back in order: on the wire no response precedes its request, and no ACK what it acknowledges.
 
-An agent with several processes stamps a message that it sends only when the process comes to it, a few milliseconds
-late at times, and by then another process may have reported the response, or the ACK of a response. On the wire no
-response precedes its request, and no ACK what it acknowledges.
+An agent with several processes stamps and reports a message that it sends only when the process comes to it, mostly at
+once, a tenth of a second late on a busy machine. By then another process may have stamped, or reported, or both, the
+response, or the ACK of a response.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
+from bisect import bisect_right, insort
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from faultprint.probe.hep import HepPacket
 
-HOLD_US: Final = 50_000
-"""How long each message waits for one that belongs before it, µs of the agent's time."""
+HOLD_US: Final = 400_000
+"""How long each message waits for one that belongs before it, µs of the agent's time.
+
+Less than T1 (500 ms) by more than `duplicates.WINDOW_US`: a request that is sent again may be put before the response
+that it crossed, but never so near to the first that it would count as its copy.
+"""
 MAX_HELD: Final = 65_536
+_MAX_CAUSES: Final = 64
+"""Of one transaction; nothing is sent more often than eleven times (timers E and G)."""
 _CALL: Final = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _SEQUENCE: Final = re.compile(rb"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\w+)", re.IGNORECASE | re.MULTILINE)
 _ACK: Final = b"ACK"
+_INVITE: Final = b"INVITE"
 
 _Label = tuple[bytes, int, bytes, int, bytes, bytes, bytes]
 """Endpoints as the request has them, Call-ID, number and method of CSeq."""
+
+
+class _Held(NamedTuple):
+    """A message that waits. `number` counts them; `own` is what it is a consequence of, `consequence` what may follow."""
+
+    time: int
+    number: int
+    packet: HepPacket
+    own: _Label | None
+    consequence: _Label | None
 
 
 class Reorder:
     """`put` messages as they come, `take` those that have waited long enough."""
 
     def __init__(self) -> None:
-        self._held: deque[HepPacket] = deque()
-        self._early: dict[_Label, int] = {}
-        self._latest = 0
+        self._held: list[_Held] = []
+        self._causes: dict[_Label | None, dict[int, _Held]] = {}
+        """Those of the held that may have a consequence, by that and number."""
+        self._early: set[int] = set()
+        """Numbers of the held that went out with their consequence."""
+        self._latest = self._count = 0
 
     def put(self, packet: HepPacket) -> None:
-        """One message; if its consequence is held already, it is taken to have been sent just before that."""
+        """One message."""
         self._latest = max(self._latest, packet.timestamp)
-        own, consequence = _labels(packet)
-        if consequence is not None and (late := self._early.get(consequence)) is not None:
-            packet = replace(packet, timestamp=min(packet.timestamp, late - 1))
-        if own is not None:
-            self._early.setdefault(own, packet.timestamp)
-        self._held.append(packet)
+        held = _Held(packet.timestamp, self._count, packet, *_labels(packet))
+        self._count += 1
+        insort(self._held, held)
+        if held.consequence is not None:
+            causes = self._causes.setdefault(held.consequence, {})
+            if len(causes) < _MAX_CAUSES:
+                causes[held.number] = held
 
     def take(self, everything: bool = False) -> list[HepPacket]:
-        """The messages that have been held for HOLD_US, or all of them, by time."""
-        limit = self._latest - HOLD_US
-        if not everything and len(self._held) < MAX_HELD and (not self._held or self._held[0].timestamp > limit):
-            return []
-        ordered = sorted(self._held, key=lambda packet: packet.timestamp)
-        taken = [packet for packet in ordered if everything or packet.timestamp <= limit]
-        if len(ordered) >= MAX_HELD:
-            taken = ordered
-        self._held = deque(ordered[len(taken) :])
-        self._early = {key: at for key, at in self._early.items() if at > limit}
+        """The messages that have been held for HOLD_US, or all of them, by time.
+
+        What was stamped up to HOLD_US after its consequence is taken to have been sent just before that.
+        """
+        count = len(self._held)
+        if not everything and count < MAX_HELD:
+            count = bisect_right(self._held, self._latest - HOLD_US, key=_time)
+        due = self._held[:count]
+        del self._held[:count]
+        taken: list[HepPacket] = []
+        for held in due:
+            if held.number in self._early:
+                self._early.remove(held.number)
+            else:
+                self._give(held, held.time, taken)
+        taken.sort(key=_stamp)
         return taken
+
+    def _give(self, held: _Held, at: int, taken: list[HepPacket]) -> None:
+        """The message as sent at `at`, and before it what it is a consequence of."""
+        if siblings := self._causes.get(held.consequence):
+            siblings.pop(held.number, None)
+            if not siblings:
+                del self._causes[held.consequence]
+        for cause in list(self._causes.get(held.own, {}).values()):
+            if cause.time <= held.time + HOLD_US:
+                self._early.add(cause.number)
+                self._give(cause, at - 1, taken)
+        taken.append(held.packet if at == held.time else replace(held.packet, timestamp=at))
+
+
+def _time(held: _Held) -> int:
+    return held.time
+
+
+def _stamp(packet: HepPacket) -> int:
+    return packet.timestamp
 
 
 def _labels(packet: HepPacket) -> tuple[_Label | None, _Label | None]:
-    """What the message is a consequence of, and what would be its own: a request's is its response, a response's is
-    the ACK. None where there is no such thing, or where a header is missing."""
+    """What the message is a consequence of, and what would be its own: a request's is its response, that of a response
+    to INVITE the ACK. None where there is no such thing, or where a header is missing."""
     head = packet.payload.partition(b"\r\n\r\n")[0]
     call, sequence = _CALL.search(head), _SEQUENCE.search(head)
     if call is None or sequence is None:
@@ -68,6 +115,6 @@ def _labels(packet: HepPacket) -> tuple[_Label | None, _Label | None]:
     number, method = sequence[1], sequence[2].upper()
     if head.startswith(b"SIP/2.0 "):
         ends = (*other, *one, call[1].strip(), number)
-        return (*ends, method), (*ends, _ACK)
+        return (*ends, method), (*ends, _ACK) if method == _INVITE else None
     ends = (*one, *other, call[1].strip(), number)
     return ((*ends, _ACK), None) if method == _ACK else (None, (*ends, method))

@@ -81,10 +81,10 @@ class Transactions(Ledger[Message]):
 
     def _acknowledge(self, timestamp: int, leg: Leg, message: Message) -> None:
         """An ACK belongs to its INVITE: that of a failure by its branch, that of a 2xx, to the RFC a transaction of its
-        own, by its call."""
+        own, by its call and by the way that it goes: a call from one subscriber to another may pass a leg twice."""
         key: int | None = hash((leg.pair, message.via, message.cseq, b"INVITE"))
         if key not in self._table:
-            key = self._aliases.get(hash((leg.pair, self._hasher.call(message.call_id), message.cseq)))
+            key = self._aliases.get(hash((leg.way, self._hasher.call(message.call_id), message.cseq)))
         if key is None:
             self.skipped[NO_INVITE] += 1
         else:
@@ -95,7 +95,7 @@ class Transactions(Ledger[Message]):
         table = CALL if message.method == b"INVITE" else EXCHANGE
         transaction = Transaction(timestamp, table, user, dialog, sides, message.size)
         if table is CALL:
-            transaction.alias = hash((leg.pair, dialog, message.cseq))
+            transaction.alias = hash((leg.way, dialog, message.cseq))
         self._enter(key, transaction)
 
     def _succeed(self, timestamp: int, transaction: Transaction, message: Message, key: int) -> None:

@@ -58,6 +58,8 @@ def listen(settings: Settings) -> None:
         sources.append(HepSource(settings.hep[0], settings.hep[1]))
     Path(settings.ready).touch()
     addresses = tuple(LINKS[link]["pcscf"] for link in ("gm", "mw", "rx"))
+    handsets = {subscriber(index): Interface.GM for index in range(settings.subscribers)}
+    core = {LINKS["mw"][node]: Interface.MW for node in ("icscf", "scscf")}
     report = probe_live(
         sources,
         Path(settings.out),
@@ -65,7 +67,7 @@ def listen(settings: Settings) -> None:
         network=settings.network,
         key=bytes.fromhex(settings.key),
         stop=lambda: stopped,
-        peers={subscriber(index): Interface.GM for index in range(settings.subscribers)},
+        peers=handsets | core,
     )
     Path(settings.report).write_text(json.dumps(report.as_dict()))
 

@@ -11,7 +11,6 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +22,9 @@ from faultprint.testbed.bed import sweep
 from faultprint.testbed.dataset import DataSetReport, Failure
 from faultprint.testbed.episode import GENTLE_PER_S, Control, Stopped, record
 from faultprint.testbed.faults import FAULTS
+from faultprint.testbed.lanes import side_by_side
 from faultprint.testbed.plan import Plan, read
-from faultprint.testbed.run import ATTEMPTS, Clock, Progress, await_all, claim, interruptible
+from faultprint.testbed.run import ATTEMPTS, Clock, Progress, claim
 
 _LOCK: Final = ".lock"
 _PAUSE: Final = 5.0
@@ -61,8 +61,7 @@ def record_plan(
         control = Control(clock.add, keep_settling=True, per_second=GENTLE_PER_S)
         recorder = _Recorder(plan, raw, control, waiting, None if hours is None else time.monotonic() + 3600 * hours)
         try:
-            with interruptible(control.stop):
-                recorder.work(parallel)
+            recorder.work(parallel)
         except KeyboardInterrupt:
             with suppress(UsageError):
                 dataset.assemble(plan, out, raw, recorder.failures)
@@ -95,13 +94,7 @@ class _Recorder:
 
     def work(self, parallel: int) -> None:
         """Until nothing waits, or time is over."""
-        with ThreadPoolExecutor(max(1, parallel)) as pool:
-            lanes = [pool.submit(self._lane) for _ in range(min(parallel, len(self.waiting)))]
-            try:
-                await_all(lanes)
-            except BaseException:
-                self.control.stop.set()
-                raise
+        side_by_side([self._lane] * min(parallel, len(self.waiting)), parallel, self.control.stop)
 
     def _next(self) -> int | None:
         with self._lock:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ from faultprint.files import replacing
 from faultprint.testbed import packages
 from faultprint.testbed.episode import REPORT, Control, record
 from faultprint.testbed.faults import FAULTS
+from faultprint.testbed.lanes import side_by_side
 from faultprint.testbed.plan import Plan, read
 
 Progress = Callable[[int, int], None]
@@ -55,13 +54,8 @@ def run(
         raise UsageError(lacking)
     claim(plan, out)
     control = Control(Clock(plan.seconds, progress).add, keep_packets)
-    with interruptible(control.stop), ThreadPoolExecutor(max(1, parallel)) as pool:
-        lanes = [pool.submit(_lane, plan, name, out, control) for name in plan.networks]
-        try:
-            await_all(lanes)
-        except BaseException:
-            control.stop.set()
-            raise
+    lanes = [partial(_lane, plan, name, out, control) for name in plan.networks]
+    side_by_side(lanes, parallel, control.stop)
     reports = tuple(json.loads((out / episode.name / REPORT).read_text()) for episode in plan.episodes)
     return RunReport(str(out), plan.seconds, reports)
 
@@ -84,16 +78,6 @@ def _lane(plan: Plan, network: str, out: Path, control: Control) -> None:
                     raise
 
 
-def await_all(lanes: Sequence[Future[None]]) -> None:
-    """Wait for all; the first that fails ends it."""
-    pending = set(lanes)
-    while pending:
-        # With a time-out: a library that handles SIGINT before Python does may have an endless wait go on after it.
-        done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-        for lane in done:
-            lane.result()
-
-
 def claim(plan: Plan, out: Path) -> None:
     """Make `out` the folder of this plan's episodes. Raises UsageError where it holds anything else."""
     out.mkdir(parents=True, exist_ok=True)
@@ -104,24 +88,6 @@ def claim(plan: Plan, out: Path) -> None:
         raise UsageError(f"{out} is not empty and holds no recording; choose another folder.")
     with replacing(mine) as temporary:
         temporary.write_text(plan.text)
-
-
-@contextmanager
-def interruptible(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        stop.set()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class Clock:
