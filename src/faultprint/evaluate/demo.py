@@ -57,12 +57,17 @@ _UNSEEN: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much traffic is simulated, and for how many seconds of one core each system may learn."""
+    """How much traffic is simulated, and for how many seconds of one core each system may learn.
+
+    Networks to learn from have more episodes a day than those to meet: of each fault the more ways are seen.
+    """
 
     networks: int = 36
     days: float = 2
+    episodes_a_day: float = 9
     unseen: int = 3
     unseen_days: float = 2
+    unseen_episodes_a_day: float = 5
     seconds: float = 90
 
 
@@ -135,8 +140,12 @@ def _tell(result: Contest, say: Callable[[str], None]) -> None:
 
 
 def _figures(result: Contest) -> dict[str, dict[str, Any]]:
-    """FIGURES of every system."""
-    return {outcome.name: {name: outcome.figures.summary()[name] for name in FIGURES} for outcome in result.outcomes}
+    """FIGURES of every system, and those of each condition."""
+    return {
+        outcome.name: {name: outcome.figures.summary()[name] for name in FIGURES}
+        | {"conditions": outcome.figures.by_condition()}
+        for outcome in result.outcomes
+    }
 
 
 def _bed(beds: Path | None, say: Callable[[str], None]) -> Recorded | None:
@@ -203,11 +212,23 @@ def _traffic(
     What the presets train on lies in `out` then: the networks to learn from, and those that the bed has for training.
     """
     tables = []
-    plans = (("learn", scale.networks, scale.days, 0), ("meet", scale.unseen, scale.unseen_days, _UNSEEN))
-    for name, networks, days, first in plans:
+    plans = (
+        ("learn", scale.networks, scale.days, scale.episodes_a_day, 0),
+        ("meet", scale.unseen, scale.unseen_days, scale.unseen_episodes_a_day, _UNSEEN),
+    )
+    for name, networks, days, often, first in plans:
         say(f"Simulating {networks} network{'s' * (networks > 1)} for {days:g} days and describing every minute …")
         folder = out / name
-        simulate(folder, networks=networks, days=days, seed=seed, first=first, start=START, workers=os.cpu_count() or 1)
+        simulate(
+            folder,
+            networks=networks,
+            days=days,
+            seed=seed,
+            first=first,
+            episodes_per_day=often,
+            start=START,
+            workers=os.cpu_count() or 1,
+        )
         build(folder / "transactions.parquet", folder / "minutes.parquet")
         tables.append(
             (storage.read(folder / "minutes.parquet", MINUTES), storage.read(folder / "labels.parquet", LABELS))

@@ -45,13 +45,13 @@ REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
     # The same, when the HSS answers with an error.
     "hss-errors": (
         (
-            ((500,), (0.02, 0.4), _WORK),
-            ((480,), (0.02, 0.4), _WORK),
-            ((504,), (0.02, 0.4), _WORK),
-            ((403, 500), (0.02, 0.4), _WORK),
-            ((500, 480), (0.02, 0.4), _WORK),
+            ((500,), (0.002, 0.1), _WORK),
+            ((480,), (0.002, 0.1), _WORK),
+            ((504,), (0.002, 0.1), _WORK),
+            ((403,), (0.002, 0.1), _WORK),
+            ((403, 500), (0.002, 0.1), _WORK),
         ),
-        (((500,), (0.02, 0.4), _WORK), ((480, 500), (0.02, 0.4), _WORK), ((404, 500), (0.02, 0.4), _WORK)),
+        (((500,), (0.002, 0.1), _WORK), ((480, 500), (0.002, 0.1), _WORK), ((404,), (0.002, 0.1), _WORK)),
     ),
     # What the node tells the handset when nothing comes back from Mw, then the core when nothing comes back from Gm.
     "no-answer": (

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from faultprint.simulate.answers import Answer
 from faultprint.simulate.exchanges import F64, SILENCE, Bool, Exchanges
-from faultprint.simulate.kinds import FROM_UE, INVITE, K, mask_of
+from faultprint.simulate.kinds import BYE, FROM_UE, INVITE
 from faultprint.simulate.timers import (
     GIVE_UP,
     sent_after,
@@ -24,8 +24,6 @@ from faultprint.simulate.world import World
 
 _SHORTEST_PATIENCE = 3.5
 """No network's node gives up sooner: saves looking."""
-
-_BYE = mask_of(K.BYE_UE, K.BYE_CORE)
 
 Rows = npt.NDArray[np.intp]
 
@@ -203,7 +201,7 @@ def come_late(view: Exchanges, rows: Rows, seconds: F64) -> None:
     """The requests reach the node later, (n,)."""
     view.t[rows] += seconds
     # A talk lasts, as the node sees it, until its BYE gets here.
-    view.hold[rows] += np.where(_BYE[view.kind[rows]], seconds, 0.0)
+    view.hold[rows] += np.where(BYE[view.kind[rows]], seconds, 0.0)
 
 
 def _hold_up(view: Exchanges, rows: Rows, wait: F64, world: World, rng: np.random.Generator) -> None:

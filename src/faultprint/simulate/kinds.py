@@ -112,3 +112,8 @@ REGISTER: Final = mask_of(K.REG_INITIAL, K.REG_REFRESH, K.REG_DEREG)
 INVITE: Final = mask_of(K.INVITE_ORIG, K.INVITE_TERM, K.REINVITE_UE, K.REINVITE_CORE)
 CALL: Final = mask_of(K.INVITE_ORIG, K.INVITE_TERM)
 PING: Final = mask_of(K.OPTIONS_UE, K.OPTIONS_CORE, K.PING_UE, K.PING_CORE)
+BYE: Final = mask_of(K.BYE_UE, K.BYE_CORE)
+PLACED: Final = mask_of(K.INVITE_ORIG, K.MESSAGE_UE)
+"""What handsets send to other subscribers."""
+OUT_OF_DIALOG: Final = mask_of(K.INVITE_ORIG, K.MESSAGE_UE, K.SUBSCRIBE_UE, K.PUBLISH_UE)
+"""What a registered handset begins."""

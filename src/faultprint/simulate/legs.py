@@ -13,14 +13,13 @@ import polars as pl
 from faultprint import storage
 from faultprint.simulate.effects import by_tcp, t1_of
 from faultprint.simulate.exchanges import F32, F64, SILENCE, Bool, Exchanges
-from faultprint.simulate.kinds import ANSWER_BYTES, FROM_UE, INVITE, KINDS, REQUEST_BYTES, K, mask_of
+from faultprint.simulate.kinds import ANSWER_BYTES, BYE, FROM_UE, INVITE, KINDS, REQUEST_BYTES, K
 from faultprint.simulate.timers import GIVE_UP, times_sent_again
 from faultprint.simulate.world import World
 from faultprint.tables import TRANSACTIONS, Direction, Interface, Protocol
 
 _METHODS: Final = pl.Series([str(KINDS[k].method) for k in K], dtype=pl.String)
 _INTERFACES: Final = pl.Series([str(Interface.MW), str(Interface.GM)], dtype=pl.String)
-_BYE: Final = mask_of(K.BYE_UE, K.BYE_CORE)
 _ACK_AND_PROVISIONAL: Final = 420
 """Typical length in bytes of an ACK or a provisional answer without a body."""
 
@@ -117,7 +116,7 @@ def _columns(part: Exchanges, leg: _Leg, world: World, size: F32) -> dict[str, n
         "start": start,
         "user": part.user,
         "dialog": part.dialog,
-        "session_us": _microseconds(0, np.where(_BYE[part.kind], part.hold, np.nan)),
+        "session_us": _microseconds(0, np.where(BYE[part.kind], part.hold, np.nan)),
         "provisional": _microseconds(start, first),
         "ringing": _microseconds(start, ring),
         "completion": _microseconds(start, leg.end),

@@ -8,7 +8,7 @@ import numpy as np
 
 from faultprint.simulate import effects
 from faultprint.simulate.exchanges import Exchanges
-from faultprint.simulate.kinds import FROM_UE
+from faultprint.simulate.kinds import FROM_UE, PLACED
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.troubles.fault import Draws, Fault, Slot, returning, struck
 from faultprint.simulate.world import World
@@ -19,6 +19,8 @@ SIDES: Final = {"both": 0.45, "access": 0.4, "downlink": 0.15}
 
 def _draw(slot: Slot) -> Draws:
     return {
+        # Callees on the same network may be behind the block, too.
+        "onnet": float(slot.own.uniform(0.05, 0.8)),
         "side": str(slot.rng.choice(list(SIDES), p=list(SIDES.values()))),
         "by_user": True,
         "returns": float(slot.rng.uniform(0.05, 0.6)),
@@ -32,6 +34,9 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     if side == "both" and episode.severity >= 1:
         effects.drop(view, np.flatnonzero(hit))
         return
+    level = episode.level(view.t)
+    called = PLACED[view.kind] & ~hit & (rng.random(len(view)) < level * episode.draws["onnet"])
+    effects.fail(view, np.flatnonzero(called), world.network.answers["no-answer"][1], rng)
     keep_from_node = effects.mute if side == "downlink" else effects.drop
     keep_from_node(view, np.flatnonzero(from_ue & view.arrives))
     effects.silence(view, np.flatnonzero(from_core & view.leaves), world, rng)

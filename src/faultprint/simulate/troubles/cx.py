@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from faultprint.simulate.exchanges import Bool, Exchanges
-from faultprint.simulate.kinds import REGISTER, K, mask_of
+from faultprint.simulate.kinds import PLACED, REGISTER, K
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.troubles.fault import Draws, Slot
-
-_PLACED = mask_of(K.INVITE_ORIG, K.MESSAGE_UE)
 
 
 def habits(slot: Slot) -> Draws:
@@ -24,4 +22,4 @@ def asks(view: Exchanges, episode: Episode, rng: np.random.Generator) -> tuple[B
     """(n,) each: registrations (UAR, MAR, SAR), and what is placed to subscribers of the same network (LIR)."""
     n, draws = len(view), episode.draws
     registers = REGISTER[view.kind] & ((view.kind != K.REG_REFRESH) | (rng.random(n) < draws["refresh_asks"]))
-    return registers, _PLACED[view.kind] & (rng.random(n) < draws["onnet"])
+    return registers, PLACED[view.kind] & (rng.random(n) < draws["onnet"])

@@ -8,12 +8,10 @@ import numpy as np
 
 from faultprint.simulate import effects
 from faultprint.simulate.exchanges import Exchanges
-from faultprint.simulate.kinds import REGISTER, K, mask_of
+from faultprint.simulate.kinds import OUT_OF_DIALOG, REGISTER
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.troubles.fault import Draws, Fault, Slot
 from faultprint.simulate.world import World
-
-_OUT_OF_DIALOG = mask_of(K.INVITE_ORIG, K.MESSAGE_UE, K.SUBSCRIBE_UE, K.PUBLISH_UE)
 
 
 def _draw(slot: Slot) -> Draws:
@@ -29,7 +27,7 @@ def _draw(slot: Slot) -> Draws:
 
 def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
     draws, n = episode.draws, len(view)
-    needs = REGISTER[view.kind] | (_OUT_OF_DIALOG[view.kind] & (rng.random(n) < draws["named"]))
+    needs = REGISTER[view.kind] | (OUT_OF_DIALOG[view.kind] & (rng.random(n) < draws["named"]))
     hit = np.flatnonzero(needs & (rng.random(n) < episode.level(view.t)))
     waits = rng.random(len(hit)) < draws["waits"]
     late = hit[waits]

@@ -8,12 +8,11 @@ import numpy as np
 
 from faultprint.simulate import effects
 from faultprint.simulate.exchanges import Exchanges
-from faultprint.simulate.kinds import FROM_UE, PING, K, mask_of
+from faultprint.simulate.kinds import FROM_UE, OUT_OF_DIALOG, PING, K, mask_of
 from faultprint.simulate.plan import Episode
 from faultprint.simulate.troubles.fault import Draws, Fault, Slot, reach, remaining, returning, struck
 from faultprint.simulate.world import World
 
-_OUT_OF_DIALOG = mask_of(K.INVITE_ORIG, K.MESSAGE_UE, K.SUBSCRIBE_UE, K.PUBLISH_UE)
 _CORE_PINGS = mask_of(K.PING_CORE, K.OPTIONS_CORE)
 
 
@@ -47,7 +46,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     effects.arrive_late(view, arriving, left[arriving], world)
     # Restarted, it has forgotten its registrations: requests of its users fail until they register anew.
     gone = episode.hits(world.population.place[view.user], episode.severity * episode.remnant(view.t))
-    forgotten = gone & _OUT_OF_DIALOG[view.kind] & (rng.random(n) < draws["forgets"])
+    forgotten = gone & OUT_OF_DIALOG[view.kind] & (rng.random(n) < draws["forgets"])
     effects.fail(view, np.flatnonzero(forgotten), world.network.answers["stranger"][0], rng)
 
 
