@@ -82,3 +82,12 @@ def test_disturbances_come_about_sixteen_times_a_day_and_in_all_kinds() -> None:
     assert 14 < len(drawn) / 60 < 18
     assert {disturbance.name for disturbance, _ in drawn} == {disturbance.name for disturbance in DISTURBANCES}
     assert all(0.1 < (moment.end - moment.start) / 60 <= 40 for _, moment in drawn)
+
+
+@pytest.mark.parametrize("varied", [False, True])
+def test_a_network_has_one_way_of_each_fault_unless_varied(varied: bool) -> None:
+    world = build_world(network_of(4, 9), DAYS, START, np.random.default_rng(4))
+    drawn = draw_episodes(world, 8.0, np.random.SeedSequence(4), np.random.default_rng(4), varied=varied)
+    steep = [episode.draws["steep"] for episode in drawn if episode.fault == "overload"]
+    assert len(steep) > 3
+    assert len(set(steep)) == (len(steep) if varied else 1)

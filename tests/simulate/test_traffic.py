@@ -136,3 +136,13 @@ def test_networks_differ_in_what_makes_networks_differ() -> None:
     for habit in ("answers_100", "prack", "reg_event", "challenged_invites", "bye_unknown"):
         assert len({getattr(network.habits, habit) > 0 for network in networks}) == 2
     assert {network.transport.tcp_core for network in networks} == {False, True}
+
+
+def test_varied_episodes_come_when_the_others_do_but_look_otherwise() -> None:
+    plain, varied, again = (
+        simulate_network(3, 0.6, 8, episodes_per_day=8, disturbances_per_day=0, varied=how)
+        for how in (False, True, True)
+    )
+    assert plain[1].equals(varied[1])
+    assert not plain[0].equals(varied[0])
+    assert varied[0].equals(again[0])

@@ -116,6 +116,11 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
+def draw_reactions(rng: np.random.Generator) -> dict[str, tuple[Answer, ...]]:
+    """How one network's equipment answers, by trouble."""
+    return {trouble: draw_answers(rng, choices) for trouble, choices in REACTIONS.items()}
+
+
 def draw_answers(rng: np.random.Generator, choices: tuple[tuple[Choice, ...], ...]) -> tuple[Answer, ...]:
     """One choice of each group."""
     answers = []

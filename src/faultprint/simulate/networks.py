@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultprint.simulate.answers import REACTIONS, Answer, draw_answers, log_uniform
+from faultprint.simulate.answers import Answer, draw_reactions, log_uniform
 from faultprint.simulate.kinds import KINDS, K
 
 
@@ -123,7 +123,7 @@ def draw_network(index: int, rng: np.random.Generator, load: float = 1.0) -> Net
         load=_draw_load(rng, load),
         habits=_draw_habits(rng),
         transport=_draw_transport(rng),
-        answers={trouble: draw_answers(rng, choices) for trouble, choices in REACTIONS.items()},
+        answers=draw_reactions(rng),
     )
 
 

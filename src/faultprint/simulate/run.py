@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import polars as pl
 from faultprint import storage
 from faultprint.errors import UsageError
 from faultprint.files import replacing
+from faultprint.simulate.answers import draw_reactions
 from faultprint.simulate.disturbances import A_DAY, draw_disturbances
 from faultprint.simulate.exchanges import Exchanges
 from faultprint.simulate.faults import FAULTS
@@ -69,14 +70,18 @@ def simulate_network(
     disturbances_per_day: float = A_DAY,
     start: datetime = START,
     load: float = 1.0,
+    varied: bool = False,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Transactions (in order of start) and labels of one network, in memory. Raises UsageError."""
+    """Transactions (in order of start) and labels of one network, in memory; `varied` as in `simulate`.
+
+    Raises UsageError.
+    """
     _check(index, days, seed, episodes_per_day, load, start)
     _, place_seed, plan_seed, way_seed, traffic_seed = _seeds(index, seed)
     world = build_world(network_of(index, seed, load), days, start, np.random.default_rng(place_seed))
     rng = np.random.default_rng(plan_seed)
-    episodes = draw_episodes(world, episodes_per_day, way_seed, rng)
-    rows = happen(world, episodes, start, np.random.default_rng(traffic_seed), disturbances_per_day)
+    episodes = draw_episodes(world, episodes_per_day, way_seed, rng, varied=varied)
+    rows = happen(world, episodes, start, np.random.default_rng(traffic_seed), disturbances_per_day, varied=varied)
     return rows, labels(episodes, world, start)
 
 
@@ -93,21 +98,28 @@ def happen(
     start: datetime,
     rng: np.random.Generator,
     disturbances_per_day: float = A_DAY,
+    *,
+    varied: bool = False,
 ) -> pl.DataFrame:
-    """The transactions of a world in which `episodes` come to pass."""
+    """The transactions of a world in which `episodes` come to pass; if `varied`, equipment answers otherwise in each."""
     events: list[Event] = []
     injected: list[Exchanges] = []
     for disturbance, moment in draw_disturbances(world.span, rng, disturbances_per_day):
         if disturbance.effect:
-            events.append(Event(moment, disturbance.effect))
+            events.append(Event(moment, disturbance.effect, world))
         if disturbance.inject:
             injected.append(disturbance.inject(moment, world, rng))
-    for episode in episodes:
+    for episode, chance in zip(episodes, rng.spawn(len(episodes)), strict=True):
         fault = FAULTS[episode.fault]
-        events.append(Event(episode, fault.effect))
+        events.append(Event(episode, fault.effect, _elsewhere(world, chance) if varied else world))
         if fault.inject:
             injected.append(fault.inject(episode, world, rng))
     return to_rows(generate(world, events, injected, rng), world, start, rng)
+
+
+def _elsewhere(world: World, rng: np.random.Generator) -> World:
+    """The same world with the equipment of another network."""
+    return replace(world, network=replace(world.network, answers=draw_reactions(rng)))
 
 
 def simulate(
@@ -118,6 +130,7 @@ def simulate(
     seed: int,
     first: int = 0,
     episodes_per_day: float = 5.0,
+    varied: bool = False,
     start: datetime = START,
     load: float = 1.0,
     workers: int = 1,
@@ -127,7 +140,8 @@ def simulate(
 
     Rows are in order of node and start. Each of `workers` processes holds one network in memory (about 0.5 kB a row, so
     that a busy one takes 1 GB a week); how many there are changes nothing in what is written. Both files appear, or
-    neither does. `progress` gets (networks done, networks). Raises UsageError.
+    neither does. If `varied`, each episode has ways of its own, as if equipment of another network were there: more to
+    learn from, but no network is like that. `progress` gets (networks done, networks). Raises UsageError.
     """
     began = time.monotonic()
     if networks < 1:
@@ -139,7 +153,15 @@ def simulate(
     truths, rows = [], 0
     with tempfile.TemporaryDirectory(prefix=".simulate.", dir=out) as folder:
         parts = [Path(folder) / f"{index:06d}.parquet" for index in indices]
-        make = partial(_write_part, days=days, seed=seed, episodes_per_day=episodes_per_day, start=start, load=load)
+        make = partial(
+            _write_part,
+            days=days,
+            seed=seed,
+            episodes_per_day=episodes_per_day,
+            varied=varied,
+            start=start,
+            load=load,
+        )
         for done, (height, truth) in enumerate(_each(make, indices, parts, min(workers, networks)), 1):
             truths.append(truth)
             rows += height

@@ -20,8 +20,10 @@ from faultprint.tables import LABELS, NORMAL, RECOVERY
 _LONGEST_RECOVERY: Final = max(fault.recovery[1] for fault in FAULTS.values())
 
 
-def draw_episodes(world: World, a_day: float, own: np.random.SeedSequence, rng: np.random.Generator) -> list[Episode]:
-    """Episodes in order of time; `own` seeds the network's own way of having each fault.
+def draw_episodes(
+    world: World, a_day: float, own: np.random.SeedSequence, rng: np.random.Generator, *, varied: bool = False
+) -> list[Episode]:
+    """Episodes in order of time; `own` seeds the network's own way of having each fault, or, if `varied`, each episode's.
 
     Raises UsageError where so many do not fit.
     """
@@ -38,9 +40,10 @@ def draw_episodes(world: World, a_day: float, own: np.random.SeedSequence, rng: 
     starts = QUIET_START + np.sort(rng.random(count)) * slack + np.cumsum(each) - each
     names = _busy_hours(_names(count, rng), starts, lengths, world)
     ways = dict(zip(FAULTS, own.spawn(len(FAULTS)), strict=True))
+    each_way = own.spawn(count) if varied else [ways[name] for name in names]
     return [
-        _episode(FAULTS[name], float(start), float(length), world, ways[name], rng)
-        for name, start, length in zip(names, starts, lengths, strict=True)
+        _episode(FAULTS[name], float(start), float(length), world, way, rng)
+        for name, start, length, way in zip(names, starts, lengths, each_way, strict=True)
     ]
 
 

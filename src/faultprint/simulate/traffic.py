@@ -24,10 +24,11 @@ _ASKS = mask_of(K.INVITE_ORIG, K.INVITE_TERM, K.MESSAGE_UE, K.MESSAGE_CORE, K.SU
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An episode or disturbance with what it does to the exchanges that start in it."""
+    """An episode or disturbance with what it does to the exchanges that start in it, in the world whose ways it has."""
 
     episode: Episode
     effect: Effect
+    world: World
 
 
 def generate(
@@ -72,20 +73,20 @@ def _unfold(
         if not len(batch):
             return Exchanges.concatenated(done or [batch])
         draw_outcomes(batch, world, rng)
-        _strike(batch, world, events, rng)
+        _strike(batch, events, rng)
         lose_patience(batch, world, rng)
         batch = undo_after_failure(batch)
         done.append(batch)
         wanted = [follow_up(batch, world, rng) for follow_up in follow_ups]
 
 
-def _strike(batch: Exchanges, world: World, events: Sequence[Event], rng: np.random.Generator) -> None:
+def _strike(batch: Exchanges, events: Sequence[Event], rng: np.random.Generator) -> None:
     """Let each event work on the exchanges that start within it; `batch` is in order of time."""
     starts = batch.t.copy()
     for event in events:
         first, last = np.searchsorted(starts, [event.episode.start, event.episode.over])
         if last > first:
-            event.effect(batch.take(slice(first, last)), event.episode, world, rng)
+            event.effect(batch.take(slice(first, last)), event.episode, event.world, rng)
 
 
 def _first_wishes(world: World, rng: np.random.Generator) -> list[Exchanges]:
