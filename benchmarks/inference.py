@@ -28,7 +28,9 @@ def run() -> list[dict[str, Any]]:
     """The row inference.windows_per_s."""
     torch.manual_seed(1)
     material = simulated()
-    ours, theirs = (_model(task(material, material, np.random.default_rng(1))) for task in (PooledTask, PostsTask))
+    ours, theirs = (
+        Model(untrained(task(material, material, np.random.default_rng(1)))) for task in (PooledTask, PostsTask)
+    )
     rates: dict[str, list[float]] = {"default": [], "posts": []}
     every = np.arange(len(material.nodes[0].series))
     for turn in range(RUNS + 1):
@@ -51,9 +53,10 @@ def run() -> list[dict[str, Any]]:
     ]
 
 
-def _model(task: Task) -> Model:
+def untrained(task: Task) -> Artefact:
+    """What the task's training would leave, had it taken place."""
     catalogue, window = simulated().catalogue, simulated().window
     manifest = Manifest(
         "bench", task.encoder, catalogue, MINUTE_US, window, task.dimensions, task.spans, task.people, {}, {}
     )
-    return Model(Artefact(manifest, task.graphs()))
+    return Artefact(manifest, task.graphs())

@@ -19,6 +19,7 @@ def test_the_import_contract_holds() -> None:
 def test_what_ships_to_a_monitor_runs_where_torch_is_not_installed() -> None:
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['onnx'] = None; sys.modules['lightgbm'] = None\n"
-        "import faultprint.cli, faultprint.cases.identify, faultprint.embedding.artefact, faultprint.features.minutes"
+        "import faultprint.cli, faultprint.cases.identify, faultprint.embedding.artefact, faultprint.features.minutes\n"
+        "import faultprint.monitor.assembly, faultprint.monitor.http, faultprint.monitor.listening, faultprint.monitor.metrics"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

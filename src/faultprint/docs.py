@@ -12,7 +12,9 @@ from typing import Final
 import click
 
 from faultprint.cli import page as cli_page
+from faultprint.evaluate import results_page
 from faultprint.features import catalogue_page
+from faultprint.monitor import page as monitor_page
 from faultprint.publish import page as publish_page
 from faultprint.tables import CATALOGUE_KEY, COVERAGE_KEY, TABLES, Column, Table
 
@@ -58,6 +60,8 @@ PAGES: Final[Mapping[str, Page]] = {
     "features.md": catalogue_page.page,
     "cli.md": cli_page.page,
     "publish.md": publish_page.page,
+    "monitor.md": monitor_page.page,
+    "results.md": results_page.page,
 }
 """Path below docs/ → what it must hold."""
 

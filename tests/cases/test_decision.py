@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, Standing, claims, settle, step
+from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, Standing, claims, settle, step, step_all
 from faultprint.cases.matching import Matcher, Matches
 from faultprint.errors import UsageError
 
@@ -107,3 +107,17 @@ def test_a_verdict_was_claimed_often_enough(claimed: list[int], persistence: int
 
 def test_a_standing_verdict_forgets_its_rival() -> None:
     assert step(Standing(0, A, 2), 0, 3) == Standing(0)
+
+
+@given(st.lists(st.lists(st.integers(-2, 3), min_size=12, max_size=12), min_size=1, max_size=6), st.integers(1, 4))
+def test_many_nodes_at_once_equal_each_by_itself(claimed: list[list[int]], persistence: int) -> None:
+    table = np.array(claimed)
+    standings = tuple(np.full(len(table), start) for start in (WARMING_CODE, WARMING_CODE, 0))
+    verdicts = []
+    for minute in table.T:
+        standings = step_all(standings, minute, persistence)
+        verdicts.append(standings[0])
+    alone = [settle(row, persistence) for row in table]
+    assert np.array_equal(np.array(verdicts).T, [found for found, _ in alone])
+    ends = [(standing.verdict, standing.rival, standing.count) for _, standing in alone]
+    assert list(zip(*(column.tolist() for column in standings), strict=True)) == ends

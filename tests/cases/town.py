@@ -78,6 +78,11 @@ def labels(node: str, number: int, faults: Sequence[Fault]) -> pl.DataFrame:
 
 def random_model(seed: int = 1) -> Model:
     """An untrained encoder: a random projection, which keeps far things far."""
+    return Model(random_artefact(seed))
+
+
+def random_artefact(seed: int = 1) -> Artefact:
+    """The same as it is saved."""
     torch.manual_seed(seed)
     network = PooledNetwork(CHANNELS * len(SIP_CATALOGUE), SPANS, 60).eval()
     one = series(minutes("model-1", 200, seed=99), SIP_CATALOGUE.names)[0]
@@ -86,4 +91,4 @@ def random_model(seed: int = 1) -> Model:
     manifest = Manifest(
         "default", "pooled", SIP_CATALOGUE, MINUTE_US, 60, network.dimensions, SPANS, people, record, {}
     )
-    return Model(Artefact(manifest, pooled_graphs(network)))
+    return Artefact(manifest, pooled_graphs(network))

@@ -19,8 +19,10 @@ def minute(number: float) -> datetime:
     return START + timedelta(minutes=number)
 
 
-def timeline(truth: str, verdict: str, exposed: int = 60, node: str = "p1") -> pl.DataFrame:
+def timeline(truth: str, verdict: str, exposed: int = 60, node: str = "p1", over: str = "") -> pl.DataFrame:
+    """`over` marks minutes whose verdict's fault is told to be over."""
     assert len(truth) == len(verdict)
+    over = over or "." * len(truth)
     return pl.DataFrame(
         {
             "node": [node] * len(truth),
@@ -28,6 +30,7 @@ def timeline(truth: str, verdict: str, exposed: int = 60, node: str = "p1") -> p
             "truth": [LETTERS[letter] for letter in truth],
             "exposed": [0 if letter in "n." else exposed for letter in truth],
             "verdict": [LETTERS[letter] for letter in verdict],
+            "ongoing": [letter in "ab?" and mark == "." for letter, mark in zip(verdict, over, strict=True)],
         },
         schema_overrides={"minute": pl.Datetime("us", "UTC"), "truth": pl.String},
     )
@@ -149,3 +152,14 @@ def test_unscored_windows_count_for_nothing_but_the_run() -> None:
 )
 def test_nearest_rank(values: list[float], share: float, expected: float | None) -> None:
     assert nearest_rank(values, share) == expected
+
+
+def test_a_fault_is_cleared_when_it_is_told_to_be_over_whatever_the_window_says() -> None:
+    known = labels((0, 2, "normal"), (2, 5, "fault-a"), (5, 20, "normal"))
+    frame = timeline("nnaaaaaannnn", "nnnaaaaaaann", over="......xxxx..")
+    found = judge(frame, known, window=4)
+    assert found.clearing_median_minutes == 2 and found.lost_early == 0
+    assert judge(timeline("nnaaaaaannnn", "nnnaaaaaaann"), known, window=4).clearing_median_minutes == 6
+    early = judge(timeline("nnaaaaaannnn", "nnnaaaaaaann", over="....x.xxxx.."), known, window=4)
+    assert early.lost_early == 1 and early.clearing_median_minutes == 2
+    assert early.macro_f1 == found.macro_f1

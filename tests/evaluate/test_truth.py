@@ -48,7 +48,8 @@ def test_labels_of_unknown_nodes_are_refused() -> None:
 def test_windows_that_do_not_count_have_no_truth_and_silence_is_wrong() -> None:
     frame = known(100)
     counted = frame.select("node", "minute")[80:]
-    verdicts = frame.select("node", "minute", pl.lit("normal").alias("condition"))[:90]
+    said = pl.lit("normal").alias("condition"), pl.lit(False).alias("ongoing")
+    verdicts = frame.select("node", "minute", *said)[:90]
     table = scored(verdicts, frame, counted)
     assert table["truth"].to_list() == [None] * 80 + ["normal"] * 20
     assert table["verdict"].to_list() == ["normal"] * 90 + ["warming-up"] * 10

@@ -102,3 +102,20 @@ def settle(
         standing = step(standing, claim, persistence)
         verdicts[index] = standing.verdict
     return verdicts, standing
+
+
+def step_all(
+    standings: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    claimed: NDArray[np.int64],
+    persistence: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """`step` for many nodes at once: verdict, rival and count (N,) of each, after one more claim (N,) of each."""
+    verdict, rival, count = standings
+    counted = np.where(claimed == rival, count + 1, 1)
+    at_once = (verdict == WARMING_CODE) & (claimed == NORMAL_INDEX)
+    settled = (claimed == verdict) | (claimed == WARMING_CODE) | at_once | (counted >= persistence)
+    return (
+        np.where(settled, claimed, verdict),
+        np.where(settled, WARMING_CODE, claimed),
+        np.where(settled, 0, counted),
+    )

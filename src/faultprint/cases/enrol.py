@@ -171,14 +171,19 @@ def one_per_condition(found: Sequence[Example], seed: int) -> list[Example]:
 
 
 def typical(references: Sequence[Reference]) -> list[int]:
-    """Of each condition the index of the reference that is nearest to the others of it (the medoid), by condition."""
+    """Of each condition the index of the reference that is nearest to the others of it, by condition."""
+    return medoids([one.vector for one in references], [one.condition for one in references])
+
+
+def medoids(vectors: Sequence[NDArray[np.float32]], conditions: Sequence[str]) -> list[int]:
+    """Of each condition the index of the vector with the least sum of distances to the others of it, by condition."""
     groups: dict[str, list[int]] = {}
-    for index, reference in enumerate(references):
-        groups.setdefault(reference.condition, []).append(index)
+    for index, condition in enumerate(conditions):
+        groups.setdefault(condition, []).append(index)
     chosen = []
     for _, group in sorted(groups.items()):
-        vectors = np.stack([references[index].vector for index in group]).astype(np.float64)
-        apart = np.linalg.norm(vectors[:, None] - vectors[None], axis=2).sum(axis=1)
+        members = np.stack([vectors[index] for index in group]).astype(np.float64)
+        apart = np.linalg.norm(members[:, None] - members[None], axis=2).sum(axis=1)
         chosen.append(group[int(np.argmin(apart))])
     return chosen
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from faultprint.embedding.model import Model
 from faultprint.features.catalogue import FeatureKind
 from faultprint.windows.levels import Levels, levels
-from faultprint.windows.normalise import CHANNELS, normalise
-from faultprint.windows.profile import Profile, settle
+from faultprint.windows.normalise import CHANNELS, Scale, departures, scale
+from faultprint.windows.profile import Profile
 from faultprint.windows.series import Series
 
 RECENT: Final = 10
@@ -36,17 +36,22 @@ def evidence(
     spans = (RECENT,)
     whole = levels(series, model.kinds, spans)
     here = Levels(spans, whole.level[:, ends], whole.support[:, ends])
-    surprise = normalise(here, model.kinds, profile, people).reshape(len(ends), CHANNELS, -1)[:, 0]
-    usual = settle(profile, people).centre
+    return words(here, scale(profile, people, model.kinds, spans), model, named)
+
+
+def words(recent: Levels, scale: Scale, model: Model, named: int = NAMED) -> list[list[str]]:
+    """The same from the levels over RECENT minutes, the only span; `windows.normalise` says what their rows are."""
+    surprise = departures(recent, model.kinds, scale).reshape(recent.level.shape[1], CHANNELS, -1)[:, 0]
+    usual = np.broadcast_to(scale.centre, surprise.shape)
     order = np.argsort(-np.abs(surprise), axis=1, kind="stable")[:, :named]
     features = model.catalogue.features
     return [
         [
-            _word(features[f].name, features[f].kind, float(here.level[0, row, f]), float(usual[f]))
+            _word(features[f].name, features[f].kind, float(recent.level[0, row, f]), float(usual[row, f]))
             for f in order[row]
             if abs(surprise[row, f]) >= _LEAST
         ]
-        for row in range(len(ends))
+        for row in range(len(surprise))
     ]
 
 

@@ -11,7 +11,7 @@ import sys
 import click
 
 from faultprint import __version__
-from faultprint.cli import cases, judging, making, testbed
+from faultprint.cli import cases, evaluating, judging, live, making, testbed
 from faultprint.errors import FaultprintError
 
 
@@ -33,7 +33,9 @@ for command in (
     making.train,
     cases.cases,
     judging.identify,
-    judging.evaluate,
+    evaluating.evaluate,
+    live.monitor,
+    live.replay,
     judging.signatures,
     judging.demo,
     testbed.testbed,

@@ -80,3 +80,20 @@ class StretchType(click.ParamType[tuple[datetime, datetime]]):
 
 
 STRETCH = StretchType()
+normal_option = click.option(
+    "--normal", type=STRETCH, help="A stretch of each node's own normal traffic.  [default: its first hour]"
+)
+persistence_option = click.option(
+    "--persistence",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Minutes that must agree before the verdict changes.",
+)
+profile_option = click.option(
+    "--profile-minutes",
+    type=click.IntRange(min=30),
+    default=60,
+    show_default=True,
+    help="Length of a node's first, normal, stretch.",
+)

@@ -1,4 +1,4 @@
-"""The verbs that give verdicts, and that say what verdicts are worth."""
+"""The verbs that give verdicts, compare signatures, and show it all at work."""
 
 from __future__ import annotations
 
@@ -13,32 +13,16 @@ from faultprint.cli.frame import (
     FOLDER,
     INPUT,
     OUTPUT,
-    STRETCH,
     Moments,
     json_option,
     library_option,
     model_option,
+    normal_option,
+    persistence_option,
+    profile_option,
     progress_bar,
     report,
     seed_option,
-)
-
-normal_option = click.option(
-    "--normal", type=STRETCH, help="A stretch of each node's own normal traffic.  [default: its first hour]"
-)
-persistence_option = click.option(
-    "--persistence",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="Minutes that must agree before the verdict changes.",
-)
-profile_option = click.option(
-    "--profile-minutes",
-    type=click.IntRange(min=30),
-    default=60,
-    show_default=True,
-    help="Length of a node's first, normal, stretch.",
 )
 
 
@@ -117,87 +101,6 @@ def _spells(verdicts: Any) -> list[dict[str, Any]]:
         .drop("run")
         .to_dicts()
     )
-
-
-@click.command()
-@click.argument("minutes", type=INPUT)
-@click.option("--labels", type=INPUT, required=True, help="What was true of MINUTES.")
-@model_option
-@library_option
-@click.option("--train-minutes", type=INPUT, help="Minutes of other networks, for the baselines to learn from.")
-@click.option("--train-labels", type=INPUT, help="Their labels.")
-@click.option(
-    "--baseline",
-    "wanted",
-    multiple=True,
-    type=click.Choice(["lightgbm", "1-nn"]),
-    help="Repeatable.  [default: both]",
-)
-@normal_option
-@profile_option
-@persistence_option
-@seed_option
-@json_option
-def evaluate(
-    minutes: Path,
-    labels: Path,
-    model: Path,
-    library: Path,
-    train_minutes: Path | None,
-    train_labels: Path | None,
-    wanted: tuple[str, ...],
-    normal: Moments | None,
-    profile_minutes: int,
-    persistence: int,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Score verdicts on MINUTES against LABELS, beside the baselines trained on other networks."""
-    from faultprint import storage
-    from faultprint.cases.library import Library
-    from faultprint.embedding.model import load
-    from faultprint.errors import UsageError
-    from faultprint.evaluate.run import BASELINES
-    from faultprint.evaluate.run import evaluate as run
-    from faultprint.features.minutes import read_minutes
-    from faultprint.tables import LABELS
-
-    if (train_minutes is None) != (train_labels is None):
-        raise UsageError(
-            "Baselines learn from minutes with labels; give both --train-minutes and --train-labels, or neither."
-        )
-    if wanted and train_minutes is None:
-        raise UsageError(
-            f"The baseline {wanted[0]} has nothing to learn from; give --train-minutes and --train-labels."
-        )
-    encoder = load(model)
-    train = None
-    if train_minutes and train_labels:
-        train = read_minutes(train_minutes, encoder.catalogue).frame, storage.read(train_labels, LABELS)
-    with Library.open(library) as shelf, progress_bar("systems") as progress:
-        result = run(
-            read_minutes(minutes, encoder.catalogue).frame,
-            storage.read(labels, LABELS),
-            encoder,
-            shelf,
-            train=train,
-            wanted=wanted or BASELINES,
-            normal=normal,
-            profile_minutes=profile_minutes,
-            persistence=persistence,
-            seed=seed,
-            progress=progress,
-        )
-    report(result, as_json, lambda: _table(result))
-
-
-def _table(systems: dict[str, Any]) -> Iterator[str]:
-    """One line a figure, one column a system; per-fault tables stay in the JSON."""
-    names = [name for name, value in next(iter(systems.values())).items() if not isinstance(value, dict | list)]
-    yield f"{'':<24}" + "".join(f"{system:>14}" for system in systems)
-    for name in names:
-        cells = (figures.get(name) for figures in systems.values())
-        yield f"{name:<24}" + "".join(f"{'–' if cell is None else format(cell, '.3g'):>14}" for cell in cells)
 
 
 @click.command()

@@ -27,6 +27,7 @@ from faultprint.tables import Interface
     "--load", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Scale of the traffic."
 )
 @click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first network.")
+@click.option("--varied", is_flag=True, help="Give each episode ways of its own, as if it were another network's.")
 @seed_option
 @click.option("--out", type=FOLDER, required=True, help="Folder for the two tables.")
 @json_option
@@ -36,6 +37,7 @@ def simulate(
     episodes_per_day: float,
     load: float,
     first: int,
+    varied: bool,
     seed: int,
     out: Path,
     as_json: bool,
@@ -54,6 +56,7 @@ def simulate(
             seed=seed,
             first=first,
             episodes_per_day=episodes_per_day,
+            varied=varied,
             load=load,
             workers=os.cpu_count() or 1,
             progress=progress,
@@ -136,11 +139,7 @@ def _listen(
     from faultprint.probe.live import HepSource, InterfaceSource, Source, probe_live
 
     sources: list[Source] = [InterfaceSource(name) for name in interfaces]
-    for agent in agents:
-        host, _, port = agent.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-            raise UsageError(f"--hep {agent} is no HOST:PORT; write it like 127.0.0.1:9060.")
-        sources.append(HepSource(host.strip("[]"), int(port)))
+    sources += [HepSource.at(agent) for agent in agents]
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())

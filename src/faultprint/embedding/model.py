@@ -166,6 +166,14 @@ class Model:
             )
         return Normal(own, vectors.mean(axis=0, dtype=np.float64).astype(np.float32))
 
+    def encode(self, inputs: Array) -> Array:
+        """(N, S · H) codes of minutes' inputs (N, S · 2 · F), where the encoder is "pooled"."""
+        return self._run("minute.onnx", inputs)
+
+    def head(self, pooled: Array) -> Array:
+        """(N, D) vectors of windows' pooled codes (N, 3 · S · H), where the encoder is "pooled"."""
+        return self._run("head.onnx", pooled)
+
     def _levels(self, series: Series, spans: tuple[int, ...]) -> Levels:
         return levels(series, self.kinds, spans)
 
@@ -182,9 +190,9 @@ class Model:
             begin = max(int(chosen[0]) - window - max(spans) + 2, 0)
             part = series.part(begin, int(chosen[-1]) + 1)
             inputs = normalise(self._levels(part, spans), self.kinds, own, people)
-            codes = self._run("minute.onnx", inputs).reshape(len(part), len(spans), -1)
+            codes = self.encode(inputs).reshape(len(part), len(spans), -1)
             pooled = pool(codes, part.observed, spans, window)
-            yield self._run("head.onnx", np.ascontiguousarray(pooled[chosen - begin]))
+            yield self.head(np.ascontiguousarray(pooled[chosen - begin]))
 
     def _recurrent(self, series: Series, own: Profile, ends: npt.NDArray[np.int64]) -> Iterator[Array]:
         """Run every window through the network; those at the start of the series with what history there is."""

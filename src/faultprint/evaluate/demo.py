@@ -51,23 +51,24 @@ FIGURES: Final = (
     "clearing_median_minutes",
 )
 TRAINING: Final = ("training-minutes.parquet", "training-labels.parquet")
+_KEPT: Final = 4000
 _UNSEEN: Final = 5000
-"""Number of the first unseen network: far from those that are trained on."""
+"""Numbers of the first network kept for the thresholds, and of the first to meet: far from those that are trained on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much traffic is simulated, and for how many seconds of one core each system may learn.
 
-    Networks to learn from have more episodes a day than those to meet: of each fault the more ways are seen.
+    Networks to learn from have more episodes a day than others, each with ways of its own: the more ways of each fault are
+    seen. Thresholds are set on networks `kept` for it that are like those to meet.
     """
 
     networks: int = 36
-    days: float = 2
     episodes_a_day: float = 9
+    kept: int = 6
     unseen: int = 3
-    unseen_days: float = 2
-    unseen_episodes_a_day: float = 5
+    days: float = 2
     seconds: float = 90
 
 
@@ -90,18 +91,18 @@ def demo(
     scale = scale or Scale()
     out.mkdir(parents=True, exist_ok=True)
     bed = _bed(beds, say)
-    learn, meet = _traffic(out, seed, scale, bed, say)
+    learn, keep, meet = _traffic(out, seed, scale, bed, say)
     training = _models(out, seed, scale, say)
     models = dict([next(training)])
-    lessons = part(*learn, models["default"], seed)
+    taught = part(*learn, models["default"], seed)
+    lessons = Lessons(taught.taught, taught.taught_labels, *keep)
     minutes, labels = meet
     now = datetime.now(UTC)
     with ThreadPoolExecutor(1) as beside:
-        taught = (lessons.taught, lessons.taught_labels)
-        taught = joined(taught, bed.train) if bed else taught
+        known = [(lessons.taught, lessons.taught_labels), *([bed.train] if bed else [])]
         say(f"Training LightGBM ({scale.seconds:g} s at most, one core) and 1-NN on summaries of the same windows …")
         learning = beside.submit(
-            Students.of, *taught, models["default"], seed=seed, max_seconds=scale.seconds, threads=1
+            Students.of, *joined(*known), models["default"], seed=seed, max_seconds=scale.seconds, threads=1
         )
         models |= dict(training)
         result = contest(models, lessons, minutes, labels, out, students=learning.result, now=now, say=say)
@@ -109,9 +110,8 @@ def demo(
         real_ims = _meet_bed(bed, models, out, learning.result, now, say) if bed else None
     with Library.open(out / "default.db") as library:
         _identify(models["default"], library, minutes, out)
-        kept = lessons.kept, lessons.kept_labels
         path, given = capture or CAPTURE, capture is not None
-        real = _capture(path, given, models["default"], library, minutes, kept, out, now)
+        real = _capture(path, given, models["default"], library, minutes, keep, out, now)
     for line in (real,) if isinstance(real, str) else (*real.lines(), ""):
         say(line)
     seconds = round(time.monotonic() - began, 1)
@@ -123,7 +123,7 @@ def demo(
         report.write(data, out / "report-bed.html")
         found["recorded"] |= {"networks": networks, "minutes": len(bed.report[0])}
     recognition = None if isinstance(real, str) else real
-    simulated = f"{scale.unseen_days:g} simulated days of each of these networks"
+    simulated = f"{scale.days:g} simulated days of each of these networks"
     data = page(result, labels, recognition, traffic=simulated, seed=seed, seconds=seconds)
     report.write(data, out / "report.html")
     with replacing(out / "figures.json") as temporary:
@@ -206,28 +206,30 @@ def _capture(
 
 def _traffic(
     out: Path, seed: int, scale: Scale, bed: Recorded | None, say: Callable[[str], None]
-) -> tuple[Tables, Tables]:
-    """Minutes and labels of the simulated networks to learn from, and of those to meet.
+) -> tuple[Tables, Tables, Tables]:
+    """Minutes and labels of the simulated networks to learn from, of those kept for the thresholds, and of those to meet.
 
     What the presets train on lies in `out` then: the networks to learn from, and those that the bed has for training.
     """
     tables = []
-    plans = (
-        ("learn", scale.networks, scale.days, scale.episodes_a_day, 0),
-        ("meet", scale.unseen, scale.unseen_days, scale.unseen_episodes_a_day, _UNSEEN),
+    learning = {"episodes_per_day": scale.episodes_a_day, "varied": True}
+    plans: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
+        ("learn", scale.networks, 0, learning),
+        ("keep", scale.kept, _KEPT, {}),
+        ("meet", scale.unseen, _UNSEEN, {}),
     )
-    for name, networks, days, often, first in plans:
-        say(f"Simulating {networks} network{'s' * (networks > 1)} for {days:g} days and describing every minute …")
+    for name, networks, first, ways in plans:
+        say(f"Simulating {networks} networks to {name} for {scale.days:g} days and describing every minute …")
         folder = out / name
         simulate(
             folder,
             networks=networks,
-            days=days,
+            days=scale.days,
             seed=seed,
             first=first,
-            episodes_per_day=often,
             start=START,
             workers=os.cpu_count() or 1,
+            **ways,
         )
         build(folder / "transactions.parquet", folder / "minutes.parquet")
         tables.append(
@@ -237,7 +239,7 @@ def _traffic(
         (MINUTES, LABELS), TRAINING, joined(tables[0], *([bed.train] if bed else [])), strict=True
     ):
         storage.write(frame, table, out / name)
-    return tables[0], tables[1]
+    return tables[0], tables[1], tables[2]
 
 
 def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> Iterator[tuple[str, Model]]:

@@ -19,8 +19,9 @@ class Episode:
     """One fault stretch of the labels with the outcome; minutes are None where there is none.
 
     `delay` runs from the onset to the end of the interval with the first right verdict, `clearing` from the fault's end
-    to the end of the interval with the first normal verdict. `said` is the non-normal verdict given most often
-    meanwhile.
+    to the end of the interval in which it is first told to be over: its verdict is normal, or the recent minutes are
+    (`cases.clearing`). `lost` tells whether that was said before the end. `said` is the non-normal verdict given most
+    often meanwhile.
     """
 
     node: str
@@ -31,13 +32,14 @@ class Episode:
     found: bool
     delay: float | None
     clearing: float | None
+    lost: bool
     said: str | None
 
 
 def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, window: int) -> list[Episode]:
     """Every fault episode of the labels that a scored window could show, in order of node and time.
 
-    `scored`: node, minute, truth (null: not scored), verdict; one row a minute. An episode's time runs from its onset
+    `scored`: node, minute, truth (null: not scored), verdict, ongoing; one row a minute. An episode's time runs from its onset
     to its end plus a window (the last windows that hold a faulty minute), but stops at the next episode's onset on that
     node.
     """
@@ -51,6 +53,7 @@ def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, wi
             continue
         minute = timeline["minute"].dt.epoch("us").to_numpy()
         verdict = np.array(timeline["verdict"].cast(pl.String).to_list(), dtype=object)
+        there = timeline["ongoing"].to_numpy()
         counted = timeline["truth"].is_not_null().to_numpy()
         onsets = [*rows["start"].dt.epoch("us").to_list(), np.iinfo(np.int64).max]
         for row, onset, following in zip(rows.iter_rows(named=True), onsets, onsets[1:], strict=False):
@@ -59,7 +62,7 @@ def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, wi
             episode = (minute + interval_us > onset) & (minute < last)
             if (episode & counted).any():
                 after = (minute + interval_us > end) & (minute < following)
-                found.append(_outcome(row, minute + interval_us, verdict, episode & counted, after))
+                found.append(_outcome(row, minute + interval_us, verdict, there, episode & counted, after))
     return found
 
 
@@ -67,6 +70,7 @@ def _outcome(
     row: dict[str, object],
     told: NDArray[np.int64],
     verdict: NDArray[np.object_],
+    there: NDArray[np.bool_],
     during: NDArray[np.bool_],
     after: NDArray[np.bool_],
 ) -> Episode:
@@ -75,10 +79,12 @@ def _outcome(
     right = np.flatnonzero(during & (verdict == row["condition"]))
     said = verdict[during & (verdict != NORMAL)]
     words, counts = np.unique(said.astype(str), return_counts=True)
-    clearing = None
+    clearing, lost = None, False
     if len(right):
-        normal = np.flatnonzero(after & (verdict == NORMAL) & (told > told[right[0]]))
-        clearing = _minutes(told[normal[0]], end) if len(normal) else None
+        since = told > told[right[0]]
+        over = np.flatnonzero(after & ~there & since)
+        clearing = _minutes(told[over[0]], end) if len(over) else None
+        lost = bool((since & ~there & (told <= round(end.timestamp() * 1e6))).any())
     severity = row.get("severity")
     return Episode(
         node=str(row["node"]),
@@ -89,6 +95,7 @@ def _outcome(
         found=bool(len(right)),
         delay=_minutes(told[right[0]], onset) if len(right) else None,
         clearing=clearing,
+        lost=lost,
         said=str(words[np.argmax(counts)]) if len(words) else None,
     )
 

@@ -37,7 +37,10 @@ class ConditionFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one system achieved on one set of scored windows; a figure without anything to measure is None."""
+    """What one system achieved on one set of scored windows; a figure without anything to measure is None.
+
+    `lost_early`: share of the episodes found that were told to be over before they were.
+    """
 
     macro_f1: float
     macro_f1_exposed: float
@@ -49,6 +52,7 @@ class Figures:
     delay_median_minutes: float | None
     delay_p90_minutes: float | None
     clearing_median_minutes: float | None
+    lost_early: float | None
     windows: int
     windows_exposed: int
     conditions: tuple[ConditionFigures, ...]
@@ -69,8 +73,8 @@ class Figures:
 def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, window: int) -> Figures:
     """Judge verdicts against the truth.
 
-    `scored`: node, minute, truth (null: not scored), exposed (faulty minutes in the window), verdict; a row for every
-    minute with a verdict. `labels`: the labels table, for the episodes. `interval_us`, `window`: the interval and the
+    `scored`: node, minute, truth (null: not scored), exposed (faulty minutes in the window), verdict, ongoing; a row for
+    every minute with a verdict. `labels`: the labels table, for the episodes. `interval_us`, `window`: the interval and the
     number of intervals in a window.
     """
     kept = scored.filter(pl.col("truth").is_not_null())
@@ -86,11 +90,12 @@ def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, win
         false_alarms_per_day=alarms / (normal_us / _DAY_US) if normal_us else None,
         false_alarms=alarms,
         normal_days=normal_us / _DAY_US,
-        episodes_found=sum(episode.found for episode in episodes) / len(episodes) if episodes else None,
+        episodes_found=_share([episode.found for episode in episodes]),
         episodes=len(episodes),
         delay_median_minutes=nearest_rank(delays, 0.5),
         delay_p90_minutes=nearest_rank(delays, 0.9),
         clearing_median_minutes=nearest_rank(clearings, 0.5),
+        lost_early=_share([episode.lost for episode in episodes if episode.found]),
         windows=len(kept),
         windows_exposed=len(clear),
         conditions=tuple(rows),
@@ -137,6 +142,10 @@ def confusion(kept: pl.DataFrame) -> dict[str, dict[str, int]]:
 def nearest_rank(values: list[float], share: float) -> float | None:
     """The nearest-rank quantile: the smallest value with at least that share at or below it."""
     return sorted(values)[max(0, int(np.ceil(share * len(values))) - 1)] if values else None
+
+
+def _share(marks: list[bool]) -> float | None:
+    return sum(marks) / len(marks) if marks else None
 
 
 def _macro(rows: list[ConditionFigures]) -> float:

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from faultprint.cases.calibration import calibrate, rule_of, tracks
+from faultprint.cases.clearing import faulty, ongoing
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Example, examples, one_per_condition
 from faultprint.cases.ground import Ground, grounds, labelled_grounds
@@ -25,11 +26,12 @@ from faultprint.cases.placing import Stretch
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.evaluate.metrics import Figures, figures
-from faultprint.evaluate.systems import Embedding, Neighbour, System
+from faultprint.evaluate.summary import Summaries
+from faultprint.evaluate.systems import Embedding, Hindsight, Nearest, SummarySpace, System
 from faultprint.evaluate.trees import Trees, grow, samples
 from faultprint.evaluate.truth import scored, truth
-from faultprint.training.material import Material, material
-from faultprint.windows.profile import Profile, population
+from faultprint.training.material import material
+from faultprint.windows.profile import population
 
 BASELINES: Final = ("lightgbm", "1-nn")
 
@@ -86,12 +88,10 @@ def part(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, seed: int = 
 class Students:
     """What baselines have learnt from labelled minutes: once for all that they are asked about.
 
-    `trees` is LightGBM, unless it was not wanted; `scale` (S,) the spread of each summary feature, for 1-NN.
+    `trees` is LightGBM, unless it was not wanted; `space` is 1-NN's.
     """
 
-    known: Material
-    people: Profile
-    scale: NDArray[np.float32]
+    space: SummarySpace
     trees: Trees | None
 
     @classmethod
@@ -110,15 +110,17 @@ class Students:
         interval_us = model.manifest.interval_us
         known = material(minutes, labels, model.catalogue, window=model.window, interval_us=interval_us)
         people = population([node.whole for node in known.nodes], known.kinds)
-        inputs, codes = samples(known, people, seed)
-        grown = (
-            grow(known, people, inputs, codes, seed=seed, max_seconds=max_seconds, threads=threads) if trees else None
-        )
-        return cls(known, people, inputs.std(axis=0), grown)
+        summaries = Summaries(known.kinds, people, model.window)
+        inputs, codes = samples(known, summaries, seed)
+        space = SummarySpace(summaries, inputs.std(axis=0))
+        if not trees:
+            return cls(space, None)
+        booster = grow(known.conditions, inputs, codes, seed=seed, max_seconds=max_seconds, threads=threads)
+        return cls(space, Trees("lightgbm", booster, known.conditions, summaries))
 
-    def neighbour(self, taught: Sequence[Example]) -> Neighbour:
-        """1-NN with these examples."""
-        return Neighbour(self.known, self.people, self.scale, taught)
+    def neighbour(self, taught: Sequence[Example]) -> Nearest:
+        """1-NN with these examples, one reference each."""
+        return Nearest.of(self.space, taught)
 
 
 def baselines(
@@ -180,13 +182,23 @@ def judge(
             }
         )
         words = pl.Series(names(code, matches.conditions), dtype=pl.String)
-        said.append(frame.filter(pl.Series(series.observed)).with_columns(condition=words))
+        there = pl.Series(still_there(system, rule, place, code))
+        said.append(frame.filter(pl.Series(series.observed)).with_columns(condition=words, ongoing=there))
         asked = np.zeros(len(series), np.bool_)
         asked[place.ends[place.ends >= place.begin]] = True
         counted.append(frame.filter(pl.Series(asked & ~place.normal)))
     table = scored(pl.concat(said), known, pl.concat(counted))
     found = figures(table, labels, interval_us=places[0].series.interval_us, window=window)
     return Outcome(system.name, rule, table, found)
+
+
+def still_there(system: System, rule: Rule, place: Ground, code: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,) whether the fault of each observed minute's verdict `code` is still there, as far as the system can tell."""
+    calm = np.zeros(len(code), np.bool_)
+    fault = faulty(code)
+    if isinstance(system, Hindsight) and fault.any():
+        calm[fault] = system.quiet(place, rule, np.flatnonzero(place.series.observed)[fault])
+    return ongoing(code, calm, rule.persistence)
 
 
 def evaluate(

@@ -1,26 +1,70 @@
 """Summary features of a window, for systems without a network: what tree and neighbour methods are given.
 
-Of every minute's normalised input (`windows.normalise`, the same that the encoder receives: the surprise of
-the minute and of the last ten) the mean, standard deviation, maximum and last value over the window, and the
-minimum, because a share of successes falls where a share of errors rises.
+Of every minute's input the mean, standard deviation, maximum, minimum (a share of successes falls where a share of errors
+rises) and last value over the window.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faultprint.windows.levels import Kinds, Levels
-from faultprint.windows.normalise import CHANNELS, normalise
-from faultprint.windows.profile import Profile
+from faultprint.cases.ground import Ground
+from faultprint.windows.levels import Kinds, Levels, levels
+from faultprint.windows.normalise import CHANNELS, normalise, raw
+from faultprint.windows.profile import LEAST_MINUTES, Profile, profile
 from faultprint.windows.trailing import trailing_max, trailing_sum
 
 Array = NDArray[np.float32]
 
 SPANS: Final = (1, 10)
 STATISTICS: Final = 5
+
+
+class Describe(Protocol):
+    """What a classifier is given of a window."""
+
+    def __call__(self, place: Ground) -> Array:
+        """(N, S) float32 of the windows that end at `place.ends`."""
+        ...
+
+
+class Summaries:
+    """Of the normalised input that the encoder receives, too (`windows.normalise`): surprise, the minute's and ten minutes'."""
+
+    def __init__(self, kinds: Kinds, people: Profile, window: int) -> None:
+        self.kinds, self.people, self.window = kinds, people, window
+
+    def __call__(self, place: Ground) -> Array:
+        every = levels(place.series, self.kinds, SPANS)
+        own = own_profile(every, self.kinds, self.people, place)
+        return summarise(every, self.kinds, own, self.people, self.window, place.ends)
+
+    def minutes(self, place: Ground) -> Array:
+        """(T, F) float32, the surprise of every minute alone."""
+        every = levels(place.series, self.kinds, SPANS[:1])
+        own = own_profile(every, self.kinds, self.people, place)
+        inputs = normalise(every, self.kinds, own, self.people)
+        return np.ascontiguousarray(inputs.reshape(len(inputs), CHANNELS, -1)[:, 0])
+
+
+class RawSummaries:
+    """Of the features as they are."""
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+
+    def __call__(self, place: Ground) -> Array:
+        return statistics(raw(place.series.values), self.window, place.ends)
+
+
+def own_profile(every: Levels, kinds: Kinds, people: Profile, place: Ground) -> Profile:
+    """The profile of as little normal traffic as is known of the node; the population's if there is none."""
+    normal = place.normal & place.series.observed
+    known = int(normal.sum())
+    return profile(every, kinds, normal, min(known, LEAST_MINUTES)) if known else people
 
 
 def summarise(
@@ -33,9 +77,13 @@ def summarise(
     short = Levels(SPANS, levels.level[: len(SPANS)], levels.support[: len(SPANS)])
     minutes, features = short.level.shape[1:]
     inputs = normalise(short, kinds, own, people).reshape(minutes, len(SPANS), CHANNELS, features)
-    surprise = np.ascontiguousarray(inputs[:, :, 0].reshape(minutes, -1))
-    length = np.minimum(np.arange(minutes) + 1, window).astype(np.float32)[:, None]
-    mean = trailing_sum(surprise, window) / length
-    spread = np.sqrt(np.maximum(trailing_sum(surprise * surprise, window) / length - mean * mean, 0))
-    parts = (mean, spread, trailing_max(surprise, window), -trailing_max(-surprise, window), surprise)
+    return statistics(np.ascontiguousarray(inputs[:, :, 0].reshape(minutes, -1)), window, ends)
+
+
+def statistics(values: Array, window: int, ends: NDArray[np.int64]) -> Array:
+    """(N, 5 · K) float32 of `values` (T, K) over the windows that end at the minutes `ends`."""
+    length = np.minimum(np.arange(len(values)) + 1, window).astype(np.float32)[:, None]
+    mean = trailing_sum(values, window) / length
+    spread = np.sqrt(np.maximum(trailing_sum(values * values, window) / length - mean * mean, 0))
+    parts = (mean, spread, trailing_max(values, window), -trailing_max(-values, window), values)
     return np.concatenate([part[ends] for part in parts], axis=1)

@@ -7,20 +7,26 @@ go through the same rule (`cases.decision`), calibrated in the same way (`cases.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultprint.cases.clearing import quiet
+from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Example
 from faultprint.cases.ground import Ground
 from faultprint.cases.matching import Matcher, Matches
 from faultprint.cases.reference import Reference
-from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
-from faultprint.evaluate.summary import SPANS, summarise
-from faultprint.training.material import Material
-from faultprint.windows.levels import levels
-from faultprint.windows.profile import Profile, profile
+from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model, Normal
+from faultprint.errors import UsageError
+from faultprint.evaluate.summary import Summaries
+from faultprint.windows.profile import LEAST_MINUTES
+
+Array = NDArray[np.float32]
+
+REACH: Final = 120
+"""Minutes up to a window's last that a system may look at: the window, and the trailing means of its first minute."""
 
 
 class System(Protocol):
@@ -39,51 +45,137 @@ class System(Protocol):
         ...
 
 
-class Embedding:
-    """A model and its references: what the product does."""
+@runtime_checkable
+class Hindsight(Protocol):
+    """A system that can judge the last minutes by themselves (`cases.clearing`)."""
 
-    loosest = 1.0
-
-    def __init__(self, name: str, model: Model, references: Sequence[Reference]) -> None:
-        self.name = name
-        self.model = model
-        self.references = list(references)
-        self._matcher = Matcher.of(references, model.dimensions)
-
-    def match(self, place: Ground) -> Matches:
-        return self._matcher.match(self.vectors(place))
-
-    def vectors(self, place: Ground) -> NDArray[np.float32]:
-        """(N, D) float32, minus the node's normal mean."""
-        own = self.model.normal(place.series, place.normal)
-        return self.model.embed(place.series, own.profile, ends=place.ends).vectors - own.mean
+    def quiet(self, place: Ground, rule: Rule, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(N,) whether the minutes that end at `ends` claim to be normal."""
+        ...
 
 
-class Neighbour:
-    """The nearest of one summary a fault, minus the node's normal mean, features scaled by their spread in training."""
+class Space(Protocol):
+    """Where windows are vectors, and a node's normal traffic is the origin."""
+
+    @property
+    def name(self) -> str: ...
+
+    def vectors(self, place: Ground) -> Array:
+        """(N, D) float32 of the windows that end at `place.ends`."""
+        ...
+
+
+class ModelSpace:
+    """A model's vectors, minus the node's normal mean: what the product does.
+
+    `stranger` stands for the normal of nodes of which no normal traffic is known.
+    """
+
+    def __init__(self, name: str, model: Model, stranger: Normal | None = None) -> None:
+        self.name, self.model, self.stranger = name, model, stranger
+
+    def vectors(self, place: Ground) -> Array:
+        """Raises UsageError where no normal traffic is known, and nothing stands for it."""
+        own = self.normal(place)
+        return self.embed(place, own) - own.mean
+
+    def normal(self, place: Ground) -> Normal:
+        """The node's normal, from as little as is known."""
+        there = np.flatnonzero(place.normal & place.series.observed)
+        if len(there):
+            # Of the normal minutes only: a node may have months of others.
+            first, last = int(there[0]), int(there[-1]) + 1
+            least = min(len(there), LEAST_MINUTES)
+            return self.model.normal(place.series.part(first, last), place.normal[first:last], least)
+        if self.stranger is None:
+            raise UsageError(f"Of node {place.series.node!r} no normal traffic is known; mark some.")
+        return self.stranger
+
+    def embed(self, place: Ground, own: Normal) -> Array:
+        """(N, D) float32, from the space's own origin."""
+        return self.model.embed(place.series, own.profile, ends=place.ends).vectors
+
+
+class SummarySpace:
+    """Summaries minus the mean of the node's normal ones, features scaled by their spread in training."""
 
     name = "1-nn"
-    loosest = 1.0
 
-    def __init__(
-        self, material: Material, people: Profile, scale: NDArray[np.float32], taught: Sequence[Example]
-    ) -> None:
-        """`scale` (S,): spread of each summary feature; `taught`: the examples, one reference each."""
-        self._kinds, self._people, self._window = material.kinds, people, material.window
+    def __init__(self, summaries: Summaries, scale: Array) -> None:
+        """`scale` (S,): spread of each summary feature."""
+        self.summaries = summaries
         self._scale = np.maximum(scale, np.float32(1e-3))
-        vectors = [self._vectors(Ground(one.series, one.normal, one.ends, 0)).mean(axis=0) for one in taught]
-        self._matcher = Matcher(np.stack(vectors).astype(np.float32), [one.lesson.condition for one in taught])
+
+    def vectors(self, place: Ground) -> Array:
+        """Without normal traffic the summaries themselves, which are departures from the population's normal."""
+        normal = place.normal & place.series.observed
+        # As in `embedding.model`, windows of the normal stretch count from half an hour of history.
+        history = np.convolve(normal, np.ones(self.summaries.window, np.int64))[: len(normal)]
+        usual = np.flatnonzero(normal & (history >= min(SHORTEST_OF_NORMAL, int(normal.sum()))))
+        found = self.summaries(Ground(place.series, place.normal, np.append(place.ends, usual), place.begin))
+        mean = found[len(place.ends) :].mean(axis=0) if len(usual) else np.zeros(found.shape[1], np.float32)
+        return np.asarray((found[: len(place.ends)] - mean) / self._scale, np.float32)
+
+
+class Nearest:
+    """The nearest reference of each condition in a space; `normal` is its origin."""
+
+    def __init__(self, space: Space, matcher: Matcher, loosest: float = 1.0) -> None:
+        self.space, self.matcher, self.loosest = space, matcher, loosest
+
+    @property
+    def name(self) -> str:
+        return self.space.name
+
+    @classmethod
+    def of(cls, space: Space, taught: Sequence[Example]) -> Nearest:
+        """One reference an example: the mean vector of its windows."""
+        vectors = [centre(space, one) for one in taught]
+        return cls(space, Matcher(np.stack(vectors), [one.lesson.condition for one in taught]))
 
     def match(self, place: Ground) -> Matches:
-        return self._matcher.match(self._vectors(place))
+        return self.matcher.match(self.space.vectors(place))
 
-    def _vectors(self, place: Ground) -> NDArray[np.float32]:
-        every = levels(place.series, self._kinds, SPANS)
-        normal = place.normal & place.series.observed
-        own = profile(every, self._kinds, normal)
-        # As in `embedding.model`, windows of the normal stretch count from half an hour of history.
-        history = np.convolve(normal, np.ones(self._window, np.int64))[: len(normal)]
-        usual = np.flatnonzero(normal & (history >= SHORTEST_OF_NORMAL))
-        summaries = summarise(every, self._kinds, own, self._people, self._window, np.append(place.ends, usual))
-        mean = summaries[len(place.ends) :].mean(axis=0)
-        return np.asarray((summaries[: len(place.ends)] - mean) / self._scale, np.float32)
+    def quiet(self, place: Ground, rule: Rule, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """As `Hindsight`; never in a space of other vectors than a model's."""
+        if not isinstance(self.space, ModelSpace):
+            return np.zeros(len(ends), np.bool_)
+        own = self.space.normal(place).profile
+        return quiet(place.series, place.normal, own, self.space.model, self.matcher, rule, ends)
+
+
+def ground_of(example: Example) -> Ground:
+    """Where the example's windows are, without the minutes that no system looks at."""
+    there = np.flatnonzero(example.normal)
+    start = max(0, min(int(there[0]), int(example.ends[0]) - REACH + 1))
+    stop = max(int(there[-1]), int(example.ends[-1])) + 1
+    return Ground(example.series.part(start, stop), example.normal[start:stop], example.ends - start, 0)
+
+
+def centre(space: Space, example: Example) -> Array:
+    """(D,) the mean vector of an example's windows."""
+    return np.asarray(space.vectors(ground_of(example)).mean(axis=0, dtype=np.float64), np.float32)
+
+
+class Embedding(Nearest):
+    """A model and its library's references."""
+
+    def __init__(self, name: str, model: Model, references: Sequence[Reference]) -> None:
+        super().__init__(ModelSpace(name, model), Matcher.of(references, model.dimensions))
+        self.model, self.references = model, list(references)
+
+    def vectors(self, place: Ground) -> Array:
+        """(N, D) float32, minus the node's normal mean."""
+        return self.space.vectors(place)
+
+
+def ranked(conditions: tuple[str, ...], distances: Array) -> Matches:
+    """Matches of distances (N, C) to the conditions, however they came about."""
+    order = np.argsort(distances, axis=1, kind="stable")
+    second = order[:, 1] if len(conditions) > 1 else np.full(len(order), -1)
+    return Matches(conditions, distances, order[:, 0], second)
+
+
+def by_chance(conditions: tuple[str, ...], chances: NDArray[np.float64]) -> Matches:
+    """Matches of a classifier that gives probabilities (N, C): the distance to a condition is one over its own."""
+    return ranked(conditions, (1 / np.maximum(chances, 1e-12)).astype(np.float32))

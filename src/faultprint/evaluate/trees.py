@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from faultprint.cases.ground import Ground
 from faultprint.cases.matching import Matches
-from faultprint.evaluate.summary import SPANS, summarise
+from faultprint.evaluate.summary import Describe
+from faultprint.evaluate.systems import by_chance
 from faultprint.training.material import Material, Node
-from faultprint.windows.levels import levels
-from faultprint.windows.profile import Profile, profile
 
 _STRIDE: Final = 5
 """Every fifth window: neighbours share 59 of 60 minutes."""
@@ -41,65 +40,61 @@ _PARAMETERS: Final[dict[str, Any]] = {
 class Trees:
     """Gradient-boosted trees; the distance to a condition is one over its probability."""
 
-    name = "lightgbm"
     loosest = float("inf")
 
-    def __init__(self, booster: lightgbm.Booster, material: Material, people: Profile) -> None:
-        self._booster, self._people = booster, people
-        self._kinds, self._window, self._conditions = material.kinds, material.window, material.conditions
+    def __init__(
+        self, name: str, booster: lightgbm.Booster, conditions: tuple[str, ...], describe: Describe, threads: int = 2
+    ) -> None:
+        self.name, self._booster, self._conditions = name, booster, conditions
+        self._describe, self._threads = describe, threads
 
     def match(self, place: Ground) -> Matches:
-        every = levels(place.series, self._kinds, SPANS)
-        own = profile(every, self._kinds, place.series.observed & place.normal)
-        inputs = summarise(every, self._kinds, own, self._people, self._window, place.ends)
-        chances = np.asarray(self._booster.predict(inputs, num_threads=2))
-        distances = (1 / np.maximum(chances, 1e-12)).astype(np.float32)
-        ranked = np.argsort(distances, axis=1, kind="stable")
-        return Matches(self._conditions, distances, ranked[:, 0], ranked[:, 1])
+        chances = self._booster.predict(self._describe(place), num_threads=self._threads)
+        return by_chance(self._conditions, np.asarray(chances))
 
 
 def grow(
-    material: Material,
-    people: Profile,
+    conditions: tuple[str, ...],
     inputs: NDArray[np.float32],
     codes: NDArray[np.int64],
     *,
     seed: int,
     max_seconds: float,
     threads: int = 2,
-) -> Trees:
-    """Train on the summaries `inputs` (N, S) with `codes` (N,), classes weighted alike, for `max_seconds` at most."""
+    alike: bool = True,
+) -> lightgbm.Booster:
+    """Train on the descriptions `inputs` (N, S) with `codes` (N,) into the conditions for `max_seconds` at most; `alike`:
+    conditions weigh alike, however often they occur."""
     end = time.monotonic() + max_seconds
-    counts = np.bincount(codes, minlength=len(material.conditions))
-    weights = (len(codes) / np.maximum(counts, 1))[codes]
-    parameters = _PARAMETERS | {"num_class": len(material.conditions), "num_threads": threads, "seed": seed}
+    counts = np.bincount(codes, minlength=len(conditions))
+    weights = (len(codes) / np.maximum(counts, 1))[codes] if alike else None
+    parameters = _PARAMETERS | {"num_class": len(conditions), "num_threads": threads, "seed": seed}
 
     def stop(state: Any) -> None:
         if time.monotonic() > end:
             raise lightgbm.callback.EarlyStopException(state.iteration, [])
 
     dataset = lightgbm.Dataset(inputs, codes, weight=weights, free_raw_data=True)
-    booster = lightgbm.train(parameters, dataset, num_boost_round=_ROUNDS, callbacks=[stop])
-    return Trees(booster, material, people)
+    return lightgbm.train(parameters, dataset, num_boost_round=_ROUNDS, callbacks=[stop])
 
 
-def samples(material: Material, people: Profile, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(N, S) summaries and (N,) codes into the material's conditions."""
+def samples(material: Material, describe: Describe, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """(N, S) descriptions and (N,) codes into the material's conditions."""
     rng = np.random.default_rng(seed)
     inputs, codes = [], []
     for node in material.nodes:
         for _ in range(_DRAWS):
             ends = np.arange(int(rng.integers(_STRIDE)), len(node.code), _STRIDE)
             ends = ends[(node.code[ends] == 0) | ((node.code[ends] > 0) & (node.exposed[ends] >= _CLEAR))]
-            own = _hour(node, material, rng)
-            inputs.append(summarise(node.levels, material.kinds, own, people, material.window, ends))
+            hour = _hour(node, material.window, rng)
+            inputs.append(describe(Ground(node.series, hour, ends, 0)))
             codes.append(node.code[ends].astype(np.int64))
     return np.concatenate(inputs), np.concatenate(codes)
 
 
-def _hour(node: Node, material: Material, rng: np.random.Generator) -> Profile:
-    """The node's profile from one random hour of its normal traffic."""
+def _hour(node: Node, window: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """One random hour of the node's normal traffic."""
     start = int(rng.choice(node.hours))
     chosen = np.zeros(len(node.series), np.bool_)
-    chosen[start : start + material.window] = True
-    return profile(node.levels, material.kinds, chosen)
+    chosen[start : start + window] = True
+    return chosen

@@ -43,18 +43,18 @@ def truth(nodes: Sequence[Series], labels: pl.DataFrame, window: int) -> pl.Data
 
 
 def scored(verdicts: pl.DataFrame, known: pl.DataFrame, counted: pl.DataFrame) -> pl.DataFrame:
-    """node, minute, truth, exposed, verdict: the truth set to null where `counted` (node, minute) has no row.
+    """node, minute, truth, exposed, verdict, ongoing: the truth set to null where `counted` (node, minute) has no row.
 
     Every system is judged on the same `counted` windows, and on the verdict of every minute; a minute that a system
     says nothing of counts as its being wrong.
     """
     keys = ["node", "minute"]
     marked = known.join(counted.select(*keys, pl.lit(True).alias("counts")), on=keys, how="left")
-    said = verdicts.select(*keys, pl.col("condition").cast(pl.String).alias("verdict"))
+    said = verdicts.select(*keys, pl.col("condition").cast(pl.String).alias("verdict"), "ongoing")
     return (
         marked.with_columns(pl.when(pl.col("counts")).then(pl.col("truth")).alias("truth"))
         .drop("counts")
         .join(said, on=keys, how="left")
-        .with_columns(pl.col("verdict").fill_null("warming-up"))
+        .with_columns(pl.col("verdict").fill_null("warming-up"), pl.col("ongoing").fill_null(False))
         .sort(*keys)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from faultprint.probe.clock import NEVER, SECOND, Clock
@@ -98,6 +98,12 @@ class Probe:
         if self._clock.now > NEVER and now >= self._next_tick:
             self._tick(now)
             self._soon = NEVER if self._clock.strays else self._next_tick
+
+    def pending(self) -> Iterator[Row]:
+        """The rows that have been given out to nobody yet, as they stand: open ones, and those that a retransmission may
+        still belong to."""
+        for ledger in (self.transactions, self.exchanges):
+            yield from ledger.pending()
 
     def interrupt(self) -> None:
         """Nobody listened for a while: what is open stays open, and a new stretch begins with the next frame."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -102,6 +102,12 @@ class Ledger(Generic[M]):
         for queue in self._queues:
             queue.clear()
         self._aliases.clear()
+
+    def pending(self) -> Iterator[Row]:
+        """The rows of all transactions that are still kept, as they stand now."""
+        for transaction in self._table.values():
+            for side in transaction.sides:
+                yield transaction.row(side, self._network, self._protocol)
 
     def _enter(self, key: int, transaction: Transaction) -> None:
         """A transaction has begun."""

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from faultprint.errors import UsageError
 from faultprint.files import replacing
@@ -127,6 +127,14 @@ class HepSource:
         self._socket.setblocking(False)
         self._reorder = Reorder()
 
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """The source at HOST:PORT. Raises UsageError."""
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise UsageError(f"{address!r} is no HOST:PORT to hear HEP on; write it like 127.0.0.1:9060.")
+        return cls(host.strip("[]"), int(port))
+
     def fileno(self) -> int:
         return self._socket.fileno()
 
@@ -154,6 +162,48 @@ class HepSource:
         self._socket.close()
 
 
+class Listener:
+    """Feeds a probe from sources; `clock` (s) measures silences."""
+
+    def __init__(self, probe: Probe, sources: Sequence[Source], clock: Callable[[], float] = time.monotonic) -> None:
+        self._probe, self._sources, self._clock = probe, sources, clock
+        self._heard = clock()
+        self._latest: int | None = None
+
+    def listen(self, seconds: float = 0.2) -> None:
+        """Wait for packets, so long at most, and feed what has come; in a silence let the probe's time go on."""
+        probe, clock = self._probe, self._clock
+        ready, _, _ = select.select(self._sources, (), (), seconds)
+        packets = [packet for source in ready for packet in source.read(probe.skipped)]
+        if not packets and clock() - self._heard >= SILENCE_S:
+            packets = [packet for source in self._sources for packet in source.rest(probe.skipped)]
+        if packets:
+            self._feed(packets)
+            self._heard, self._latest = clock(), probe.now
+        elif self._latest is not None:
+            # By the clock that stamps the packets, which need not be this machine's.
+            probe.advance(self._latest + int((clock() - self._heard - SILENCE_S) * SECOND))
+
+    def rest(self) -> None:
+        """Feed all that has come: the listening ends."""
+        self._feed([packet for source in self._sources for packet in source.rest(self._probe.skipped)])
+
+    def _feed(self, packets: list[Packet]) -> None:
+        packets.sort(key=_time)
+        self._probe.feed_all(packets)
+
+
+def watched(nodes: Sequence[NodeSpec]) -> dict[str, tuple[bytes, ...]]:
+    """Node → endpoints, which must be known: nothing has been captured yet that they could be inferred from.
+
+    Raises UsageError.
+    """
+    for spec in nodes:
+        if not spec.addresses:
+            raise UsageError(f"Node {spec.name} has no address; live, write --node {spec.name}=ADDRESS[,ADDRESS].")
+    return {spec.name: tuple(map(parse_endpoint, spec.addresses)) for spec in nodes}
+
+
 def probe_live(
     sources: Sequence[Source],
     out: Path,
@@ -167,21 +217,20 @@ def probe_live(
 ) -> ProbeReport:
     """Listen until `stop` says so (asked at least five times a second), then write the transactions to `out`.
 
-    `nodes` need addresses: nothing has been captured yet that they could be inferred from. Coverage is the time from
-    the first moment of listening to the last, whether or not anything was heard. `clock` (s) measures silences. Raises
-    UsageError.
+    Coverage is the time from the first moment of listening to the last, whether or not anything was heard. `clock` (s)
+    measures silences. Raises UsageError.
     """
-    for spec in nodes:
-        if not spec.addresses:
-            raise UsageError(f"Node {spec.name} has no address; live, write --node {spec.name}=ADDRESS[,ADDRESS].")
-    found = {spec.name: tuple(map(parse_endpoint, spec.addresses)) for spec in nodes}
+    found = watched(nodes)
     given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
     with replacing(out) as temporary, temporary.open("wb") as file:
         writer = ParquetWriter(file, TRANSACTIONS.columns)
         probe = Probe(found, network, key, writer.append, given)
         since = time.time_ns() // 1000
         try:
-            _listen(probe, sources, stop, clock)
+            listener = Listener(probe, sources, clock)
+            while not stop():
+                listener.listen()
+            listener.rest()
         finally:
             for source in sources:
                 source.close()
@@ -190,27 +239,6 @@ def probe_live(
         writer.metadata[COVERAGE_KEY] = json.dumps([[name, network, since, until] for name in found])
         writer.close()
     return report_of(probe, {name: (ends, False) for name, ends in found.items()})
-
-
-def _listen(probe: Probe, sources: Sequence[Source], stop: Callable[[], bool], clock: Callable[[], float]) -> None:
-    heard, latest = clock(), None
-    while not stop():
-        ready, _, _ = select.select(sources, (), (), 0.2)
-        packets = [packet for source in ready for packet in source.read(probe.skipped)]
-        if not packets and clock() - heard >= SILENCE_S:
-            packets = [packet for source in sources for packet in source.rest(probe.skipped)]
-        if packets:
-            _feed(probe, packets)
-            heard, latest = clock(), probe.now
-        elif latest is not None:
-            # By the clock that stamps the packets, which need not be this machine's.
-            probe.advance(latest + int((clock() - heard - SILENCE_S) * SECOND))
-    _feed(probe, [packet for source in sources for packet in source.rest(probe.skipped)])
-
-
-def _feed(probe: Probe, packets: list[Packet]) -> None:
-    packets.sort(key=_time)
-    probe.feed_all(packets)
 
 
 def _time(packet: Packet) -> int:

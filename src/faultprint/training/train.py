@@ -99,21 +99,22 @@ def train(
     checkpoint: Path | None = None,
     filmed: bool = False,
     listeners: Sequence[Listener] = (),
+    presets: Mapping[str, Preset] = PRESETS,
 ) -> TrainingReport:
     """Train `preset` on a MINUTES and a LABELS table and leave the artefact at `out`.
 
     A fifth of the networks (one at least) is held out by `seed`. Same tables, seed and number of epochs: same weights.
     `max_seconds` bounds training and scoring, not the export; with it, and without `epochs`, training goes on until the time
     is spent. After every epoch all is written to `checkpoint`, from which a call with the same arguments goes on, a few
-    hundred windows are embedded if the training is `filmed`, and the `listeners` are told. Raises TableError, LabelError or
-    UsageError.
+    hundred windows are embedded if the training is `filmed`, and the `listeners` are told. `presets` may hold others than the
+    product's. Raises TableError, LabelError or UsageError.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"There is no preset {preset!r}; take one of {', '.join(PRESETS)}.")
+    if preset not in presets:
+        raise UsageError(f"There is no preset {preset!r}; take one of {', '.join(presets)}.")
     if (max_seconds is not None and max_seconds <= 0) or (epochs is not None and epochs < 1):
         raise UsageError("A training needs at least one epoch and more than no time; give larger bounds.")
     check_folder(out)
-    chosen = PRESETS[preset]
+    chosen = presets[preset]
     plan = _plan(chosen.plan, max_seconds, epochs)
     everything = material(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us)
     rng = np.random.default_rng(seed)

@@ -63,38 +63,47 @@ def levels(series: Series, kinds: Kinds, spans: tuple[int, ...] = SPANS) -> Leve
 
     Causal: minute t depends on minutes t - max(spans) + 1 to t, and on nothing outside the series given.
     """
-    values = series.values
-    there = ~np.isnan(values)
-    known = np.where(there, values, np.float32(0))
-    weight = np.where(there, _events(known, kinds), np.float32(0))
-    amount = weight * _transformed(known, kinds)
-    level = np.zeros((len(spans), *values.shape), dtype=np.float32)
-    support = np.zeros_like(level)
+    amount, weight = weighed(scaled(series.values, kinds), kinds)
+    level = np.empty((len(spans), *amount.shape), dtype=np.float32)
+    support = np.empty_like(level)
     for i, span in enumerate(spans):
         if span > 1:
-            total, events = trailing_sum(amount, span), trailing_sum(weight, span)
+            total, support[i] = trailing_sum(amount, span), trailing_sum(weight, span)
         else:
-            total, events = amount, weight
-        np.divide(total, events, out=level[i], where=events > 0)
-        support[i] = events
-    # The mean of a count is taken before its logarithm: ten minutes' traffic over ten minutes.
-    np.log1p(level, out=level, where=kinds.count)
+            total, support[i] = amount, weight
+        level[i] = averaged(total, support[i], kinds)
     return Levels(spans, level, support)
 
 
-def _events(known: Array, kinds: Kinds) -> Array:
-    """(T, F) events behind each value: its support, at least one; for a count one, its minute."""
-    supported = (kinds.support >= 0) & ~kinds.count
-    events = np.ones_like(known)
-    events[:, supported] = np.maximum(known[:, kinds.support[supported]], 1)
-    return events
-
-
-def _transformed(known: Array, kinds: Kinds) -> Array:
-    """Durations and gauges on a logarithmic scale; shares and (still) counts as they are."""
-    result = known.copy()
-    result[:, kinds.count] = np.maximum(result[:, kinds.count], 0)
-    result[:, kinds.seconds] = np.log(np.maximum(result[:, kinds.seconds], np.float32(SHORTEST_SECONDS)))
-    gauge = result[:, kinds.gauge]
-    result[:, kinds.gauge] = np.copysign(np.log1p(np.abs(gauge)), gauge)
+def scaled(values: Array, kinds: Kinds) -> Array:
+    """(..., F) counts and shares as they are, durations and gauges on a logarithmic scale; NaN where there is none."""
+    result = values.copy()
+    result[..., kinds.count] = np.maximum(result[..., kinds.count], 0)
+    result[..., kinds.seconds] = np.log(np.maximum(result[..., kinds.seconds], np.float32(SHORTEST_SECONDS)))
+    gauge = result[..., kinds.gauge]
+    result[..., kinds.gauge] = np.copysign(np.log1p(np.abs(gauge)), gauge)
     return result
+
+
+def weighed(scaled: Array, kinds: Kinds) -> tuple[Array, Array]:
+    """(..., F) each: what `scaled` gives times the events behind it, and these; 0 in both where there is no value.
+
+    Events are the value's support, at least one; for a count one, its minute.
+    """
+    there = ~np.isnan(scaled)
+    known = np.where(there, scaled, np.float32(0))
+    supported = (kinds.support >= 0) & ~kinds.count
+    weight = np.take(known, np.where(supported, kinds.support, 0), axis=-1)
+    weight *= supported
+    np.maximum(weight, 1, out=weight)
+    weight *= there
+    return np.multiply(known, weight, out=known), weight
+
+
+def averaged(total: Array, events: Array, kinds: Kinds) -> Array:
+    """(..., F) levels from amounts and events summed over a span; 0 where there are no events."""
+    level = np.zeros_like(total)
+    np.divide(total, events, out=level, where=events > 0)
+    # The mean of a count is taken before its logarithm: ten minutes' traffic over ten minutes.
+    np.log1p(level, out=level, where=kinds.count)
+    return level

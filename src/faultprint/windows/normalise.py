@@ -11,7 +11,9 @@ the node behaved as ever; no time stamp and no label enters.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,22 +35,54 @@ def width(features: int, spans: int) -> int:
     return features * spans * CHANNELS
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What a departure is measured by: `centre` and `per_event` (..., F), `fixed` (S, ..., F), all float32.
+
+    `per_event` is the part of a level's variance that its number of events divides, `fixed` the part that stays. Without
+    further axes it is one node's, for all its minutes; with one, it is a node's in each row.
+    """
+
+    centre: Array
+    per_event: Array
+    fixed: Array
+
+
+def scale(own: Profile, people: Profile, kinds: Kinds, spans: Sequence[int]) -> Scale:
+    """The scale of a node with the profile `own` in the population `people`.
+
+    Shares: p(1 - p) an event. Counts: the Poisson part shrinks with the span instead. Durations and gauges: half of the
+    spread is taken to come from the single events.
+    """
+    base = settle(own, people)
+    square = base.spread.astype(np.float64) ** 2
+    events = np.maximum(base.support, 1)
+    by_chance = chance(base.centre, events, kinds)
+    mixed = ~kinds.ratio & ~kinds.count
+    per_event = np.where(kinds.ratio, by_chance * events, np.where(mixed, 0.5 * square * events, 0))
+    fixed = [np.where(mixed, 0.5 * square, square) + np.where(kinds.count, by_chance / span, 0) for span in spans]
+    return Scale(base.centre, per_event.astype(np.float32), np.array(fixed, dtype=np.float32))
+
+
 def normalise(levels: Levels, kinds: Kinds, own: Profile, people: Profile) -> Array:
     """(T, S · 2 · F) float32 input of the minute encoder, finite; in order span, channel, feature.
 
     `own` is the node's profile, `people` the population's.
     """
-    base = settle(own, people)
+    return departures(levels, kinds, scale(own, people, kinds, levels.spans))
+
+
+def departures(levels: Levels, kinds: Kinds, scale: Scale) -> Array:
+    """(T, S · 2 · F) as `normalise`; where the scale has rows, levels' second axis is these instead of time."""
     spans, minutes, features = levels.level.shape
     result = np.empty((minutes, spans, CHANNELS, features), dtype=np.float32)
     gain = np.where(kinds.ratio, _SHARE_GAIN, 1.0).astype(np.float32)
-    for i, span in enumerate(levels.spans):
-        per_event, fixed = _variance(base, kinds, span)
-        departure = levels.level[i] - base.centre
+    for i in range(spans):
+        departure = levels.level[i] - scale.centre
         departure *= levels.support[i] > 0
         deviation = np.maximum(levels.support[i], 1)
-        np.divide(per_event, deviation, out=deviation)
-        deviation += fixed
+        np.divide(scale.per_event, deviation, out=deviation)
+        deviation += scale.fixed[i]
         np.sqrt(deviation, out=deviation)
         surprise = np.divide(departure, deviation, out=deviation)
         size = np.abs(surprise)
@@ -56,21 +90,6 @@ def normalise(levels: Levels, kinds: Kinds, own: Profile, people: Profile) -> Ar
         departure *= gain
         np.clip(departure, -_FURTHEST, _FURTHEST, out=result[:, i, 1])
     return result.reshape(minutes, -1)
-
-
-def _variance(base: Profile, kinds: Kinds, span: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """(F,) float32 each: the part of a level's variance that its number of events divides, and the part that stays.
-
-    Shares: p(1 - p) an event. Counts: the Poisson part shrinks with the span instead. Durations and gauges: half of the
-    spread is taken to come from the single events.
-    """
-    square = base.spread.astype(np.float64) ** 2
-    events = np.maximum(base.support, 1)
-    by_chance = chance(base.centre, events, kinds)
-    mixed = ~kinds.ratio & ~kinds.count
-    per_event = np.where(kinds.ratio, by_chance * events, np.where(mixed, 0.5 * square * events, 0))
-    fixed = np.where(mixed, 0.5 * square, square) + np.where(kinds.count, by_chance / span, 0)
-    return per_event.astype(np.float32), fixed.astype(np.float32)
 
 
 def raw(values: Array) -> Array:

@@ -105,14 +105,14 @@ def _grid(node: str, rows: pl.DataFrame, names: tuple[str, ...], interval_us: in
         raise TableError(f"Node {node!r} has two rows for one minute; remove the doubles.")
     seen = rows.get_column("observed").to_numpy() >= LEAST_OBSERVED
     values = np.full((length, len(names)), np.nan, dtype=np.float32)
-    values[index[seen]] = _matrix(rows, names)[seen]
+    values[index[seen]] = matrix(rows, names)[seen]
     observed = np.zeros(length, dtype=np.bool_)
     observed[index] = seen
     return Series(node, networks[0], first, interval_us, names, values, observed)
 
 
-def _matrix(rows: pl.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:
+def matrix(rows: pl.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:
     """(rows, F) float32; nulls and non-finite numbers become NaN."""
-    matrix = np.column_stack([rows.get_column(name).cast(pl.Float32).to_numpy() for name in names]).astype(np.float32)
+    matrix = rows.select(pl.col(names).cast(pl.Float32)).to_numpy(order="c", writable=True)
     matrix[~np.isfinite(matrix)] = np.nan
     return matrix

@@ -20,6 +20,19 @@ def trailing_max(values: npt.NDArray[np.float32], span: int) -> npt.NDArray[np.f
     return _trailing(values, span, np.maximum)
 
 
+def latest(values: npt.NDArray[np.float32], combine: np.ufunc) -> npt.NDArray[np.float32]:
+    """(...) the last minute of `trailing_sum` or `trailing_max` with a span of T, of values (T, ...) newest first, T > 0."""
+    blocks = values
+    result: npt.NDArray[np.float32] | None = None
+    while len(blocks):
+        if len(blocks) & 1:
+            result = blocks[0] if result is None else combine(result, blocks[0])
+            blocks = blocks[1:]
+        blocks = combine(blocks[0::2], blocks[1::2])
+    assert result is not None
+    return result
+
+
 def _trailing(values: npt.NDArray[np.float32], span: int, combine: np.ufunc) -> npt.NDArray[np.float32]:
     """Combine spans of 1, 2, 4, … minutes, each made of two of the half, into one of `span`: O(T log span)."""
     if span < 1:

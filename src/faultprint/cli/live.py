@@ -1,0 +1,164 @@
+"""The verbs that watch nodes: live, or recorded ones as if they were live."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from faultprint.cli.frame import INPUT, OUTPUT, json_option, report
+
+if TYPE_CHECKING:
+    from faultprint.monitor.watch import Monitor
+
+config_option = click.option("--config", type=INPUT, required=True, help="Configuration (TOML, docs/monitor.md).")
+dry_option = click.option("--dry-run", is_flag=True, help="Print what would be sent to the sinks; send nothing.")
+
+
+@click.command()
+@config_option
+@click.option(
+    "--interface", "interfaces", multiple=True, metavar="IF", help="Listen to this interface, too; repeatable."
+)
+@click.option(
+    "--hep", "agents", multiple=True, metavar="HOST:PORT", help="Listen for HEP version 3 there, too; repeatable."
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long.  [default: SIGTERM]"
+)
+@dry_option
+@json_option
+def monitor(
+    config: Path,
+    interfaces: tuple[str, ...],
+    agents: tuple[str, ...],
+    seconds: float | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Watch the nodes that the configuration names: a verdict every minute, incidents, and word of them to the sinks.
+
+    Logs are JSON lines on standard error. SIGTERM and Ctrl-C end it after the minute in hand; started again, and after a
+    kill, too, it goes on from there.
+    """
+    from dataclasses import replace
+
+    from faultprint.monitor import settings
+    from faultprint.monitor.assembly import assembled
+    from faultprint.monitor.http import HttpServer
+    from faultprint.monitor.listening import listening
+    from faultprint.monitor.log import JsonLog
+    from faultprint.monitor.ports import SystemClock
+
+    wanted = settings.read(config)
+    heard = wanted.probe
+    probe = replace(heard, interfaces=(*heard.interfaces, *interfaces), hep=(*heard.hep, *agents))
+    clock = SystemClock()
+    tell = JsonLog(sys.stderr, clock)
+    stop = _stopping(seconds)
+    with assembled(wanted, clock, tell, dry=sys.stdout if dry_run else None) as watch:
+        lateness_us = watch.gate.lateness_us
+        source = listening(probe, watch.model.manifest.interval_us, lateness_us, clock)
+        server = HttpServer(watch, wanted.http.host, wanted.http.port) if wanted.http.port else None
+        try:
+            tell("started", nodes=len(watch.nodes), http=server.address if server else None)
+            watch.run([source], stop)
+        finally:
+            if server:
+                server.close()
+        result = _summary(watch)
+    report(result, as_json)
+
+
+@click.command()
+@click.argument("recording", type=INPUT)
+@config_option
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Times as fast as it was.  [default: as fast as it goes]",
+)
+@click.option("--state", type=OUTPUT, help="State file of the replay.  [default: the configuration's with .replay]")
+@click.option("--out", type=OUTPUT, help="Write the verdicts that are kept there (Parquet).")
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for sinks at the end.",
+)
+@dry_option
+@json_option
+def replay(
+    recording: Path,
+    config: Path,
+    speed: float | None,
+    state: Path | None,
+    out: Path | None,
+    drain: float,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Feed RECORDING (minutes, transactions or a capture) to the monitor as if it happened now.
+
+    The same parts are at work as live, with a state of their own.
+
+    A replay that was stopped or killed goes on where it stood when it is started again.
+    """
+    from faultprint import storage
+    from faultprint.files import check_folder
+    from faultprint.monitor import memory, settings
+    from faultprint.monitor.assembly import assembled
+    from faultprint.monitor.files import Replay, ReplayClock
+    from faultprint.monitor.log import JsonLog
+    from faultprint.monitor.recordings import recorded
+    from faultprint.monitor.store import Store
+    from faultprint.tables import VERDICTS
+
+    wanted = settings.read(config)
+    clock = ReplayClock()
+    place = state or wanted.state.with_name(wanted.state.name + ".replay")
+    if out:
+        check_folder(out)
+    stop = _stopping()
+    with assembled(
+        wanted, clock, JsonLog(sys.stderr, clock), state=place, dry=sys.stdout if dry_run else None
+    ) as monitor:
+        with recorded(recording, monitor.model, wanted.probe) as source:
+            monitor.run([Replay(source, clock, speed)], stop)
+        undelivered = [courier.sink.name for courier in monitor.couriers if not courier.drain(drain)]
+        result = _summary(monitor) | {"undelivered": undelivered}
+        interval_us = monitor.gate.interval_us
+    if out:
+        with Store(place) as store:
+            storage.write(memory.verdicts(store, interval_us), VERDICTS, out)
+    report(result, as_json)
+
+
+def _stopping(seconds: float | None = None) -> Callable[[], bool]:
+    """Ctrl-C, SIGTERM and the end of `seconds` end the work after the minute in hand."""
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    end = float("inf") if seconds is None else time.monotonic() + seconds
+    return lambda: over.is_set() or time.monotonic() >= end
+
+
+def _summary(monitor: Monitor) -> dict[str, Any]:
+    refused = {f"{source}: {reason}": count for (source, reason), count in monitor.gate.refused.items()}
+    return {
+        "minutes": monitor.tallies.minutes,
+        "nodes": len(monitor.nodes),
+        "verdicts": dict(monitor.tallies.verdicts),
+        "changes": dict(monitor.tallies.changes),
+        "open_incidents": len(monitor.incidents.open),
+        "refused_rows": refused,
+        "sinks": {courier.sink.name: asdict(courier.counts) for courier in monitor.couriers},
+    }

@@ -1,0 +1,123 @@
+"""The presets as contenders: a trained encoder, and a reference of each fault."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.cases.enrol import Example
+from faultprint.cases.ground import Ground
+from faultprint.cases.matching import Matcher
+from faultprint.cases.placing import grids
+from faultprint.embedding.model import Model, Normal, load
+from faultprint.evaluate.protocols.cache import Cache
+from faultprint.evaluate.protocols.contenders import School, Student, Willing, typical
+from faultprint.evaluate.recorded import Tables
+from faultprint.evaluate.systems import ModelSpace, Nearest, Space, System, centre
+from faultprint.training.train import PRESETS, Preset, train
+from faultprint.windows.labelling import faults, minute_conditions
+
+Array = NDArray[np.float32]
+
+CODE: Final = ("training", "embedding", "windows", "features", "simulate", "tables.py")
+"""The source that a trained model depends on."""
+_STRANGERS: Final = 10
+"""Nodes whose normal traffic stands for that of a node of which none is known."""
+
+
+def trained(
+    cache: Cache,
+    preset: str,
+    tables: Tables,
+    identity: Mapping[str, Any],
+    *,
+    seed: int,
+    seconds: float,
+    presets: Mapping[str, Preset] = PRESETS,
+) -> Model:
+    """The preset, trained for so many seconds; once for every `identity` (JSON) of the tables."""
+
+    def make(path: Path) -> None:
+        train(*tables, path, preset=preset, seed=seed, max_seconds=seconds, presets=presets)
+
+    arguments = {"preset": preset, "seed": seed, "seconds": seconds, **identity}
+    return load(cache.file("model", arguments, CODE, ".faultprint", make))
+
+
+class Encoder(Willing):
+    """A preset. The networks held out are the same for all, so that all set their thresholds on the same."""
+
+    def __init__(self, name: str, preset: str, presets: Mapping[str, Preset] = PRESETS) -> None:
+        self.name, self.preset, self._presets = name, preset, presets
+
+    def learn(self, school: School) -> Student:
+        model = trained(
+            school.cache,
+            self.preset,
+            school.learn,
+            school.identity,
+            seed=school.seed,
+            seconds=school.seconds,
+            presets=self._presets,
+        )
+        stranger = stranger_of(model, school)
+        space = ModelSpace(self.name, model, stranger)
+        if model.manifest.encoder == "recurrent":
+            space = SlowSpace(self.name, model, stranger)
+        return Referenced(space, school.known)
+
+
+class SlowSpace(ModelSpace):
+    """Vectors of an encoder that makes few a second, remembered: they do not depend on what is normal for the node."""
+
+    def __init__(self, name: str, model: Model, stranger: Normal) -> None:
+        super().__init__(name, model, stranger)
+        self._made: dict[bytes, Array] = {}
+
+    def embed(self, place: Ground, own: Normal) -> Array:
+        if not len(place.ends):
+            return super().embed(place, own)
+        first = max(int(place.ends[0]) - self.model.window + 1, 0)
+        values = place.series.values[first : int(place.ends[-1]) + 1]
+        key = hashlib.blake2b(np.ascontiguousarray(values).tobytes())
+        key.update((place.ends - first).tobytes())
+        if key.digest() not in self._made:
+            self._made[key.digest()] = super().embed(place, own)
+        return self._made[key.digest()]
+
+
+class Referenced:
+    """Knows the lessons' faults by the most typical example of each, and those given by all examples of them."""
+
+    pooled = False
+
+    def __init__(self, space: Space, known: Sequence[Example], loosest: float = 1.0) -> None:
+        self.space, self._loosest = space, loosest
+        chosen = typical(space, known)
+        self._vectors = [centre(space, one) for one in chosen]
+        self._words = [one.lesson.condition for one in chosen]
+
+    def system(self, given: Sequence[Example]) -> System:
+        vectors = np.stack([*self._vectors, *(centre(self.space, one) for one in given)])
+        matcher = Matcher(vectors, [*self._words, *(one.lesson.condition for one in given)])
+        return Nearest(self.space, matcher, self._loosest)
+
+
+def stranger_of(model: Model, school: School) -> Normal:
+    """What is normal for nobody in particular: the population's profile, and the mean of some training nodes' normal windows.
+
+    An encoder without a population does not look at profiles: any node's will do.
+    """
+    minutes, labels = school.lessons.taught, school.lessons.taught_labels
+    names, means = faults(labels), []
+    for series in grids(minutes, model)[:_STRANGERS]:
+        quiet = minute_conditions(labels, series, names).normal & series.observed
+        whole = np.flatnonzero(np.convolve(quiet, np.ones(model.window, np.int64))[: len(quiet)] == model.window)
+        own = model.manifest.population or model.profile(series, quiet)
+        means.append(model.embed(series, own, ends=whole[:: model.window]).vectors)
+    return Normal(own, np.concatenate(means).mean(axis=0, dtype=np.float64).astype(np.float32))

@@ -1,0 +1,102 @@
+"""Who names the rows of the 5G core's table, and how: fitted on four parts of the time, asked about the fifth."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.evaluate.protocols.fivegcore import CATALOGUE, CONDITIONS, Rows
+from faultprint.evaluate.protocols.trials import Trial
+from faultprint.evaluate.trees import grow
+from faultprint.training.score import macro_f1, nearest, references
+from faultprint.windows.levels import Kinds, levels
+from faultprint.windows.normalise import CHANNELS, normalise, raw
+from faultprint.windows.profile import population, profile
+
+Array = NDArray[np.float32]
+Codes = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+PARTS: Final = 5
+LAGS: Final = 2
+SPANS: Final = (1, 3)
+"""Rows of the trailing means: an episode has five."""
+
+
+def play(trial: Trial, system: str, rows: Rows, seconds: float) -> dict[str, Any]:
+    """The figures of a system over all rows, each named by what was fitted, for so many seconds, on the other parts."""
+    said = np.zeros(len(rows.code), np.int64)
+    part = np.arange(len(rows.code)) * PARTS // len(rows.code)
+    for number in range(PARTS):
+        known = (part != number) & rows.series.observed
+        if trial.protocol == "by-time-one":
+            known = _one_episode(rows.code, known, np.random.default_rng([trial.seed, number]))
+        said[part == number] = _NAMERS[system](rows, known, trial.seed, seconds)[part == number]
+    asked = rows.series.observed
+    truth, said = rows.code[asked], said[asked]
+    recall = [float((said[truth == code] == code).mean()) for code in range(len(CONDITIONS))]
+    return {"row_macro_f1": macro_f1(truth, said), "balanced_accuracy": float(np.mean(recall)), "rows": len(truth)}
+
+
+def refuses(trial: Trial, system: str) -> str:
+    """Why a system has no part in it; empty if it has."""
+    if system not in _NAMERS:
+        return "it names windows of an hour, and episodes of the 5G core last five rows of 10 s"
+    if trial.protocol == "by-time-one" and system != "1-nn":
+        return "it cannot be fitted on one episode a fault"
+    return ""
+
+
+def _boosted(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
+    """LightGBM on surprise and departure of each row and of the trailing means, with lags."""
+    return _grown(_lagged(_inputs(rows, known).reshape(len(rows.code), -1)), rows.code, known, seed, seconds)
+
+
+def _boosted_raw(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
+    """LightGBM on the row as it is, with lags."""
+    return _grown(_lagged(raw(rows.series.values)), rows.code, known, seed, seconds)
+
+
+def _nearest(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
+    """The nearest mean of the known rows of a condition, in surprise; normal is the origin."""
+    vectors = _inputs(rows, known)[:, 0, 0]
+    return nearest(vectors, references(vectors[known], rows.code[known], len(CONDITIONS)))
+
+
+Namer = Callable[[Rows, Flags, int, float], Codes]
+_NAMERS: Final[Mapping[str, Namer]] = {"lightgbm": _boosted, "lightgbm-raw": _boosted_raw, "1-nn": _nearest}
+
+
+def _inputs(rows: Rows, known: Flags) -> Array:
+    """(T, S, CHANNELS, F) normalised against the known normal rows."""
+    kinds = Kinds.of(CATALOGUE)
+    every = levels(rows.series, kinds, SPANS)
+    own = profile(every, kinds, known & (rows.code == 0))
+    return normalise(every, kinds, own, population([own], kinds)).reshape(len(rows.code), len(SPANS), CHANNELS, -1)
+
+
+def _lagged(values: Array) -> Array:
+    """(T, (1 + LAGS) · K): every row beside those before it."""
+    return np.concatenate([values] + [np.roll(values, lag, axis=0) for lag in range(1, LAGS + 1)], axis=1)
+
+
+def _grown(inputs: Array, code: Codes, known: Flags, seed: int, seconds: float) -> Codes:
+    """The likeliest condition of each row, as often as conditions are."""
+    booster = grow(CONDITIONS, inputs[known], code[known], seed=seed, max_seconds=seconds, threads=1, alike=False)
+    return np.asarray(np.asarray(booster.predict(inputs, num_threads=1)).argmax(axis=1), np.int64)
+
+
+def _one_episode(code: Codes, known: Flags, rng: np.random.Generator) -> Flags:
+    """The known normal rows, and of each fault those of one episode that is wholly known."""
+    edges = np.flatnonzero(np.diff(code, prepend=0, append=0))
+    chosen = known & (code == 0)
+    runs = [(start, stop) for start, stop in itertools.pairwise(edges) if code[start] and known[start:stop].all()]
+    for fault in range(1, len(CONDITIONS)):
+        own = [run for run in runs if code[run[0]] == fault]
+        start, stop = own[int(rng.integers(len(own)))]
+        chosen[start:stop] = True
+    return np.asarray(chosen, np.bool_)

@@ -1,0 +1,36 @@
+"""The grounds of a trial: nodes with a stretch of normal traffic of a given length, and windows from a moment on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from faultprint.cases.ground import Ground
+from faultprint.cases.placing import grids, whole_windows
+from faultprint.embedding.model import Model
+from faultprint.evaluate.protocols.trials import HOUR
+from faultprint.evaluate.recorded import Tables
+from faultprint.windows.labelling import faults, minute_conditions
+
+
+def grounds(tables: Tables, model: Model, *, normal: int, history: int | None) -> list[Ground]:
+    """Every node: as normal the last `normal` labelled minutes of the history, windows after the history.
+
+    `history` is in minutes from the node's first; None: until there is an hour of normal minutes, whatever `normal` is, so that
+    windows are the same for all variants. Nodes whose history holds too few normal minutes are left out.
+    """
+    minutes, labels = tables
+    names, found = faults(labels), []
+    for series in grids(minutes, model):
+        quiet = np.flatnonzero(minute_conditions(labels, series, names).normal & series.observed)
+        begin = history if history is not None else int(quiet[HOUR - 1]) + 1 if len(quiet) >= HOUR else len(series)
+        before = quiet[quiet < begin]
+        ends = whole_windows(series, model.window)
+        ends = ends[ends >= begin]
+        if len(before) < normal or not len(ends):
+            continue
+        chosen = np.zeros(len(series), np.bool_)
+        chosen[before[len(before) - normal :]] = True
+        # What lies further back is nobody's business, and would only be worked through for nothing.
+        start = max(0, min([begin - 2 * model.window, *np.flatnonzero(chosen)[:1].tolist()]))
+        found.append(Ground(series.part(start, len(series)), chosen[start:], ends - start, begin - start))
+    return found

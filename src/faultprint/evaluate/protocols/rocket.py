@@ -1,0 +1,83 @@
+"""MiniRocket's features of the windows of a series, reckoned once a minute instead of once a window.
+
+84 kernels of nine weights (three of them 2, six −1), dilated; of each convolution the share of values above a bias (PPV),
+biases being quantiles of convolutions of training windows. The value of a convolution at a minute is the same in all
+windows that hold its nine inputs, so a share over a window is a trailing mean. Where the original pads every other
+convolution with zeros, here none is padded. Dempster, Schmidt, Webb: MiniRocket, KDD 2021.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.windows.trailing import trailing_sum
+
+Array = NDArray[np.float32]
+
+LENGTH: Final = 9
+KERNELS: Final = np.array(
+    [[2.0 if i in three else -1.0 for i in range(LENGTH)] for three in combinations(range(LENGTH), 3)]
+)
+"""(84, 9) weights."""
+BIASES: Final = 4
+"""Quantiles a kernel and dilation."""
+_MOST_CHANNELS: Final = 9
+"""Channels that one kernel adds up, at most; how many is drawn log-uniformly, as in the original."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rocket:
+    """`channels` (P, K) 0 or 1: what pair p = dilation × kernel adds up, of K channels; `bias` (P, BIASES)."""
+
+    window: int
+    dilations: tuple[int, ...]
+    channels: Array
+    bias: Array
+
+    @classmethod
+    def fitted(cls, series: list[tuple[Array, NDArray[np.int64]]], window: int, rng: np.random.Generator) -> Rocket:
+        """`series`: minutes (T, K) and the last minutes of windows from which biases are drawn."""
+        dilations = tuple(sorted({int(d) for d in 2 ** np.linspace(0, np.log2((window - 1) / (LENGTH - 1)), 32)}))
+        width, pairs = series[0][0].shape[1], len(dilations) * len(KERNELS)
+        channels = np.zeros((pairs, width), np.float32)
+        most = np.log2(min(width, _MOST_CHANNELS) + 1)
+        for row in channels:
+            row[rng.choice(width, int(2 ** rng.uniform(0, most)), replace=False)] = 1
+        rocket = cls(window, dilations, channels, np.zeros((pairs, BIASES), np.float32))
+        levels = (np.arange(1, pairs * BIASES + 1) * ((np.sqrt(5) + 1) / 2)) % 1
+        bias = np.empty((pairs, BIASES), np.float32)
+        drawn = [(values, int(rng.choice(ends))) for values, ends in series if len(ends)]
+        for number, dilation in enumerate(dilations):
+            parts = [rocket._convolved(values[end - window + 1 : end + 1], number) for values, end in drawn]
+            seen = np.concatenate([part[(LENGTH - 1) * dilation :] for part in parts])
+            for kernel in range(len(KERNELS)):
+                pair = number * len(KERNELS) + kernel
+                bias[pair] = np.quantile(seen[:, kernel], levels[pair * BIASES : (pair + 1) * BIASES])
+        return cls(window, dilations, channels, bias)
+
+    def features(self, minutes: Array, ends: NDArray[np.int64]) -> Array:
+        """(N, P · BIASES) float32 for the windows of `minutes` (T, K) that end at `ends`; before the first minute are zeros."""
+        padded = np.concatenate([np.zeros((self.window - 1, minutes.shape[1]), np.float32), minutes])
+        rows, parts = ends + self.window - 1, []
+        for number, dilation in enumerate(self.dilations):
+            span = self.window - (LENGTH - 1) * dilation
+            values = self._convolved(padded, number)
+            for index in range(BIASES):
+                bias = self.bias[number * len(KERNELS) : (number + 1) * len(KERNELS), index]
+                parts.append(trailing_sum((values > bias).astype(np.float32), span)[rows] / span)
+        return np.concatenate(parts, axis=1)
+
+    def _convolved(self, values: Array, number: int) -> Array:
+        """(T, 84) of one dilation: at each minute over it and the 8 · dilation before; the first ones want inputs."""
+        dilation = self.dilations[number]
+        mixed = values @ self.channels[number * len(KERNELS) : (number + 1) * len(KERNELS)].T
+        total = np.zeros_like(mixed)
+        for place in range(LENGTH):
+            shift = (LENGTH - 1 - place) * dilation
+            total[shift:] += KERNELS[:, place].astype(np.float32) * mixed[: len(mixed) - shift]
+        return total

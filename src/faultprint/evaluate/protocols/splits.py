@@ -1,0 +1,78 @@
+"""The frozen splits: which simulated networks train, which are chosen on, which are reported, and how much of each.
+
+Every seed of the suite has networks of its own: number and simulator's seed together make a network, and neither is shared
+between sides. The report side is looked at once, when figures are published; whatever is decided before is decided on the
+choose side. The simulator's seeds below 1,000 were looked at while Faultprint was made, so none of them is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+TRAIN: Final = "train"
+SPLITS: Final = ("choose", "report")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Networks `first`, `first` + 1, … of the simulator's seed `base` + the suite's seed."""
+
+    first: int
+    base: int
+
+
+BLOCKS: Final[Mapping[str, Block]] = {
+    TRAIN: Block(first=0, base=41_000),
+    "choose": Block(first=100, base=52_000),
+    "report": Block(first=200, base=63_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much there is of everything; the defaults are those of the published figures.
+
+    A fifth of `train_networks` is held out of the training and sets thresholds (50: 40 are trained on). Of the first
+    `later_networks` of each split the days up to `train_days` are trained on, and `later_days` more are met. Each of the
+    `meet_networks` has `history_days` before the `meet_days` that are scored; at five episodes a day, 11 days hold five of
+    each fault, for lessons of the network's own. `seconds` of one core is what each system may learn for. `few` are numbers of
+    networks trained on, thresholds' networks not counted.
+    """
+
+    train_networks: int = 50
+    train_days: float = 2
+    later_networks: int = 10
+    later_days: float = 2
+    meet_networks: int = 10
+    history_days: float = 11
+    meet_days: float = 3
+    seconds: float = 90
+    few: tuple[int, ...] = (1, 2, 5, 10, 20, 40)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+QUICK: Final = Sizes(
+    train_networks=6,
+    train_days=1,
+    later_networks=2,
+    later_days=1,
+    meet_networks=2,
+    history_days=3,
+    meet_days=1,
+    seconds=6,
+    few=(1, 4),
+)
+"""To see that everything runs; its figures mean nothing."""
+
+
+def networks_for(trained_on: int) -> int:
+    """The networks to hand to a training so that `trained_on` are left when a fifth (one at least) is held out."""
+    total = trained_on + 1
+    while total - max(1, round(0.2 * total)) < trained_on:
+        total += 1
+    return total

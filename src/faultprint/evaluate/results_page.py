@@ -1,0 +1,98 @@
+"""docs/results.md, from the committed figures of the benchmark suite."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from faultprint.evaluate.protocols.entrants import DATA, PARTS, SYSTEMS
+from faultprint.evaluate.protocols.rows import FIGURES, REASON, read
+from faultprint.evaluate.protocols.trials import PROTOCOLS
+from faultprint.features.catalogue_page import table
+
+COMMITTED: Final = Path(__file__).parents[3] / "benchmarks" / "results" / "protocols.json"
+HEADS: Final[Mapping[str, str]] = {
+    "macro_f1": "macro-F1",
+    "macro_f1_exposed": "macro-F1, ≥ 10",
+    "hidden_f1": "F1 of new faults",
+    "hidden_f1_exposed": "F1 of new faults, ≥ 10",
+    "false_alarms_per_day": "false alarms a day",
+    "episodes_found": "episodes found",
+    "delay_median_minutes": "delay",
+    "delay_p90_minutes": "delay, p90",
+    "clearing_median_minutes": "clearing",
+    "auroc": "AUROC",
+    "fpr95": "FPR95",
+    "row_macro_f1": "macro-F1 of rows",
+    "balanced_accuracy": "balanced accuracy",
+}
+"""What stands over a figure's column; delays in minutes."""
+_DECIMALS: Final = {"delay_median_minutes": 1, "delay_p90_minutes": 1, "clearing_median_minutes": 1}
+_NONE_YET: Final = "There are no figures yet: `faultprint evaluate --protocol all --json FILE` makes them.\n"
+
+Row = Mapping[str, Any]
+
+
+def page(path: Path = COMMITTED) -> str:
+    """Markdown. Raises TableError for a file that holds no figures."""
+    head = (
+        "# Results\n\nThis page is generated from `benchmarks/results/protocols.json`; [protocols](protocols.md) says what was "
+        "done.\n"
+    )
+    if not path.exists():
+        return f"{head}\n{_NONE_YET}"
+    about, rows = read(path)
+    parts = [head, _about(about, rows), "\n".join(_legend())]
+    for data in DATA:
+        for protocol in PROTOCOLS:
+            own = [row for row in rows if (row["data"], row["protocol"]) == (data, protocol)]
+            if own:
+                parts.append(_section(data, protocol, own))
+    return "\n".join(parts)
+
+
+def _about(about: Row, rows: Sequence[Row]) -> str:
+    splits, seeds = sorted({row["split"] for row in rows}), sorted({row["seed"] for row in rows})
+    sizes = ", ".join(f"{name} {value}" for name, value in about.get("sizes", {}).items())
+    return (
+        f"Networks: the {' and '.join(splits)} side of the split. Seeds: {', '.join(map(str, seeds))}. Sizes: {sizes}. "
+        "A figure is the mean over the seeds ± their standard deviation; – where there is nothing to measure.\n"
+    )
+
+
+def _legend() -> Iterator[str]:
+    yield from (f"- {HEADS[name]}: {meaning}" for name, meaning in FIGURES.items())
+    yield ""
+    yield from (f"- `{name}`: {meaning}" for name, meaning in {**SYSTEMS, **PARTS}.items())
+    yield ""
+
+
+def _section(data: str, protocol: str, rows: Sequence[Row]) -> str:
+    shown = [name for name in FIGURES if any(row[name] is not None for row in rows)]
+    lines, reasons = [], set()
+    variants = list(dict.fromkeys(row["variant"] for row in sorted(rows, key=lambda row: row.get("order", 0))))
+    for variant in variants:
+        for system in (*SYSTEMS, *PARTS):
+            own = [row for row in rows if (row["variant"], row["system"]) == (variant, system)]
+            if not own:
+                continue
+            if own[0][REASON]:
+                reasons.add(f"`{system}`: not applicable: {own[0][REASON]}.")
+                continue
+            lines.append([variant, f"`{system}`", *(_cell(name, [row[name] for row in own]) for name in shown)])
+    body = table(["", "system", *(HEADS[name] for name in shown)], lines) if lines else ""
+    notes = "".join(f"\n{reason}\n" for reason in sorted(reasons))
+    return f"## {protocol}, {data}\n\n{PROTOCOLS[protocol].meaning} Data: {DATA[data]}.\n\n{body}{notes}"
+
+
+def _cell(name: str, values: Sequence[float | None]) -> str:
+    """Mean and spread of the seeds that have the figure, and how many these are, where not all have."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    decimals = _DECIMALS.get(name, 2)
+    spread = f" ± {statistics.stdev(known):.{decimals}f}" if len(known) > 1 else ""
+    of = f" ({len(known)} of {len(values)})" if len(known) < len(values) else ""
+    return f"{statistics.mean(known):.{decimals}f}{spread}{of}"

@@ -1,0 +1,84 @@
+"""From a configuration to a monitor that is ready to run: the one place where its parts are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from faultprint.embedding.model import Model, load
+from faultprint.monitor import sinks
+from faultprint.monitor.courier import Courier, Tell
+from faultprint.monitor.gate import Gate
+from faultprint.monitor.incidents import Incidents
+from faultprint.monitor.ports import Clock
+from faultprint.monitor.settings import Settings
+from faultprint.monitor.store import Store
+from faultprint.monitor.watch import Monitor
+
+_SECOND = 1_000_000
+
+
+@contextmanager
+def assembled(
+    settings: Settings, clock: Clock, tell: Tell, *, state: Path | None = None, dry: TextIO | None = None
+) -> Iterator[Monitor]:
+    """The monitor with its couriers at work; both end with the block. `state`: another state file than the settings'.
+
+    Raises any FaultprintError.
+    """
+    model: Model = load(settings.model)
+    path = state or settings.state
+    with Store(path) as store:
+        couriers = [
+            Courier(
+                sinks.sink(one, settings.retry, np.random.default_rng(place), dry),
+                path,
+                settings.keep.messages,
+                sinks.backoff(settings.retry),
+                np.random.default_rng(),
+                clock,
+                tell,
+            )
+            for place, one in enumerate(settings.sink)
+        ]
+        try:
+            monitor = Monitor(
+                model,
+                settings.library,
+                store,
+                gate(settings, model.manifest.interval_us),
+                Incidents(
+                    settings.incidents, settings.maintenance, model.manifest.interval_us, settings.nodes.persistence
+                ),
+                couriers,
+                clock,
+                tell,
+                profile_minutes=settings.nodes.profile_minutes,
+                persistence=settings.nodes.persistence,
+                compact=settings.nodes.compact,
+                silent_minutes=settings.time.silent_minutes,
+                keep_minutes=settings.keep.verdict_minutes,
+                keep_incident_days=settings.keep.incident_days,
+            )
+            for courier in couriers:
+                courier.start()
+            yield monitor
+        finally:
+            for courier in couriers:
+                courier.stop()
+
+
+def gate(settings: Settings, interval_us: int) -> Gate:
+    """The gate that the settings ask for."""
+    seconds = settings.time
+    return Gate(
+        interval_us,
+        int(seconds.lateness_seconds * _SECOND),
+        int(seconds.ahead_seconds * _SECOND),
+        int(seconds.patience_seconds * _SECOND),
+        settings.nodes.most,
+    )

@@ -1,0 +1,164 @@
+"""A finished minute of all nodes → their verdicts, equal to those of `faultprint identify` on the same minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, step_all
+from faultprint.cases.evidence import RECENT, words
+from faultprint.cases.identify import names
+from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
+from faultprint.embedding.lanes import Lanes, Trace
+from faultprint.embedding.model import Model, Normal
+from faultprint.errors import ModelError
+from faultprint.monitor.nodes import Nodes
+from faultprint.publish.incident import Grounds
+from faultprint.windows.series import Series
+
+Ints = npt.NDArray[np.int64]
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdicts of one minute.
+
+    `nodes` (N,) indices of the nodes observed, ascending; `code` (N,) verdicts (`cases.decision`); `matches` of those whose
+    window is whole, which stand at `windows` (W,) among the N; `evidence` by place among the N. `values` (N, F) are the
+    minute's; `trace` is of the nodes `traced` (T,), `normals` of those that became ready.
+    """
+
+    number: int
+    nodes: Ints
+    code: Ints
+    matches: Matches
+    windows: Ints
+    evidence: Mapping[int, list[str]]
+    values: Array
+    traced: Ints
+    trace: Trace | None
+    normals: Mapping[int, Normal] = field(default_factory=dict)
+
+    def condition(self, place: int) -> str:
+        """The word for the verdict of the node at this place."""
+        return names(self.code[place : place + 1], self.matches.conditions)[0]
+
+    def grounds(self, place: int) -> Grounds:
+        """Why the verdict of the node at this place is what it is."""
+        evidence = tuple(self.evidence.get(place, ()))
+        at = int(np.searchsorted(self.windows, place))
+        if at == len(self.windows) or self.windows[at] != place:
+            return Grounds(evidence=evidence)
+        near, second = int(self.matches.nearest[at]), int(self.matches.runner_up[at])
+        distance = float(self.matches.distances[at, near])
+        if second < 0:
+            return Grounds(distance, evidence=evidence)
+        margin = float(self.matches.distances[at, second] - self.matches.distances[at, near])
+        return Grounds(distance, self.matches.conditions[second], margin, evidence)
+
+    def counts(self) -> dict[str, int]:
+        """Verdicts by condition."""
+        codes, counts = np.unique(self.code, return_counts=True)
+        return dict(zip(names(codes, self.matches.conditions), counts.tolist(), strict=True))
+
+
+class Judge:
+    """Holds the rings of all nodes (`embedding.lanes`), the references and the rule.
+
+    A node's first `profile_minutes` observed minutes are its normal; until they have passed its verdict is warming-up.
+    """
+
+    def __init__(
+        self, model: Model, matcher: Matcher, rule: Rule, profile_minutes: int, *, compact: bool = False
+    ) -> None:
+        """`compact`: keep codes in half precision. Raises ModelError for a model that a live monitor cannot run."""
+        self.lanes = Lanes(model, code_type=np.float16 if compact else np.float32)
+        if RECENT not in model.manifest.spans:
+            raise ModelError(
+                f"The model has spans of {model.manifest.spans} minutes, but evidence needs one of {RECENT}; train it anew."
+            )
+        self.model, self.rule = model, rule
+        self.matcher = matcher
+        self.profile_minutes = profile_minutes
+
+    def exchange(self, matcher: Matcher, rule: Rule, nodes: Nodes) -> None:
+        """Another library, or the same with other references: verdicts that stand keep their conditions, by name."""
+        rename(nodes, self.matcher.conditions, matcher.conditions)
+        self.matcher, self.rule = matcher, rule
+
+    def judge(self, number: int, nodes: Nodes, observed: Ints, values: Array) -> Judged:
+        """The minute `number` of the nodes `observed` (N,), each once, with their `values` (N, F)."""
+        self.lanes.add(len(nodes) - len(self.lanes))
+        self.lanes.advance(number)
+        order = np.argsort(observed)
+        observed, values = observed[order], values[order]
+        ready = np.flatnonzero(nodes["ready"][observed] == 1)
+        claimed = np.full(len(observed), WARMING_CODE)
+        windows, trace, vectors = np.empty(0, np.int64), None, np.empty((0, self.model.dimensions), np.float32)
+        if len(ready):
+            stepped, trace = self.lanes.step(observed[ready], values[ready])
+            windows, vectors = ready[stepped.whole], stepped.vectors[stepped.whole]
+        matches = self.matcher.match(vectors)
+        claimed[windows] = claims(matches, np.ones(len(windows), np.bool_), self.rule)
+        code = self._settle(nodes, observed, claimed)
+        nodes["seen"][observed] += 1
+        nodes["last"][observed] = number
+        normals = self._warm(number, nodes, observed, values)
+        return Judged(
+            number,
+            observed,
+            code,
+            matches,
+            windows,
+            self._evidence(observed, code),
+            values,
+            observed[ready],
+            trace,
+            normals,
+        )
+
+    def _settle(self, nodes: Nodes, observed: Ints, claimed: Ints) -> Ints:
+        columns = ("verdict", "rival", "agreed")
+        verdict, rival, agreed = (nodes[column][observed] for column in columns)
+        settled = step_all((verdict, rival, agreed), claimed, self.rule.persistence)
+        for column, now in zip(columns, settled, strict=True):
+            nodes[column][observed] = now
+        return settled[0]
+
+    def _warm(self, number: int, nodes: Nodes, observed: Ints, values: Array) -> dict[int, Normal]:
+        """Keep the minute of nodes without a normal; those that have seen enough get theirs."""
+        normals = {}
+        for place in np.flatnonzero(nodes["ready"][observed] == 0).tolist():
+            node = int(observed[place])
+            nodes.keep(node, number, values[place].copy())
+            if nodes["seen"][node] >= self.profile_minutes:
+                history = nodes.history(node, self.model.manifest.interval_us, self.model.catalogue.names)
+                normals[node] = self.model.normal(history, history.observed)
+                self.lanes.teach(node, normals[node], _end(history, self.lanes.history))
+                nodes.warmed(node)
+        return normals
+
+    def _evidence(self, observed: Ints, code: Ints) -> dict[int, list[str]]:
+        places = np.flatnonzero((code != NORMAL_INDEX) & (code != WARMING_CODE))
+        if not len(places):
+            return {}
+        found = words(*self.lanes.recent(observed[places], RECENT), self.model)
+        return dict(zip(places.tolist(), found, strict=True))
+
+
+def rename(nodes: Nodes, before: Sequence[str], after: Sequence[str]) -> None:
+    """Let standings that count the conditions `before` count those `after`; what is known no more becomes unknown."""
+    place = {name: code for code, name in enumerate(after)}
+    # The last two lie where UNKNOWN_CODE and WARMING_CODE point.
+    table = np.array([*(place.get(name, UNKNOWN_CODE) for name in before), UNKNOWN_CODE, WARMING_CODE])
+    for column in ("verdict", "rival"):
+        nodes[column][:] = table[nodes[column]]
+
+
+def _end(series: Series, minutes: int) -> Series:
+    """Its last minutes, so many or all there are."""
+    return series.part(max(len(series) - minutes, 0), len(series))

@@ -1,0 +1,131 @@
+"""The live probe as a source: packets of interfaces and HEP agents → transactions → minutes, while they happen.
+
+At a minute's end many of its transactions are open, or wait for retransmissions. The probe is asked for them as they
+stand: their starts count in the minute in which they started, their outcomes in that in which they complete, as in batch.
+What a retransmission adds to a minute after `lateness` has passed is not seen any more; that is all that live may lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import polars as pl
+
+from faultprint.errors import UsageError
+from faultprint.features.continued import Continued
+from faultprint.features.coverage import Stretch
+from faultprint.monitor.ports import Batch, Clock
+from faultprint.monitor.settings import ProbeSettings
+from faultprint.probe import key
+from faultprint.probe.core import Probe
+from faultprint.probe.live import HepSource, InterfaceSource, Listener, Source, watched
+from faultprint.probe.nodes import NodeSpec, parse_endpoint
+from faultprint.probe.transaction import Row
+from faultprint.storage import schema
+from faultprint.tables import TRANSACTIONS, Interface
+
+_AT_ONCE: Final = 10_000
+_SCHEMA = schema(TRANSACTIONS)
+_PLAIN = {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in _SCHEMA.items()}
+
+
+class ProbeSource:
+    """Listens until it is closed. Each node of the probe is listened to from the first `batches` on, traffic or not."""
+
+    name = "probe"
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        nodes: Sequence[NodeSpec],
+        network: str,
+        secret: bytes,
+        interval_us: int,
+        lateness_us: int,
+        clock: Clock,
+        peers: Mapping[str, Interface] | None = None,
+    ) -> None:
+        """Raises UsageError."""
+        self._sources, self._clock = tuple(sources), clock
+        self._interval_us, self._lateness_us = interval_us, lateness_us
+        self._network = network
+        found = watched(nodes)
+        self._nodes = tuple(found)
+        self._rows: list[Row] = []
+        given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
+        self.probe = Probe(found, network, secret, self._rows.append, given)
+        self._kept = pl.DataFrame(schema=_SCHEMA)
+        self._made = Continued(interval_us)
+
+    def batches(self, closed_us: int) -> Iterator[Batch]:
+        since_us = self._clock.now_us()
+        listener = Listener(self.probe, self._sources)
+        begin_us = since_us // self._interval_us * self._interval_us
+        while True:
+            listener.listen()
+            if len(self._rows) > _AT_ONCE:
+                self._collect()
+            now_us = self.probe.now
+            if now_us is None:
+                # Nobody has sent anything yet: our own clock must do.
+                now_us = self._clock.now_us() - self._lateness_us
+            end_us = (now_us - self._lateness_us) // self._interval_us * self._interval_us
+            minutes = None
+            if end_us > begin_us:
+                minutes = self._piece(since_us, begin_us, end_us)
+                minutes = minutes.filter(pl.col("minute").dt.epoch("us") >= closed_us)
+                begin_us = end_us
+            yield Batch(minutes, now_us)
+
+    def close(self) -> None:
+        for source in self._sources:
+            source.close()
+
+    def _piece(self, since_us: int, begin_us: int, end_us: int) -> pl.DataFrame:
+        """The minutes of a piece of time that is over, from the transactions given out and those still kept."""
+        start, completion = (pl.col(name).dt.epoch("us") for name in ("start", "completion"))
+        known = self._collect()
+        everything = pl.concat([known, _frame(list(self.probe.pending()))])
+        inside = (column.is_between(begin_us, end_us, closed="left") for column in (start, completion))
+        self._kept = known.filter(pl.any_horizontal(start >= end_us, completion >= end_us))
+        coverage = [Stretch(node, self._network, since_us, end_us) for node in self._nodes]
+        return self._made.minutes(everything.filter(pl.any_horizontal(inside)), coverage, begin_us, end_us)
+
+    def _collect(self) -> pl.DataFrame:
+        """Take the rows given out over into the table, where they need far less memory."""
+        self._kept = pl.concat([self._kept, _frame(self._rows)])
+        self._rows.clear()
+        return self._kept
+
+
+def listening(settings: ProbeSettings, interval_us: int, lateness_us: int, clock: Clock) -> ProbeSource:
+    """The probe that the settings ask for. Raises UsageError."""
+    if not settings.interfaces and not settings.hep:
+        raise UsageError("Nothing says what to listen to; give probe.interfaces or probe.hep in the configuration.")
+    nodes = [NodeSpec.parse(node) for node in settings.nodes]
+    if not nodes:
+        raise UsageError("Nothing says which nodes to watch; give probe.nodes in the configuration.")
+    watched(nodes)
+    sources: list[Source] = []
+    try:
+        sources += [InterfaceSource(name) for name in settings.interfaces]
+        sources += [HepSource.at(address) for address in settings.hep]
+        secret = key.load_or_make(settings.key_file or key.default_path())
+        return ProbeSource(sources, nodes, settings.network, secret, interval_us, lateness_us, clock, peers(settings))
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+
+
+def peers(settings: ProbeSettings) -> dict[str, Interface]:
+    """The reference points of peers. Raises UsageError for a word that is none."""
+    for address, name in settings.peers.items():
+        if name not in tuple(Interface):
+            raise UsageError(f"probe.peers.{address} is {name!r}, which is none of {', '.join(Interface)}; correct it.")
+    return {address: Interface(name) for address, name in settings.peers.items()}
+
+
+def _frame(rows: list[Row]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=_PLAIN, orient="row").cast(_SCHEMA)  # type: ignore[arg-type]

@@ -1,0 +1,206 @@
+"""What the monitor remembers over a restart: written with each minute, recalled before the first."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from faultprint.embedding.lanes import Lanes
+from faultprint.embedding.model import Model, Normal
+from faultprint.errors import UsageError
+from faultprint.monitor.courier import Tell
+from faultprint.monitor.gate import Gate
+from faultprint.monitor.incidents import Incidents
+from faultprint.monitor.judge import Judge, Judged, rename
+from faultprint.monitor.nodes import COLUMNS, Nodes
+from faultprint.monitor.store import Frame, MinuteRecord, Store
+from faultprint.monitor.verdicts import pack, unpack
+from faultprint.publish.incident import Incident
+from faultprint.publish.message import Message
+from faultprint.windows.profile import Profile
+
+_DAY_US: Final = 86_400_000_000
+RETRY_S: Final = 1.0
+"""Between attempts to write a minute that the disk does not take."""
+_SCALED, _CODES, _WARMING = "scaled", "codes", "warming"
+
+
+class Memory:
+    """Turns the monitor's arrays into rows of the store, and back."""
+
+    def __init__(
+        self,
+        store: Store,
+        model: Model,
+        keep_minutes: int,
+        keep_incident_days: int,
+        tell: Tell,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._tell, self._sleep = tell, sleep
+        self._store, self._model = store, model
+        self._keep_minutes, self._keep_incident_us = keep_minutes, keep_incident_days * _DAY_US
+        self._known = 0
+        self._interval_us = model.manifest.interval_us
+
+    def keep(
+        self,
+        judged: Judged,
+        judge: Judge,
+        nodes: Nodes,
+        changed: Sequence[Incident],
+        messages: Sequence[tuple[str, Message]],
+        stop: Callable[[], bool],
+    ) -> None:
+        """Write one finished minute; while the disk refuses it, try again every RETRY_S, and say so once.
+
+        Raises UsageError if `stop` says so meanwhile.
+        """
+        number, oldest = judged.number, nodes.oldest_warming
+        spans, window = self._model.manifest.spans, self._model.window
+        new = range(self._known, len(nodes))
+        record = MinuteRecord(
+            facts={
+                "model": self._model.id,
+                "codes": judge.lanes.code_type.name,
+                "closed": str(number),
+                "conditions": json.dumps(judge.matcher.conditions),
+            },
+            nodes=[(node, nodes.names[node], nodes.networks[node]) for node in new],
+            normals={node: _normal_bytes(normal) for node, normal in judged.normals.items()},
+            counters={name: nodes[name].tobytes() for name in COLUMNS},
+            frames=list(_frames(judged)),
+            forget={
+                _SCALED: number - max(spans) + 1,
+                _CODES: number - window + 1,
+                # A node that became ready lately has its first hour's codes from here.
+                _WARMING: min(number - judge.lanes.history + 1, number if oldest is None else oldest),
+            },
+            verdicts=pack(judged) if len(judged.nodes) else None,
+            keep_verdicts_from=number - self._keep_minutes + 1,
+            incidents=changed,
+            forget_incidents_us=(number + 1) * self._interval_us - self._keep_incident_us,
+            messages=messages,
+        )
+        self._write(record, stop)
+        self._known = len(nodes)
+
+    def _write(self, record: MinuteRecord, stop: Callable[[], bool]) -> None:
+        said = False
+        while True:
+            try:
+                self._store.keep(record)
+                break
+            except sqlite3.OperationalError as error:  # disk full, locked, or gone
+                if stop():
+                    raise UsageError(
+                        f"{self._store.path} cannot be written ({error}); the last minute will be judged again after a restart."
+                    ) from None
+                if not said:
+                    self._tell("state cannot be written", detail=str(error))
+                said = True
+                self._sleep(RETRY_S)
+        if said:
+            self._tell("state written again")
+
+    def recall(self, judge: Judge, nodes: Nodes, incidents: Incidents, gate: Gate) -> None:
+        """Put everything back as the last finished minute left it. Raises UsageError for another model's state."""
+        facts = self._store.facts()
+        if not facts:
+            return
+        if facts["model"] != self._model.id:
+            raise UsageError(
+                f"{self._store.path} holds the state of a monitor with the model {facts['model']}, but {self._model.id} is in "
+                "use; vectors of different models cannot be mixed: name another state file."
+            )
+        if facts["codes"] != judge.lanes.code_type.name:
+            raise UsageError(
+                f"{self._store.path} keeps codes as {facts['codes']}, not {judge.lanes.code_type.name}; set nodes.compact as it "
+                "was, or name another state file."
+            )
+        gate.closed = int(facts["closed"])
+        normals = self._recall_nodes(nodes, gate)
+        judge.lanes.add(len(nodes))
+        for node, normal in normals:
+            judge.lanes.teach(node, normal)
+        judge.lanes.advance(gate.closed)
+        self._recall_rings(judge.lanes, nodes, dict(normals))
+        self._recall_incidents(incidents, gate.closed)
+        # The library may have changed meanwhile.
+        rename(nodes, json.loads(facts["conditions"]), judge.matcher.conditions)
+
+    def _recall_nodes(self, nodes: Nodes, gate: Gate) -> list[tuple[int, Normal]]:
+        rows = list(self._store.nodes())
+        nodes.index((row[1] for row in rows), (row[2] for row in rows))
+        self._known = len(rows)
+        for _, name, network, _ in rows:
+            gate.known(name, network)
+        for name, data in self._store.counters().items():
+            nodes[name][:] = np.frombuffer(data, np.int64)
+        width = len(self._model.catalogue)
+        return [(node, _normal_of(data, width)) for node, _, _, data in rows if data is not None]
+
+    def _recall_rings(self, lanes: Lanes, nodes: Nodes, normals: Mapping[int, Normal]) -> None:
+        for frame in self._store.frames(_WARMING):
+            who = np.frombuffer(frame.nodes, np.int32)
+            for node, row in zip(
+                who.tolist(), np.frombuffer(frame.data, np.float32).reshape(len(who), -1), strict=True
+            ):
+                nodes.keep(node, frame.minute, row)
+        for node in [node for node in nodes.warming if node in normals]:
+            lanes.teach(node, normals[node], nodes.history(node, self._interval_us, self._model.catalogue.names))
+            nodes.warmed(node)
+        scaled = {frame.minute: frame.data for frame in self._store.frames(_SCALED)}
+        for frame in self._store.frames(_CODES):
+            lane = np.frombuffer(frame.nodes, np.int32).astype(np.int64)
+            codes = np.frombuffer(frame.data, lanes.code_type).reshape(len(lane), *lanes.code_shape)
+            data = scaled.get(frame.minute)
+            values = None if data is None else np.frombuffer(data, np.float32).reshape(len(lane), -1)
+            lanes.restore(frame.minute, lane, codes, values)
+
+    def _recall_incidents(self, incidents: Incidents, closed: int) -> None:
+        since = (closed - incidents.rules.flap_minutes) * self._interval_us
+        for incident in self._store.incidents(max(since, 0)):
+            if incident.cleared_us is None:
+                incidents.open[incident.node] = incident
+            else:
+                number = min((incident.cleared_us - 1) // self._interval_us, closed)
+                incidents.cleared.setdefault(incident.node, []).append(number)
+
+
+def _frames(judged: Judged) -> Iterator[Frame]:
+    if judged.trace is not None and len(judged.traced):
+        who = judged.traced.astype(np.int32).tobytes()
+        yield Frame(_SCALED, judged.number, who, np.ascontiguousarray(judged.trace.scaled).tobytes())
+        yield Frame(_CODES, judged.number, who, np.ascontiguousarray(judged.trace.codes).tobytes())
+    warming = np.flatnonzero(~np.isin(judged.nodes, judged.traced, assume_unique=True))
+    if len(warming):
+        who = judged.nodes[warming].astype(np.int32).tobytes()
+        yield Frame(_WARMING, judged.number, who, judged.values[warming].tobytes())
+
+
+def verdicts(store: Store, interval_us: int) -> pl.DataFrame:
+    """The VERDICTS that the store keeps, by node and time."""
+    return unpack(store.verdicts(), [name for _, name, _, _ in store.nodes()], interval_us)
+
+
+_PROFILE: Final = ("centre", "spread", "support", "seen")
+
+
+def _normal_bytes(normal: Normal) -> bytes:
+    """float32: the number of minutes, the profile's four arrays, the mean."""
+    profile = normal.profile
+    parts = [np.array([profile.minutes], np.float32), *(getattr(profile, name) for name in _PROFILE), normal.mean]
+    return np.concatenate(parts).astype(np.float32).tobytes()
+
+
+def _normal_of(data: bytes, features: int) -> Normal:
+    numbers = np.frombuffer(data, np.float32)
+    arrays = [numbers[1 + at * features : 1 + (at + 1) * features] for at in range(len(_PROFILE))]
+    return Normal(Profile(int(numbers[0]), *arrays), numbers[1 + len(_PROFILE) * features :])

@@ -1,0 +1,63 @@
+"""What is handed to the monitor: sources, the clock, and the judgement of a node's recent past."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+if TYPE_CHECKING:
+    from faultprint.monitor.judge import Judged
+
+
+class Clock(Protocol):
+    """The arrival clock: when something was heard, as against when it happened."""
+
+    def now_us(self) -> int:
+        """µs since 1970, UTC; may jump, as clocks do."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a source has to say.
+
+    `minutes`: rows of a MINUTES table, in any order, or None. `complete_us`: the source promises that nothing which happened
+    before this moment is still to come (µs, UTC); None: no promise.
+    """
+
+    minutes: pl.DataFrame | None
+    complete_us: int | None
+
+
+class Source(Protocol):
+    """Something that minutes come from."""
+
+    name: str
+
+    def batches(self, closed_us: int) -> Iterator[Batch]:
+        """What there is, until there is no more; minutes that ended by `closed_us` have been judged and may be left out.
+
+        A source that waits for others yields an empty batch at least once a second.
+        """
+
+    def close(self) -> None:
+        """Let go of files and sockets."""
+
+
+class RecentPast(Protocol):
+    """Whether a node's recent minutes are normal: a second judgement, since a window holds a fault for its whole length."""
+
+    def __call__(self, judged: Judged) -> npt.NDArray[np.bool_]:
+        """(N,) for each node of a judged minute."""

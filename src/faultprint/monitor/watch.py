@@ -1,0 +1,248 @@
+"""The monitor itself: batches in; verdicts, incidents and outgoing messages kept, a minute at a time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from faultprint.cases.calibration import rule_of
+from faultprint.cases.library import Library
+from faultprint.cases.matching import Matcher
+from faultprint.embedding.model import Model
+from faultprint.errors import FaultprintError
+from faultprint.monitor.courier import Courier, Tell
+from faultprint.monitor.desk import DEEDS, Deed
+from faultprint.monitor.gate import Finished, Gate
+from faultprint.monitor.incidents import Incidents
+from faultprint.monitor.judge import Judge, Judged
+from faultprint.monitor.memory import Memory
+from faultprint.monitor.nodes import Nodes
+from faultprint.monitor.ports import Batch, Clock, Source
+from faultprint.monitor.store import Store
+from faultprint.publish.incident import Incident, Person
+from faultprint.windows.series import matrix
+
+
+@dataclass(slots=True)
+class Tallies:
+    """What the monitor has done since it was started; for the metrics."""
+
+    minutes: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    silent: int = 0
+    library_errors: int = 0
+    last_minute_us: int = 0
+    seconds_of_last: float = 0.0
+
+
+class Monitor:
+    """Wires gate, judge, incidents, memory and couriers together; single-threaded but for the couriers.
+
+    Everything that it needs is handed in, so that a replay and a test run what runs live.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        library: Path,
+        store: Store,
+        gate: Gate,
+        incidents: Incidents,
+        couriers: Sequence[Courier],
+        clock: Clock,
+        tell: Tell,
+        *,
+        profile_minutes: int = 60,
+        persistence: int = 3,
+        compact: bool = False,
+        silent_minutes: int = 5,
+        keep_minutes: int = 1440,
+        keep_incident_days: int = 90,
+    ) -> None:
+        """Take up the state that `store` holds. Raises UsageError, ModelError or LibraryError."""
+        self.model, self.gate, self.incidents, self.nodes = model, gate, incidents, Nodes()
+        self.tallies = Tallies()
+        self._stop: Callable[[], bool] = lambda: False
+        self.beat: float | None = None
+        """When the loop last turned, by `time.monotonic`."""
+        self.couriers, self.clock, self.tell = tuple(couriers), clock, tell
+        self._library, self._persistence = library, persistence
+        self._stamp = _stamp(library)
+        self._silent_minutes, self._silent = silent_minutes, frozenset[int]()
+        self.store = store
+        self.judge = Judge(model, *self._references(), profile_minutes, compact=compact)
+        self.memory = Memory(store, model, keep_minutes, keep_incident_days, tell)
+        self.memory.recall(self.judge, self.nodes, incidents, gate)
+
+    @property
+    def closed_us(self) -> int:
+        """The end of the last finished minute, µs; 0 before the first."""
+        return (self.gate.closed + 1) * self.gate.interval_us
+
+    @property
+    def rings_bytes(self) -> int:
+        """Memory that the nodes' recent minutes take."""
+        return self.judge.lanes.nbytes
+
+    def run(self, sources: Sequence[Source], stop: Callable[[], bool]) -> None:
+        """Take batches in turn from the sources until they have no more, or `stop` says so."""
+        self._stop = stop
+        streams = {source.name: source.batches(self.closed_us) for source in sources}
+        try:
+            while streams and not stop():
+                for name in list(streams):
+                    batch = next(streams[name], None)
+                    if batch is None:
+                        del streams[name]
+                        self.gate.end(name)
+                    else:
+                        self.take(name, batch)
+                    if stop():
+                        break
+            if not streams:
+                self.finish()
+        finally:
+            for source in sources:
+                source.close()
+
+    def take(self, source: str, batch: Batch) -> None:
+        """A batch, and all minutes that it makes final."""
+        self.beat = time.monotonic()
+        now_us = self.clock.now_us()
+        self.gate.take(source, batch, now_us)
+        for finished in self.gate.due(now_us):
+            self._finish(finished)
+        self._obey()
+
+    def finish(self) -> None:
+        """No source has any more: what waits is final."""
+        for finished in self.gate.rest():
+            self._finish(finished)
+
+    def _finish(self, finished: Finished) -> None:
+        begun = time.perf_counter()
+        self._look_at_library()
+        rows, names = finished.rows, self.model.catalogue.names
+        if rows is None:
+            observed, values = np.empty(0, np.int64), np.empty((0, len(names)), np.float32)
+        else:
+            observed = self.nodes.index(*(rows.get_column(name).cast(pl.String) for name in ("node", "network")))
+            values = matrix(rows, names)
+        judged = self.judge.judge(finished.number, self.nodes, observed, values)
+        changed = self.incidents.follow(judged, self.nodes)
+        self.memory.keep(judged, self.judge, self.nodes, changed, self._messages(changed), self._stop)
+        self._account(judged, changed)
+        self.tallies.seconds_of_last = time.perf_counter() - begun
+
+    def _messages(self, changed: Sequence[Incident]) -> list[Any]:
+        return [
+            (courier.sink.name, message)
+            for incident in changed
+            for courier in self.couriers
+            for message in courier.sink.encode(incident)
+        ]
+
+    def _account(self, judged: Judged, changed: Sequence[Incident]) -> None:
+        """Count, say what happened, wake who has something to send."""
+        tallies = self.tallies
+        tallies.minutes += 1
+        tallies.last_minute_us = self.closed_us
+        tallies.verdicts.update(judged.counts())
+        for node in judged.normals:
+            self.tell("node ready", node=self.nodes.names[node])
+        self._watch_silence(judged.number)
+        self._announce(changed)
+
+    def _announce(self, changed: Sequence[Incident]) -> None:
+        for incident in changed:
+            self.tallies.changes[incident.change.value] += 1
+            self.tell(
+                "incident",
+                change=incident.change.value,
+                incident=str(incident.identity),
+                node=incident.node,
+                condition=incident.condition,
+                severity=incident.severity.value,
+            )
+        if changed:
+            for courier in self.couriers:
+                courier.wake()
+
+    def _watch_silence(self, number: int) -> None:
+        """Say once of a node that nobody listens to it any more, and once that somebody does again."""
+        silent = frozenset(self.nodes.silent(number, self._silent_minutes).tolist())
+        for event, which in (("node silent", silent - self._silent), ("node heard again", self._silent - silent)):
+            for node in sorted(which):
+                self.tell(event, node=self.nodes.names[node])
+        self._silent = silent
+        self.tallies.silent = len(silent)
+
+    def _obey(self) -> None:
+        """Do what people asked for."""
+        asked = self.store.instructions()
+        if not asked:
+            return
+        changed = []
+        latest: dict[str, Incident] = {}
+        for _, identity, deed, user, system, time_us, text in asked:
+            incident = latest.get(identity) or self.store.incident(identity)
+            try:
+                if incident is None:
+                    raise FaultprintError("it is not known any more")
+                incident = self._do(incident, Deed(deed), Person(user, system, time_us), text)
+            except (FaultprintError, ValueError) as error:
+                self.tell("instruction refused", incident=identity, deed=deed, detail=str(error))
+                continue
+            latest[identity] = incident
+            changed.append(incident)
+        self.store.change(latest.values(), self._messages(changed), asked[-1][0])
+        self._announce(changed)
+
+    def _do(self, incident: Incident, deed: Deed, person: Person, text: str) -> Incident:
+        after = DEEDS[deed](incident, person, text)
+        if after.cleared_us is None:
+            self.incidents.open[after.node] = after
+        elif incident.cleared_us is None:
+            after = self.incidents.clear(incident, self.gate.closed, person.time_us)
+            self.nodes["alarmed"][self.nodes.index([after.node], [after.network])] = 0
+        return after
+
+    def _look_at_library(self) -> None:
+        """Take over what was taught since the last minute; a library that cannot be read changes nothing."""
+        stamp = _stamp(self._library)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            matcher, rule = self._references()
+        except (FaultprintError, OSError) as error:
+            self.tallies.library_errors += 1
+            self.tell("library unreadable", detail=str(error))
+            return
+        self.judge.exchange(matcher, rule, self.nodes)
+        self.tell("library read", conditions=list(matcher.conditions))
+
+    def _references(self) -> tuple[Matcher, Any]:
+        with Library.open(self._library) as library:
+            references = library.for_model(self.model.id, self.model.dimensions)
+            return Matcher.of(references, self.model.dimensions), rule_of(self.model, library, self._persistence)
+
+
+def _stamp(path: Path) -> tuple[tuple[int, int], ...]:
+    """What tells that a SQLite file has changed: times and sizes of the file and of its write-ahead log."""
+    found = []
+    for name in (path, path.with_name(path.name + "-wal")):
+        try:
+            status = name.stat()
+        except OSError:
+            continue
+        found.append((status.st_mtime_ns, status.st_size))
+    return tuple(found)

@@ -1,0 +1,46 @@
+"""Minutes made in pieces equal those made at once, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faultprint.features.continued import Continued
+from faultprint.features.coverage import Stretch
+from faultprint.features.minutes import minutes
+
+from .strategies import INTERVAL, SPAN, crowd, stretches, table, transactions
+
+Cuts = st.sets(st.integers(1, SPAN // INTERVAL), max_size=6)
+
+
+def in_pieces(frame: pl.DataFrame, coverage: list[Stretch], cuts: set[int]) -> pl.DataFrame:
+    made, parts, begin = Continued(INTERVAL), [], 0
+    for cut in (*sorted(cuts), SPAN // INTERVAL + 1):
+        end = cut * INTERVAL
+        inside = (pl.col(name).dt.epoch("us").is_between(begin, end, closed="left") for name in ("start", "completion"))
+        parts.append(made.minutes(frame.filter(pl.any_horizontal(inside)), coverage, begin, end))
+        begin = end
+    return pl.concat(parts).sort("node", "minute")
+
+
+def assert_same(rows: list[dict[str, Any]], spans: list[tuple[str, int, int]], cuts: set[int]) -> None:
+    coverage = [Stretch(node, "net", start, end) for node, start, end in spans]
+    frame = table(rows)
+    whole = minutes(frame.lazy(), coverage, interval_us=INTERVAL)
+    assert in_pieces(frame, coverage, cuts).equals(whole)
+
+
+@settings(deadline=None, max_examples=40)
+@given(transactions(), stretches(), Cuts)
+def test_pieces_equal_the_whole(rows: list[dict[str, Any]], spans: list[tuple[str, int, int]], cuts: set[int]) -> None:
+    assert_same(rows, spans, cuts)
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.integers(0, 99), stretches(), Cuts)
+def test_pieces_of_a_crowd_equal_the_whole(seed: int, spans: list[tuple[str, int, int]], cuts: set[int]) -> None:
+    assert_same(crowd(2_000, seed), spans, cuts)

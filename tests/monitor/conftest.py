@@ -1,0 +1,100 @@
+"""A folder with a model, a library that three faults were taught, and ways to run a monitor on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from faultprint.cases.enrol import Lesson, enrol
+from faultprint.cases.library import Library
+from faultprint.embedding.artefact import save
+from faultprint.embedding.model import Model, load
+from faultprint.monitor.assembly import assembled
+from faultprint.monitor.files import ReplayClock, by_minute
+from faultprint.monitor.settings import Settings, SinkKind, SinkSettings
+from faultprint.monitor.watch import Monitor
+
+from ..cases.town import minute, minutes, random_artefact
+
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+TAUGHT = [(120, 150, "register-timeouts"), (240, 270, "invite-errors"), (360, 390, "bye-slow")]
+
+
+@dataclass(frozen=True)
+class Town:
+    """Where the model and the library are, and the model."""
+
+    model_path: Path
+    library_path: Path
+    model: Model
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    folder = tmp_path_factory.mktemp("town")
+    save(random_artefact(), folder / "model.faultprint")
+    model = load(folder / "model.faultprint")
+    with Library.open(folder / "cases.db", create=True) as library:
+        table = minutes("alpha-1", 420, TAUGHT, seed=1)
+        for start, end, name in TAUGHT:
+            library.add([enrol(table, Lesson(name, (minute(start), minute(end))), model, created=NOW)])
+    return Town(folder / "model.faultprint", folder / "cases.db", model)
+
+
+@pytest.fixture(scope="session")
+def traffic() -> pl.DataFrame:
+    """Three nodes with faults, gaps and different ends."""
+    return pl.concat(
+        [
+            minutes("beta-1", 270, [(100, 130, "bye-slow"), (200, 240, "register-timeouts")], seed=2),
+            minutes("beta-2", 270, [(180, 200, "invite-errors")], seed=3, gaps=[*range(40, 45), *range(225, 240)]),
+            minutes("gamma-1", 240, [(150, 180, "bye-slow")], seed=4),
+        ]
+    )
+
+
+class Log(list[tuple[str, dict[str, Any]]]):
+    """Remembers what was told."""
+
+    def __call__(self, event: str, /, **fields: Any) -> None:
+        self.append((event, fields))
+
+    def events(self) -> list[str]:
+        return [event for event, _ in self]
+
+
+Watch = Callable[..., AbstractContextManager[Monitor]]
+
+
+@pytest.fixture
+def watch(town: Town, tmp_path: Path) -> Watch:
+    """Assembles a monitor: watch(**settings); the same state file each time, one file sink unless `sink` is given."""
+
+    @contextmanager
+    def make(log: Log | None = None, clock: ReplayClock | None = None, **changes: Any) -> Iterator[Monitor]:
+        sink = (SinkSettings("lines", SinkKind.FILE, tmp_path / "lines.jsonl"),)
+        settings = Settings(town.model_path, town.library_path, tmp_path / "state.db", sink=sink)
+        with assembled(replace(settings, **changes), clock or ReplayClock(), Log() if log is None else log) as monitor:
+            yield monitor
+
+    return make
+
+
+def feed(monitor: Monitor, table: pl.DataFrame, *, end: bool = True) -> None:
+    """Let a monitor take a MINUTES table as a replay would, from where it stands."""
+    clock = monitor.clock
+    assert isinstance(clock, ReplayClock)
+    ends = pl.col("minute").dt.epoch("us") + monitor.gate.interval_us
+    for batch in by_minute(table.filter(ends > monitor.closed_us), monitor.gate.interval_us):
+        assert batch.complete_us is not None
+        clock.time_us = max(clock.time_us, batch.complete_us)
+        monitor.take("test", batch)
+    if end:
+        monitor.finish()

@@ -1,0 +1,147 @@
+"""The outbox and its courier: in order, once, again until received; nothing dropped without a word."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faultprint.errors import UsageError
+from faultprint.monitor.courier import Courier, Sink
+from faultprint.monitor.files import ReplayClock
+from faultprint.monitor.outbox import Outbox
+from faultprint.monitor.store import Store
+from faultprint.publish.backoff import Backoff
+from faultprint.publish.incident import Incident, Severity
+from faultprint.publish.message import Message, Outcome
+from faultprint.publish.routes import line_messages
+
+from .conftest import Log
+from .receivers import Moody
+
+MINUTE = 60_000_000
+SINK = "sink"
+
+
+def incidents(count: int) -> list[Incident]:
+    return [
+        Incident.begin("n", "net", "overload", Severity.MAJOR, number * MINUTE, number * MINUTE)
+        for number in range(count)
+    ]
+
+
+def messages(count: int) -> list[tuple[str, Message]]:
+    return [(SINK, message) for incident in incidents(count) for message in line_messages(incident)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    with Store(tmp_path / "state.db") as store:
+        store.change(incidents(5), messages(5), 0)
+        yield tmp_path / "state.db"
+
+
+@contextmanager
+def courier(path: Path, sender: Moody, log: Log, limit: int = 100) -> Iterator[Courier]:
+    one = Courier(
+        Sink(SINK, line_messages, sender),
+        path,
+        limit,
+        Backoff(first_s=0, longest_s=0),
+        np.random.default_rng(1),
+        ReplayClock(),
+        log,
+    )
+    one.start()
+    try:
+        yield one
+    finally:
+        one.stop()
+    assert sender.closed
+
+
+def test_messages_come_in_order_and_once(path: Path) -> None:
+    sender = Moody()
+    with courier(path, sender, Log()) as one:
+        assert one.drain(10)
+    assert sender.received == [message for _, message in messages(5)]
+    assert one.counts.delivered == 5
+    again = Moody()
+    with courier(path, again, Log()) as one:
+        assert one.drain(10)
+    assert again.received == []
+
+
+@pytest.mark.parametrize("trouble", [Outcome.LATER, Outcome.REFUSED, OSError("a broken promise")])
+def test_what_cannot_be_delivered_now_is_tried_again_in_order(path: Path, trouble: Outcome | Exception) -> None:
+    sender, log = Moody([Outcome.DELIVERED, trouble, trouble, trouble]), Log()
+    with courier(path, sender, log) as one:
+        assert one.drain(10)
+    assert sender.received == [message for _, message in messages(5)]
+    assert one.counts.retried == 3
+    assert log.events() == ["sink away", "sink back"]  # said once, not three times
+
+
+def test_what_is_rejected_is_put_aside_and_told(path: Path) -> None:
+    sender, log = Moody([Outcome.DELIVERED, Outcome.REJECTED]), Log()
+    with courier(path, sender, log) as one:
+        assert one.drain(10)
+    wanted = [message for _, message in messages(5)]
+    assert sender.received == [wanted[0], *wanted[2:]]
+    assert log.events() == ["message rejected"]
+    outbox = Outbox(path, SINK, 100)
+    assert outbox.aside() == [(wanted[1].id, "was rejected")]
+    outbox.close()
+
+
+def test_too_many_waiting_put_the_oldest_aside_and_tell(path: Path) -> None:
+    sender, log = Moody(), Log()
+    with courier(path, sender, log, limit=2) as one:
+        assert one.drain(10)
+    wanted = [message for _, message in messages(5)]
+    assert sender.received == wanted[3:]
+    assert one.counts.overflowed == 3 and log.events() == ["messages put aside"]
+    outbox = Outbox(path, SINK, 2)
+    assert [identity for identity, _ in outbox.aside()] == [message.id for message in wanted[1:3]]  # bounded, too
+    outbox.close()
+
+
+def test_a_courier_stops_although_its_sink_is_away(path: Path) -> None:
+    sender = Moody([Outcome.LATER] * 1_000_000)
+    begin = time.monotonic()
+    with courier(path, sender, Log()) as one:
+        assert not one.drain(0.05)
+    assert time.monotonic() - begin < 30
+    outbox = Outbox(path, SINK, 100)
+    assert len(outbox) == 5
+    outbox.close()
+
+
+def test_the_same_message_twice_is_one(tmp_path: Path) -> None:
+    with Store(tmp_path / "state.db") as store:
+        for _ in range(2):
+            store.change(incidents(3), messages(3), 0)
+        assert list(store.incidents()) == incidents(3)
+    outbox = Outbox(tmp_path / "state.db", SINK, 100)
+    assert [one.message for one in outbox.oldest()] == [message for _, message in messages(3)]
+    outbox.close()
+
+
+def test_what_is_no_state_file_is_refused(tmp_path: Path) -> None:
+    text, other = tmp_path / "text", tmp_path / "other.db"
+    text.write_text("no database, but long enough that it might be one" * 50)
+    import sqlite3
+
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    for path, sentence in (
+        (text, "cannot be opened"),
+        (other, "another program's"),
+        (tmp_path / "no/s.db", "does not exist"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            Store(path)

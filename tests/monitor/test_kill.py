@@ -1,0 +1,32 @@
+"""kill -9 at random moments changes nothing downstream (benchmarks/kills.py does it five hundred times)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from faultprint.features.minutes import write_minutes
+
+from .conftest import Town
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = 12
+
+
+@pytest.mark.timeout(900)
+def test_a_dozen_kills_lose_nothing_and_repeat_nothing(town: Town, traffic: pl.DataFrame, tmp_path: Path) -> None:
+    write_minutes(traffic, tmp_path / "minutes.parquet")
+    (tmp_path / "base.toml").write_text(f'model = "{town.model_path}"\nlibrary = "{town.library_path}"\n')
+    words = (tmp_path / "minutes.parquet", tmp_path / "base.toml", tmp_path / "runs", "--kills", KILLS)
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.kills", *map(str, words)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["kills"], found["lost"], found["twice"], found["other_verdicts"]) == (KILLS, 0, 0, 0)
+    assert found["messages"] >= 4

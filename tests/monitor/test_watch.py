@@ -1,0 +1,352 @@
+"""The monitor as a whole: verdicts equal those of `identify`, and a restart changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from faultprint.cases.enrol import Lesson, enrol
+from faultprint.cases.identify import identify
+from faultprint.cases.library import Library
+from faultprint.embedding.artefact import save
+from faultprint.embedding.model import Model
+from faultprint.errors import LibraryError, ModelError, UsageError
+from faultprint.monitor import memory
+from faultprint.monitor.desk import Deed, instruct
+from faultprint.monitor.files import Replay, ReplayClock, by_minute
+from faultprint.monitor.incidents import IncidentRules
+from faultprint.monitor.maintenance import Maintenance
+from faultprint.monitor.ports import Batch
+from faultprint.monitor.settings import NodeSettings
+from faultprint.monitor.store import Store
+from faultprint.publish.incident import Person
+
+from ..cases.town import minute, minutes, random_artefact
+from .conftest import NOW, Log, Town, Watch, feed
+
+
+def kept(folder: Path) -> pl.DataFrame:
+    with Store(folder / "state.db") as store:
+        return memory.verdicts(store, 60_000_000)
+
+
+def told(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "lines.jsonl").read_text().splitlines()]
+
+
+def drained(monitor: Any) -> None:
+    assert all(courier.drain(10) for courier in monitor.couriers)
+
+
+def teach(library: Path, table: pl.DataFrame, name: str, model: Model) -> None:
+    """What happened in minutes 100 to 130 was this."""
+    with Library.open(library, create=True) as shelf:
+        shelf.add([enrol(table, Lesson(name, (minute(100), minute(130))), model, created=NOW)])
+
+
+def batch_verdicts(table: pl.DataFrame, town: Town) -> pl.DataFrame:
+    with Library.open(town.library_path) as library:
+        return identify(table, town.model, library, persistence=3)
+
+
+def assert_same_verdicts(found: pl.DataFrame, wanted: pl.DataFrame) -> None:
+    """The conditions everywhere, all columns once a node is ready: before that identify knows what is yet to come."""
+    columns = ["node", "minute", "condition"]
+    assert found.select(columns).equals(wanted.select(columns))
+    ready = wanted["condition"] != "warming-up"
+    assert found.filter(ready).equals(wanted.filter(ready))
+
+
+def test_verdicts_equal_those_of_identify(town: Town, traffic: pl.DataFrame, watch: Watch, tmp_path: Path) -> None:
+    with watch() as monitor:
+        feed(monitor, traffic)
+    found = kept(tmp_path)
+    assert_same_verdicts(found, batch_verdicts(traffic, town))
+    assert {"bye-slow", "register-timeouts", "normal", "warming-up"} <= {*found["condition"]}
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sets(st.integers(1, 139), max_size=50), min_size=1, max_size=3),
+    st.integers(0, 1000),
+    st.sampled_from(["bye-slow", "invite-errors"]),
+    st.integers(70, 110),
+)
+def test_verdicts_equal_those_of_identify_whatever_the_gaps(
+    town: Town,
+    watch: Watch,
+    tmp_path: Path,
+    gaps: Sequence[set[int]],
+    seed: int,
+    fault: str,
+    start: int,
+) -> None:
+    table = pl.concat(
+        minutes(f"n-{place}", 180, [(start, start + 25, fault)], seed=seed + place, gaps=sorted(one))
+        for place, one in enumerate(gaps)
+    )
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with watch(sink=()) as monitor:
+        feed(monitor, table)
+    assert_same_verdicts(kept(tmp_path), batch_verdicts(table, town))
+
+
+@pytest.mark.parametrize("stops", [(30, 59, 60, 61), (62, 110, 125, 205)])
+def test_a_restart_changes_nothing(
+    town: Town, traffic: pl.DataFrame, watch: Watch, tmp_path: Path, stops: Sequence[int]
+) -> None:
+    for stop in stops:
+        with watch() as monitor:
+            feed(monitor, traffic.filter(pl.col("minute") < minute(stop)), end=False)
+            drained(monitor)
+    with watch() as monitor:
+        feed(monitor, traffic)
+        drained(monitor)
+        resumed = monitor.incidents.open
+    assert_same_verdicts(kept(tmp_path), batch_verdicts(traffic, town))
+    found = told(tmp_path)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with watch() as monitor:
+        feed(monitor, traffic)
+        drained(monitor)
+        assert monitor.incidents.open == resumed
+    assert found == told(tmp_path)
+    assert {"onset", "clear"} <= {one["change"] for one in found}
+
+
+def test_each_incident_has_one_onset_and_one_clear(traffic: pl.DataFrame, watch: Watch, tmp_path: Path) -> None:
+    with watch() as monitor:
+        feed(monitor, traffic)
+        drained(monitor)
+    changes: dict[str, list[str]] = {}
+    for one in told(tmp_path):
+        changes.setdefault(one["incident"], []).append(one["change"])
+    assert changes
+    assert all(
+        life[0] == "onset" and life.count("onset") == 1 and life.count("clear") <= 1 for life in changes.values()
+    )
+
+
+def test_a_fault_in_maintenance_raises_nothing(watch: Watch, tmp_path: Path) -> None:
+    table = minutes("beta-1", 200, [(100, 130, "bye-slow")], seed=2)
+    window = (Maintenance(minute(90), minute(190), "beta-*"),)
+    with watch(maintenance=window, incidents=IncidentRules(clear_minutes=2)) as monitor:
+        feed(monitor, table.filter(pl.col("minute") < minute(180)))
+        assert not monitor.incidents.open
+    assert "bye-slow" in {*kept(tmp_path)["condition"]} and not told(tmp_path)
+
+
+def test_a_case_taught_while_watching_counts_from_the_next_minute(town: Town, watch: Watch, tmp_path: Path) -> None:
+    library = tmp_path / "own.db"
+    table = minutes("beta-1", 260, [(100, 130, "bye-slow"), (200, 230, "bye-slow")], seed=2)
+    teach(library, minutes("beta-1", 260, [(100, 130, "invite-errors")], seed=2), "invite-errors", town.model)
+    log = Log()
+    with watch(log, library=library) as monitor:
+        feed(monitor, table.filter(pl.col("minute") < minute(195)), end=False)
+        teach(library, table, "new-fault", town.model)
+        feed(monitor, table)
+    found = kept(tmp_path)
+    assert "library read" in log.events()
+    assert "new-fault" not in {*found.filter(pl.col("minute") < minute(195))["condition"]}
+    assert "new-fault" in {*found.filter(pl.col("minute") > minute(215))["condition"]}
+
+
+def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> None:
+    table = minutes("beta-1", 140, [(100, 140, "bye-slow")], seed=2)
+    log = Log()
+    with watch(log) as monitor:
+        feed(monitor, table, end=False)
+        (incident,) = monitor.incidents.open.values()
+        end_us = monitor.closed_us
+        person = Person("m.keller", "noc", end_us)
+        identity = str(incident.identity)
+        for deed, text in ((Deed.ACKNOWLEDGE, ""), (Deed.COMMENT, "on it"), (Deed.WITHDRAW, ""), (Deed.CLEAR, "")):
+            instruct(tmp_path / "state.db", identity, deed, person, text)
+        monitor.take("test", Batch(None, None))
+        assert not monitor.incidents.open
+        instruct(tmp_path / "state.db", identity, Deed.CLEAR, person)  # cleared already
+        monitor.take("test", Batch(None, None))
+        feed(monitor, table)
+        drained(monitor)
+    assert "instruction refused" in log.events()
+    mine = [one for one in told(tmp_path) if one["incident"] == identity]
+    assert [one["change"] for one in mine] == ["onset", "acknowledgement", "comment", "acknowledgement", "clear"]
+    assert mine[1]["acknowledged_by"] == "m.keller" and mine[2]["comment"] == "on it"
+    with pytest.raises(UsageError, match="knows no incident"):
+        instruct(tmp_path / "state.db", "nobody", Deed.CLEAR, person)
+    with pytest.raises(UsageError, match="no state of a monitor"):
+        instruct(tmp_path / "none.db", identity, Deed.CLEAR, person)
+
+
+def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Watch, tmp_path: Path) -> None:
+    table = minutes("beta-1", 150, [(100, 150, "bye-slow")], seed=2)
+    with watch() as monitor:
+        feed(monitor, table.filter(pl.col("minute") < minute(140)), end=False)
+        (incident,) = monitor.incidents.open.values()
+        person = Person("m.keller", "noc", monitor.closed_us)
+        instruct(tmp_path / "state.db", str(incident.identity), Deed.CLEAR, person)
+        monitor.take("test", Batch(None, None))
+        feed(monitor, table)
+        (other,) = monitor.incidents.open.values()
+    assert other.identity != incident.identity and other.onset_us >= person.time_us
+
+
+def test_a_silent_node_is_told_once_and_is_no_verdict(watch: Watch, tmp_path: Path) -> None:
+    log = Log()
+    with watch(log) as monitor:
+        feed(monitor, pl.concat([minutes("a-1", 40), minutes("b-1", 40, gaps=range(10, 30))]))
+    assert [event for event, fields in log if fields.get("node") == "b-1"] == ["node silent", "node heard again"]
+    assert len(kept(tmp_path).filter(pl.col("node") == "b-1")) == 20
+
+
+def test_a_node_without_traffic_is_observed_and_judged(watch: Watch, tmp_path: Path) -> None:
+    """All counts 0 and no ratios: minutes in which somebody listened and nothing was said."""
+    full = minutes("a-1", 120, seed=5)
+    features = full.columns[4:]
+    quiet = pl.col("minute") >= minute(90)
+    table = full.with_columns(
+        pl.when(quiet)
+        .then(pl.lit(0.0) if "attempts" in name else None)
+        .otherwise(pl.col(name))
+        .cast(pl.Float32)
+        .alias(name)
+        for name in features
+    )
+    log = Log()
+    with watch(log) as monitor:
+        feed(monitor, table)
+    assert "node silent" not in log.events()
+    assert len(kept(tmp_path)) == 120
+
+
+def test_another_models_state_is_refused(town: Town, watch: Watch, tmp_path: Path) -> None:
+    library, artefact = tmp_path / "own.db", random_artefact(2)
+    save(artefact, tmp_path / "other.faultprint")
+    for model in (town.model, Model(artefact)):
+        teach(library, minutes("beta-1", 260, [(100, 130, "bye-slow")], seed=2), "bye-slow", model)
+    with watch(library=library) as monitor:
+        feed(monitor, minutes("a-1", 10))
+    other = watch(library=library, model=tmp_path / "other.faultprint")
+    with pytest.raises(UsageError, match="name another state file"), other:
+        pass
+
+
+def test_compact_codes_give_the_same_conditions_and_keep_to_their_state(
+    town: Town, traffic: pl.DataFrame, watch: Watch, tmp_path: Path
+) -> None:
+    compact = NodeSettings(compact=True)
+    for stop in (170, 300):
+        with watch(nodes=compact) as monitor:
+            feed(monitor, traffic.filter(pl.col("minute") < minute(stop)))
+    found, wanted = kept(tmp_path), batch_verdicts(traffic, town)
+    same = (found["condition"] == wanted["condition"]).mean()
+    ready = wanted["condition"] != "warming-up"
+    apart = (found["distance"] - wanted["distance"]).abs() / wanted["distance"]
+    assert same > 0.99 and apart.filter(ready).max() < 0.01  # type: ignore[operator]
+    with pytest.raises(UsageError, match=r"nodes\.compact"), watch():
+        pass
+
+
+def test_what_is_missing_stops_the_start(watch: Watch, tmp_path: Path) -> None:
+    with pytest.raises(ModelError), watch(model=tmp_path / "none.faultprint"):
+        pass
+    with pytest.raises(LibraryError), watch(library=tmp_path / "none.db"):
+        pass
+
+
+def test_a_library_that_goes_bad_changes_nothing(town: Town, watch: Watch, tmp_path: Path) -> None:
+    library = tmp_path / "own.db"
+    library.write_bytes(town.library_path.read_bytes())
+    log = Log()
+    with watch(log, library=library) as monitor:
+        feed(monitor, minutes("a-1", 70), end=False)
+        library.write_bytes(b"no database at all, but long enough to be read as one" * 100)
+        feed(monitor, minutes("a-1", 90))
+        assert monitor.tallies.library_errors >= 1
+    assert "library unreadable" in log.events()
+    assert len(kept(tmp_path)) == 90
+
+
+def test_a_full_disk_is_waited_for_and_told_once(watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, pauses = Log(), list[float]()
+    table = minutes("a-1", 30)
+    with watch(log) as monitor:
+        feed(monitor, table[:10], end=False)
+        connection = monitor.store._connection
+
+        def limit(pages: int) -> None:
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                limit(1_000_000)
+
+        monkeypatch.setattr(monitor.memory, "_sleep", sleep)
+        limit(1)  # as many as there are: nothing more can be written
+        feed(monitor, table)
+    assert log.events()[:2] == ["state cannot be written", "state written again"] and len(pauses) == 3
+    assert len(kept(tmp_path)) == 30
+
+
+def test_a_full_disk_does_not_keep_the_monitor_from_ending(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    with watch() as monitor:
+        feed(monitor, minutes("a-1", 10), end=False)
+        monitor.store._connection.execute("PRAGMA max_page_count = 1")
+        monkeypatch.setattr(monitor.memory, "_sleep", lambda seconds: None)
+        table = minutes("a-1", 40)
+        source = Replay(Given(table[10:]), ReplayClock(), None)
+        with pytest.raises(UsageError, match="judged again after a restart"):
+            monitor.run([source], Counted(200))
+
+
+class Given:
+    """A source of a table."""
+
+    name = "test"
+
+    def __init__(self, table: pl.DataFrame) -> None:
+        self._table = table
+
+    def batches(self, closed_us: int) -> Iterator[Batch]:
+        yield from by_minute(self._table, 60_000_000)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Counted:
+    """Says stop after having been asked so often."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+def test_more_nodes_than_allowed_are_refused_and_counted(watch: Watch) -> None:
+    with watch(nodes=NodeSettings(most=2)) as monitor:
+        feed(monitor, pl.concat([minutes(f"n-{place}", 3) for place in range(4)]))
+        assert monitor.nodes.names == ["n-0", "n-1"]
+        assert monitor.gate.refused["test", "crowded"] == 6
+
+
+def test_a_long_silence_of_all_is_passed_over_at_once(watch: Watch, tmp_path: Path) -> None:
+    early = minutes("a-1", 70)
+    late = minutes("a-1", 3).with_columns(pl.col("minute") + timedelta(days=400))
+    with watch() as monitor:
+        feed(monitor, pl.concat([early, late]))
+        assert monitor.tallies.minutes < 80
+    assert kept(tmp_path)["condition"].to_list()[-3:] == ["warming-up"] * 3
