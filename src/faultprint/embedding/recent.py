@@ -1,0 +1,78 @@
+"""What the last few minutes say by themselves, as if listening had begun with them.
+
+A window holds a fault for an hour after its end. The same encoder, given the last minutes only, tells whether it is still there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from faultprint.embedding.model import Model
+from faultprint.errors import ModelError
+from faultprint.windows.levels import Levels, averaged, scaled, weighed
+from faultprint.windows.normalise import Scale, departures, scale
+from faultprint.windows.profile import Profile
+from faultprint.windows.series import Series
+from faultprint.windows.trailing import trailing_sum
+
+Array = npt.NDArray[np.float32]
+
+MINUTES: Final = 6
+"""Minutes that are recent."""
+_BLOCK: Final = 256
+"""Ends worked on at a time: bounds the memory, not the result."""
+
+
+def recent(
+    model: Model, series: Series, profile: Profile, ends: npt.NDArray[np.int64], minutes: int = MINUTES
+) -> Array:
+    """(N, D) vectors of the `minutes` that end at `ends` (ascending indices), as `Model.embed` gives of a series that begins
+    with them; NaN where fewer than half of them were observed.
+
+    Raises ModelError where the encoder is not "pooled", or the minutes are not the model's.
+    """
+    model.check(series)
+    manifest = model.manifest
+    if manifest.encoder != "pooled" or manifest.population is None:
+        raise ModelError(
+            f"The model's encoder {manifest.encoder!r} reads whole windows, not the last minutes by themselves; train the preset "
+            "'default'."
+        )
+    measure = scale(profile, manifest.population, model.kinds, manifest.spans)
+    every = scaled(series.values, model.kinds)
+    result = np.empty((len(ends), model.dimensions), np.float32)
+    for start in range(0, len(ends), _BLOCK):
+        index = np.arange(1 - minutes, 1)[:, None] + ends[None, start : start + _BLOCK]
+        inside = index >= 0
+        here = series.observed[np.maximum(index, 0)] & inside
+        values = np.where(here[..., None], every[np.maximum(index, 0)], np.float32(np.nan))
+        codes = _encode(model, values, measure)
+        vectors = model.head(_pool(codes, here))
+        vectors[here.sum(axis=0) * 2 < minutes] = np.nan
+        result[start : start + _BLOCK] = vectors
+    return result
+
+
+def _encode(model: Model, values: Array, measure: Scale) -> Array:
+    """(M, N, S, H) codes of N parts of M minutes each, `values` (M, N, F)."""
+    minutes, parts, features = values.shape
+    amount, weight = weighed(values, model.kinds)
+    level, support = [], []
+    for span in model.manifest.spans:
+        total, events = (trailing_sum(one, span) for one in (amount, weight))
+        level.append(averaged(total, events, model.kinds).reshape(-1, features))
+        support.append(events.reshape(-1, features))
+    inputs = departures(Levels(model.manifest.spans, np.stack(level), np.stack(support)), model.kinds, measure)
+    return model.encode(inputs).reshape(minutes, parts, len(model.manifest.spans), -1)
+
+
+def _pool(codes: Array, here: npt.NDArray[np.bool_]) -> Array:
+    """(N, 3 · S · H) maximum, mean and last of the parts' codes, gaps (`here` (M, N)) left out."""
+    seen = here[..., None, None]
+    count = here.sum(axis=0)[:, None, None].astype(np.float32)
+    peak = np.where(count > 0, np.where(seen, codes, -np.inf).max(axis=0), 0)
+    mean = np.where(seen, codes, 0).sum(axis=0) / np.maximum(count, 1)
+    return np.concatenate([part.reshape(len(count), -1) for part in (peak, mean, codes[-1])], axis=1).astype(np.float32)
