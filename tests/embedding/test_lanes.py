@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from faultprint.embedding.artefact import Artefact
 from faultprint.embedding.lanes import Lanes, Trace
 from faultprint.embedding.model import Model, Normal
+from faultprint.embedding.recent import recent
 from faultprint.errors import ModelError
 from faultprint.windows.levels import levels
 from faultprint.windows.series import Series
@@ -147,3 +148,18 @@ def test_time_only_goes_forward_and_whole_windows_cannot_be_streamed(model: Mode
         lanes.advance(5)
     with pytest.raises(ModelError, match="reads whole windows"):
         Lanes(Model(posts))
+
+
+def test_the_last_minutes_of_lanes_are_those_of_their_series(pooled: Artefact, traffic: Callable[..., Series]) -> None:
+    model, lanes = Model(pooled), Lanes(Model(pooled))
+    every = [traffic(90, 1), traffic(90, 2, gap=slice(86, 88)), traffic(90, 3, gap=slice(84, 88))]
+    lanes.add(len(every))
+    lanes.advance(89)
+    for lane, series in enumerate(every):
+        normal = model.normal(series.part(0, 60))
+        lanes.teach(lane, normal, series)
+        assert normal.recent is not None
+        expected = recent(model, series, normal.profile, np.array([89])) - normal.recent
+        np.testing.assert_allclose(lanes.lately(np.array([lane])), expected, atol=1e-5)
+    together = lanes.lately(np.array([0, 1, 2]))
+    assert np.isnan(together).any(axis=1).tolist() == [False, False, True]

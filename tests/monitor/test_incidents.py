@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,11 +10,10 @@ import pytest
 
 from faultprint.cases.matching import Matches
 from faultprint.errors import UsageError
-from faultprint.monitor.incidents import TABLE, Action, IncidentRules, Incidents, Signal, State, by_verdict
+from faultprint.monitor.incidents import TABLE, Action, IncidentRules, Incidents, Signal, State
 from faultprint.monitor.judge import Judged
 from faultprint.monitor.maintenance import Maintenance
 from faultprint.monitor.nodes import Nodes
-from faultprint.monitor.ports import RecentPast
 from faultprint.publish.incident import Change, Incident, Severity
 
 MINUTE = 60_000_000
@@ -31,31 +30,30 @@ class Node:
         rules: IncidentRules | None = None,
         maintenance: Sequence[Maintenance] = (),
         persistence: int = 1,
-        recent_past: RecentPast = by_verdict,
     ) -> None:
         self.nodes = Nodes()
         self.nodes.index(["n"], ["net"])
-        self.incidents = Incidents(rules or IncidentRules(), maintenance, MINUTE, persistence, recent_past)
+        self.incidents = Incidents(rules or IncidentRules(), maintenance, MINUTE, persistence)
         self.number = 100
 
-    def say(self, *codes: int | None) -> list[tuple[int, Incident]]:
-        """What each minute changed: (minutes since 100, incident)."""
+    def say(self, *codes: int | None, over: Container[int] = ()) -> list[tuple[int, Incident]]:
+        """What each minute changed: (minutes since 100, incident); `over`: minutes in which the verdict's fault is not there."""
         changes = []
         for code in codes:
             if code is not None:
-                changes += [
-                    (self.number - 100, one) for one in self.incidents.follow(judged(self.number, code), self.nodes)
-                ]
+                there = code not in (N, W) and self.number - 100 not in over
+                found = self.incidents.follow(judged(self.number, code, there), self.nodes)
+                changes += [(self.number - 100, one) for one in found]
             self.number += 1
         return changes
 
 
-def judged(number: int, code: int) -> Judged:
+def judged(number: int, code: int, there: bool) -> Judged:
     distances = np.array([[2.0, 0.5, 1.0]], np.float32)
     matches = Matches(CONDITIONS, distances, np.array([1]), np.array([2]))
     nothing = np.empty((1, 0), np.float32)
     one = np.array([0])
-    return Judged(number, one, np.array([code]), matches, one, {0: ["why"]}, nothing, one, None)
+    return Judged(number, one, np.array([code]), np.array([there]), matches, one, {0: ["why"]}, nothing, one, None)
 
 
 def changes(found: list[tuple[int, Incident]]) -> list[tuple[int, str, str]]:
@@ -151,18 +149,12 @@ def test_after_maintenance_a_lasting_fault_is_raised() -> None:
 
 
 def test_the_recent_past_clears_while_the_window_still_holds_the_fault() -> None:
-    node = Node(IncidentRules(clear_minutes=2), recent_past=lambda judged: judged.code == H)
-    assert changes(node.say(L, H, H)) == [(0, "onset", "overload"), (2, "clear", "overload")]
+    node = Node(IncidentRules(clear_minutes=2))
+    assert changes(node.say(L, H, H, over=(1, 2))) == [(0, "onset", "overload"), (2, "clear", "overload")]
 
 
 def test_a_new_incident_never_has_the_last_ones_identity() -> None:
-    calm = {102, 103}
-
-    def recent(judged: Judged) -> np.ndarray:
-        return np.array([judged.number in calm])
-
-    node = Node(persistence=3, recent_past=recent)
-    found = node.say(H, H, H, H, H, H)
+    found = Node(persistence=3).say(H, H, H, H, H, H, over=(2, 3))
     assert [one.change.value for _, one in found] == ["onset", "clear", "onset"]
     assert found[0][1].identity != found[2][1].identity
     assert found[2][1].onset_us > found[0][1].onset_us

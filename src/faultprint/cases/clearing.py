@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from faultprint.cases.decision import WARMING_CODE, Rule, claims
 from faultprint.cases.matching import NORMAL_INDEX, Matcher
-from faultprint.embedding.model import Model
-from faultprint.embedding.recent import MINUTES, recent
-from faultprint.windows.profile import Profile
+from faultprint.embedding.model import Model, Normal
+from faultprint.embedding.recent import recent
 from faultprint.windows.series import Series
 
 
@@ -25,29 +24,34 @@ def faulty(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def quiet(
-    series: Series,
-    normal: NDArray[np.bool_],
-    own: Profile,
-    model: Model,
-    matcher: Matcher,
-    rule: Rule,
-    ends: NDArray[np.int64],
+    series: Series, normal: Normal, model: Model, matcher: Matcher, rule: Rule, ends: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """(N,) whether the last minutes up to `ends` (ascending indices) claim to be normal; no, where too few were observed,
-    and where the model's encoder reads whole windows only.
+    """(N,) whether the last minutes up to `ends` (ascending indices) claim to be normal; no, where they cannot be judged."""
+    if normal.recent is None or not len(ends):
+        return np.zeros(len(ends), np.bool_)
+    return calm(recent(model, series, normal.profile, ends) - normal.recent, matcher, rule)
 
-    `normal` (T,) bool are the minutes that `own` is the profile of.
-    """
-    if model.manifest.encoder != "pooled":
-        return np.zeros(len(ends), np.bool_)
-    history = np.convolve(normal & series.observed, np.ones(MINUTES, np.int64))[: len(series)]
-    usual = recent(model, series, own, np.flatnonzero(history == MINUTES))
-    if not len(usual) or not len(ends):
-        return np.zeros(len(ends), np.bool_)
-    vectors = recent(model, series, own, ends)
-    known = ~np.isnan(vectors[:, 0])
-    calm: NDArray[np.bool_] = claims(matcher.match(vectors - usual.mean(axis=0)), known, rule) == NORMAL_INDEX
-    return calm
+
+def calm(vectors: NDArray[np.float32], matcher: Matcher, rule: Rule) -> NDArray[np.bool_]:
+    """(N,) whether recent minutes' vectors (N, D), minus their node's normal, claim to be normal; NaN does not."""
+    claimed = claims(matcher.match(vectors), ~np.isnan(vectors[:, 0]), rule)
+    found: NDArray[np.bool_] = claimed == NORMAL_INDEX
+    return found
+
+
+Standings = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]
+"""Of each node whether its verdict was a fault, whether that is there, and for how many minutes in a row the recent ones
+have said otherwise; (N,) each."""
+
+
+def step_all(standings: Standings, fault: NDArray[np.bool_], quiet: NDArray[np.bool_], persistence: int) -> Standings:
+    """The standings after one more minute: `fault` (N,) whose verdict is one, `quiet` (N,) whose recent minutes are normal."""
+    raised, there, against = standings
+    contrary = fault & raised & (quiet == there)
+    against = np.where(contrary, against + 1, 0)
+    turned = against >= persistence
+    there = fault & (~raised | (there ^ turned))
+    return fault, there, np.where(turned, 0, against)
 
 
 def ongoing(codes: NDArray[np.int64], quiet: NDArray[np.bool_], persistence: int) -> NDArray[np.bool_]:
@@ -56,20 +60,12 @@ def ongoing(codes: NDArray[np.int64], quiet: NDArray[np.bool_], persistence: int
     A fault's first verdict raises it; from then on only the recent minutes lower it and raise it again, until the verdict
     leaves the fault itself.
     """
-    result = np.zeros(len(codes), np.bool_)
-    raised = there = False
-    against = 0
-    for index, (fault, calm) in enumerate(zip(faulty(codes).tolist(), quiet.tolist(), strict=True)):
-        if not fault:
-            raised = there = False
-        elif not raised:
-            raised = there = True
-            against = 0
-        elif calm is not there:
-            against = 0
-        else:
-            against += 1
-            if against >= persistence:
-                there, against = not there, 0
-        result[index] = there
+    fault, result = faulty(codes), np.zeros(len(codes), np.bool_)
+    no = np.zeros(1, np.bool_)
+    standings: Standings = no, no, np.zeros(1, np.int64)
+    for index in np.flatnonzero(fault):
+        if index and not fault[index - 1]:
+            standings = no, no, standings[2] * 0
+        standings = step_all(standings, fault[index : index + 1], quiet[index : index + 1], persistence)
+        result[index] = standings[1][0]
     return result

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faultprint.embedding.model import ENOUGH, Model, Normal
+from faultprint.embedding.recent import MINUTES, embed_parts
 from faultprint.errors import ModelError
 from faultprint.windows.levels import Levels, averaged, levels, scaled, weighed
 from faultprint.windows.normalise import Scale, departures, scale
@@ -73,6 +74,7 @@ class Lanes:
         self._centre, self._per_event = np.empty((0, features), np.float32), np.empty((0, features), np.float32)
         self._fixed = np.empty((len(self._spans), 0, features), np.float32)
         self._mean = np.empty((0, model.dimensions), np.float32)
+        self._usual = np.empty((0, model.dimensions), np.float32)
 
     def __len__(self) -> int:
         return self._count
@@ -96,7 +98,16 @@ class Lanes:
     @property
     def nbytes(self) -> int:
         """Bytes that the lanes hold, room for growth included."""
-        rings = (self._values, *self._codes, self._here, self._centre, self._per_event, self._fixed, self._mean)
+        rings = (
+            self._values,
+            *self._codes,
+            self._here,
+            self._centre,
+            self._per_event,
+            self._fixed,
+            self._mean,
+            self._usual,
+        )
         return sum(ring.nbytes for ring in rings)
 
     def add(self, number: int) -> None:
@@ -108,8 +119,8 @@ class Lanes:
             self._codes = [_grown(ring, 1, capacity, 0) for ring in self._codes]
             self._here = _grown(self._here, 1, capacity, False)
             self._fixed = _grown(self._fixed, 1, capacity, 0)
-            self._centre, self._per_event, self._mean = (
-                _grown(array, 0, capacity, 0) for array in (self._centre, self._per_event, self._mean)
+            self._centre, self._per_event, self._mean, self._usual = (
+                _grown(array, 0, capacity, 0) for array in (self._centre, self._per_event, self._mean, self._usual)
             )
 
     def advance(self, minute: int) -> None:
@@ -134,6 +145,7 @@ class Lanes:
         own = scale(normal.profile, self._people, self._model.kinds, self._spans)
         self._centre[lane], self._per_event[lane], self._fixed[:, lane] = own.centre, own.per_event, own.fixed
         self._mean[lane] = normal.mean
+        self._usual[lane] = np.nan if normal.recent is None else normal.recent
         if recent is None:
             return
         codes = self._encode(departures(levels(recent, self._model.kinds, self._spans), self._model.kinds, own))
@@ -166,6 +178,14 @@ class Lanes:
         at = self._spans.index(span)
         measure = Scale(self._centre[lanes], self._per_event[lanes], self._fixed[at : at + 1, lanes])
         return Levels((span,), level[None], events[None]), measure
+
+    def lately(self, lanes: Ints, minutes: int = MINUTES) -> Array:
+        """(N, D) vectors of the lanes' last minutes by themselves (`embedding.recent`), minus what is normal for these; NaN
+        where they cannot be judged."""
+        values = self._values[np.ix_(self._slots(self._values, minutes)[::-1], lanes)]
+        here = self._here[np.ix_(self._slots(self._here, minutes)[::-1], lanes)]
+        measure = Scale(self._centre[lanes], self._per_event[lanes], self._fixed[:, lanes])
+        return embed_parts(self._model, values, here, measure) - self._usual[lanes]
 
     def restore(self, minute: int, lanes: Ints, codes: npt.NDArray[np.floating], scaled: Array | None) -> None:
         """Put back what `step` gave for an earlier minute, after `advance` to the last one known; `scaled` is not needed

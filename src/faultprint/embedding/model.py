@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ import onnxruntime
 
 from faultprint.embedding.artefact import Artefact, Manifest, read
 from faultprint.embedding.pooling import pool
+from faultprint.embedding.recent import MINUTES, recent
 from faultprint.errors import ModelError, UsageError
 from faultprint.features.catalogue import Catalogue
 from faultprint.windows.levels import Kinds, Levels, levels
@@ -52,10 +53,12 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """What is normal for a node: its traffic's profile, and the mean vector (D,) of its normal windows."""
+    """What is normal for a node: its traffic's profile, the mean vector (D,) of its normal windows, and that of a few normal
+    minutes by themselves (`embedding.recent`), None where these cannot be judged."""
 
     profile: Profile
     mean: Array
+    recent: Array | None = None
 
 
 class Model:
@@ -164,7 +167,16 @@ class Model:
             raise UsageError(
                 f"No stretch of node {series.node!r}'s normal traffic lasts {SHORTEST} minutes; mark a longer one as normal."
             )
-        return Normal(own, vectors.mean(axis=0, dtype=np.float64).astype(np.float32))
+        return Normal(own, vectors.mean(axis=0, dtype=np.float64).astype(np.float32), self._recent(runs, own))
+
+    def _recent(self, runs: Sequence[Series], own: Profile) -> Array | None:
+        """The mean vector of as many minutes as are recent, within one run of normal ones each."""
+        if self.manifest.encoder != "pooled":
+            return None
+        found = [recent(self, run, own, np.arange(min(MINUTES, len(run)) - 1, len(run))) for run in runs]
+        vectors = np.concatenate(found)
+        known = vectors[~np.isnan(vectors[:, 0])]
+        return known.mean(axis=0, dtype=np.float64).astype(np.float32) if len(known) else None
 
     def encode(self, inputs: Array) -> Array:
         """(N, S · H) codes of minutes' inputs (N, S · 2 · F), where the encoder is "pooled"."""

@@ -5,18 +5,20 @@ A window holds a fault for an hour after its end. The same encoder, given the la
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from faultprint.embedding.model import Model
 from faultprint.errors import ModelError
 from faultprint.windows.levels import Levels, averaged, scaled, weighed
 from faultprint.windows.normalise import Scale, departures, scale
 from faultprint.windows.profile import Profile
 from faultprint.windows.series import Series
 from faultprint.windows.trailing import trailing_sum
+
+if TYPE_CHECKING:
+    from faultprint.embedding.model import Model
 
 Array = npt.NDArray[np.float32]
 
@@ -49,16 +51,25 @@ def recent(
         inside = index >= 0
         here = series.observed[np.maximum(index, 0)] & inside
         values = np.where(here[..., None], every[np.maximum(index, 0)], np.float32(np.nan))
-        codes = _encode(model, values, measure)
-        vectors = model.head(_pool(codes, here))
-        vectors[here.sum(axis=0) * 2 < minutes] = np.nan
-        result[start : start + _BLOCK] = vectors
+        result[start : start + _BLOCK] = embed_parts(model, values, here, measure)
     return result
 
 
+def embed_parts(model: Model, values: Array, here: npt.NDArray[np.bool_], measure: Scale) -> Array:
+    """(N, D) vectors of N parts of M minutes each: `values` (M, N, F) as `windows.levels.scaled` gives them, NaN in a gap;
+    `here` (M, N) what was observed. The scale is one node's, or has N rows, a node's each."""
+    codes = _encode(model, values, measure)
+    vectors = model.head(_pool(codes, here))
+    vectors[here.sum(axis=0) * 2 < len(here)] = np.nan
+    return vectors
+
+
 def _encode(model: Model, values: Array, measure: Scale) -> Array:
-    """(M, N, S, H) codes of N parts of M minutes each, `values` (M, N, F)."""
+    """(M, N, S, H) codes."""
     minutes, parts, features = values.shape
+    if measure.centre.ndim > 1:
+        centre, per_event = (np.tile(one, (minutes, 1)) for one in (measure.centre, measure.per_event))
+        measure = Scale(centre, per_event, np.tile(measure.fixed, (1, minutes, 1)))
     amount, weight = weighed(values, model.kinds)
     level, support = [], []
     for span in model.manifest.spans:

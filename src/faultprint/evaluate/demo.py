@@ -49,6 +49,7 @@ FIGURES: Final = (
     "delay_median_minutes",
     "delay_p90_minutes",
     "clearing_median_minutes",
+    "lost_early",
 )
 TRAINING: Final = ("training-minutes.parquet", "training-labels.parquet")
 _KEPT: Final = 4000

@@ -140,8 +140,7 @@ class Nearest:
         """As `Hindsight`; never in a space of other vectors than a model's."""
         if not isinstance(self.space, ModelSpace):
             return np.zeros(len(ends), np.bool_)
-        own = self.space.normal(place).profile
-        return quiet(place.series, place.normal, own, self.space.model, self.matcher, rule, ends)
+        return quiet(place.series, self.space.normal(place), self.space.model, self.matcher, rule, ends)
 
 
 def ground_of(example: Example) -> Ground:

@@ -2,12 +2,12 @@
 
 A minute's signal, the first that applies:
 
-    calm-held    the recent past has been normal for `clear_minutes` (of a node that flaps: `damped_minutes`)
-    calm         the recent past is normal, though the window may still hold a fault
+    calm-held    normal, or the fault over by the recent minutes, for `clear_minutes` (of a node that flaps: `damped_minutes`)
+    calm         normal, or the fault is over by the recent minutes, though the window still holds it (`cases.clearing`)
     nothing      warming-up: nothing is known; a gap is no minute at all
     muted        a fault or unknown, and the node is being maintained
-    alarm-held   a fault or unknown, for `onset_minutes`
-    alarm        a fault or unknown
+    alarm-held   a fault or unknown that is there, for `onset_minutes`
+    alarm        a fault or unknown that is there
 
 TABLE says what is done about it, by whether the node has an incident.
 
@@ -26,12 +26,10 @@ import numpy as np
 import numpy.typing as npt
 
 from faultprint.cases.decision import WARMING_CODE
-from faultprint.cases.matching import NORMAL_INDEX
 from faultprint.monitor.judge import Judged
 from faultprint.monitor.key import Key
 from faultprint.monitor.maintenance import Maintenance, maintained
 from faultprint.monitor.nodes import Nodes
-from faultprint.monitor.ports import RecentPast
 from faultprint.publish.incident import Incident, Severity
 from faultprint.tables import UNKNOWN
 
@@ -84,7 +82,7 @@ class IncidentRules:
     """[incidents]: when they begin and end, and how bad they are."""
 
     onset_minutes: Annotated[int, Key("minutes in a row with an alarming verdict before one begins", 1)] = 1
-    clear_minutes: Annotated[int, Key("minutes in a row with a normal recent past before it is cleared", 1)] = 1
+    clear_minutes: Annotated[int, Key("minutes in a row that a fault must have been over before it is cleared", 1)] = 1
     flap_count: Annotated[int, Key("clears within `flap_minutes` that make a node flap; 0: never", 0)] = 3
     flap_minutes: Annotated[int, Key("how far back clears are counted", 1)] = 180
     damped_minutes: Annotated[int, Key("`clear_minutes` of a node that flaps", 1)] = 30
@@ -97,12 +95,6 @@ class IncidentRules:
         return self.severities.get(condition, self.unknown_severity if condition == UNKNOWN else self.severity)
 
 
-def by_verdict(judged: Judged) -> npt.NDArray[np.bool_]:
-    """The recent past is normal where the verdict is."""
-    calm: npt.NDArray[np.bool_] = judged.code == NORMAL_INDEX
-    return calm
-
-
 class Incidents:
     """The open incidents of all nodes, and the clears that make a node flap."""
 
@@ -112,19 +104,16 @@ class Incidents:
         maintenance: Sequence[Maintenance],
         interval_us: int,
         persistence: int,
-        recent_past: RecentPast = by_verdict,
     ) -> None:
         self.rules, self.maintenance = rules, tuple(maintenance)
         self.open: dict[str, Incident] = {}
         self.cleared: dict[str, list[int]] = {}
         """Node → numbers of the minutes in which it cleared lately."""
         self._interval_us, self._persistence = interval_us, persistence
-        self._recent_past = recent_past
 
     def follow(self, judged: Judged, nodes: Nodes) -> list[Incident]:
         """The incidents that the minute changed, as they are after it; counts the nodes' minutes on."""
-        calm = self._recent_past(judged) & (judged.code != WARMING_CODE)
-        alarming = (judged.code != NORMAL_INDEX) & (judged.code != WARMING_CODE) & ~calm
+        calm, alarming = ~judged.ongoing & (judged.code != WARMING_CODE), judged.ongoing
         for column, flag in (("calm", calm), ("alarmed", alarming)):
             nodes[column][judged.nodes] = np.where(flag, nodes[column][judged.nodes] + 1, 0)
         concerned = alarming.copy()

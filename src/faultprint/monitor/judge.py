@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.cases.clearing import calm, faulty
+from faultprint.cases.clearing import step_all as step_presence
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, step_all
 from faultprint.cases.evidence import RECENT, words
 from faultprint.cases.identify import names
@@ -27,7 +29,8 @@ Array = npt.NDArray[np.float32]
 class Judged:
     """The verdicts of one minute.
 
-    `nodes` (N,) indices of the nodes observed, ascending; `code` (N,) verdicts (`cases.decision`); `matches` of those whose
+    `nodes` (N,) indices of the nodes observed, ascending; `code` (N,) verdicts (`cases.decision`); `ongoing` (N,) whether
+    the fault that a verdict names is still there (`cases.clearing`); `matches` of those whose
     window is whole, which stand at `windows` (W,) among the N; `evidence` by place among the N. `values` (N, F) are the
     minute's; `trace` is of the nodes `traced` (T,), `normals` of those that became ready.
     """
@@ -35,6 +38,7 @@ class Judged:
     number: int
     nodes: Ints
     code: Ints
+    ongoing: npt.NDArray[np.bool_]
     matches: Matches
     windows: Ints
     evidence: Mapping[int, list[str]]
@@ -112,6 +116,7 @@ class Judge:
             number,
             observed,
             code,
+            self._presence(nodes, observed, code),
             matches,
             windows,
             self._evidence(observed, code),
@@ -128,6 +133,18 @@ class Judge:
         for column, now in zip(columns, settled, strict=True):
             nodes[column][observed] = now
         return settled[0]
+
+    def _presence(self, nodes: Nodes, observed: Ints, code: Ints) -> npt.NDArray[np.bool_]:
+        """(N,) whether the fault of the verdict is there, by the recent minutes."""
+        fault = faulty(code)
+        quiet = np.zeros(len(observed), np.bool_)
+        if fault.any():
+            quiet[fault] = calm(self.lanes.lately(observed[fault]), self.matcher, self.rule)
+        before = nodes["raised"][observed] == 1, nodes["there"][observed] == 1, nodes["against"][observed]
+        after = step_presence(before, fault, quiet, self.rule.persistence)
+        for column, now in zip(("raised", "there", "against"), after, strict=True):
+            nodes[column][observed] = now
+        return after[1]
 
     def _warm(self, number: int, nodes: Nodes, observed: Ints, values: Array) -> dict[int, Normal]:
         """Keep the minute of nodes without a normal; those that have seen enough get theirs."""

@@ -194,13 +194,20 @@ _PROFILE: Final = ("centre", "spread", "support", "seen")
 
 
 def _normal_bytes(normal: Normal) -> bytes:
-    """float32: the number of minutes, the profile's four arrays, the mean."""
+    """float32: the number of minutes, the profile's four arrays, the two means."""
     profile = normal.profile
-    parts = [np.array([profile.minutes], np.float32), *(getattr(profile, name) for name in _PROFILE), normal.mean]
+    recent = np.full_like(normal.mean, np.nan) if normal.recent is None else normal.recent
+    parts = [
+        np.array([profile.minutes], np.float32),
+        *(getattr(profile, name) for name in _PROFILE),
+        normal.mean,
+        recent,
+    ]
     return np.concatenate(parts).astype(np.float32).tobytes()
 
 
 def _normal_of(data: bytes, features: int) -> Normal:
     numbers = np.frombuffer(data, np.float32)
     arrays = [numbers[1 + at * features : 1 + (at + 1) * features] for at in range(len(_PROFILE))]
-    return Normal(Profile(int(numbers[0]), *arrays), numbers[1 + len(_PROFILE) * features :])
+    mean, recent = np.split(numbers[1 + len(_PROFILE) * features :], 2)
+    return Normal(Profile(int(numbers[0]), *arrays), mean, None if np.isnan(recent).any() else recent)

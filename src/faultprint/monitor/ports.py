@@ -1,18 +1,13 @@
-"""What is handed to the monitor: sources, the clock, and the judgement of a node's recent past."""
+"""What is handed to the monitor: sources and the clock."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
-
-if TYPE_CHECKING:
-    from faultprint.monitor.judge import Judged
 
 
 class Clock(Protocol):
@@ -54,10 +49,3 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of files and sockets."""
-
-
-class RecentPast(Protocol):
-    """Whether a node's recent minutes are normal: a second judgement, since a window holds a fault for its whole length."""
-
-    def __call__(self, judged: Judged) -> npt.NDArray[np.bool_]:
-        """(N,) for each node of a judged minute."""
