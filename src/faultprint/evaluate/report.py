@@ -23,8 +23,8 @@ MEANINGS: Final = {
     "delay_median_minutes": "From the onset of a fault to the end of the minute in which it first got its right name, of the "
     "faults found; half of them were named within this time.",
     "delay_p90_minutes": "Nine of ten of the faults found were named within this time.",
-    "clearing_median_minutes": "From the end of a fault to the first verdict of normal after it. The window holds faulty minutes "
-    "for an hour, so about 60 minutes is what the window rule asks for.",
+    "clearing_median_minutes": "From the end of a fault to the minute in which it is first told to be over: by the last minutes "
+    "alone where a system can judge them, else when its verdict returns to normal, which the window keeps from it for an hour.",
 }
 WORDS: Final = {
     "macro_f1_exposed": "1 is perfect: every condition named, none invented",
@@ -33,7 +33,7 @@ WORDS: Final = {
     "episodes_found": "faults that got their right name while they could be seen",
     "delay_median_minutes": "half of the faults found were named by then",
     "delay_p90_minutes": "nine of ten were",
-    "clearing_median_minutes": "after the fault's end; the window remembers for an hour",
+    "clearing_median_minutes": "after the fault's end, until it is told to be over",
 }
 
 
