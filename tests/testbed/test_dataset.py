@@ -113,6 +113,19 @@ def test_an_episode_of_another_length_is_left_out_and_named(plan: Plan, tmp_path
     assert "not 180000000" in report.failures[0].reason
 
 
+@pytest.mark.parametrize("damage", ["{}", "[1]", "{\"start_us\": 1", ""])
+def test_an_episode_with_a_damaged_report_is_left_out_and_named(
+    plan: Plan, tmp_path: Path, make_up: MakeUp, damage: str
+) -> None:
+    raw = tmp_path / "raw"
+    for name in ("a0", "a1"):
+        make_up(plan, raw, name)
+    (raw / "a0" / "report.json").write_text(damage)
+    report = assemble(plan, tmp_path / "set", raw)
+    assert (report.episodes, [failure.episode for failure in report.failures]) == (1, ["a0"])
+    assert "no report of an episode" in report.failures[0].reason
+
+
 def test_a_recovery_that_fills_the_rest_of_an_episode_leaves_no_sliver(
     plan: Plan, tmp_path: Path, make_up: MakeUp
 ) -> None:

@@ -25,6 +25,19 @@ _MOMENTS: Final = ("start", "provisional", "ringing", "completion")
 _DATETIME: Final = pl.Datetime("us", "UTC")
 
 
+_REPORTED: Final = (
+    "start_us",
+    "end_us",
+    "probe",
+    "attempt",
+    "seed",
+    "registered_s",
+    "load",
+    "machine",
+    "versions",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One episode of a data set: rows of its two tables, and its entry in episodes.json."""
@@ -38,9 +51,9 @@ def load(episode: Episode, folder: Path, start_us: int) -> Part:
     """The episode recorded in `folder`, moved so that its first labelled moment is `start_us`.
 
     Minutes are made of all transactions, those of the settling included, so that what was open when the labels begin
-    is known; only minutes with labels are kept. Raises UsageError where the recording is not as long as planned.
+    is known; only minutes with labels are kept. Raises UsageError where the report is damaged, or the recording is not as long as planned.
     """
-    report: Mapping[str, Any] = json.loads((folder / recorded.REPORT).read_text())
+    report = _report(folder / recorded.REPORT)
     length_us = round(episode.length * 1e6)
     end_us, shift = start_us + length_us, start_us - int(report["start_us"])
     if abs(int(report["end_us"]) - int(report["start_us"]) - length_us) > SLACK_US:
@@ -57,6 +70,16 @@ def load(episode: Episode, folder: Path, start_us: int) -> Part:
     since = pl.col("minute").dt.epoch("us")
     labels = _labels(storage.read(folder / recorded.LABELLED, LABELS), shift, end_us)
     return Part(table.filter(since >= start_us, since < end_us), labels, _entry(episode, report, start_us))
+
+
+def _report(path: Path) -> Mapping[str, Any]:
+    try:
+        report: Mapping[str, Any] = json.loads(path.read_text())
+        if lacking := [name for name in _REPORTED if name not in report]:
+            raise ValueError(f"it lacks {lacking[0]!r}")
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{path} is no report of an episode ({error}); record it again.") from None
+    return report
 
 
 def _labels(labels: pl.DataFrame, shift: int, end_us: int) -> pl.DataFrame:
