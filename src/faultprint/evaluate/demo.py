@@ -70,7 +70,7 @@ class Scale:
     kept: int = 6
     unseen: int = 3
     days: float = 2
-    seconds: float = 90
+    seconds: float = 75
 
 
 def demo(
