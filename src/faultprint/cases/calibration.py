@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from faultprint.cases.alarms import false_alarms
-from faultprint.cases.decision import WARMING_CODE, Rule, claims, settle
+from faultprint.cases.decision import Rule, claims, faulty, settle
 from faultprint.cases.ground import Ground, labelled_grounds
 from faultprint.cases.library import Library
 from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
@@ -49,7 +49,7 @@ def alarms_per_day(tracks: Sequence[Track], rule: Rule, of_one: float = float("i
     for track in tracks:
         claimed = claims(track.matches, np.ones(len(track.quiet), np.bool_), rule)
         verdict, _ = settle(claimed, rule.persistence)
-        alarming = (verdict != NORMAL_INDEX) & (verdict != WARMING_CODE)
+        alarming = faulty(verdict)
         own = int(track.quiet.sum()) * track.interval_us / _DAY_US
         raised = false_alarms(verdict, alarming, track.quiet, track.minute_us, track.interval_us)
         alarms += min(raised, of_one * own) if own else 0

@@ -10,17 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from faultprint.cases.decision import WARMING_CODE, Rule, claims
+from faultprint.cases.decision import Rule, claims, faulty
 from faultprint.cases.matching import NORMAL_INDEX, Matcher
 from faultprint.embedding.model import Model, Normal
 from faultprint.embedding.recent import recent
 from faultprint.windows.series import Series
-
-
-def faulty(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(N,) which verdict codes (`cases.decision`) are of a fault, a known or an unknown one."""
-    fault: NDArray[np.bool_] = (codes != NORMAL_INDEX) & (codes != WARMING_CODE)
-    return fault
 
 
 def quiet(

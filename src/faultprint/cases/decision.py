@@ -70,6 +70,12 @@ def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np
     return codes
 
 
+def faulty(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,) which verdict codes are of a fault, a known or an unknown one."""
+    fault: NDArray[np.bool_] = (codes != NORMAL_INDEX) & (codes != WARMING_CODE)
+    return fault
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where one node stands: its verdict, and the rival that has been claimed `count` minutes in a row."""

@@ -9,10 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from faultprint.cases.calibration import rule_of
-from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, settle
+from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, settle
 from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
-from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
+from faultprint.cases.matching import Matcher, Matches
 from faultprint.cases.placing import Placed, Stretch, grids, normal_minutes, place
 from faultprint.embedding.model import Model
 from faultprint.storage import schema
@@ -59,7 +59,7 @@ def verdicts(placed: Placed, model: Model, matcher: Matcher, rule: Rule, begin: 
     code = decide(matches, placed.last_minute, series, rule, begin)
     reason: list[list[str] | None] = [None] * len(code)
     rows = np.flatnonzero(series.observed)
-    abnormal = np.flatnonzero((code != WARMING_CODE) & (code != NORMAL_INDEX))
+    abnormal = np.flatnonzero(faulty(code))
     for row, words in zip(abnormal, evidence(series, placed.normal.profile, model, rows[abnormal]), strict=True):
         reason[row] = words
     return pl.DataFrame(

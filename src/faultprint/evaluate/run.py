@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from faultprint.cases.calibration import calibrate, rule_of, tracks
-from faultprint.cases.clearing import faulty, ongoing
-from faultprint.cases.decision import Rule
+from faultprint.cases.clearing import ongoing
+from faultprint.cases.decision import Rule, faulty
 from faultprint.cases.enrol import Example, examples, one_per_condition
 from faultprint.cases.ground import Ground, grounds, labelled_grounds
 from faultprint.cases.identify import decide, names

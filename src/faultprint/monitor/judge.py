@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from faultprint.cases.clearing import calm, faulty
+from faultprint.cases.clearing import calm
 from faultprint.cases.clearing import step_all as step_presence
-from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, step_all
+from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, step_all
 from faultprint.cases.evidence import RECENT, words
 from faultprint.cases.identify import names
-from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
+from faultprint.cases.matching import Matcher, Matches
 from faultprint.embedding.lanes import Lanes, Trace
 from faultprint.embedding.model import Model, Normal
 from faultprint.errors import ModelError
@@ -160,7 +160,7 @@ class Judge:
         return normals
 
     def _evidence(self, observed: Ints, code: Ints) -> dict[int, list[str]]:
-        places = np.flatnonzero((code != NORMAL_INDEX) & (code != WARMING_CODE))
+        places = np.flatnonzero(faulty(code))
         if not len(places):
             return {}
         found = words(*self.lanes.recent(observed[places], RECENT), self.model)

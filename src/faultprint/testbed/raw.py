@@ -51,7 +51,8 @@ def load(episode: Episode, folder: Path, start_us: int) -> Part:
     """The episode recorded in `folder`, moved so that its first labelled moment is `start_us`.
 
     Minutes are made of all transactions, those of the settling included, so that what was open when the labels begin
-    is known; only minutes with labels are kept. Raises UsageError where the report is damaged, or the recording is not as long as planned.
+    is known; only minutes with labels are kept. Raises UsageError where the report is damaged, or the recording is not as
+    long as planned.
     """
     report = _report(folder / recorded.REPORT)
     length_us = round(episode.length * 1e6)
