@@ -113,7 +113,7 @@ def test_an_episode_of_another_length_is_left_out_and_named(plan: Plan, tmp_path
     assert "not 180000000" in report.failures[0].reason
 
 
-@pytest.mark.parametrize("damage", ["{}", "[1]", "{\"start_us\": 1", ""])
+@pytest.mark.parametrize("damage", ["{}", "[1]", '{"start_us": 1', ""])
 def test_an_episode_with_a_damaged_report_is_left_out_and_named(
     plan: Plan, tmp_path: Path, make_up: MakeUp, damage: str
 ) -> None:
