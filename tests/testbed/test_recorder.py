@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,6 +108,15 @@ def test_no_episode_begins_when_time_is_over(plan_file: Path, tmp_path: Path, be
     assert (report.episodes, report.missing, dict(beds.tried)) == (1, 3, {"a0": 1})
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Where tests run in the background, SIGINT is ignored from the start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_gives_up_what_runs_and_keeps_what_is_complete(
     number: signal.Signals, plan_file: Path, tmp_path: Path, beds: Beds
