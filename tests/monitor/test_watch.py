@@ -20,13 +20,14 @@ from faultprint.embedding.artefact import save
 from faultprint.embedding.model import Model
 from faultprint.errors import LibraryError, ModelError, UsageError
 from faultprint.monitor import memory
-from faultprint.monitor.desk import Deed, instruct
+from faultprint.monitor.desk import instruct
 from faultprint.monitor.files import Replay, ReplayClock, by_minute
 from faultprint.monitor.incidents import IncidentRules
 from faultprint.monitor.maintenance import Maintenance
 from faultprint.monitor.ports import Batch
 from faultprint.monitor.settings import NodeSettings
 from faultprint.monitor.store import Store
+from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Person
 
 from ..cases.town import minute, minutes, random_artefact

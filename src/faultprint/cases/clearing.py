@@ -56,10 +56,11 @@ def ongoing(codes: NDArray[np.int64], quiet: NDArray[np.bool_], persistence: int
     """
     fault, result = faulty(codes), np.zeros(len(codes), np.bool_)
     no = np.zeros(1, np.bool_)
-    standings: Standings = no, no, np.zeros(1, np.int64)
+    before: Standings = no, no, np.zeros(1, np.int64)
+    standings = before
     for index in np.flatnonzero(fault):
         if index and not fault[index - 1]:
-            standings = no, no, standings[2] * 0
+            standings = before
         standings = step_all(standings, fault[index : index + 1], quiet[index : index + 1], persistence)
         result[index] = standings[1][0]
     return result

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from faultprint.embedding.model import ENOUGH, Model, Normal
 from faultprint.embedding.recent import MINUTES, embed_parts
-from faultprint.errors import ModelError
 from faultprint.windows.levels import Levels, averaged, levels, scaled, weighed
 from faultprint.windows.normalise import Scale, departures, scale
 from faultprint.windows.series import Series
@@ -56,12 +55,7 @@ class Lanes:
         Raises ModelError for a model that does not encode minutes.
         """
         manifest = model.manifest
-        if manifest.encoder != "pooled" or manifest.population is None:
-            raise ModelError(
-                f"The model's encoder {manifest.encoder!r} reads whole windows, but a live monitor needs one that encodes "
-                "minutes; train the preset 'default'."
-            )
-        self._model, self._people = model, manifest.population
+        self._model, self._people = model, model.people
         self._spans, self._window = manifest.spans, manifest.window
         self._reach = tuple(self._window - span + 1 for span in self._spans)
         features = len(model.catalogue)

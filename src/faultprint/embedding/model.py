@@ -91,6 +91,16 @@ class Model:
         """The features that a series must have, in order."""
         return self.manifest.catalogue
 
+    @property
+    def people(self) -> Profile:
+        """The population on whose spread a minute encoder's input leans. Raises ModelError where whole windows are read."""
+        if self.manifest.encoder != "pooled" or self.manifest.population is None:
+            raise ModelError(
+                f"The model's encoder {self.manifest.encoder!r} reads whole windows, but what is asked of it needs one that "
+                "encodes minutes; train the preset 'default'."
+            )
+        return self.manifest.population
+
     def check(self, series: Series) -> None:
         """Raise ModelError unless the series has the model's features and interval."""
         if series.names != self.catalogue.names:
@@ -191,8 +201,7 @@ class Model:
 
     def _pooled(self, series: Series, own: Profile, ends: npt.NDArray[np.int64]) -> Iterator[Array]:
         """Encode every minute once, pool, and run the head; block by block, each with the history that it needs."""
-        people = self.manifest.population
-        assert people is not None
+        people = self.people
         spans, window = self.manifest.spans, self.window
         for start in range(0, len(series), _BLOCK):
             chosen = ends[(ends >= start) & (ends < start + _BLOCK)]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from faultprint.errors import ModelError
 from faultprint.windows.levels import Levels, averaged, scaled, weighed
 from faultprint.windows.normalise import Scale, departures, scale
 from faultprint.windows.profile import Profile
@@ -37,13 +36,7 @@ def recent(
     Raises ModelError where the encoder is not "pooled", or the minutes are not the model's.
     """
     model.check(series)
-    manifest = model.manifest
-    if manifest.encoder != "pooled" or manifest.population is None:
-        raise ModelError(
-            f"The model's encoder {manifest.encoder!r} reads whole windows, not the last minutes by themselves; train the preset "
-            "'default'."
-        )
-    measure = scale(profile, manifest.population, model.kinds, manifest.spans)
+    measure = scale(profile, model.people, model.kinds, model.manifest.spans)
     every = scaled(series.values, model.kinds)
     result = np.empty((len(ends), model.dimensions), np.float32)
     for start in range(0, len(ends), _BLOCK):

@@ -7,31 +7,12 @@ it out within a second, in the order in which they came.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from faultprint.errors import UsageError
 from faultprint.monitor.store import connect
-from faultprint.publish.incident import Comment, Incident, Person
-
-
-class Deed(StrEnum):
-    """What is asked for."""
-
-    ACKNOWLEDGE = "acknowledge"
-    WITHDRAW = "withdraw"
-    COMMENT = "comment"
-    CLEAR = "clear"
-
-
-DEEDS: Final[Mapping[Deed, Callable[[Incident, Person, str], Incident]]] = {
-    Deed.ACKNOWLEDGE: lambda incident, person, text: incident.acknowledge(person),
-    Deed.WITHDRAW: lambda incident, person, text: incident.withdraw_acknowledgement(person.time_us),
-    Deed.COMMENT: lambda incident, person, text: incident.comment(Comment(person, text)),
-    Deed.CLEAR: lambda incident, person, text: incident.clear(person.time_us),
-}
+from faultprint.publish.deed import Deed
+from faultprint.publish.incident import Person
 
 
 def instruct(state: Path, identity: str, deed: Deed, person: Person, text: str = "") -> None:

@@ -18,7 +18,6 @@ from faultprint.cases.matching import Matcher
 from faultprint.embedding.model import Model
 from faultprint.errors import FaultprintError
 from faultprint.monitor.courier import Courier, Tell
-from faultprint.monitor.desk import DEEDS, Deed
 from faultprint.monitor.gate import Finished, Gate
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.judge import Judge, Judged
@@ -26,6 +25,7 @@ from faultprint.monitor.memory import Memory
 from faultprint.monitor.nodes import Nodes
 from faultprint.monitor.ports import Batch, Clock, Source
 from faultprint.monitor.store import Store
+from faultprint.publish.deed import DEEDS, Deed
 from faultprint.publish.incident import Incident, Person
 from faultprint.windows.series import matrix
 

@@ -16,7 +16,8 @@ from uuid import UUID
 
 from faultprint.errors import UsageError
 from faultprint.publish.alarm import AlarmSettings, href
-from faultprint.publish.incident import Comment, Incident, Person
+from faultprint.publish.deed import DEEDS, Deed
+from faultprint.publish.incident import Incident, Person
 from faultprint.publish.text import LINE, NAME, clean, present, rfc3339
 
 PATTERNS: Final = 100
@@ -34,8 +35,9 @@ class TaskKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What the schema calls the user, the system, the time and the alarms that were dealt with."""
+    """What a task does, and what the schema calls the user, the system, the time and the alarms that were dealt with."""
 
+    deed: Deed
     user: str
     system: str
     time: str
@@ -43,10 +45,10 @@ class _Names:
 
 
 _NAMES: Final[Mapping[TaskKind, _Names]] = {
-    TaskKind.ACKNOWLEDGE: _Names("ackUserId", "ackSystemId", "ackTime", "ackedAlarm"),
-    TaskKind.WITHDRAW: _Names("ackUserId", "ackSystemId", "ackTime", "unAckedAlarm"),
-    TaskKind.CLEAR: _Names("clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"),
-    TaskKind.COMMENT: _Names("userId", "systemId", "time", "commentedAlarm"),
+    TaskKind.ACKNOWLEDGE: _Names(Deed.ACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "ackedAlarm"),
+    TaskKind.WITHDRAW: _Names(Deed.WITHDRAW, "ackUserId", "ackSystemId", "ackTime", "unAckedAlarm"),
+    TaskKind.CLEAR: _Names(Deed.CLEAR, "clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"),
+    TaskKind.COMMENT: _Names(Deed.COMMENT, "userId", "systemId", "time", "commentedAlarm"),
 }
 
 
@@ -65,15 +67,7 @@ class Task:
 
     def apply(self, incident: Incident) -> Incident:
         """The incident after the task. Raises UsageError where it cannot be done (see `publish.incident`)."""
-        match self.kind:
-            case TaskKind.ACKNOWLEDGE:
-                return incident.acknowledge(self.by)
-            case TaskKind.WITHDRAW:
-                return incident.withdraw_acknowledgement(self.by.time_us)
-            case TaskKind.CLEAR:
-                return incident.clear(self.by.time_us)
-            case TaskKind.COMMENT:
-                return incident.comment(Comment(self.by, self.text))
+        return DEEDS[_NAMES[self.kind].deed](incident, self.by, self.text)
 
 
 def parse_task(kind: TaskKind, body: object, now_us: int) -> Task:

@@ -6,10 +6,14 @@ table 7.7.1, keeps T1 = 500 ms inside the core and recommends 2 s (T2 16 s) on t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+F64 = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
 
 GIVE_UP: Final = 32.0
 """Seconds after which a request without an answer counts as timed out: 64 × T1 with T1 = 500 ms."""
@@ -32,48 +36,55 @@ def times_sent_again(
     answered: npt.NDArray[np.floating], t1: npt.NDArray[np.floating], invite: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.uint32]:
     """Retransmissions over UDP of requests first answered `answered` seconds after they were sent, (n,) each."""
-    result = np.zeros(len(answered), dtype=np.uint32)
-    late = np.flatnonzero(answered > t1)
-    for value in np.unique(t1[late]):
-        for is_invite in (False, True):
-            rows = late[(t1[late] == value) & (invite[late] == is_invite)]
-            schedule = sent_again(float(value), invite=is_invite)
-            result[rows] = np.searchsorted(schedule, answered[rows], side="left")
-    return result
+
+    def count(schedule: F64, rows: Rows) -> F64:
+        return np.searchsorted(schedule, answered[rows], side="left").astype(np.float64)
+
+    return _by_schedule(answered > t1, t1, invite, count).astype(np.uint32)
 
 
-def sent_after(
-    after: npt.NDArray[np.floating], t1: npt.NDArray[np.floating], invite: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
+def sent_after(after: npt.NDArray[np.floating], t1: npt.NDArray[np.floating], invite: npt.NDArray[np.bool_]) -> F64:
     """When a request over UDP is first sent once `after` seconds have passed since the first time; inf if never, (n,)."""
-    result = np.zeros(len(after))
-    late = np.flatnonzero(after > 0)
-    for value in np.unique(t1[late]):
-        for is_invite in (False, True):
-            rows = late[(t1[late] == value) & (invite[late] == is_invite)]
-            schedule = np.concatenate([sent_again(float(value), invite=is_invite), [np.inf]])
-            result[rows] = schedule[np.searchsorted(schedule, after[rows], side="left")]
-    return result
+
+    def first(schedule: F64, rows: Rows) -> F64:
+        found: F64 = np.append(schedule, np.inf)[np.searchsorted(schedule, after[rows], side="left")]
+        return found
+
+    return _by_schedule(after > 0, t1, invite, first)
 
 
-def tcp_sent_after(after: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def tcp_sent_after(after: npt.NDArray[np.floating]) -> F64:
     """When TCP first sends a segment once `after` seconds have passed since the first time, (n,)."""
     losses = np.ceil(np.log2(1 + np.maximum(after, 0) / TCP_RTO))
-    sent: npt.NDArray[np.float64] = TCP_RTO * (np.exp2(losses) - 1)
+    sent: F64 = TCP_RTO * (np.exp2(losses) - 1)
     return sent
 
 
 def wait_after_losses(
     losses: npt.NDArray[np.integer], t1: npt.NDArray[np.floating], invite: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
+) -> F64:
     """Seconds until the transmission that gets through, after `losses` lost ones over UDP; inf when none does."""
-    result = np.zeros(len(losses))
-    lost = np.flatnonzero(losses)
-    for value in np.unique(t1[lost]):
+
+    def next_one(schedule: F64, rows: Rows) -> F64:
+        found: F64 = np.append(schedule, np.inf)[np.minimum(losses[rows] - 1, len(schedule))]
+        return found
+
+    return _by_schedule(losses > 0, t1, invite, next_one)
+
+
+def _by_schedule(
+    concerned: npt.NDArray[np.bool_],
+    t1: npt.NDArray[np.floating],
+    invite: npt.NDArray[np.bool_],
+    look_up: Callable[[F64, Rows], F64],
+) -> F64:
+    """(n,) what `look_up` finds in the times at which requests are sent again, for the rows of each T1 and kind; 0 elsewhere."""
+    result = np.zeros(len(concerned))
+    late = np.flatnonzero(concerned)
+    for value in np.unique(t1[late]):
         for is_invite in (False, True):
-            rows = lost[(t1[lost] == value) & (invite[lost] == is_invite)]
-            schedule = np.concatenate([[0.0], sent_again(float(value), invite=is_invite), [np.inf]])
-            result[rows] = schedule[np.minimum(losses[rows], len(schedule) - 1)]
+            rows = late[(t1[late] == value) & (invite[late] == is_invite)]
+            result[rows] = look_up(sent_again(float(value), invite=is_invite), rows)
     return result
 
 

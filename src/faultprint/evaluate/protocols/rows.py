@@ -20,7 +20,7 @@ FIGURES: Final[Mapping[str, str]] = {
     "episodes_found": "share of episodes named right at some time",
     "delay_median_minutes": "minutes from onset to the first right verdict, median of the episodes found",
     "delay_p90_minutes": "the same, nine of ten",
-    "clearing_median_minutes": "minutes from a fault's end to the first normal verdict, median of the episodes found",
+    "clearing_median_minutes": "minutes from a fault's end until it is told to be over, median of the episodes found",
     "auroc": "area under the ROC curve, faults without any reference against all that is known",
     "fpr95": "share of what is known called unknown where 95 % of what is not known are",
     "row_macro_f1": "macro-F1 of single rows",

@@ -1,0 +1,27 @@
+"""What people do to incidents, however they ask for it: by TMF642's tasks, or at the monitor's desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final
+
+from faultprint.publish.incident import Comment, Incident, Person
+
+
+class Deed(StrEnum):
+    """What is asked for."""
+
+    ACKNOWLEDGE = "acknowledge"
+    WITHDRAW = "withdraw"
+    COMMENT = "comment"
+    CLEAR = "clear"
+
+
+DEEDS: Final[Mapping[Deed, Callable[[Incident, Person, str], Incident]]] = {
+    Deed.ACKNOWLEDGE: lambda incident, person, text: incident.acknowledge(person),
+    Deed.WITHDRAW: lambda incident, person, text: incident.withdraw_acknowledgement(person.time_us),
+    Deed.COMMENT: lambda incident, person, text: incident.comment(Comment(person, text)),
+    Deed.CLEAR: lambda incident, person, text: incident.clear(person.time_us),
+}
+"""Each as a function of the incident, who does it, and the text of a comment; raises UsageError as the incident does."""
