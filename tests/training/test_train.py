@@ -118,3 +118,10 @@ def test_what_cannot_be_trained_on(tables: Tables, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="60 minutes of normal traffic in a row"):
         train(minutes, short, tmp_path / "m")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_budget_is_counted_by_the_clock_that_is_given(tables: Tables, tmp_path: Path) -> None:
+    ticks = iter(range(1_000_000))
+    report = train(*tables, tmp_path / "m", max_seconds=40, clock=lambda: float(next(ticks)))
+    assert report.course["stopped"] == "budget of time spent"
+    assert 40 <= report.course["seconds"] < 60

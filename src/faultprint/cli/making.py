@@ -182,6 +182,13 @@ def features(transactions: Path, interval: int, out: Path, as_json: bool) -> Non
 @seed_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Train this long.  [default: the preset's own]")
 @click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop training after this long.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="What computes; auto: a GPU if there is one.",
+)
 @click.option("--checkpoint", type=OUTPUT, help="Written after every epoch; the same command goes on from it.")
 @click.option("--movie", type=OUTPUT, help="Show how the vectors moved, epoch by epoch (*.html, self-contained).")
 @click.option("--log", type=FOLDER, help="Write a JSON line an epoch to LOG/epochs.jsonl.")
@@ -195,6 +202,7 @@ def train(
     seed: int,
     epochs: int | None,
     max_seconds: float | None,
+    device: str,
     checkpoint: Path | None,
     movie: Path | None,
     log: Path | None,
@@ -222,6 +230,7 @@ def train(
             seed=seed,
             max_seconds=max_seconds,
             epochs=epochs,
+            device=device,
             progress=lambda done, total: progress(done, total, latest.words),
             catalogue=table.catalogue,
             interval_us=table.interval_us,

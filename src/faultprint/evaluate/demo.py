@@ -67,10 +67,10 @@ class Scale:
 
     networks: int = 36
     episodes_a_day: float = 9
-    kept: int = 6
+    kept: int = 12
     unseen: int = 3
     days: float = 2
-    seconds: float = 75
+    seconds: float = 70
 
 
 def demo(

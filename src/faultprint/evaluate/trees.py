@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import lightgbm
@@ -62,16 +63,17 @@ def grow(
     max_seconds: float,
     threads: int = 2,
     alike: bool = True,
+    clock: Callable[[], float] = time.monotonic,
 ) -> lightgbm.Booster:
-    """Train on the descriptions `inputs` (N, S) with `codes` (N,) into the conditions for `max_seconds` at most; `alike`:
-    conditions weigh alike, however often they occur."""
-    end = time.monotonic() + max_seconds
+    """Train on the descriptions `inputs` (N, S) with `codes` (N,) into the conditions for `max_seconds` of the `clock` at most;
+    `alike`: conditions weigh alike, however often they occur."""
+    end = clock() + max_seconds
     counts = np.bincount(codes, minlength=len(conditions))
     weights = (len(codes) / np.maximum(counts, 1))[codes] if alike else None
     parameters = _PARAMETERS | {"num_class": len(conditions), "num_threads": threads, "seed": seed}
 
     def stop(state: Any) -> None:
-        if time.monotonic() > end:
+        if clock() > end:
             raise lightgbm.callback.EarlyStopException(state.iteration, [])
 
     dataset = lightgbm.Dataset(inputs, codes, weight=weights, free_raw_data=True)

@@ -105,7 +105,7 @@ class Checkpoint:
         parts["best"] = standing.best_state
         for number, state in self.task.optimiser.state_dict()["state"].items():
             parts[f"optimiser.{number}"] = state
-        found = {f"{part}.{key}": value.numpy() for part, state in parts.items() for key, value in state.items()}
+        found = {f"{part}.{key}": value.cpu().numpy() for part, state in parts.items() for key, value in state.items()}
         frames = {f"frame.{done}": vectors for done, vectors in (self.film.frames if self.film else {}).items()}
         return {"torch": torch.get_rng_state().numpy(), **found, **frames}
 

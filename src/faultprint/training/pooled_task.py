@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.pooling import pool
+from faultprint.training.device import tensor
 from faultprint.training.losses.batch_all import batch_all
 from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.losses.prototypes import Prototypes
@@ -121,25 +122,25 @@ class PooledTask:
         torch.nn.utils.clip_grad_norm_(self.learning.parameters(), _LARGEST_GRADIENT)
         self.optimiser.step()
         self.averaged.update_parameters(self.learning)
-        return Step(loss.item(), len(code), triplets.formed, triplets.active, rate, vectors.detach().numpy())
+        return Step(loss.item(), len(code), triplets.formed, triplets.active, rate, vectors.detach().cpu().numpy())
 
     def vectors(self, network: PooledNetwork, batch: Chunks) -> tuple[Tensor, Tensor]:
         """Vectors minus their node's normal mean (B, D), and codes (B,), of the batch's windows that are used."""
         chunks, length, width = batch.inputs.shape
         slots, window, _ = batch.hours.shape
         minutes = np.concatenate((batch.inputs.reshape(-1, width), batch.hours.reshape(-1, width)))
-        codes = network.encode(torch.from_numpy(minutes))
+        codes = network.encode(tensor(minutes))
         mine = codes[: chunks * length].view(chunks, length, *codes.shape[1:])
         normal = codes[chunks * length :].view(slots, window, *codes.shape[1:])
         pooled = (
-            network.pool(mine, torch.from_numpy(batch.observed), batch.ends),
+            network.pool(mine, tensor(batch.observed), batch.ends),
             network.pool(normal, torch.ones(slots, window, dtype=torch.bool), _NORMAL_ENDS),
         )
         raw = network.head(torch.cat([part.flatten(0, 1) for part in pooled]))
         split = chunks * len(batch.ends)
         mean = raw[split:].view(slots, len(_NORMAL_ENDS), -1).mean(dim=1)
-        moved = raw[:split].view(chunks, len(batch.ends), -1) - mean[torch.from_numpy(batch.slot)][:, None]
-        code = torch.from_numpy(batch.code)
+        moved = raw[:split].view(chunks, len(batch.ends), -1) - mean[tensor(batch.slot)][:, None]
+        code = tensor(batch.code)
         used = code != UNSCORED
         return moved[used], code[used]
 
@@ -147,7 +148,7 @@ class PooledTask:
     def validate(self) -> float:
         """Macro-F1 of the nearest reference on the networks held out; references are means over some batches."""
         drawn = [self.vectors(self.network, self.sampler.draw()) for _ in range(_REFERENCE_BATCHES)]
-        taught, taught_code = (torch.cat(part).numpy() for part in zip(*drawn, strict=True))
+        taught, taught_code = (torch.cat(part).cpu().numpy() for part in zip(*drawn, strict=True))
         found = [self._view_vectors(view) for view in self._views]
         vectors, code = np.concatenate([v for v, _ in found]), np.concatenate([c for _, c in found])
         return macro_f1(code, nearest(vectors, references(taught, taught_code, len(self.material.conditions))))
@@ -162,9 +163,9 @@ class PooledTask:
         view = self._views[0]
         window, minutes = self.material.window, len(view.node.series)
         ends = range(window - 1, minutes, max((minutes - window) // 64, 1))
-        codes = self.network.encode(torch.from_numpy(view.inputs))[None]
-        observed = torch.from_numpy(view.node.series.observed)[None]
-        expected: Array = self.network.head(self.network.pool(codes, observed, ends)[0]).numpy()
+        codes = self.network.encode(tensor(view.inputs))[None]
+        observed = tensor(view.node.series.observed)[None]
+        expected: Array = self.network.head(self.network.pool(codes, observed, ends)[0]).cpu().numpy()
         found = model.embed(view.node.series, view.own, ends=np.array(ends), shortest=1)
         return expected[np.isin(ends, found.last_minute)], found.vectors
 
@@ -193,7 +194,7 @@ class PooledTask:
 
         @torch.no_grad()
         def look() -> Array:
-            vectors: Array = self.vectors(self.network, batch)[0].numpy()
+            vectors: Array = self.vectors(self.network, batch)[0].cpu().numpy()
             return vectors
 
         return look
@@ -214,10 +215,10 @@ class PooledTask:
     def _view_vectors(self, view: _View) -> tuple[Array, Codes]:
         """Vectors minus the normal mean, and codes, of a held-out node's windows."""
         window, observed = self.material.window, view.node.series.observed
-        codes = self.network.encode(torch.from_numpy(view.inputs)).numpy()
+        codes = self.network.encode(tensor(view.inputs)).cpu().numpy()
         pooled = pool(codes, observed, SPANS, window)[view.ends]
         of_hour = slice(view.hour, view.hour + window)
         normal = pool(codes[of_hour], observed[of_hour], SPANS, window)[SHORTEST_OF_NORMAL - 1 :]
-        vectors: Array = self.network.head(torch.from_numpy(np.concatenate((pooled, normal)))).numpy()
+        vectors: Array = self.network.head(tensor(np.concatenate((pooled, normal)))).cpu().numpy()
         moved = vectors[: len(pooled)] - vectors[len(pooled) :].mean(axis=0)
         return moved, view.node.code[view.ends].astype(np.int64)

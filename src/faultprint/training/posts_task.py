@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import Model
+from faultprint.training.device import tensor
 from faultprint.training.losses.distances import squared
 from faultprint.training.losses.triplet import MARGIN, lossless, triplet
 from faultprint.training.material import NORMAL_CODE, Material
@@ -66,7 +67,7 @@ class PostsTask:
 
     def step(self, done: float) -> Step:
         """One mini-batch: every window of every triplet goes through the network, tower by tower."""
-        towers = [torch.from_numpy(windows) for windows in self.triplets.draw(BATCH)]
+        towers = [tensor(windows) for windows in self.triplets.draw(BATCH)]
         anchor, positive, negative = (self.network(windows) for windows in towers)
         loss = self.loss(anchor, positive, negative)
         self.optimiser.zero_grad(set_to_none=True)
@@ -74,7 +75,7 @@ class PostsTask:
         self.optimiser.step()
         with torch.no_grad():
             active = int((squared(anchor, positive) - squared(anchor, negative) + MARGIN > 0).sum())
-        kept = torch.cat((anchor, positive, negative)).detach().numpy()
+        kept = torch.cat((anchor, positive, negative)).detach().cpu().numpy()
         return Step(loss.item(), 3 * BATCH, BATCH, active, LEARNING_RATE, kept)
 
     def validate(self) -> float:
@@ -137,5 +138,5 @@ class PostsTask:
 
     @torch.no_grad()
     def _embed(self, windows: list[Array]) -> Array:
-        result: Array = self.network(torch.from_numpy(np.stack(windows))).numpy()
+        result: Array = self.network(tensor(np.stack(windows))).cpu().numpy()
         return result

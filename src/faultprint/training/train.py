@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,10 +19,11 @@ from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
 from faultprint.files import check_folder
 from faultprint.training.checkpoint import Checkpoint, identity
+from faultprint.training.device import device as found_device
 from faultprint.training.export import artefact_of, calibrated
 from faultprint.training.film import Film
 from faultprint.training.log import Listener
-from faultprint.training.loop import Plan, Progress, Standing, fit
+from faultprint.training.loop import Clock, Plan, Progress, Standing, fit
 from faultprint.training.material import Material, material
 from faultprint.training.pooled_task import PooledTask
 from faultprint.training.posts_task import PostsTask
@@ -100,6 +102,8 @@ def train(
     filmed: bool = False,
     listeners: Sequence[Listener] = (),
     presets: Mapping[str, Preset] = PRESETS,
+    device: str = "cpu",
+    clock: Clock = time.perf_counter,
 ) -> TrainingReport:
     """Train `preset` on a MINUTES and a LABELS table and leave the artefact at `out`.
 
@@ -107,7 +111,9 @@ def train(
     `max_seconds` bounds training and scoring, not the export; with it, and without `epochs`, training goes on until the time
     is spent. After every epoch all is written to `checkpoint`, from which a call with the same arguments goes on, a few
     hundred windows are embedded if the training is `filmed`, and the `listeners` are told. `presets` may hold others than the
-    product's. Raises TableError, LabelError or UsageError.
+    product's. `device` is one of `training.device.DEVICES`; weights are the same again on the same kind of device, save that a
+    training resumed on a GPU drops other units than one that was not killed. `clock` gives the seconds that `max_seconds`
+    counts. Raises TableError, LabelError or UsageError.
     """
     if preset not in presets:
         raise UsageError(f"There is no preset {preset!r}; take one of {', '.join(presets)}.")
@@ -119,20 +125,23 @@ def train(
     everything = material(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us)
     rng = np.random.default_rng(seed)
     seen, held_out = _split(everything, rng)
-    with _one_thread(seed):
+    where = found_device(device)
+    with _seeded(seed, where):
         task = chosen.task(seen, held_out, rng)
         film = Film(watched(seen, held_out, np.random.default_rng([seed, _FILM]))) if filmed else None
         kept = Checkpoint(checkpoint, identity(preset, seed, plan, everything), task, rng, film) if checkpoint else None
         standing = kept.restore() if kept else None
         resumed_after = len(standing.course.epochs) if standing else 0
-        course = fit(task, plan, progress, standing=standing, after=_after_epoch(task, film, kept, listeners))
-        record = {
-            "seed": seed,
-            "networks": list(seen.networks),
-            "held_out": list(held_out.networks),
-            **course.as_dict(),
-        }
-        artefact, difference = artefact_of(task, preset, seen, interval_us, record)
+        course = fit(task, plan, progress, clock, standing=standing, after=_after_epoch(task, film, kept, listeners))
+        task.network.cpu()
+    record = {
+        "seed": seed,
+        "device": where.type,
+        "networks": list(seen.networks),
+        "held_out": list(held_out.networks),
+        **course.as_dict(),
+    }
+    artefact, difference = artefact_of(task, preset, seen, interval_us, record)
     artefact = calibrated(artefact, seen, held_out, rng, chosen.calibration_windows)
     save(artefact, out)
     best = course.epochs[course.best_epoch]
@@ -195,10 +204,11 @@ def _split(everything: Material, rng: np.random.Generator) -> tuple[Material, Ma
 
 
 @contextmanager
-def _one_thread(seed: int) -> Iterator[None]:
-    """One torch thread (small models run fastest so) and a seeded torch; both given back afterwards."""
+def _seeded(seed: int, where: torch.device) -> Iterator[None]:
+    """One torch thread (small models run fastest so), a seeded torch that computes there; all given back afterwards."""
     threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
+    devices = [torch.cuda.current_device()] if where.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), where:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
         try:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from faultprint.errors import UsageError
+from faultprint.evaluate.protocols.encoders import AT_LENGTH
 from faultprint.evaluate.protocols.entrants import DATA, PARTS, SYSTEMS
 from faultprint.evaluate.protocols.rows import FIGURES
 from faultprint.evaluate.protocols.splits import QUICK, Sizes
@@ -12,6 +13,7 @@ from faultprint.evaluate.protocols.suite import LINE_UPS, Plan
 from faultprint.evaluate.protocols.trials import FOLDS, PROTOCOLS, trials
 from faultprint.evaluate.results_page import HEADS
 from faultprint.simulate.faults import FAULTS
+from faultprint.training.posts_task import BATCH
 
 
 def test_the_tables_agree() -> None:
@@ -19,6 +21,13 @@ def test_the_tables_agree() -> None:
     assert ["default", *PARTS] == list(LINE_UPS["parts"])
     assert {data for protocol in PROTOCOLS.values() for data in protocol.data} == set(DATA)
     assert set(HEADS) == set(FIGURES)
+
+
+def test_training_at_length_is_a_hundred_thousand_triplets_for_one_protocol() -> None:
+    for name, preset in AT_LENGTH.items():
+        assert preset.plan.epochs * preset.plan.steps * BATCH == 100_000
+        there = [trial for trial in Plan().trials() if not LINE_UPS["unseen"][name].refuses(trial)]
+        assert {(trial.protocol, trial.data) for trial in there} == {("unseen", "simulated")}
 
 
 def test_three_seeds_hide_every_fault_once() -> None:

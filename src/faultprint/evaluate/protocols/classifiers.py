@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -95,6 +96,7 @@ class _Grown:
                 seed=school.seed,
                 max_seconds=school.seconds,
                 threads=1,
+                clock=time.thread_time,
             )
             booster.save_model(path)
 

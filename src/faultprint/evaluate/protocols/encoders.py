@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +19,10 @@ from faultprint.cases.placing import grids
 from faultprint.embedding.model import Model, Normal, load
 from faultprint.evaluate.protocols.cache import Cache
 from faultprint.evaluate.protocols.contenders import School, Student, Willing, typical
+from faultprint.evaluate.protocols.trials import Trial
 from faultprint.evaluate.recorded import Tables
 from faultprint.evaluate.systems import ModelSpace, Nearest, Space, System, centre
+from faultprint.training.loop import Plan
 from faultprint.training.train import PRESETS, Preset, train
 from faultprint.windows.labelling import faults, minute_conditions
 
@@ -37,13 +41,24 @@ def trained(
     identity: Mapping[str, Any],
     *,
     seed: int,
-    seconds: float,
+    seconds: float | None,
     presets: Mapping[str, Preset] = PRESETS,
+    device: str = "cpu",
 ) -> Model:
-    """The preset, trained for so many seconds; once for every `identity` (JSON) of the tables."""
+    """The preset, trained for so many seconds of a core (None: as long as its plan says); once for every `identity` (JSON) of
+    the tables."""
 
     def make(path: Path) -> None:
-        train(*tables, path, preset=preset, seed=seed, max_seconds=seconds, presets=presets)
+        train(
+            *tables,
+            path,
+            preset=preset,
+            seed=seed,
+            max_seconds=seconds,
+            presets=presets,
+            device=device,
+            clock=time.thread_time,
+        )
 
     arguments = {"preset": preset, "seed": seed, "seconds": seconds, **identity}
     return load(cache.file("model", arguments, CODE, ".faultprint", make))
@@ -55,8 +70,9 @@ class Encoder(Willing):
     def __init__(self, name: str, preset: str, presets: Mapping[str, Preset] = PRESETS) -> None:
         self.name, self.preset, self._presets = name, preset, presets
 
-    def learn(self, school: School) -> Student:
-        model = trained(
+    def train(self, school: School) -> Model:
+        """Its model, trained for as long as the others."""
+        return trained(
             school.cache,
             self.preset,
             school.learn,
@@ -65,11 +81,43 @@ class Encoder(Willing):
             seconds=school.seconds,
             presets=self._presets,
         )
+
+    def learn(self, school: School) -> Student:
+        model = self.train(school)
         stranger = stranger_of(model, school)
         space = ModelSpace(self.name, model, stranger)
         if model.manifest.encoder == "recurrent":
             space = SlowSpace(self.name, model, stranger)
         return Referenced(space, school.known)
+
+
+class AtLength(Encoder):
+    """A preset that trains for as long as its plan says, on a GPU where there is one; it would take an hour elsewhere, so it
+    takes part in one protocol only."""
+
+    def refuses(self, trial: Trial) -> str:
+        if (trial.protocol, trial.data) != ("unseen", "simulated"):
+            return "it trains at full length, and that for networks never seen only"
+        return ""
+
+    def train(self, school: School) -> Model:
+        return trained(
+            school.cache,
+            self.preset,
+            school.learn,
+            school.identity,
+            seed=school.seed,
+            seconds=None,
+            presets=self._presets,
+            device="auto",
+        )
+
+
+_LENGTH: Final = Plan(epochs=25, steps=125, patience=25)
+"""100,000 triplets, as many as the posts drew, in batches of 32."""
+AT_LENGTH: Final[Mapping[str, Preset]] = {
+    f"{name}-100k": replace(PRESETS[name], plan=_LENGTH) for name in ("posts", "posts-3d")
+}
 
 
 class SlowSpace(ModelSpace):

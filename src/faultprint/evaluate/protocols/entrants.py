@@ -8,6 +8,8 @@ from typing import Final
 SYSTEMS: Final[Mapping[str, str]] = {
     "default": "the default preset; one typical reference a fault",
     "posts": "the posts' network as written, trained with random triplets for the same seconds; one typical reference a fault",
+    "posts-100k": "the same, trained on 100,000 triplets as the posts did, whatever time that takes",
+    "posts-3d-100k": "the same with three sigmoid outputs and the lossless triplet loss, on 100,000 triplets",
     "lightgbm": "gradient boosting on summaries of the normalised windows",
     "lightgbm-raw": "gradient boosting on summaries of the features as they are",
     "1-nn": "the nearest of one summary a fault, of the normalised windows",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -86,7 +87,16 @@ def _lagged(values: Array) -> Array:
 
 def _grown(inputs: Array, code: Codes, known: Flags, seed: int, seconds: float) -> Codes:
     """The likeliest condition of each row, as often as conditions are."""
-    booster = grow(CONDITIONS, inputs[known], code[known], seed=seed, max_seconds=seconds, threads=1, alike=False)
+    booster = grow(
+        CONDITIONS,
+        inputs[known],
+        code[known],
+        seed=seed,
+        max_seconds=seconds,
+        threads=1,
+        alike=False,
+        clock=time.thread_time,
+    )
     return np.asarray(np.asarray(booster.predict(inputs, num_threads=1)).argmax(axis=1), np.int64)
 
 

@@ -47,8 +47,8 @@ class Sizes:
     later_days: float = 2
     meet_networks: int = 10
     history_days: float = 11
-    meet_days: float = 3
-    seconds: float = 90
+    meet_days: float = 2
+    seconds: float = 60
     few: tuple[int, ...] = (1, 2, 5, 10, 20, 40)
 
     def as_dict(self) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from faultprint.evaluate.protocols.ablations import ABLATIONS
 from faultprint.evaluate.protocols.cache import Cache
 from faultprint.evaluate.protocols.classifiers import Boosting, normalised, untouched
 from faultprint.evaluate.protocols.contenders import Contender, Student
+from faultprint.evaluate.protocols.encoders import AT_LENGTH, AtLength, Encoder
 from faultprint.evaluate.protocols.encoders import CODE as MODEL_CODE
-from faultprint.evaluate.protocols.encoders import Encoder
 from faultprint.evaluate.protocols.entrants import DATA
 from faultprint.evaluate.protocols.neighbours import Summarised, Warped
 from faultprint.evaluate.protocols.play import play
@@ -27,23 +27,28 @@ from faultprint.evaluate.protocols.stage import Places, Stages
 from faultprint.evaluate.protocols.thresholds import Operator
 from faultprint.evaluate.protocols.trials import PROTOCOLS, Trial, trials
 
-CONTENDERS: Final[Mapping[str, Contender]] = {
-    contender.name: contender
-    for contender in (
-        Encoder("default", "default"),
-        Encoder("posts", "posts"),
-        Boosting("lightgbm", normalised),
-        Boosting("lightgbm-raw", untouched),
-        Summarised(),
-        Warped(),
-        Rockets(),
-        Operator(),
-    )
-}
+_ALL: Final[tuple[Contender, ...]] = (
+    Encoder("default", "default"),
+    Encoder("posts", "posts"),
+    *(AtLength(name, name, AT_LENGTH) for name in AT_LENGTH),
+    Boosting("lightgbm", normalised),
+    Boosting("lightgbm-raw", untouched),
+    Summarised(),
+    Warped(),
+    Rockets(),
+    Operator(),
+)
+CONTENDERS: Final[Mapping[str, Contender]] = {contender.name: contender for contender in _ALL}
 _WITHOUT: Final[Mapping[str, Contender]] = {contender.name: contender for contender in ABLATIONS}
-LINE_UPS: Final[Mapping[str, Mapping[str, Contender]]] = {
-    name: {"default": CONTENDERS["default"], **_WITHOUT} if name == "parts" else CONTENDERS for name in PROTOCOLS
+_SLOW: Final = ("posts", "dtw", "minirocket")
+"""They take minutes for what others do in seconds: left out where a protocol asks the same question many times."""
+_QUICK: Final[Mapping[str, Contender]] = {name: one for name, one in CONTENDERS.items() if name not in _SLOW}
+_OWN: Final[Mapping[str, Mapping[str, Contender]]] = {
+    "parts": {"default": CONTENDERS["default"], **_WITHOUT},
+    "few": _QUICK,
+    "rough": _QUICK,
 }
+LINE_UPS: Final[Mapping[str, Mapping[str, Contender]]] = {name: _OWN.get(name, CONTENDERS) for name in PROTOCOLS}
 """Who takes part, by protocol."""
 ROWS_OF_5GC: Final = "5gc-faults"
 _JUDGING: Final = ("contest", "episodes", "metrics", "recorded", "run", "summary", "systems", "trees", "truth")
