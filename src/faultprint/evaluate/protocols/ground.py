@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faultprint.cases.ground import Ground
 from faultprint.cases.placing import grids, whole_windows
@@ -14,6 +15,8 @@ from faultprint.windows.labelling import faults, minute_conditions
 
 def grounds(tables: Tables, model: Model, *, normal: int, history: int | None) -> list[Ground]:
     """Every node: as normal the last `normal` labelled minutes of the history, windows after the history.
+
+    Up to an hour they are in a row, if the history holds so many: what an operator marks is a stretch.
 
     `history` is in minutes from the node's first; None: until there is an hour of normal minutes, whatever `normal` is, so that
     windows are the same for all variants. Nodes whose history holds too few normal minutes are left out.
@@ -29,8 +32,17 @@ def grounds(tables: Tables, model: Model, *, normal: int, history: int | None) -
         if len(before) < normal or not len(ends):
             continue
         chosen = np.zeros(len(series), np.bool_)
-        chosen[before[len(before) - normal :]] = True
+        chosen[_last(before, normal)] = True
         # What lies further back is nobody's business, and would only be worked through for nothing.
         start = max(0, min([begin - 2 * model.window, *np.flatnonzero(chosen)[:1].tolist()]))
         found.append(Ground(series.part(start, len(series)), chosen[start:], ends - start, begin - start))
     return found
+
+
+def _last(minutes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The last `count` of these ascending minutes; up to an hour those that are in a row, where there are."""
+    if 0 < count <= HOUR:
+        unbroken = np.flatnonzero(minutes[count - 1 :] - minutes[: len(minutes) - count + 1] == count - 1)
+        if len(unbroken):
+            return minutes[unbroken[-1] : unbroken[-1] + count]
+    return minutes[len(minutes) - count :]
