@@ -307,7 +307,7 @@ def test_a_full_disk_does_not_keep_the_monitor_from_ending(watch: Watch, monkeyp
         monkeypatch.setattr(monitor.memory, "_sleep", lambda seconds: None)
         table = minutes("a-1", 40)
         source = Replay(Given(table[10:]), ReplayClock(), None)
-        with pytest.raises(UsageError, match="judged again after a restart"):
+        with pytest.raises(UsageError, match="done again after a restart"):
             monitor.run([source], Counted(200))
 
 

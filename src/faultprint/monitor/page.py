@@ -13,7 +13,8 @@ from faultprint.monitor.gate import __doc__ as gate_text
 from faultprint.monitor.incidents import TABLE, Signal, State
 from faultprint.monitor.incidents import __doc__ as incident_text
 from faultprint.monitor.outbox import __doc__ as outbox_text
-from faultprint.monitor.settings import Settings, SinkKind, type_of, word_of
+from faultprint.monitor.reader import type_of, word_of
+from faultprint.monitor.settings import Settings, SinkKind
 
 _INTRODUCTION: Final = """\
 # The live monitor
