@@ -7,6 +7,10 @@
     rejected    it is put aside with the reason, and a person is told
     (too many)  beyond `limit` messages of a sink the oldest are put aside, and a person is told
 
+What waits for a VES collector goes as one batch (`publish.ves_batch`), and one receipt is that of all its messages; a batch that
+is tried again is the same as before. One that is rejected, or for which the collector has no path, is sent message by message,
+so that only the one to blame is put aside.
+
 What is put aside is kept, up to the same limit. Nothing is dropped without a line in the log and a count.
 """
 
