@@ -39,11 +39,11 @@ class Collector:
 
 
 @contextmanager
-def serving(*acts: Act, context: ssl.SSLContext | None = None) -> Iterator[Collector]:
-    """A server that is gone again after the block."""
+def serving(*acts: Act, context: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Collector]:
+    """A server that is gone again after the block; `port` 0: any."""
     collector = Collector(list(acts))
     stop = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     listener.settimeout(0.05)
     collector.port = listener.getsockname()[1]
     threads: list[threading.Thread] = []

@@ -6,8 +6,8 @@
     GET  /tmf-api/alarmManagement/v4/ackAlarms/{id} the task again, while it is among the latest
 
 The list holds the alarms that the monitor keeps (`keep.incident_days`), open ones first. A task is answered 201 once the
-monitor's loop has carried it out, with state done; after three seconds with state inProgress. The answer is 404 if no alarm
-fits the patterns, 409 if it can be done to none of those that fit, and names those to which it was done.
+monitor's loop has carried it out, with state done; after three seconds with state inProgress. It names the alarms to which
+it was done; the answer is 404 if no alarm fits the patterns, 409 if it can be done to none of those that fit.
 """
 
 from __future__ import annotations
