@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
@@ -28,19 +27,13 @@ from faultprint.publish.routes import line_messages, ves_messages
 from faultprint.publish.ves import VesSettings
 
 from ..cases.town import minutes
-from ..publish.collector import Act, Request, answer, drips, hangs_up, is_silent, says, serving
+from ..publish.collector import Act, Request, answer, drips, free_port, hangs_up, is_silent, says, serving
 from ..publish.conftest import Pki
 from .conftest import Log, Town, Watch, feed
 
 MINUTE = 60_000_000
 QUICK = RetrySettings(first_seconds=0.02, longest_seconds=0.02, timeout_seconds=1.0)
 BATCH = pytest.mark.parametrize("batch", [False, True], ids=["single", "batch"])
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Office:
@@ -243,7 +236,7 @@ def test_a_full_disk_under_the_monitor(watch: Watch, tmp_path: Path, small_disk:
     with watch(log, state=state) as monitor:
         feed(monitor, table[:135], end=False)
         (incident,) = monitor.incidents.open.values()
-        Desk(state).instruct(incident, Deed.ACKNOWLEDGE, Person("m.keller", "noc", monitor.closed_us))
+        Desk(state).instruct([incident], Deed.ACKNOWLEDGE, Person("m.keller", "noc", monitor.closed_us))
         with closing(connect(state)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # whatever is written next needs room
         ballast = fill(small_disk)

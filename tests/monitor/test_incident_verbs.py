@@ -64,6 +64,7 @@ def test_deeds_are_done_while_the_monitor_runs(monitor: Monitor, tmp_path: Path)
         assert "acknowledged_by" not in found(tmp_path, "show", identity)
         assert found(tmp_path, "clear", identity, *by)["done"]
     assert found(tmp_path, "list") == {"incidents": []}
+    assert "is cleared" in str(run(tmp_path, "clear", identity, *by, status=2).exception)
 
 
 def test_what_is_asked_of_a_monitor_that_does_not_run_is_done_later(watch: Watch, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from faultprint.monitor.settings import KeepSettings, RetrySettings, Settings, S
 from faultprint.publish.ves import EVENT_PATH
 
 from ..cases.town import minutes
-from ..publish.collector import answer, serving
+from ..publish.collector import answer, free_port, serving
 from ..publish.schema import faults, needs_schemas, ves
 from .conftest import Log, Town, Watch, feed
 
@@ -53,13 +53,28 @@ def test_one_event_a_node_and_minute(watch: Watch) -> None:
     }
 
 
+def test_a_restart_loses_no_counters_and_repeats_none(watch: Watch) -> None:
+    table = minutes("a-1", 30)
+    for stop in (7, 20):
+        with watch(sink=sink(9)) as monitor:
+            feed(monitor, table[:stop], end=False)
+    with serving(answer(202)) as collector:
+        with watch(sink=sink(collector.port), retry=QUICK) as monitor:
+            feed(monitor, table)
+            assert all(courier.drain(20) for courier in monitor.couriers)
+        found = events([request.body for request in collector.requests])
+    starts = [event["commonEventHeader"]["startEpochMicrosec"] for event in found]
+    assert starts == table["minute"].to_physical().to_list()
+
+
 @needs_schemas
 def test_what_arrives_is_that_of_the_schema_whether_alone_or_together(watch: Watch) -> None:
     schema = ves()
     table = minutes("a-1", 140, [(100, 130, "bye-slow")], seed=2)
-    with serving(answer(202)) as collector:
-        with watch(sink=sink(collector.port), retry=QUICK) as monitor:
-            feed(monitor, table)
+    port = free_port()
+    with watch(sink=sink(port), retry=QUICK) as monitor:
+        feed(monitor, table)  # nobody listens yet, so that much waits
+        with serving(answer(202), port=port) as collector:
             assert all(courier.drain(20) for courier in monitor.couriers)
         bodies = [json.loads(request.body) for request in collector.requests]
     for body in bodies:

@@ -172,11 +172,11 @@ def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> N
         person = Person("m.keller", "noc", end_us)
         identity, desk = str(incident.identity), Desk(tmp_path / "state.db")
         for deed, text in ((Deed.ACKNOWLEDGE, ""), (Deed.COMMENT, "on it"), (Deed.WITHDRAW, ""), (Deed.CLEAR, "")):
-            desk.instruct(incident, deed, person, text)
-        last = desk.instruct(incident, Deed.CLEAR, person)  # it will be cleared by then
-        assert not desk.settled([last], 0)
+            desk.instruct([incident], deed, person, text)
+        last = desk.instruct([incident], Deed.CLEAR, person)  # it will be cleared by then
+        assert not desk.settled(last, 0)
         monitor.take("test", Batch(None, None))
-        assert not monitor.incidents.open and desk.settled([last], 0)
+        assert not monitor.incidents.open and desk.settled(last, 0)
         feed(monitor, table)
         drained(monitor)
     assert "instruction refused" in log.events()
@@ -185,8 +185,6 @@ def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> N
     assert mine[1]["acknowledged_by"] == "m.keller" and mine[2]["comment"] == "on it"
     with pytest.raises(UsageError, match="knows no incident"):
         desk.incident("nobody")
-    with pytest.raises(UsageError, match="is cleared"):
-        desk.instruct(desk.incident(identity[:8]), Deed.CLEAR, person)
     with pytest.raises(UsageError, match="no state of a monitor"):
         Desk(tmp_path / "none.db")
 
@@ -197,7 +195,7 @@ def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Wa
         feed(monitor, table.filter(pl.col("minute") < minute(140)), end=False)
         (incident,) = monitor.incidents.open.values()
         person = Person("m.keller", "noc", monitor.closed_us)
-        Desk(tmp_path / "state.db").instruct(incident, Deed.CLEAR, person)
+        Desk(tmp_path / "state.db").instruct([incident], Deed.CLEAR, person)
         monitor.take("test", Batch(None, None))
         feed(monitor, table)
         (other,) = monitor.incidents.open.values()

@@ -125,13 +125,14 @@ def _ask(
 ) -> None:
     """Leave the instruction, and tell whether the monitor has carried it out."""
     from faultprint.monitor.ports import SystemClock
-    from faultprint.publish.deed import Deed
+    from faultprint.publish.deed import DEEDS, Deed
     from faultprint.publish.incident import Person
 
     desk = _desk(config, state)
     found = desk.incident(incident)
     person = Person(user or getpass.getuser(), system or socket.gethostname(), SystemClock().now_us())
-    done = desk.settled([desk.instruct(found, Deed(deed), person, text)], wait)
+    DEEDS[Deed(deed)](found, person, text)  # what cannot be done as things are is refused here
+    done = desk.settled(desk.instruct([found], Deed(deed), person, text), wait)
     said = "done" if done else "asked for; the monitor does it as soon as it runs"
     identity = str(found.identity)
     report({"incident": identity, "deed": deed, "done": done}, as_json, lambda: iter([f"{deed} {identity}: {said}"]))

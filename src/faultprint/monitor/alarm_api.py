@@ -28,6 +28,7 @@ from faultprint.monitor.reply import Reply
 from faultprint.publish.alarm import AlarmSettings, alarm
 from faultprint.publish.alarm_query import LIMIT, answer, parse_query, project
 from faultprint.publish.alarm_task import Task, TaskKind, parse_task, task_resource
+from faultprint.publish.deed import DEEDS
 from faultprint.publish.incident import Incident
 
 WAIT_S: Final = 3.0
@@ -97,15 +98,16 @@ class AlarmApi:
             return Reply.refusal(
                 400, "bad request", f"More than {LIMIT} alarms fit the alarmPattern; give narrower ones."
             )
-        done, numbers, refusal = [], [], ""
+        done, refusal = [], ""
         for incident in meant:
             try:
-                numbers.append(self._desk.instruct(incident, task.deed, task.by, task.text))
+                DEEDS[task.deed](incident, task.by, task.text)
                 done.append(incident)
             except UsageError as error:
                 refusal = str(error)
         if not done:
             return Reply.refusal(409, "conflict", refusal)
+        numbers = self._desk.instruct(done, task.deed, task.by, task.text)
         state = "done" if self._desk.settled(numbers, self._wait_s) else "inProgress"
         told = task_resource(task, uuid4(), done, self._settings, state=state)
         with self._lock:

@@ -16,7 +16,7 @@ from typing import Final
 from faultprint.errors import UsageError
 from faultprint.monitor.store import connect
 from faultprint.publish import stored
-from faultprint.publish.deed import DEEDS, Deed
+from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Incident, Person
 from faultprint.publish.text import NAME, clean
 
@@ -63,20 +63,20 @@ class Desk:
             "its identity stands in every message about it."
         )
 
-    def instruct(self, incident: Incident, deed: Deed, person: Person, text: str = "") -> int:
-        """Ask for a deed; the instruction's number. Raises UsageError, also for a deed that cannot be done as things are."""
-        DEEDS[deed](incident, person, text)
-        with self._connected() as connection:
-            if connection.execute("SELECT count(*) FROM instruction").fetchone()[0] >= WAITING:
+    def instruct(self, incidents: Sequence[Incident], deed: Deed, person: Person, text: str = "") -> list[int]:
+        """Ask for a deed to each of them, all or none; the instructions' numbers. Raises UsageError."""
+        rows = [
+            (str(incident.identity), deed.value, person.user, person.system, person.time_us, text)
+            for incident in incidents
+        ]
+        query = "INSERT INTO instruction (identity, deed, user, system, time, text) VALUES (?, ?, ?, ?, ?, ?) RETURNING number"
+        with self._connected() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("SELECT count(*) FROM instruction").fetchone()[0] + len(rows) > WAITING:
                 raise UsageError(
                     f"{WAITING} instructions wait for the monitor already; see that it runs, then try again."
                 )
-            cursor = connection.execute(
-                "INSERT INTO instruction (identity, deed, user, system, time, text) VALUES (?, ?, ?, ?, ?, ?)",
-                (str(incident.identity), deed.value, person.user, person.system, person.time_us, text),
-            )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            return [connection.execute(query, row).fetchone()[0] for row in rows]
 
     def settled(self, numbers: Sequence[int], seconds: float, sleep: Callable[[float], object] = time.sleep) -> bool:
         """Whether the monitor has dealt with these instructions, waiting for it so long at most. Raises UsageError."""
