@@ -142,9 +142,11 @@ def _desk(config: Path | None, state: Path | None) -> Desk:
     from faultprint.monitor import settings
     from faultprint.monitor.desk import Desk
 
-    if (config is None) == (state is None):
-        raise UsageError("The incidents of one monitor can be seen; give either --config or --state.")
-    return Desk(state or settings.read(config).state)  # type: ignore[arg-type]
+    if config and not state:
+        return Desk(settings.read(config).state)
+    if state and not config:
+        return Desk(state)
+    raise UsageError("The incidents of one monitor can be seen; give either --config or --state.")
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

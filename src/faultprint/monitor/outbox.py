@@ -69,7 +69,7 @@ class Outbox:
         """The receiver will never have it."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._aside(waiting.number, 1, reason, time_us)
+            self._aside("number = ?", (waiting.number,), reason, time_us)
 
     def overflow(self, time_us: int) -> int:
         """Put aside the oldest messages beyond the limit; how many."""
@@ -78,7 +78,8 @@ class Outbox:
             return 0
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._aside(0, excess, f"more than {self._limit} messages were waiting", time_us)
+            oldest = "sink = ? ORDER BY number LIMIT ?"
+            self._aside(oldest, (self._sink, excess), f"more than {self._limit} messages were waiting", time_us)
         return excess
 
     def aside(self) -> list[tuple[str, str]]:
@@ -87,14 +88,11 @@ class Outbox:
             "SELECT id, reason FROM aside WHERE sink = ? ORDER BY number", (self._sink,)
         ).fetchall()
 
-    def _aside(self, first: int, count: int, reason: str, time_us: int) -> None:
-        """Move `count` messages, from the number `first` on, and keep no more than the limit of what was moved."""
-        which = "FROM message WHERE sink = ? AND number >= ? ORDER BY number LIMIT ?"
-        where, do = (self._sink, first, count), self._connection.execute
-        do(
-            f"INSERT INTO aside (sink, id, body, reason, time) SELECT sink, id, body, ?, ? {which}",
-            (reason, time_us, *where),
-        )
-        do(f"DELETE FROM message WHERE number IN (SELECT number {which})", where)
+    def _aside(self, which: str, values: tuple[object, ...], reason: str, time_us: int) -> None:
+        """Move the messages that an SQL condition finds, and keep no more than the limit of what was moved."""
+        do = self._connection.execute
+        moved = f"SELECT sink, id, body, ?, ? FROM message WHERE {which}"
+        do(f"INSERT INTO aside (sink, id, body, reason, time) {moved}", (reason, time_us, *values))
+        do(f"DELETE FROM message WHERE number IN (SELECT number FROM message WHERE {which})", values)
         kept = "SELECT number FROM aside WHERE sink = ? ORDER BY number DESC LIMIT ?"
         do(f"DELETE FROM aside WHERE sink = ? AND number NOT IN ({kept})", (self._sink, self._sink, self._limit))
