@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from ..publish.schema import faults, needs_schemas, tmf642
 from .conftest import Watch, feed
 
 JSON = {"Content-Type": "application/json"}
+KIND = b"Content-Type: application/json"
 WHO = {"ackUserId": "m.keller", "ackSystemId": "noc"}
 
 
@@ -188,7 +189,7 @@ def test_bodies_are_bounded_and_json(client: Client) -> None:
             plain.sendall("\r\n".join([f"POST {BASE}/ackAlarms HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
             return int(plain.makefile("rb").readline().split()[1])
 
-    kind = "Content-Type: application/json"
+    kind = KIND.decode()
     assert status(kind, f"Content-Length: {BODY + 1}") == status(kind, f"Content-Length: {'9' * 5000}") == 413
     assert status(kind) == status(kind, "Content-Length: -1") == status(kind, "Transfer-Encoding: chunked") == 411
     assert client.ask("POST", "/ackAlarms", b"{}", {"Content-Type": "text/plain"})[0] == 415
@@ -200,9 +201,13 @@ def test_a_slow_client_is_let_go_and_too_many_are_closed(client: Client, monkeyp
     crowd = [socket.create_connection(client.address, timeout=20) for _ in range(CONNECTIONS + 5)]
     try:
         begin = time.monotonic()
-        for plain in crowd:
+        begun = (
+            b"GET / HTT",
+            b"POST %s/ackAlarms HTTP/1.1\r\n%s\r\n\r\n" % (BASE.encode(), KIND + b"\r\nContent-Length: 9"),
+        )
+        for place, plain in enumerate(crowd):
             with suppress(OSError):
-                plain.sendall(b"GET / HTT")
+                plain.sendall(begun[place % 2])
         for plain in crowd:
             with suppress(OSError):
                 while plain.recv(4096):
@@ -233,6 +238,14 @@ def test_the_server_still_answers_and_told_no_defect(client: Client) -> None:
                 pass
     assert client.ask("GET", "/alarm")[0] == 200
     assert "request failed" not in client.monitor.tell.events()  # type: ignore[attr-defined]
+
+
+def test_a_defect_of_ours_is_told_and_harms_no_other_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AlarmApi, "_one", lambda self, path: 1 / 0)
+    with pytest.raises(RemoteDisconnected):
+        client.ask("GET", "/alarm/x")
+    assert client.ask("GET", "/alarm")[0] == 200
+    assert client.monitor.tell.events()[-1] == "request failed"  # type: ignore[attr-defined]
 
 
 def test_a_token_is_asked_for(monitor: Monitor, tmp_path: Path) -> None:
@@ -269,6 +282,8 @@ def test_off_loopback_without_a_token_is_refused(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "", "10.0.0.1", "name.example"):
         with pytest.raises(UsageError, match=r"set http\.token_file"):
             HttpSettings(host=host, alarms=True)
+    with pytest.raises(UsageError, match=r"set http\.port"):
+        HttpSettings(port=0, alarms=True)
     HttpSettings(host="0.0.0.0", alarms=True, token_file=tmp_path / "token")
     HttpSettings(host="0.0.0.0")
     HttpSettings(host="127.0.0.2", alarms=True)

@@ -2,8 +2,8 @@
 
 They wait in an outbox of their own (a lane), with a courier, a limit and metrics of its own: at 10,000 nodes an hour of
 counters is 600,000 messages, which in the incidents' outbox would stand before every incident and, once it is full, push
-incidents aside. They are kept with the minute, so that a kill loses none and repeats none; once more than `keep.messages`
-of them wait, the oldest are put aside as the outbox does with any message, and told.
+incidents aside. They are kept with the minute, so that a kill loses none; once more than `keep.messages` of them wait (by
+default ten minutes of 10,000 nodes, or a week of ten), the oldest are put aside as the outbox does with any message, and told.
 """
 
 from __future__ import annotations

@@ -92,6 +92,8 @@ class HttpSettings:
     ] = None
 
     def __post_init__(self) -> None:
+        if self.alarms and not self.port:
+            raise UsageError("http.alarms cannot be served on port 0, which serves nothing; set http.port.")
         if self.alarms and self.token_file is None and not is_loopback(self.host):
             raise UsageError(
                 f"http.alarms would let anybody who reaches {self.host} clear alarms; set http.token_file, or serve on 127.0.0.1."
