@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from faultprint.monitor.settings import Settings, SinkKind, SinkSettings
 from faultprint.monitor.watch import Monitor
 
 from ..cases.town import minute, minutes, random_artefact
+from ..publish.conftest import pki as pki
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 TAUGHT = [(120, 150, "register-timeouts"), (240, 270, "invite-errors"), (360, 390, "bye-slow")]
@@ -68,6 +70,20 @@ class Log(list[tuple[str, dict[str, Any]]]):
 
     def events(self) -> list[str]:
         return [event for event, _ in self]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of twelve megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 Watch = Callable[..., AbstractContextManager[Monitor]]

@@ -145,11 +145,11 @@ SINKS: dict[str, SinkMaker] = {
 @pytest.mark.parametrize("dry", [False, True])
 @pytest.mark.parametrize("kind", SINKS)
 def test_a_sink_delivers_every_change_under_an_identity_of_its_own(
-    kind: str, dry: bool, url: str, tmp_path: Path
+    kind: str, dry: bool, url: str, town: Town, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("hush\n")
     stream = io.StringIO() if dry else None
-    one = sinks.sink(SINKS[kind](tmp_path, url), RetrySettings(), np.random.default_rng(1), stream)
+    (one,) = sinks.sinks(SINKS[kind](tmp_path, url), RetrySettings(), town.model, np.random.default_rng(1), stream)
     begun = Incident.begin("n", "net", "overload", Severity.MAJOR, 0, MINUTE)
     life = (begun, begun.clear(2 * MINUTE))
     messages = [message for incident in life for message in one.encode(incident)]
@@ -162,10 +162,10 @@ def test_a_sink_delivers_every_change_under_an_identity_of_its_own(
         assert not (tmp_path / "lines.jsonl").exists()
 
 
-def test_a_secret_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+def test_a_secret_that_is_not_there_stops_the_start(town: Town, tmp_path: Path) -> None:
     settings = SinkSettings("s", SinkKind.WEBHOOK, url="http://127.0.0.1/", secret_file=tmp_path / "none")
     with pytest.raises(UsageError, match="cannot be read"):
-        sinks.sink(settings, RetrySettings(), np.random.default_rng(1))
+        sinks.sinks(settings, RetrySettings(), town.model, np.random.default_rng(1))
     (tmp_path / "none").write_text("\n")
     with pytest.raises(UsageError, match="no first line"):
-        sinks.sink(settings, RetrySettings(), np.random.default_rng(1))
+        sinks.sinks(settings, RetrySettings(), town.model, np.random.default_rng(1))

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint.monitor.courier import Courier, Sink
+from faultprint.monitor.courier import Courier
 from faultprint.monitor.files import ReplayClock
 from faultprint.monitor.outbox import Outbox
+from faultprint.monitor.sink import Sink
 from faultprint.monitor.store import Store
 from faultprint.publish.backoff import Backoff
 from faultprint.publish.incident import Incident, Severity

@@ -21,6 +21,7 @@ from faultprint.cli import cli
 from faultprint.errors import UsageError
 from faultprint.features.minutes import write_minutes
 from faultprint.monitor.http import HttpServer
+from faultprint.publish.alarm import BASE
 from faultprint.tables import VERDICTS
 
 from ..cases.town import minutes
@@ -91,6 +92,25 @@ def test_a_dry_run_prints_what_would_be_sent(town: Town, tmp_path: Path) -> None
     words = ["replay", str(tmp_path / "minutes.parquet"), "--config", str(config), "--dry-run"]
     result = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert "would send" in result.stdout and '"eventSeverity": "MAJOR"' in result.stdout
+    assert not (tmp_path / "state.db.replay").exists()
+
+
+def test_a_dry_run_leaves_the_state_as_it_is(town: Town, tmp_path: Path) -> None:
+    """What waits is shown, and waits on; the minutes are judged again by the run that sends."""
+    config = configured(town, tmp_path, '[[sink]]\nname = "w"\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\n')
+    table = minutes("beta-1", 140, [(100, 130, "bye-slow")], seed=2)
+    write_minutes(table[:125], tmp_path / "first.parquet")
+    write_minutes(table, tmp_path / "all.parquet")
+
+    def replayed(name: str, *words: str) -> str:
+        words = ("replay", str(tmp_path / name), "--config", str(config), "--drain", "0", "--json", *words)
+        return CliRunner().invoke(cli, words, catch_exceptions=False).stdout
+
+    assert json.loads(replayed("first.parquet"))["minutes"] == 125
+    shown = [replayed("all.parquet", "--dry-run", "--drain", "20") for _ in range(2)]
+    assert shown[0].count("would send") >= 2 and "faultprint.incident.onset" in shown[0]
+    assert shown[1].count("would send") == shown[0].count("would send")
+    assert json.loads(replayed("all.parquet"))["minutes"] == 15
 
 
 def test_a_live_monitor_starts_hears_and_stops(town: Town, tmp_path: Path) -> None:
@@ -98,7 +118,7 @@ def test_a_live_monitor_starts_hears_and_stops(town: Town, tmp_path: Path) -> No
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
         hep, http = one.getsockname()[1], other.getsockname()[1]
-    more = f'[http]\nport = {http}\n[probe]\nnodes = ["p=10.0.0.1"]\nkey_file = "key"\nhep = ["127.0.0.1:{hep}"]\n'
+    more = f'[http]\nport = {http}\nalarms = true\n[probe]\nnodes = ["p=10.0.0.1"]\nkey_file = "key"\nhep = ["127.0.0.1:{hep}"]\n'
     config = configured(town, tmp_path, more)
     command = [
         sys.executable,
@@ -120,6 +140,7 @@ def test_a_live_monitor_starts_hears_and_stops(town: Town, tmp_path: Path) -> No
                 assert process.poll() is None
                 time.sleep(0.1)
         assert "faultprint_nodes 0.0" in get(("127.0.0.1", http), "/metrics")[1]
+        assert get(("127.0.0.1", http), f"{BASE}/alarm") == (200, "[]")
         process.terminate()
         out, log = process.communicate(timeout=120)
     finally:

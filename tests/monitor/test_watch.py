@@ -20,7 +20,7 @@ from faultprint.embedding.artefact import save
 from faultprint.embedding.model import Model
 from faultprint.errors import LibraryError, ModelError, UsageError
 from faultprint.monitor import memory
-from faultprint.monitor.desk import instruct
+from faultprint.monitor.desk import Desk
 from faultprint.monitor.files import Replay, ReplayClock, by_minute
 from faultprint.monitor.incidents import IncidentRules
 from faultprint.monitor.maintenance import Maintenance
@@ -170,13 +170,13 @@ def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> N
         (incident,) = monitor.incidents.open.values()
         end_us = monitor.closed_us
         person = Person("m.keller", "noc", end_us)
-        identity = str(incident.identity)
+        identity, desk = str(incident.identity), Desk(tmp_path / "state.db")
         for deed, text in ((Deed.ACKNOWLEDGE, ""), (Deed.COMMENT, "on it"), (Deed.WITHDRAW, ""), (Deed.CLEAR, "")):
-            instruct(tmp_path / "state.db", identity, deed, person, text)
+            desk.instruct([incident], deed, person, text)
+        last = desk.instruct([incident], Deed.CLEAR, person)  # it will be cleared by then
+        assert not desk.settled(last, 0)
         monitor.take("test", Batch(None, None))
-        assert not monitor.incidents.open
-        instruct(tmp_path / "state.db", identity, Deed.CLEAR, person)  # cleared already
-        monitor.take("test", Batch(None, None))
+        assert not monitor.incidents.open and desk.settled(last, 0)
         feed(monitor, table)
         drained(monitor)
     assert "instruction refused" in log.events()
@@ -184,9 +184,9 @@ def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> N
     assert [one["change"] for one in mine] == ["onset", "acknowledgement", "comment", "acknowledgement", "clear"]
     assert mine[1]["acknowledged_by"] == "m.keller" and mine[2]["comment"] == "on it"
     with pytest.raises(UsageError, match="knows no incident"):
-        instruct(tmp_path / "state.db", "nobody", Deed.CLEAR, person)
+        desk.incident("nobody")
     with pytest.raises(UsageError, match="no state of a monitor"):
-        instruct(tmp_path / "none.db", identity, Deed.CLEAR, person)
+        Desk(tmp_path / "none.db")
 
 
 def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Watch, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Wa
         feed(monitor, table.filter(pl.col("minute") < minute(140)), end=False)
         (incident,) = monitor.incidents.open.values()
         person = Person("m.keller", "noc", monitor.closed_us)
-        instruct(tmp_path / "state.db", str(incident.identity), Deed.CLEAR, person)
+        Desk(tmp_path / "state.db").instruct([incident], Deed.CLEAR, person)
         monitor.take("test", Batch(None, None))
         feed(monitor, table)
         (other,) = monitor.incidents.open.values()
@@ -307,7 +307,7 @@ def test_a_full_disk_does_not_keep_the_monitor_from_ending(watch: Watch, monkeyp
         monkeypatch.setattr(monitor.memory, "_sleep", lambda seconds: None)
         table = minutes("a-1", 40)
         source = Replay(Given(table[10:]), ReplayClock(), None)
-        with pytest.raises(UsageError, match="judged again after a restart"):
+        with pytest.raises(UsageError, match="done again after a restart"):
             monitor.run([source], Counted(200))
 
 

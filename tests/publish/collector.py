@@ -38,12 +38,19 @@ class Collector:
         return self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
 
 
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
 @contextmanager
-def serving(*acts: Act, context: ssl.SSLContext | None = None) -> Iterator[Collector]:
-    """A server that is gone again after the block."""
+def serving(*acts: Act, context: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Collector]:
+    """A server that is gone again after the block; `port` 0: any."""
     collector = Collector(list(acts))
     stop = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     listener.settimeout(0.05)
     collector.port = listener.getsockname()[1]
     threads: list[threading.Thread] = []

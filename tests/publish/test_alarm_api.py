@@ -13,6 +13,7 @@ from faultprint.errors import UsageError
 from faultprint.publish.alarm import AlarmSettings, alarm
 from faultprint.publish.alarm_query import ATTRIBUTES, DEFAULT_LIMIT, LIMIT, Query, answer, error, parse_query
 from faultprint.publish.alarm_task import PATTERNS, TaskKind, parse_task, task_resource
+from faultprint.publish.deed import DEEDS
 from faultprint.publish.incident import Change, Comment, Incident, Person, Severity, State
 from faultprint.publish.page import story
 
@@ -111,7 +112,7 @@ def test_a_task_does_what_it_says_to_whom_it_says(kind: TaskKind) -> None:
     task = parse_task(kind, _body(kind), 90_000_000)
     assert [task.applies_to(one) for one in ALARMS] == [True, False, False, False, False, False]
     by = Person("m.keller", "noc", 90_000_000)
-    done = task.apply(OPEN[0].acknowledge(by) if kind is TaskKind.WITHDRAW else OPEN[0])
+    done = DEEDS[task.deed](OPEN[0].acknowledge(by) if kind is TaskKind.WITHDRAW else OPEN[0], task.by, task.text)
     expected = {
         TaskKind.ACKNOWLEDGE: lambda: done.acknowledged == by and done.change is Change.ACKNOWLEDGEMENT,
         TaskKind.WITHDRAW: lambda: done.acknowledged is None and done.change is Change.ACKNOWLEDGEMENT,
@@ -179,9 +180,17 @@ def test_a_request_that_lacks_something_is_refused(body: object) -> None:
         parse_task(TaskKind.CLEAR, body, 0)
 
 
-def test_clearing_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match="is cleared"):
-        parse_task(TaskKind.CLEAR, _body(TaskKind.CLEAR), 0).apply(OPEN[0].clear(0))
+def test_a_task_whose_patterns_all_name_alarms_concerns_no_others() -> None:
+    def identities(*patterns: object) -> tuple[str, ...] | None:
+        return parse_task(TaskKind.CLEAR, _body(TaskKind.CLEAR, list(patterns)), 0).identities
+
+    assert identities({"id": "a"}, {"id": "b", "state": "raised"}, {"id": "a"}) == ("a", "b")
+    assert identities({"id": "a"}, {"state": "raised"}) is identities({"id": 5}) is None
+
+
+def test_a_query_for_open_alarms_needs_no_cleared_ones() -> None:
+    assert parse_query([]).wants_cleared and parse_query([("state", "raised,cleared")]).wants_cleared
+    assert not parse_query([("state", "raised,updated"), ("ackState", "acknowledged")]).wants_cleared
 
 
 def test_errors() -> None:

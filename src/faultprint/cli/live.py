@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from faultprint.monitor.watch import Monitor
 
 config_option = click.option("--config", type=INPUT, required=True, help="Configuration (TOML, docs/monitor.md).")
-dry_option = click.option("--dry-run", is_flag=True, help="Print what would be sent to the sinks; send nothing.")
+dry_option = click.option(
+    "--dry-run", is_flag=True, help="Print what would be sent to the sinks; send nothing, work on a copy of the state."
+)
 
 
 @click.command()
@@ -52,7 +55,7 @@ def monitor(
 
     from faultprint.monitor import settings
     from faultprint.monitor.assembly import assembled
-    from faultprint.monitor.http import HttpServer
+    from faultprint.monitor.http import served
     from faultprint.monitor.listening import listening
     from faultprint.monitor.log import JsonLog
     from faultprint.monitor.ports import SystemClock
@@ -63,10 +66,17 @@ def monitor(
     clock = SystemClock()
     tell = JsonLog(sys.stderr, clock)
     stop = _stopping(seconds)
-    with assembled(wanted, clock, tell, dry=sys.stdout if dry_run else None) as watch:
+    with (
+        _state(wanted.state, dry_run) as place,
+        assembled(wanted, clock, tell, state=place, dry=sys.stdout if dry_run else None) as watch,
+    ):
         lateness_us = watch.gate.lateness_us
         source = listening(probe, watch.model.manifest.interval_us, lateness_us, clock)
-        server = HttpServer(watch, wanted.http.host, wanted.http.port) if wanted.http.port else None
+        try:
+            server = served(wanted.http, watch, place) if wanted.http.port else None
+        except BaseException:
+            source.close()
+            raise
         try:
             tell("started", nodes=len(watch.nodes), http=server.address if server else None)
             watch.run([source], stop)
@@ -124,22 +134,29 @@ def replay(
 
     wanted = settings.read(config)
     clock = ReplayClock()
-    place = state or wanted.state.with_name(wanted.state.name + ".replay")
+    kept = state or wanted.state.with_name(wanted.state.name + ".replay")
     if out:
         check_folder(out)
     stop = _stopping()
-    with assembled(
-        wanted, clock, JsonLog(sys.stderr, clock), state=place, dry=sys.stdout if dry_run else None
-    ) as monitor:
-        with recorded(recording, monitor.model, wanted.probe) as source:
-            monitor.run([Replay(source, clock, speed)], stop)
-        undelivered = [courier.sink.name for courier in monitor.couriers if not courier.drain(drain)]
-        result = _summary(monitor) | {"undelivered": undelivered}
-        interval_us = monitor.gate.interval_us
-    if out:
-        with Store(place) as store:
-            storage.write(memory.verdicts(store, interval_us), VERDICTS, out)
+    tell, dry = JsonLog(sys.stderr, clock), sys.stdout if dry_run else None
+    with _state(kept, dry_run) as place:
+        with assembled(wanted, clock, tell, state=place, dry=dry) as monitor:
+            with recorded(recording, monitor.model, wanted.probe) as source:
+                monitor.run([Replay(source, clock, speed)], stop)
+            undelivered = [courier.sink.name for courier in monitor.couriers if not courier.drain(drain)]
+            result = _summary(monitor) | {"undelivered": undelivered}
+            interval_us = monitor.gate.interval_us
+        if out:
+            with Store(place) as store:
+                storage.write(memory.verdicts(store, interval_us), VERDICTS, out)
     report(result, as_json)
+
+
+def _state(kept: Path, dry_run: bool) -> AbstractContextManager[Path]:
+    """The state file to work on."""
+    from faultprint.monitor.rehearsal import copied
+
+    return copied(kept) if dry_run else nullcontext(kept)
 
 
 def _stopping(seconds: float | None = None) -> Callable[[], bool]:

@@ -35,7 +35,7 @@ def assembled(
     with Store(path) as store:
         couriers = [
             Courier(
-                sinks.sink(one, settings.retry, np.random.default_rng(place), dry),
+                sink,
                 path,
                 settings.keep.messages,
                 sinks.backoff(settings.retry),
@@ -44,6 +44,7 @@ def assembled(
                 tell,
             )
             for place, one in enumerate(settings.sink)
+            for sink in sinks.sinks(one, settings.retry, model, np.random.default_rng(place), dry)
         ]
         try:
             monitor = Monitor(

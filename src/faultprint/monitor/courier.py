@@ -5,31 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from sqlite3 import OperationalError
+from typing import Final, TypeVar
 
 import numpy as np
 
+from faultprint.monitor.insistence import insist
 from faultprint.monitor.outbox import Outbox, Waiting
 from faultprint.monitor.ports import Clock
+from faultprint.monitor.sink import Sink
 from faultprint.publish.backoff import Backoff
-from faultprint.publish.incident import Incident
-from faultprint.publish.message import Message, Outcome, Receipt, Sender
+from faultprint.publish.message import Message, Outcome, Receipt
 
+T = TypeVar("T")
 Tell = Callable[..., None]
 """tell(event, **fields): a line in the log."""
 
 IDLE_S: Final = 0.5
 """How long a courier waits for work without being woken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """Somebody to be told: `encode` makes the messages of an incident's last change, `sender` takes them away."""
-
-    name: str
-    encode: Callable[[Incident], tuple[Message, ...]]
-    sender: Sender
+_ALONE: Final = frozenset({404, 405})
+"""Answers that refuse a batch but perhaps not its messages: the receiver may have no such path."""
 
 
 @dataclass(slots=True)
@@ -54,8 +51,10 @@ class Courier(threading.Thread):
         self.sink = sink
         self.counts = Deliveries()
         self._state, self._limit = state, limit
-        self._backoff, self._rng, self._clock, self._tell = backoff, rng, clock, tell
+        self._backoff, self._rng, self._clock = backoff, rng, clock
+        self._tell = partial(tell, sink=sink.name)
         self._over, self._work, self._empty = threading.Event(), threading.Event(), threading.Event()
+        self._retries, self._tried, self._alone = 0, 0, 0
 
     def wake(self) -> None:
         """There is something to send."""
@@ -80,31 +79,46 @@ class Courier(threading.Thread):
         try:
             while not self._over.is_set():
                 self._work.clear()
-                if dropped := outbox.overflow(self._clock.now_us()):
-                    self.counts.overflowed += dropped
-                    self._tell("messages put aside", sink=self.sink.name, count=dropped, reason="outbox full")
                 self._round(outbox)
+        except OperationalError as error:  # stopped while the disk was full
+            self._tell("outbox left as it was", detail=str(error))
         finally:
             outbox.close()
             self.sink.sender.close()
 
     def _round(self, outbox: Outbox) -> None:
         """Send what waits, or wait for it."""
-        found = outbox.oldest()
+        if dropped := self._insist(lambda: outbox.overflow(self._clock.now_us())):
+            self.counts.overflowed += dropped
+            self._tell("messages put aside", count=dropped, reason="outbox full")
+        found = self._insist(outbox.oldest)
         self.counts.waiting = len(outbox) if found else 0
         if not found:
             # Set before waiting: `wake` clears it, and whatever was kept before `wake` is seen by the next look.
             if not self._work.is_set():
                 self._empty.set()
             self._work.wait(IDLE_S)
-            return
-        for waiting in found:
-            retry = 0
-            while not self._over.is_set() and not self._settle(outbox, waiting, self._send(waiting.message), retry):
-                retry += 1
-                self._over.wait(self._backoff.pause(min(retry, 30), self._rng))
-            if self._over.is_set():
-                return
+        while found and not self._over.is_set():
+            done = self._deliver(outbox, found)
+            if not done:
+                return  # what waits may have changed meanwhile
+            del found[:done]
+
+    def _deliver(self, outbox: Outbox, found: list[Waiting]) -> int:
+        """Send the first of `found`, or several of them as one; how many are done with."""
+        messages = [waiting.message for waiting in found]
+        # What is tried again holds the same messages, so that its receiver may know it by its id.
+        message, count = (messages[0], 1) if self._alone else self.sink.join(messages[: self._tried or None])
+        receipt = self._send(message)
+        if count > 1 and (receipt.outcome is Outcome.REJECTED or receipt.status in _ALONE):
+            self._tell("batch rejected", message=message.id, messages=count, detail=receipt.detail)
+            self._tried, self._alone = 0, count  # one of them may be to blame: it is to be put aside alone
+            return 0
+        if receipt.outcome in (Outcome.LATER, Outcome.REFUSED):
+            self._missed(message, count, receipt)
+            return 0
+        self._settle(outbox, found[:count], receipt)
+        return count
 
     def _send(self, message: Message) -> Receipt:
         try:
@@ -112,27 +126,30 @@ class Courier(threading.Thread):
         except Exception as error:  # a sender that breaks its promise must not end the courier
             return Receipt(Outcome.LATER, detail=f"{type(error).__name__}: {error}"[:200])
 
-    def _settle(self, outbox: Outbox, waiting: Waiting, receipt: Receipt, retry: int) -> bool:
-        """Act on a receipt; whether the message is done with."""
-        facts: dict[str, Any] = {"sink": self.sink.name, "message": waiting.message.id, "detail": receipt.detail}
+    def _missed(self, message: Message, count: int, receipt: Receipt) -> None:
+        """It did not arrive: say so once, and pause."""
+        self.counts.retried += 1
+        self._retries += 1
+        self._tried = count
+        if not self.counts.away:
+            self.counts.away = True
+            self._tell("sink away", outcome=receipt.outcome.value, message=message.id, detail=receipt.detail)
+        self._over.wait(self._backoff.pause(min(self._retries, 30), self._rng))
+
+    def _settle(self, outbox: Outbox, some: list[Waiting], receipt: Receipt) -> None:
+        """They are done with: take them out of the outbox, whatever the disk says, so that none is sent again."""
         if receipt.outcome is Outcome.DELIVERED:
-            outbox.delivered(waiting)
-            self.counts.delivered += 1
-        elif receipt.outcome is Outcome.REJECTED:
-            outbox.put_aside(waiting, receipt.detail, self._clock.now_us())
-            self.counts.rejected += 1
-            self._tell("message rejected", **facts)
+            self._insist(lambda: outbox.delivered(some))
+            self.counts.delivered += len(some)
         else:
-            self.counts.retried += 1
-            if not self.counts.away:  # said once, not with every attempt
-                self.counts.away = True
-                self._tell("sink away", outcome=receipt.outcome.value, **facts)
-            outbox_full = outbox.overflow(self._clock.now_us())
-            self.counts.overflowed += outbox_full
-            if outbox_full:
-                self._tell("messages put aside", sink=self.sink.name, count=outbox_full, reason="outbox full")
-            return False
+            (one,) = some
+            self._insist(lambda: outbox.put_aside(one, receipt.detail, self._clock.now_us()))
+            self.counts.rejected += 1
+            self._tell("message rejected", message=one.message.id, detail=receipt.detail)
         if self.counts.away:
             self.counts.away = False
-            self._tell("sink back", sink=self.sink.name, retries=retry)
-        return True
+            self._tell("sink back", retries=self._retries)
+        self._retries, self._tried, self._alone = 0, 0, max(self._alone - 1, 0)
+
+    def _insist(self, act: Callable[[], T]) -> T:
+        return insist(act, "outbox", self._tell, self._over.wait, self._over.is_set)

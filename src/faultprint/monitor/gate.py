@@ -67,18 +67,19 @@ class Gate:
     _seen: dict[int, set[str]] = field(default_factory=dict)
     _promises: dict[str, _Promise] = field(default_factory=dict)
     _networks: dict[str, str] = field(default_factory=dict)
-    _now_us: int = 0
+    now_us: int = 0
+    """The arrival clock as it was last read, or before it was put back."""
 
     def take(self, source: str, batch: Batch, now_us: int) -> None:
         """Rows and a promise of a source."""
-        self._now_us = max(self._now_us, now_us)
+        self.now_us = max(self.now_us, now_us)
         newest_us = self._put(source, batch.minutes) if batch.minutes is not None else None
         complete_us = batch.complete_us if batch.complete_us is not None else newest_us
         if complete_us is None:
             return
-        promise = self._promises.setdefault(source, _Promise(complete_us, self._now_us))
+        promise = self._promises.setdefault(source, _Promise(complete_us, self.now_us))
         if complete_us > promise.complete_us:
-            promise.complete_us, promise.moved_us = complete_us, self._now_us
+            promise.complete_us, promise.moved_us = complete_us, self.now_us
 
     def end(self, source: str) -> None:
         """The source has no more."""
@@ -86,10 +87,10 @@ class Gate:
 
     def due(self, now_us: int) -> Iterator[Finished]:
         """The minutes that have become final, in order: those with rows, and the last one."""
-        self._now_us = max(self._now_us, now_us)
-        moving = [one for one in self._promises.values() if self._now_us - one.moved_us < self.patience_us]
-        reached = min((one.complete_us for one in moving), default=self._now_us - self.patience_us)
-        reached = min(reached, self._now_us + self.ahead_us)
+        self.now_us = max(self.now_us, now_us)
+        moving = [one for one in self._promises.values() if self.now_us - one.moved_us < self.patience_us]
+        reached = min((one.complete_us for one in moving), default=self.now_us - self.patience_us)
+        reached = min(reached, self.now_us + self.ahead_us)
         yield from self._close((reached - self.lateness_us) // self.interval_us - 1)
 
     def rest(self) -> Iterator[Finished]:
@@ -140,7 +141,7 @@ class Gate:
         elsewhere, crowded = self._strangers(rows)
         applies = (
             (start % self.interval_us != 0) | (start < 0) | elsewhere,
-            (number + 1) * self.interval_us > self._now_us + self.ahead_us,
+            (number + 1) * self.interval_us > self.now_us + self.ahead_us,
             number <= self.closed,
             crowded,
             np.zeros(len(number), np.bool_),  # doubles: found afterwards, among what is else taken

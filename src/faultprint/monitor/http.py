@@ -1,69 +1,72 @@
-"""/metrics, /healthz and /readyz over HTTP, on this machine unless configured otherwise.
+"""/metrics, /healthz, /readyz and, if wanted, TMF642 alarms over HTTP, on this machine unless configured otherwise.
 
-/healthz  200 while the monitor's loop turns, 503 when it has not for BEAT_S
-/readyz   the same, once it has turned for the first time
+    /metrics      for Prometheus
+    /healthz      200 while the monitor's loop turns, 503 when it has not for a minute
+    /readyz       the same, once it has turned for the first time
+    /tmf-api/…    alarms (`alarm_api`), for those whom `guard` lets
+
+A connection carries one request, which must have arrived, whole, within ten seconds and with a body of 256 KiB at most; 32 of
+them are served at once, and further ones closed.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
 
 from faultprint.errors import UsageError
+from faultprint.monitor.alarm_api import AlarmApi
+from faultprint.monitor.desk import Desk
+from faultprint.monitor.guard import Guard
+from faultprint.monitor.reply import Reply
+from faultprint.monitor.secret import first_line
+from faultprint.monitor.settings import HttpSettings
+from faultprint.publish.alarm import BASE, AlarmSettings
+from faultprint.publish.exchange import TimedSocket
 
 if TYPE_CHECKING:
     from faultprint.monitor.watch import Monitor
 
 BEAT_S: Final = 60.0
+REQUEST_S: Final = 10.0
+BODY: Final = 262_144
+_HEAD: Final = 65_536
+CONNECTIONS: Final = 32
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def served(settings: HttpSettings, monitor: Monitor, state: Path) -> HttpServer:
+    """The server that the settings ask for; `state`: the monitor's state file. Raises UsageError."""
+    api = AlarmApi(Desk(state), AlarmSettings(), monitor.clock) if settings.alarms else None
+    return HttpServer(monitor, settings.host, settings.port, api, Guard(first_line(settings.token_file)))
 
 
 class HttpServer:
     """Serves in a thread until it is closed. `address` is where: the port that was free, if 0 was asked for."""
 
-    def __init__(self, monitor: Monitor, host: str, port: int) -> None:
-        """Raises UsageError if the address cannot be had, or prometheus-client is not installed."""
+    def __init__(
+        self, monitor: Monitor, host: str, port: int, api: AlarmApi | None = None, guard: Guard | None = None
+    ) -> None:
+        """`api`: none, no alarms. Raises UsageError if the address cannot be had, or prometheus-client is not installed."""
         try:
             from faultprint.monitor import metrics
         except ImportError:
             raise UsageError(
                 "Metrics need prometheus-client; install faultprint[monitor], or set http.port = 0."
             ) from None
-
-        class Handler(BaseHTTPRequestHandler):
-            timeout = 10
-
-            def do_GET(self) -> None:
-                body, status = b"ok\n", 200
-                match self.path:
-                    case "/metrics":
-                        body = metrics.exposition(monitor)
-                    case "/healthz":
-                        status = 200 if _alive(monitor.beat, started) else 503
-                    case "/readyz":
-                        status = 200 if monitor.beat and _alive(monitor.beat, started) else 503
-                    case _:
-                        status = 404
-                self.send_response(status)
-                self.send_header("Content-Type", _TEXT)
-                body = body if status == 200 else b"not ok\n"
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Standard error is the log's."""
-
-        started = time.monotonic()
+        pages = _Pages(monitor, metrics.exposition, api, guard or Guard())
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), pages)
         except (OSError, OverflowError) as error:
             raise UsageError(
                 f"Metrics cannot be served on {host}:{port} ({error}); set http.host and http.port."
             ) from None
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
         self._thread.start()
 
@@ -79,5 +82,140 @@ class HttpServer:
         self._thread.join()
 
 
-def _alive(beat: float | None, started: float) -> bool:
-    return time.monotonic() - (beat or started) < BEAT_S
+class _Pages:
+    """What is answered to whom."""
+
+    def __init__(self, monitor: Monitor, exposition: Any, api: AlarmApi | None, guard: Guard) -> None:
+        self.monitor = monitor
+        self._exposition, self._api, self._guard = exposition, api, guard
+        self._started = time.monotonic()
+
+    def get(self, path: str, query: str, headers: Any) -> Reply:
+        beat = self.monitor.beat
+        match path:
+            case "/metrics":
+                return Reply(200, self._exposition(self.monitor), _TEXT)
+            case "/healthz":
+                return _health(self._alive(beat))
+            case "/readyz":
+                return _health(beat is not None and self._alive(beat))
+        if self._api and path.startswith(f"{BASE}/"):
+            return self._guard.refuses(headers) or self._api.get(path.removeprefix(BASE), query)
+        return Reply(404, b"not found\n", _TEXT)
+
+    def post(self, path: str, body: bytes, headers: Any) -> Reply:
+        assert self._api
+        if headers.get_content_type() != "application/json":
+            # Also keeps out what a web page may post without being asked.
+            return Reply.refusal(415, "unsupported", "The body must be application/json.")
+        return self._api.post(path.removeprefix(BASE), body)
+
+    def refuses_post(self, path: str, headers: Any) -> Reply | None:
+        """The refusal of a body that need not be read."""
+        if not self._api or not path.startswith(f"{BASE}/"):
+            return Reply(404, b"not found\n", _TEXT)
+        if refusal := self._guard.refuses(headers):
+            return refusal
+        length = headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdecimal()):
+            return Reply.refusal(411, "length required", "Say by Content-Length how long the body is.")
+        if len(length) > 9 or int(length) > BODY:
+            return Reply.refusal(413, "too large", f"A body may have {BODY} bytes; send less.")
+        return None
+
+    def _alive(self, beat: float | None) -> bool:
+        return time.monotonic() - (beat or self._started) < BEAT_S
+
+
+def _health(well: bool) -> Reply:
+    return Reply(200, b"ok\n", _TEXT) if well else Reply(503, b"not ok\n", _TEXT)
+
+
+class _Bounded(TimedSocket):
+    """A client's socket to be read from: no longer than REQUEST_S in whole, and no more than a request may have."""
+
+    def __init__(self, plain: socket) -> None:
+        super().__init__(plain, time.monotonic() + REQUEST_S, time.monotonic)
+        self._left = _HEAD + BODY
+
+    def receive(self, buffer: memoryview) -> int:
+        count = super().receive(buffer[: self._left]) if self._left else 0
+        self._left -= count
+        return count
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_version, sys_version = "faultprint", ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = _Bounded(self.connection).makefile("rb")
+
+    def do_GET(self) -> None:
+        try:
+            url = urlsplit(self.path)
+        except ValueError:
+            self._reply(Reply.refusal(400, "bad request", "The path is none."))
+            return
+        self._reply(cast(_Server, self.server).pages.get(url.path, url.query, self.headers))
+
+    def do_POST(self) -> None:
+        pages, path = cast(_Server, self.server).pages, self.path.partition("?")[0]
+        reply = pages.refuses_post(path, self.headers)
+        if reply is None:
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:
+                return  # the client has gone
+            reply = pages.post(path, body, self.headers)
+        self._reply(reply)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """For requests that are none, in our form."""
+        self._reply(Reply.refusal(code, message or "bad request", explain or "The request cannot be understood."))
+
+    def _reply(self, reply: Reply) -> None:
+        self.connection.settimeout(REQUEST_S)  # for all of the answer
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+    def log_message(self, *_: Any) -> None:
+        """Standard error is the log's."""
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, and a bounded number of both."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], pages: _Pages) -> None:
+        self.pages = pages
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no more threads
+            self._free.release()
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves is none; a defect of ours is told."""
+        if not isinstance(error := sys.exception(), OSError):
+            self.pages.monitor.tell("request failed", detail=f"{type(error).__name__}: {error}"[:200])

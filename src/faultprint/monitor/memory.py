@@ -17,6 +17,7 @@ from faultprint.errors import UsageError
 from faultprint.monitor.courier import Tell
 from faultprint.monitor.gate import Gate
 from faultprint.monitor.incidents import Incidents
+from faultprint.monitor.insistence import insist
 from faultprint.monitor.judge import Judge, Judged, rename
 from faultprint.monitor.nodes import COLUMNS, Nodes
 from faultprint.monitor.store import Frame, MinuteRecord, Store
@@ -26,8 +27,6 @@ from faultprint.publish.message import Message
 from faultprint.windows.profile import Profile
 
 _DAY_US: Final = 86_400_000_000
-RETRY_S: Final = 1.0
-"""Between attempts to write a minute that the disk does not take."""
 _SCALED, _CODES, _WARMING = "scaled", "codes", "warming"
 
 
@@ -58,7 +57,7 @@ class Memory:
         messages: Sequence[tuple[str, Message]],
         stop: Callable[[], bool],
     ) -> None:
-        """Write one finished minute; while the disk refuses it, try again every RETRY_S, and say so once.
+        """Write one finished minute; while the disk refuses it, insist (`insistence`).
 
         Raises UsageError if `stop` says so meanwhile.
         """
@@ -88,26 +87,26 @@ class Memory:
             forget_incidents_us=(number + 1) * self._interval_us - self._keep_incident_us,
             messages=messages,
         )
-        self._write(record, stop)
+        self._write(lambda: self._store.keep(record), stop)
         self._known = len(nodes)
 
-    def _write(self, record: MinuteRecord, stop: Callable[[], bool]) -> None:
-        said = False
-        while True:
-            try:
-                self._store.keep(record)
-                break
-            except sqlite3.OperationalError as error:  # disk full, locked, or gone
-                if stop():
-                    raise UsageError(
-                        f"{self._store.path} cannot be written ({error}); the last minute will be judged again after a restart."
-                    ) from None
-                if not said:
-                    self._tell("state cannot be written", detail=str(error))
-                said = True
-                self._sleep(RETRY_S)
-        if said:
-            self._tell("state written again")
+    def change(
+        self,
+        incidents: Sequence[Incident],
+        messages: Sequence[tuple[str, Message]],
+        done: int,
+        stop: Callable[[], bool],
+    ) -> None:
+        """Write what instructions up to number `done` changed, as `keep` writes a minute."""
+        self._write(lambda: self._store.change(incidents, messages, done), stop)
+
+    def _write(self, act: Callable[[], None], stop: Callable[[], bool]) -> None:
+        try:
+            insist(act, "state", self._tell, self._sleep, stop)
+        except sqlite3.OperationalError as error:
+            raise UsageError(
+                f"{self._store.path} cannot be written ({error}); what it lacks will be done again after a restart."
+            ) from None
 
     def recall(self, judge: Judge, nodes: Nodes, incidents: Incidents, gate: Gate) -> None:
         """Put everything back as the last finished minute left it. Raises UsageError for another model's state."""

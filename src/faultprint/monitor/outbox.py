@@ -7,12 +7,17 @@
     rejected    it is put aside with the reason, and a person is told
     (too many)  beyond `limit` messages of a sink the oldest are put aside, and a person is told
 
+What waits for a VES collector goes as one batch (`publish.ves_batch`), and one receipt is that of all its messages; a batch that
+is tried again is the same as before. One that is rejected, or for which the collector has no path, is sent message by message,
+so that only the one to blame is put aside.
+
 What is put aside is kept, up to the same limit. Nothing is dropped without a line in the log and a count.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,15 +58,18 @@ class Outbox:
         found = self._connection.execute("SELECT count(*) FROM message WHERE sink = ?", (self._sink,)).fetchone()
         return int(found[0])
 
-    def delivered(self, waiting: Waiting) -> None:
-        """The receiver has it."""
-        self._connection.execute("DELETE FROM message WHERE number = ?", (waiting.number,))
+    def delivered(self, some: Sequence[Waiting]) -> None:
+        """The receiver has them."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            numbers = ((waiting.number,) for waiting in some)
+            self._connection.executemany("DELETE FROM message WHERE number = ?", numbers)
 
     def put_aside(self, waiting: Waiting, reason: str, time_us: int) -> None:
         """The receiver will never have it."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._aside(waiting.number, reason, time_us)
+            self._aside("number = ?", (waiting.number,), reason, time_us)
 
     def overflow(self, time_us: int) -> int:
         """Put aside the oldest messages beyond the limit; how many."""
@@ -70,12 +78,9 @@ class Outbox:
             return 0
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            rows = self._connection.execute(
-                "SELECT number FROM message WHERE sink = ? ORDER BY number LIMIT ?", (self._sink, excess)
-            ).fetchall()
-            for (number,) in rows:
-                self._aside(number, f"more than {self._limit} messages were waiting", time_us)
-        return len(rows)
+            oldest = "sink = ? ORDER BY number LIMIT ?"
+            self._aside(oldest, (self._sink, excess), f"more than {self._limit} messages were waiting", time_us)
+        return excess
 
     def aside(self) -> list[tuple[str, str]]:
         """Id and reason of what was put aside, oldest first."""
@@ -83,14 +88,11 @@ class Outbox:
             "SELECT id, reason FROM aside WHERE sink = ? ORDER BY number", (self._sink,)
         ).fetchall()
 
-    def _aside(self, number: int, reason: str, time_us: int) -> None:
+    def _aside(self, which: str, values: tuple[object, ...], reason: str, time_us: int) -> None:
+        """Move the messages that an SQL condition finds, and keep no more than the limit of what was moved."""
         do = self._connection.execute
-        do(
-            "INSERT INTO aside (sink, id, body, reason, time) SELECT sink, id, body, ?, ? FROM message WHERE number = ?",
-            (reason, time_us, number),
-        )
-        do("DELETE FROM message WHERE number = ?", (number,))
-        do(
-            "DELETE FROM aside WHERE sink = ? AND number <= (SELECT max(number) FROM aside WHERE sink = ?) - ?",
-            (self._sink, self._sink, self._limit),
-        )
+        moved = f"SELECT sink, id, body, ?, ? FROM message WHERE {which}"
+        do(f"INSERT INTO aside (sink, id, body, reason, time) {moved}", (reason, time_us, *values))
+        do(f"DELETE FROM message WHERE number IN (SELECT number FROM message WHERE {which})", values)
+        kept = "SELECT number FROM aside WHERE sink = ? ORDER BY number DESC LIMIT ?"
+        do(f"DELETE FROM aside WHERE sink = ? AND number NOT IN ({kept})", (self._sink, self._sink, self._limit))

@@ -9,11 +9,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from faultprint.monitor.alarm_api import __doc__ as alarm_api_text
 from faultprint.monitor.gate import __doc__ as gate_text
+from faultprint.monitor.http import __doc__ as http_text
 from faultprint.monitor.incidents import TABLE, Signal, State
 from faultprint.monitor.incidents import __doc__ as incident_text
+from faultprint.monitor.measurements import __doc__ as measurements_text
 from faultprint.monitor.outbox import __doc__ as outbox_text
-from faultprint.monitor.settings import Settings, SinkKind, type_of, word_of
+from faultprint.monitor.reader import type_of, word_of
+from faultprint.monitor.settings import Settings, SinkKind
 
 _INTRODUCTION: Final = """\
 # The live monitor
@@ -73,18 +77,47 @@ together or not at all. After a kill the monitor goes on from the last finished 
 sink has received it; one whose receipt was lost in a kill is sent again under the same id, and a file or a receiver that
 looks at `Idempotency-Key` knows it. A replay has a state of its own (`--state`), and goes on where it was stopped.
 
-People's deeds (acknowledge, withdraw, comment, clear) are left in the state file as instructions (`monitor.desk`), which the
-running monitor carries out, for it alone writes incidents.
+While the disk is full the monitor waits, says so once (`state cannot be written`), and goes on where it was. A courier, too:
+it does not send again what it has delivered, but insists on taking it out of the outbox.
+
+`--dry-run` works on a copy of the state, in a temporary folder: what waits and what would come is printed, and nothing counts
+as sent.
+"""
+
+_PEOPLE_TEXT: Final = """\
+## People
+
+`faultprint incidents list|show|acknowledge|withdraw|comment|clear --config monitor.toml`, or the TMF642 API below. Either leaves an
+instruction in the state file, which the running monitor carries out within a second, for it alone writes incidents; each deed
+is a change like any other, and goes to all sinks. Whatever ran in between, a deed that cannot be done any more (clearing what is
+cleared) changes nothing and is told in the log. At most 10,000 instructions wait.
+
+```sh
+faultprint incidents list --config monitor.toml
+faultprint incidents acknowledge 80cecbcb --config monitor.toml --user m.keller
+faultprint incidents comment 80cecbcb "link to HSS 2 is being replaced" --config monitor.toml
+```
 """
 
 _HTTP_TEXT: Final = """\
-## Metrics, health, log
+No label of a metric is a node's name. `http.host` and `http.port` say where; alarms are off unless `http.alarms` is true. Then,
+on loopback, whoever is on this machine may ask, but no web page: requests must be addressed to a loopback name, and bodies be
+`application/json`. Anywhere else `http.token_file` must be set, and its token come with each request for alarms. Metrics and
+health ask for none. HTTPS is a reverse proxy's business.
 
-`http.host` and `http.port` serve `/metrics` for Prometheus, `/healthz` (the loop turns) and `/readyz` (it has turned once).
-No label is a node's name. The log is one JSON object a line on standard error: `time`, `event`, and what belongs to it:
-`node ready`, `node silent`, `node heard again`, `incident`, `sink away`, `sink back`, `message rejected`,
-`messages put aside`, `state cannot be written`, `state written again`, `library read`, `library unreadable`,
-`instruction refused`, `started`.
+```sh
+curl 'http://127.0.0.1:9273/tmf-api/alarmManagement/v4/alarm?state=raised,updated&fields=specificProblem,alarmedObject'
+```
+"""
+
+_LOG_TEXT: Final = """\
+## Log
+
+The log is one JSON object a line on standard error: `time`, `event`, and what belongs to it:
+`node ready`, `node silent`, `node heard again`, `incident`, `sink away`, `sink back`, `message rejected`, `batch rejected`,
+`messages put aside`, `state cannot be written`, `state written again`, `outbox cannot be written`, `outbox written again`,
+`outbox left as it was`, `clock put back`, `clock has caught up`, `library read`, `library unreadable`, `instruction refused`,
+`request failed`, `started`.
 """
 
 
@@ -97,7 +130,12 @@ def page() -> str:
         _table(("signal", *State), ((signal, *(TABLE[state, signal] for state in State)) for signal in Signal)),
         _STATE_TEXT,
         _section("Outbox", outbox_text),
+        _section("Measurements", measurements_text),
+        _PEOPLE_TEXT,
+        _section("HTTP", http_text),
         _HTTP_TEXT,
+        _section("Alarms by TMF642", alarm_api_text),
+        _LOG_TEXT,
         "## Configuration\n",
         "TOML. Paths are relative to the file's folder. A key that is not here is refused.\n",
         *_reference("", Settings),

@@ -6,21 +6,18 @@ A key that no dataclass has, or a value of another type, is refused with one sen
 from __future__ import annotations
 
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated
 
 from faultprint.errors import FaultprintError, UsageError
 from faultprint.monitor.incidents import IncidentRules
 from faultprint.monitor.key import Key
 from faultprint.monitor.maintenance import Maintenance
-
-S = TypeVar("S")
+from faultprint.monitor.reader import make
+from faultprint.publish.endpoint import is_loopback
 
 
 class SinkKind(StrEnum):
@@ -84,10 +81,23 @@ class RetrySettings:
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """[http]: metrics and health."""
+    """[http]: metrics, health and alarms."""
 
     host: Annotated[str, Key("address to serve on")] = "127.0.0.1"
     port: Annotated[int, Key("its port; 0: serve nothing", least=0)] = 9273
+    alarms: Annotated[bool, Key("serve alarms by TMF642, to read, acknowledge, comment and clear")] = False
+    token_file: Annotated[
+        Path | None,
+        Key("file whose first line must come as bearer token with a request for alarms; needed off loopback"),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.alarms and not self.port:
+            raise UsageError("http.alarms cannot be served on port 0, which serves nothing; set http.port.")
+        if self.alarms and self.token_file is None and not is_loopback(self.host):
+            raise UsageError(
+                f"http.alarms would let anybody who reaches {self.host} clear alarms; set http.token_file, or serve on 127.0.0.1."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +131,24 @@ class SinkSettings:
     authorities: Annotated[Path | None, Key("authorities that the receiver's certificate must come from (PEM)")] = None
     secret_file: Annotated[Path | None, Key("file whose first line signs a webhook's bodies")] = None
     plain_password: Annotated[bool, Key("let a password pass over http:// to another machine")] = False
+    batch: Annotated[bool, Key("send a VES collector what waits together as eventBatch")] = True
+    measurements: Annotated[
+        tuple[str, ...], Key("features to tell a VES collector of, node by node and minute by minute")
+    ] = ()
 
     def __post_init__(self) -> None:
         wanted, other = ("path", "url") if self.kind is SinkKind.FILE else ("url", "path")
         if not getattr(self, wanted) or getattr(self, other):
             raise UsageError(f"Sink {self.name!r} is of kind {self.kind}, so it needs {wanted!r} and no {other!r}.")
+        if self.measurements and self.kind is not SinkKind.VES:
+            raise UsageError(
+                f"Sink {self.name!r} is of kind {self.kind}, but only ves takes measurements; leave them out."
+            )
+
+    @property
+    def lane(self) -> str:
+        """The name of the outbox in which measurements wait."""
+        return f"{self.name}.measurements"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +169,7 @@ class Settings:
     maintenance: tuple[Maintenance, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [sink.name for sink in self.sink]
+        names = [name for sink in self.sink for name in (sink.name, *([sink.lane] if sink.measurements else ()))]
         for name in names:
             if names.count(name) > 1:
                 raise UsageError(f"Two sinks are called {name!r}, but each needs a name of its own; rename one.")
@@ -163,77 +186,3 @@ def read(path: Path) -> Settings:
         return make(Settings, found, "", path.parent)
     except FaultprintError as error:
         raise UsageError(f"{path}: {error}") from None
-
-
-def make(kind: type[S], found: Mapping[str, Any], where: str, folder: Path) -> S:
-    """A dataclass from a TOML table; `where` is the table's name. Raises UsageError."""
-    assert is_dataclass(kind)
-    known = {entry.name: entry for entry in fields(kind)}
-    hints = typing.get_type_hints(kind, include_extras=True)
-    for name in found:
-        if name not in known:
-            raise UsageError(f"there is no key {where + name!r}; the keys there are {', '.join(known)}.")
-    values = {}
-    for name, entry in known.items():
-        if name in found:
-            plain, key = type_of(hints[name])
-            value = values[name] = _value(plain, found[name], where + name, folder)
-            if key and key.least is not None and not key.least <= value < float("inf"):
-                raise UsageError(f"{where + name} is {value}, but must be {key.least:g} or more; correct it.")
-        elif entry.default is MISSING and entry.default_factory is MISSING:
-            _, key = type_of(hints[name])
-            raise UsageError(f"the key {where + name!r} is missing; give it ({key.meaning if key else 'a table'}).")
-    return kind(**values)
-
-
-def type_of(hint: Any) -> tuple[Any, Key | None]:
-    """An annotation's type, and what the reference says of it."""
-    if typing.get_origin(hint) is Annotated:
-        plain, *more = typing.get_args(hint)
-        return plain, next((one for one in more if isinstance(one, Key)), None)
-    return hint, None
-
-
-_PLAIN: Final[Mapping[Any, tuple[type, ...]]] = {
-    str: (str,),
-    int: (int,),
-    float: (int, float),
-    bool: (bool,),
-    datetime: (datetime,),
-}
-
-
-def _value(kind: Any, found: Any, where: str, folder: Path) -> Any:
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return _value(next(one for one in inner if one is not type(None)), found, where, folder)
-    if is_dataclass(kind) and isinstance(kind, type) and isinstance(found, dict):
-        return make(kind, found, f"{where}.", folder)
-    if origin is tuple and isinstance(found, list):
-        return tuple(_value(inner[0], one, where, folder) for one in found)
-    if origin is not None and issubclass(origin, Mapping) and isinstance(found, dict):
-        return {name: _value(inner[1], one, f"{where}.{name}", folder) for name, one in found.items()}
-    if isinstance(kind, type) and issubclass(kind, Path) and isinstance(found, str) and found:
-        return folder / found
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        if found in tuple(kind):
-            return kind(found)
-        raise UsageError(f"{where} is {found!r}, which is none of {', '.join(kind)}; correct it.")
-    if kind in _PLAIN and type(found) in _PLAIN[kind]:
-        return kind(found) if kind is float else found
-    raise UsageError(f"{where} is {found!r}, but must be {word_of(kind)}; correct it.")
-
-
-def word_of(kind: Any) -> str:
-    """A type as the reference calls it."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return word_of(next(one for one in inner if one is not type(None)))
-    if origin is tuple:
-        return f"a list of {word_of(inner[0]).removeprefix('a ')}s"
-    if origin is not None:
-        return "a table"
-    words = {str: "text", int: "a whole number", float: "a number", bool: "true or false", datetime: "a date with time"}
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return ", ".join(f"{word.value}" for word in kind)
-    return words.get(kind, "a path" if isinstance(kind, type) and issubclass(kind, Path) else "a table")

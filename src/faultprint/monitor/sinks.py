@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Final, TextIO
 
 import numpy as np
 
-from faultprint.errors import UsageError
-from faultprint.monitor.courier import Sink
+from faultprint.embedding.model import Model
+from faultprint.monitor.measurements import Measurements
+from faultprint.monitor.secret import first_line
 from faultprint.monitor.settings import RetrySettings, SinkKind, SinkSettings
+from faultprint.monitor.sink import Encode, Sink, alone
 from faultprint.publish.alarm import AlarmSettings
 from faultprint.publish.backoff import Backoff
 from faultprint.publish.dry_run import DryRunSender
@@ -22,32 +23,51 @@ from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message, Sender
 from faultprint.publish.routes import alarm_messages, line_messages, ves_messages, webhook_messages
 from faultprint.publish.ves import VesSettings
+from faultprint.publish.ves_batch import joined
 from faultprint.publish.webhook import WebhookSettings
-
-Encode = Callable[[Incident], tuple[Message, ...]]
 
 _ENCODERS: Final[Mapping[SinkKind, Callable[[SinkSettings], Encode]]] = {
     SinkKind.FILE: lambda settings: line_messages,
     SinkKind.WEBHOOK: lambda settings: partial(
-        webhook_messages, settings=WebhookSettings(secret=_first_line(settings.secret_file))
+        webhook_messages, settings=WebhookSettings(secret=first_line(settings.secret_file))
     ),
     SinkKind.VES: lambda settings: partial(ves_messages, settings=VesSettings()),
     SinkKind.ALARM: lambda settings: partial(alarm_messages, settings=AlarmSettings()),
 }
 
 
-def sink(settings: SinkSettings, retry: RetrySettings, rng: np.random.Generator, dry: TextIO | None = None) -> Sink:
-    """The sink that is meant; with `dry` its messages are printed there instead. Raises UsageError."""
+def sinks(
+    settings: SinkSettings,
+    retry: RetrySettings,
+    model: Model,
+    rng: np.random.Generator,
+    dry: TextIO | None = None,
+) -> list[Sink]:
+    """The sink that is meant, and the lane of its measurements if it wants any; with `dry` their messages are printed
+    there instead. Raises UsageError."""
+    join = joined if settings.kind is SinkKind.VES and settings.batch else alone
     encode = _ENCODERS[settings.kind](settings)
-    sender: Sender
+    measure = None
+    if settings.measurements:
+        interval_us = model.manifest.interval_us
+        measure = Measurements.of(settings.name, settings.measurements, model.catalogue, VesSettings(), interval_us)
+    found = [Sink(settings.name, encode, _sender(settings, retry, rng, dry), join)]
+    if measure:
+        found.append(Sink(settings.lane, _nothing, _sender(settings, retry, rng, dry), join, measure))
+    return found
+
+
+def _nothing(incident: Incident) -> tuple[Message, ...]:
+    return ()
+
+
+def _sender(settings: SinkSettings, retry: RetrySettings, rng: np.random.Generator, dry: TextIO | None) -> Sender:
     if dry is not None:
-        sender = DryRunSender(settings.url or str(settings.path), dry)
-    elif settings.path is not None:
-        sender = FileSender(settings.path)
-    else:
-        # One attempt a call: it is the courier that tries again, and can be stopped meanwhile.
-        sender = HttpSender(_endpoint(settings, retry), Backoff(attempts=1), rng)
-    return Sink(settings.name, encode, sender)
+        return DryRunSender(settings.url or str(settings.path), dry)
+    if settings.path is not None:
+        return FileSender(settings.path)
+    # One attempt a call: it is the courier that tries again, and can be stopped meanwhile.
+    return HttpSender(_endpoint(settings, retry), Backoff(attempts=1), rng)
 
 
 def backoff(retry: RetrySettings) -> Backoff:
@@ -56,7 +76,7 @@ def backoff(retry: RetrySettings) -> Backoff:
 
 
 def _endpoint(settings: SinkSettings, retry: RetrySettings) -> Endpoint:
-    basic = Basic(settings.user, _first_line(settings.password_file)) if settings.user else None
+    basic = Basic(settings.user, first_line(settings.password_file)) if settings.user else None
     certificate = None
     if settings.certificate is not None:
         certificate = Certificate(settings.certificate, settings.certificate_key or settings.certificate)
@@ -68,15 +88,3 @@ def _endpoint(settings: SinkSettings, retry: RetrySettings) -> Endpoint:
         timeout_s=retry.timeout_seconds,
         plain_password=settings.plain_password,
     )
-
-
-def _first_line(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The secret in {path} cannot be read ({error}); give a file of one line.") from None
-    if not lines or not lines[0]:
-        raise UsageError(f"{path} has no first line, but a secret must stand there; write it.")
-    return lines[0]

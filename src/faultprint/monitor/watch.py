@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -23,11 +23,17 @@ from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.judge import Judge, Judged
 from faultprint.monitor.memory import Memory
 from faultprint.monitor.nodes import Nodes
+from faultprint.monitor.orders import Orders
 from faultprint.monitor.ports import Batch, Clock, Source
 from faultprint.monitor.store import Store
-from faultprint.publish.deed import DEEDS, Deed
-from faultprint.publish.incident import Incident, Person
+from faultprint.publish.incident import Incident
+from faultprint.publish.message import Message
 from faultprint.windows.series import matrix
+
+Addressed = tuple[str, Message]
+"""A message, and the name of the sink that it is for."""
+PUT_BACK_US: Final = 1_000_000
+"""How far a clock must go back to be called put back; less is a correction."""
 
 
 @dataclass(slots=True)
@@ -77,10 +83,12 @@ class Monitor:
         self._library, self._persistence = library, persistence
         self._stamp = _stamp(library)
         self._silent_minutes, self._silent = silent_minutes, frozenset[int]()
+        self._put_back = False
         self.store = store
         self.judge = Judge(model, *self._references(), profile_minutes, compact=compact)
         self.memory = Memory(store, model, keep_minutes, keep_incident_days, tell)
         self.memory.recall(self.judge, self.nodes, incidents, gate)
+        self.orders = Orders(store, incidents, self.nodes, tell)
 
     @property
     def closed_us(self) -> int:
@@ -117,6 +125,7 @@ class Monitor:
         """A batch, and all minutes that it makes final."""
         self.beat = time.monotonic()
         now_us = self.clock.now_us()
+        self._watch_clock(now_us)
         self.gate.take(source, batch, now_us)
         for finished in self.gate.due(now_us):
             self._finish(finished)
@@ -138,11 +147,12 @@ class Monitor:
             values = matrix(rows, names)
         judged = self.judge.judge(finished.number, self.nodes, observed, values)
         changed = self.incidents.follow(judged, self.nodes)
-        self.memory.keep(judged, self.judge, self.nodes, changed, self._messages(changed), self._stop)
-        self._account(judged, changed)
+        messages = [*self._messages(changed), *self._measurements(finished)]
+        self.memory.keep(judged, self.judge, self.nodes, changed, messages, self._stop)
+        self._account(judged, changed, messages)
         self.tallies.seconds_of_last = time.perf_counter() - begun
 
-    def _messages(self, changed: Sequence[Incident]) -> list[Any]:
+    def _messages(self, changed: Sequence[Incident]) -> list[Addressed]:
         return [
             (courier.sink.name, message)
             for incident in changed
@@ -150,7 +160,13 @@ class Monitor:
             for message in courier.sink.encode(incident)
         ]
 
-    def _account(self, judged: Judged, changed: Sequence[Incident]) -> None:
+    def _measurements(self, finished: Finished) -> Iterator[Addressed]:
+        minute_us = finished.number * self.gate.interval_us
+        for sink in (courier.sink for courier in self.couriers):
+            if sink.measure and finished.rows is not None:
+                yield from ((sink.name, message) for message in sink.measure(finished.rows, minute_us))
+
+    def _account(self, judged: Judged, changed: Sequence[Incident], messages: Sequence[Addressed]) -> None:
         """Count, say what happened, wake who has something to send."""
         tallies = self.tallies
         tallies.minutes += 1
@@ -159,9 +175,9 @@ class Monitor:
         for node in judged.normals:
             self.tell("node ready", node=self.nodes.names[node])
         self._watch_silence(judged.number)
-        self._announce(changed)
+        self._announce(changed, messages)
 
-    def _announce(self, changed: Sequence[Incident]) -> None:
+    def _announce(self, changed: Sequence[Incident], messages: Sequence[Addressed]) -> None:
         for incident in changed:
             self.tallies.changes[incident.change.value] += 1
             self.tell(
@@ -172,9 +188,17 @@ class Monitor:
                 condition=incident.condition,
                 severity=incident.severity.value,
             )
-        if changed:
+        if messages:
             for courier in self.couriers:
                 courier.wake()
+
+    def _watch_clock(self, now_us: int) -> None:
+        """Say once that the clock was put back (the gate waits for it), and once that it is where it was."""
+        behind_us = self.gate.now_us - now_us
+        if (behind_us > PUT_BACK_US) != self._put_back:
+            self._put_back = not self._put_back
+            event = "clock put back" if self._put_back else "clock has caught up"
+            self.tell(event, seconds=max(behind_us, 0) / 1e6)
 
     def _watch_silence(self, number: int) -> None:
         """Say once of a node that nobody listens to it any more, and once that somebody does again."""
@@ -187,33 +211,10 @@ class Monitor:
 
     def _obey(self) -> None:
         """Do what people asked for."""
-        asked = self.store.instructions()
-        if not asked:
-            return
-        changed = []
-        latest: dict[str, Incident] = {}
-        for _, identity, deed, user, system, time_us, text in asked:
-            incident = latest.get(identity) or self.store.incident(identity)
-            try:
-                if incident is None:
-                    raise FaultprintError("it is not known any more")
-                incident = self._do(incident, Deed(deed), Person(user, system, time_us), text)
-            except (FaultprintError, ValueError) as error:
-                self.tell("instruction refused", incident=identity, deed=deed, detail=str(error))
-                continue
-            latest[identity] = incident
-            changed.append(incident)
-        self.store.change(latest.values(), self._messages(changed), asked[-1][0])
-        self._announce(changed)
-
-    def _do(self, incident: Incident, deed: Deed, person: Person, text: str) -> Incident:
-        after = DEEDS[deed](incident, person, text)
-        if after.cleared_us is None:
-            self.incidents.open[after.node] = after
-        elif incident.cleared_us is None:
-            after = self.incidents.clear(incident, self.gate.closed, person.time_us)
-            self.nodes["alarmed"][self.nodes.index([after.node], [after.network])] = 0
-        return after
+        if carried := self.orders.carry_out(self.gate.closed):
+            messages = self._messages(carried.changes)
+            self.memory.change(carried.latest, messages, carried.last, self._stop)
+            self._announce(carried.changes, messages)
 
     def _look_at_library(self) -> None:
         """Take over what was taught since the last minute; a library that cannot be read changes nothing."""

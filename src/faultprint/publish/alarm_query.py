@@ -57,6 +57,11 @@ class Query:
     offset: int = 0
     limit: int = DEFAULT_LIMIT
 
+    @property
+    def wants_cleared(self) -> bool:
+        """Whether a cleared alarm may be selected."""
+        return all("cleared" in values for name, values in self.filters if name == "state")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -83,12 +88,16 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
     return Query(fields, tuple(filters), numbers["offset"], min(numbers["limit"], LIMIT))
 
 
-def answer(alarms: Sequence[Mapping[str, Any]], query: Query) -> Answer:
-    """The answer to `query` from all alarms there are, in the order given."""
-    found = [alarm for alarm in alarms if all(_value(alarm, name) in values for name, values in query.filters)]
-    shown = found[query.offset : query.offset + query.limit]
-    headers = {"X-Total-Count": str(len(found)), "X-Result-Count": str(len(shown))}
-    return Answer(206 if len(shown) < len(found) else 200, headers, [project(alarm, query.fields) for alarm in shown])
+def answer(alarms: Iterable[Mapping[str, Any]], query: Query) -> Answer:
+    """The answer to `query` from all alarms there are, in the order given; no more is held than is shown."""
+    found, shown = 0, []
+    for alarm in alarms:
+        if all(_value(alarm, name) in values for name, values in query.filters):
+            if query.offset <= found < query.offset + query.limit:
+                shown.append(project(alarm, query.fields))
+            found += 1
+    headers = {"X-Total-Count": str(found), "X-Result-Count": str(len(shown))}
+    return Answer(206 if len(shown) < found else 200, headers, shown)
 
 
 def project(alarm: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:

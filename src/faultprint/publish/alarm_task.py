@@ -16,7 +16,7 @@ from uuid import UUID
 
 from faultprint.errors import UsageError
 from faultprint.publish.alarm import AlarmSettings, href
-from faultprint.publish.deed import DEEDS, Deed
+from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Incident, Person
 from faultprint.publish.text import LINE, NAME, clean, present, rfc3339
 
@@ -65,9 +65,16 @@ class Task:
         """Whether all attributes of any pattern compare equal to the alarm's."""
         return any(_agrees(alarm, pattern) for pattern in self.patterns)
 
-    def apply(self, incident: Incident) -> Incident:
-        """The incident after the task. Raises UsageError where it cannot be done (see `publish.incident`)."""
-        return DEEDS[_NAMES[self.kind].deed](incident, self.by, self.text)
+    @property
+    def deed(self) -> Deed:
+        """What is to be done to each of them."""
+        return _NAMES[self.kind].deed
+
+    @property
+    def identities(self) -> tuple[str, ...] | None:
+        """The ids of all alarms that may be meant, where every pattern names one."""
+        named = [pattern.get("id") for pattern in self.patterns]
+        return tuple(dict.fromkeys(map(str, named))) if all(isinstance(one, str) for one in named) else None
 
 
 def parse_task(kind: TaskKind, body: object, now_us: int) -> Task:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from faultprint.errors import UsageError
-
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Endpoint:
             raise UsageError(
                 f"A time-out of {self.timeout_s} s or an answer of {self.answer_bytes} bytes cannot be; give more."
             )
-        if self.basic and not self.secure and url.hostname not in _LOOPBACK and not self.plain_password:
+        if self.basic and not self.secure and not is_loopback(url.hostname) and not self.plain_password:
             raise UsageError(
                 f"{_bare(self.url)}: a password would cross the network in the clear; use https or set plain_password."
             )
@@ -139,6 +137,14 @@ class Endpoint:
         if not self.url.isascii() or not self.url.isprintable() or " " in self.url:
             raise UsageError(f"{_bare(self.url)} must be printable ASCII without spaces; encode it.")
         return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name or address is this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _bare(url: str) -> str:

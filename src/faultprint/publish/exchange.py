@@ -36,7 +36,7 @@ class Connection:
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._timed: _Timed | None = None
+        self._timed: TimedSocket | None = None
         self._http: HTTPConnection | None = None
 
     def post(self, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:
@@ -99,17 +99,18 @@ class Connection:
         except BaseException:
             plain.close()
             raise
-        self._timed = _Timed(plain, deadline, self._clock)
+        self._timed = TimedSocket(plain, deadline, self._clock)
         self._http = HTTPConnection(*address)
         self._http.auto_open = 0
         self._http.sock = cast(socket.socket, self._timed)
         return self._http
 
 
-class _Timed:
-    """What http.client needs of a socket, armed with the time left before each call."""
+class TimedSocket:
+    """What http.client, and http.server for reading, need of a socket, armed with the time left before each call."""
 
     def __init__(self, plain: socket.socket, deadline: float, clock: Clock) -> None:
+        """`deadline`: a reading of `clock`, after which every call raises TimeoutError."""
         self.deadline = deadline
         self._plain = plain
         self._clock = clock
@@ -135,7 +136,7 @@ class _Timed:
 class _Stream(io.RawIOBase):
     """The reading side as a raw stream."""
 
-    def __init__(self, timed: _Timed) -> None:
+    def __init__(self, timed: TimedSocket) -> None:
         self._timed = timed
 
     def readable(self) -> bool:

@@ -160,7 +160,8 @@ All events of an incident share `eventId`, `startEpochMicrosec`, `sourceName`, `
 keeps its name, `alarmCondition` is the condition at the onset; `alarmAdditionalInformation.condition` is what is believed
 now. VES knows no severity for the indeterminate: it is sent as `WARNING`.
 
-A batch holds events of one domain, as the specification demands, and at most {LARGEST:,} bytes, which it recommends.
+A batch holds events of one domain, as the specification demands, and at most {LARGEST:,} bytes, which it recommends. The monitor
+sends what waits in batches unless told not to; a collector knows an event that comes twice by eventId and sequence.
 """
 
 _MEASUREMENT_TEXT: Final = """\
@@ -218,7 +219,7 @@ What is to come later is tried {Backoff().attempts} times at once, with exponent
 to the outbox. What is refused (our address, credentials or certificate) must be kept and told to a person; what is rejected is
 put aside. A status that arrived in full counts, even if the connection breaks in the body that follows it.
 
-The dry run prints each message, with its path and headers, and sends nothing.
+The dry run (`--dry-run` of `monitor` and `replay`) prints each message, with its path and headers, and sends nothing.
 """
 
 
@@ -230,5 +231,6 @@ def _api_text() -> str:
         f"({DEFAULT_LIMIT} unless asked, {LIMIT} at most) and filters for equality by "
         f"{', '.join(f'`{name}`' for name in FILTERS)}; values set apart by commas are alternatives. "
         f"`alarm_task` reads and answers {tasks}. A pattern without attributes, which would mean every alarm, is refused. "
-        "References carry `uuid` and `href`, for their `id` is a 32-bit integer in the schema.\n"
+        "References carry `uuid` and `href`, for their `id` is a 32-bit integer in the schema. "
+        "[The monitor serves it](monitor.md#alarms-by-tmf642).\n"
     )

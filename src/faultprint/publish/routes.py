@@ -1,10 +1,10 @@
-"""Which messages one change of an incident makes for each kind of sink: the table that a monitor's outbox is filled by."""
+"""Which messages an incident's change, or a minute's counters, make for each kind of sink: a monitor's outbox is filled by it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from faultprint.publish import control_loop, ves, webhook
 from faultprint.publish.alarm import LISTENERS, AlarmSettings, notification
@@ -14,12 +14,22 @@ from faultprint.publish.message import JSON, Message
 from faultprint.publish.record import line
 from faultprint.publish.text import to_json
 from faultprint.publish.ves import VesSettings, fault_event
+from faultprint.publish.ves_measurement import Counter, measurement_event
 from faultprint.publish.webhook import WebhookSettings, webhook_body
 
 
 def ves_messages(incident: Incident, settings: VesSettings) -> tuple[Message, ...]:
     """The fault event, for the listener."""
     return (_message(incident, "ves", to_json(fault_event(incident, settings)), ves.EVENT_PATH, headers=ves.HEADERS),)
+
+
+def measurement_message(
+    row: Mapping[str, object], counters: Sequence[Counter], settings: VesSettings, minute_us: int, interval_us: int
+) -> Message:
+    """The measurement event of a MINUTES row, for the listener."""
+    event = measurement_event(row, counters, settings, minute_us=minute_us, interval_us=interval_us)
+    identity = uuid5(UUID(event["event"]["commonEventHeader"]["eventId"]), "ves")
+    return Message(str(identity), ves.EVENT_PATH, str(row["node"]), to_json(event), headers=ves.HEADERS)
 
 
 def control_loop_messages(incident: Incident, settings: ControlLoopSettings) -> tuple[Message, ...]:

@@ -27,8 +27,10 @@ def clean(text: str, limit: int = LINE) -> str:
     """
     # Far more is looked at than can be kept, so that text of any length costs the same.
     head = text[: 4 * limit]
-    line = " ".join("".join(character if character.isprintable() else " " for character in head).split())
-    if len(line) > limit or len(text) > len(head):
+    if not head.isprintable():
+        head = "".join(character if character.isprintable() else " " for character in head)
+    line = " ".join(head.split())
+    if len(line) > limit or len(text) > 4 * limit:
         return line[: limit - 1].rstrip() + _CUT
     return line
 

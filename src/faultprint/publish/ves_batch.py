@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import takewhile
 from typing import Any, Final
+from uuid import uuid5
 
 from faultprint.errors import UsageError
+from faultprint.publish.incident import NAMESPACE
+from faultprint.publish.message import Message
 from faultprint.publish.text import to_json
+from faultprint.publish.ves import BATCH_PATH, EVENT_PATH, HEADERS
 
 LARGEST: Final = 1_000_000
 """Bytes of a message: the specification allows two megabytes, recommends one, and will require it."""
@@ -38,3 +45,19 @@ def batches(
         batch.append(event)
     if batch:
         yield {"eventList": batch}
+
+
+def joined(messages: Sequence[Message]) -> tuple[Message, int]:
+    """The first of `messages` as one batch, and how many those are; one that must stand alone is given as it is.
+
+    `messages`, at least one, each hold an event, as `routes` makes them. The same ones make the same id.
+    """
+    single = takewhile(lambda message: message.path == EVENT_PATH, messages)
+    events: list[Any] = []
+    with suppress(UsageError):  # one of them is too large for any batch: the receiver is to say so of that one alone
+        events = next(batches(json.loads(message.body) for message in single), {"eventList": []})["eventList"]
+    if len(events) < 2:
+        return messages[0], 1
+    identity = uuid5(NAMESPACE, json.dumps([message.id for message in messages[: len(events)]]))
+    body = to_json({"eventList": events})
+    return Message(str(identity), BATCH_PATH, messages[0].key, body, headers=HEADERS), len(events)

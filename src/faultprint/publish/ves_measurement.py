@@ -38,6 +38,16 @@ class Counter:
         return clean(self.group or group, NAME) or "node", clean(self.name or key, NAME) or "unnamed"
 
 
+def places(counters: Sequence[Counter]) -> list[tuple[str, str]]:
+    """Group and name of each. Raises UsageError if two claim one place, or there are too many."""
+    found = [counter.place for counter in counters]
+    if len(found) > COUNTERS or len(set(found)) < len(found):
+        raise UsageError(
+            f"{len(found)} counters cannot be told apart or are more than {COUNTERS}; name each once, by group and name."
+        )
+    return found
+
+
 def measurement_event(
     row: Mapping[str, object],
     counters: Sequence[Counter],
@@ -52,15 +62,10 @@ def measurement_event(
     `row` has `node`, `network`, `observed` and the features; `minute_us` is its start. A counter without a value is
     left out: a ratio without a denominator is missing, never 0. additionalMeasurements carries the values as text, as
     its type wants; with `objects` they go as numbers into additionalObjects instead. The same row makes the same
-    eventId. Raises UsageError if two counters claim one place.
+    eventId. Raises UsageError as `places` does.
     """
-    places = [counter.place for counter in counters]
-    if len(counters) > COUNTERS or len(set(places)) < len(places):
-        raise UsageError(
-            f"{len(counters)} counters cannot be told apart or are more than {COUNTERS}; name each once, by group and name."
-        )
     groups: dict[str, dict[str, float]] = {}
-    for counter, (group, name) in zip(counters, places, strict=True):
+    for counter, (group, name) in zip(counters, places(counters), strict=True):
         if (value := finite(row.get(counter.feature))) is not None:
             groups.setdefault(group, {})[name] = value
     node = str(row["node"])

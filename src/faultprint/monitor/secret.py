@@ -1,0 +1,20 @@
+"""A secret that stands in a file of its own, so that no configuration holds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faultprint.errors import UsageError
+
+
+def first_line(path: Path | None) -> str:
+    """The file's first line; empty where no file is named. Raises UsageError."""
+    if path is None:
+        return ""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The secret in {path} cannot be read ({error}); give a file of one line.") from None
+    if not lines or not lines[0]:
+        raise UsageError(f"{path} has no first line, but a secret must stand there; write it.")
+    return lines[0]

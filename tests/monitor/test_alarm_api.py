@@ -1,0 +1,305 @@
+"""TMF642 over the monitor's own HTTP server: a client reads, acknowledges, comments and clears, and cannot do harm."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, RemoteDisconnected
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from faultprint.errors import UsageError
+from faultprint.monitor import http
+from faultprint.monitor.alarm_api import TASKS, AlarmApi
+from faultprint.monitor.desk import WAITING, Desk
+from faultprint.monitor.files import ReplayClock
+from faultprint.monitor.guard import Guard
+from faultprint.monitor.http import BODY, CONNECTIONS, HttpServer
+from faultprint.monitor.ports import Batch
+from faultprint.monitor.settings import HttpSettings
+from faultprint.monitor.watch import Monitor
+from faultprint.publish.alarm import BASE, AlarmSettings
+from faultprint.publish.alarm_task import TaskKind
+
+from ..cases.town import minutes
+from ..publish.schema import faults, needs_schemas, tmf642
+from .conftest import Watch, feed
+
+JSON = {"Content-Type": "application/json"}
+KIND = b"Content-Type: application/json"
+WHO = {"ackUserId": "m.keller", "ackSystemId": "noc"}
+
+
+@dataclass
+class Client:
+    """Somebody's HTTP client; `monitor` has two incidents of which one is over."""
+
+    address: tuple[str, int]
+    monitor: Monitor
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any, dict[str, str]]:
+        connection = HTTPConnection(*self.address, timeout=20)
+        try:
+            connection.request(method, f"{BASE}{path}", body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or b"null"), dict(answer.headers)
+        finally:
+            connection.close()
+
+    def post(self, path: str, value: object) -> tuple[int, Any, dict[str, str]]:
+        return self.ask("POST", path, json.dumps(value).encode(), JSON)
+
+
+@contextmanager
+def looping(monitor: Monitor) -> Iterator[None]:
+    """The monitor's loop turns beside the test, without minutes."""
+    over = threading.Event()
+
+    def turn() -> None:
+        while not over.wait(0.01):
+            monitor.take("test", Batch(None, None))
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def serving(monitor: Monitor, folder: Path, guard: Guard | None = None, wait_s: float = 20) -> Iterator[Client]:
+    api = AlarmApi(Desk(folder / "state.db"), AlarmSettings(), ReplayClock(), wait_s)
+    server = HttpServer(monitor, "127.0.0.1", 0, api, guard)
+    try:
+        yield Client(server.address, monitor)
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def monitor(watch: Watch) -> Iterator[Monitor]:
+    with watch() as one:
+        feed(one, minutes("beta-1", 230, [(100, 130, "bye-slow"), (200, 230, "bye-slow")], seed=2), end=False)
+        yield one
+
+
+@pytest.fixture
+def client(monitor: Monitor, tmp_path: Path) -> Iterator[Client]:
+    with serving(monitor, tmp_path) as one:
+        yield one
+
+
+def test_alarms_are_read_filtered_and_paged(client: Client) -> None:
+    status, alarms, headers = client.ask("GET", "/alarm")
+    assert (status, headers["X-Total-Count"]) == (200, str(len(alarms))) and len(alarms) >= 2
+    raised = client.ask("GET", "/alarm?state=raised,updated")[1]
+    (incident,) = client.monitor.incidents.open.values()
+    assert [one["id"] for one in raised] == [str(incident.identity)] == [alarms[0]["id"]]
+    status, page, headers = client.ask("GET", "/alarm?limit=1&offset=1&fields=state")
+    assert status == 206 and [set(one) for one in page] == [{"id", "href", "state"}]
+    assert client.ask("GET", f"/alarm/{incident.identity}")[:2] == (200, alarms[0])
+    assert set(client.ask("GET", f"/alarm/{incident.identity}?fields=state")[1]) == {"id", "href", "state"}
+
+
+@needs_schemas
+def test_alarms_and_tasks_are_those_of_the_schema(client: Client) -> None:
+    schema = tmf642()
+    for one in client.ask("GET", "/alarm")[1]:
+        assert not list(faults(one, {"$ref": "#/definitions/Alarm"}, schema, closed=True))
+    with looping(client.monitor):
+        identity = client.ask("GET", "/alarm?state=raised,updated")[1][0]["id"]
+        told = client.post("/ackAlarms", WHO | {"alarmPattern": [{"id": identity}]})[1]
+    assert not list(faults(told, {"$ref": "#/definitions/AckAlarms"}, schema, closed=True))
+    assert not list(faults(client.ask("GET", "/alarm/x")[1], {"$ref": "#/definitions/Error"}, schema, closed=True))
+
+
+def test_tasks_are_done_by_the_loop(client: Client) -> None:
+    (incident,) = client.monitor.incidents.open.values()
+    identity = str(incident.identity)
+    pattern = {"alarmPattern": [{"id": identity}]}
+
+    def now() -> dict[str, Any]:
+        found: dict[str, Any] = client.ask("GET", f"/alarm/{identity}")[1]
+        return found
+
+    with looping(client.monitor):
+        status, told, headers = client.post("/ackAlarms", WHO | pattern)
+        assert (status, told["state"], now()["ackUserId"]) == (201, "done", "m.keller")
+        assert headers["Location"] == told["href"]
+        assert client.ask("GET", told["href"].removeprefix(BASE))[:2] == (200, told)
+        said = {"comment": {"comment": "on it", "userId": "m.keller", "systemId": "noc"}}
+        assert client.post("/commentAlarms", said | pattern)[0] == 201 and now()["comment"][0]["comment"] == "on it"
+        assert client.post("/unAckAlarms", WHO | pattern)[0] == 201 and now()["ackState"] == "unacknowledged"
+        clear = {"clearUserId": "m.keller", "clearSystemId": "noc", "alarmPattern": [{"state": "updated"}]}
+        assert client.post("/clearAlarms", clear)[0] == 201 and now()["state"] == "cleared"
+        status, told, _ = client.post("/clearAlarms", {**clear, **pattern})
+    assert status == 409 and "is cleared" in told["message"]
+    assert not client.monitor.incidents.open
+
+
+def test_a_task_that_the_loop_has_not_done_yet_is_in_progress(monitor: Monitor, tmp_path: Path) -> None:
+    with serving(monitor, tmp_path, wait_s=0) as client:
+        (incident,) = monitor.incidents.open.values()
+        status, told, _ = client.post("/ackAlarms", WHO | {"alarmPattern": [{"id": str(incident.identity)}]})
+    assert (status, told["state"]) == (201, "inProgress")
+
+
+REFUSED: tuple[tuple[str, str, bytes | None, int], ...] = (
+    ("GET", "/alarm?colour=red", None, 400),
+    ("GET", "/alarm?limit=-1", None, 400),
+    ("GET", "/alarm?" + "a=b&" * 100, None, 400),
+    ("GET", "/alarm/nobody", None, 404),
+    ("GET", "/alarm/%00%ff", None, 404),
+    ("GET", "/ackAlarms/nobody", None, 404),
+    ("GET", "/hub", None, 404),
+    ("POST", "/alarm", b"{}", 405),
+    ("POST", "/groupAlarms", b"{}", 404),
+    ("POST", "/ackAlarms", b"", 400),
+    ("POST", "/ackAlarms", b"{", 400),
+    ("POST", "/ackAlarms", b"\xff\x00", 400),
+    ("POST", "/ackAlarms", b"[" * 100_000, 400),
+    ("POST", "/ackAlarms", b'{"alarmPattern": [{}]}', 400),
+    ("POST", "/ackAlarms", b'{"ackUserId":"a","ackSystemId":"b","alarmPattern":[{"id":"x"}]}', 404),
+    ("DELETE", "/alarm/x", None, 501),
+)
+
+
+def test_what_cannot_be_done_is_one_sentence(client: Client) -> None:
+    for method, path, body, status in REFUSED:
+        found, told, _ = client.ask(method, path, body, JSON)
+        assert (path, found, told["code"]) == (path, status, str(status)) and "\n" not in told["message"]
+
+
+def test_bodies_are_bounded_and_json(client: Client) -> None:
+    def status(*lines: str) -> int:
+        with socket.create_connection(client.address, timeout=20) as plain:
+            plain.sendall("\r\n".join([f"POST {BASE}/ackAlarms HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
+            return int(plain.makefile("rb").readline().split()[1])
+
+    kind = KIND.decode()
+    assert status(kind, f"Content-Length: {BODY + 1}") == status(kind, f"Content-Length: {'9' * 5000}") == 413
+    assert status(kind) == status(kind, "Content-Length: -1") == status(kind, "Transfer-Encoding: chunked") == 411
+    assert client.ask("POST", "/ackAlarms", b"{}", {"Content-Type": "text/plain"})[0] == 415
+    assert client.ask("POST", "/ackAlarms", b"{}")[0] == 415
+
+
+def test_a_slow_client_is_let_go_and_too_many_are_closed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "REQUEST_S", 0.5)
+    crowd = [socket.create_connection(client.address, timeout=20) for _ in range(CONNECTIONS + 5)]
+    try:
+        begin = time.monotonic()
+        begun = (
+            b"GET / HTT",
+            b"POST %s/ackAlarms HTTP/1.1\r\n%s\r\n\r\n" % (BASE.encode(), KIND + b"\r\nContent-Length: 9"),
+        )
+        for place, plain in enumerate(crowd):
+            with suppress(OSError):
+                plain.sendall(begun[place % 2])
+        for plain in crowd:
+            with suppress(OSError):
+                while plain.recv(4096):
+                    pass
+        assert time.monotonic() - begin < 10
+    finally:
+        for plain in crowd:
+            plain.close()
+    assert client.ask("GET", "/alarm")[0] == 200
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_break_the_server(client: Client, data: bytes) -> None:
+    with socket.create_connection(client.address, timeout=20) as plain:
+        plain.sendall(data)
+        plain.shutdown(socket.SHUT_WR)
+        while plain.recv(65_536):
+            pass
+
+
+def test_the_server_still_answers_and_told_no_defect(client: Client) -> None:
+    for data in (b"GET //[ HTTP/1.1\r\n\r\n", b"POST\r\n\r\n", b"GET " + b"x" * 70_000, b"A: " * 1000 + b"\r\n\r\n"):
+        with socket.create_connection(client.address, timeout=20) as plain:
+            plain.sendall(data)
+            plain.shutdown(socket.SHUT_WR)
+            while plain.recv(65_536):
+                pass
+    assert client.ask("GET", "/alarm")[0] == 200
+    assert "request failed" not in client.monitor.tell.events()  # type: ignore[attr-defined]
+
+
+def test_a_defect_of_ours_is_told_and_harms_no_other_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AlarmApi, "_one", lambda self, path: 1 / 0)
+    with pytest.raises(RemoteDisconnected):
+        client.ask("GET", "/alarm/x")
+    assert client.ask("GET", "/alarm")[0] == 200
+    assert client.monitor.tell.events()[-1] == "request failed"  # type: ignore[attr-defined]
+
+
+def test_a_token_is_asked_for(monitor: Monitor, tmp_path: Path) -> None:
+    with serving(monitor, tmp_path, Guard("töken")) as client:
+        for headers in ({}, {"Authorization": "Bearer other"}, {"Authorization": "Basic x"}):
+            status, _, said = client.ask("GET", "/alarm", None, headers)
+            assert (status, said["WWW-Authenticate"]) == (401, "Bearer")
+            assert client.ask("POST", "/ackAlarms", b"{}", JSON | headers)[0] == 401
+        right = {"Authorization": "Bearer töken".encode().decode("latin-1"), "Host": "elsewhere.example"}
+        assert client.ask("GET", "/alarm", None, right)[0] == 200
+    assert "töken" not in repr(Guard("töken"))
+
+
+def test_without_a_token_only_this_machine_s_names_are_served(client: Client) -> None:
+    """A web page whose name was made to point here says its own name."""
+    for host, status in (("localhost:1", 200), ("[::1]:1", 200), ("evil.example", 403), ("[", 403), ("", 403)):
+        assert client.ask("GET", "/alarm", None, {"Host": host})[0] == status
+
+
+def test_alarms_are_off_unless_configured(monitor: Monitor) -> None:
+    server = HttpServer(monitor, "127.0.0.1", 0)
+    try:
+        client = Client(server.address, monitor)
+        connection = HTTPConnection(*client.address, timeout=20)
+        for method in ("GET", "POST"):
+            connection.request(method, f"{BASE}/alarm", b"", JSON)
+            assert connection.getresponse().status == 404
+            connection.close()
+    finally:
+        server.close()
+
+
+def test_off_loopback_without_a_token_is_refused(tmp_path: Path) -> None:
+    for host in ("0.0.0.0", "", "10.0.0.1", "name.example"):
+        with pytest.raises(UsageError, match=r"set http\.token_file"):
+            HttpSettings(host=host, alarms=True)
+    with pytest.raises(UsageError, match=r"set http\.port"):
+        HttpSettings(port=0, alarms=True)
+    HttpSettings(host="0.0.0.0", alarms=True, token_file=tmp_path / "token")
+    HttpSettings(host="0.0.0.0")
+    HttpSettings(host="127.0.0.2", alarms=True)
+
+
+def test_instructions_and_remembered_tasks_are_bounded(
+    monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (incident,) = monitor.incidents.open.values()
+    assert TASKS < WAITING
+    monkeypatch.setattr("faultprint.monitor.alarm_api.TASKS", 2)
+    monkeypatch.setattr("faultprint.monitor.desk.WAITING", 3)
+    with serving(monitor, tmp_path, wait_s=0) as client:
+        body = WHO | {"alarmPattern": [{"id": str(incident.identity)}]}
+        answers = [client.post(f"/{TaskKind.ACKNOWLEDGE}", body) for _ in range(4)]
+        assert [status for status, _, _ in answers] == [201, 201, 201, 503]
+        assert "wait for the monitor" in answers[3][1]["message"]
+        again = [client.ask("GET", told["href"].removeprefix(BASE))[0] for _, told, _ in answers[:3]]
+        assert again == [404, 200, 200]
