@@ -25,8 +25,6 @@ from faultprint.evaluate.truth import truth
 
 PERSISTENCE: Final = 2
 """Minutes that must agree: a third removes few false alarms more, and costs every fault another minute."""
-ALARMS_PER_DAY: Final = 1.0
-"""False alarms a node and day that rules are set to, where a node has five faults a day."""
 SLOW_NETWORKS: Final = 2
 
 
@@ -76,7 +74,7 @@ def contest(
         [learnt.neighbour(taught)] if learnt.trees is None else [learnt.trees, learnt.neighbour(taught)]
     )
     for system in others:
-        rule = calibrated(system, lessons, ours, PERSISTENCE, ALARMS_PER_DAY)
+        rule = calibrated(system, lessons, ours, PERSISTENCE)
         outcomes.append(judge(system, rule, places, known, labels, ours.window))
     reasons = why(outcomes[0].figures.outcomes, places, ours)
     return Contest(outcomes, systems[0], systems[0].references, places, reasons)
@@ -98,7 +96,7 @@ def _library(path: Path, model: Model, taught: Sequence[Example], lessons: Lesso
     labels = lessons.kept_labels.filter(pl.col("node").cast(pl.String).is_in(nodes))
     with Library.open(path, create=True) as library:
         library.add(enrol_examples(taught, model, created=now))
-        calibrate_library(kept, labels, model, library, most=ALARMS_PER_DAY)
+        calibrate_library(kept, labels, model, library)
         return library.references()
 
 

@@ -2,7 +2,7 @@
 
 Every system gets the same normal minutes of each node, is asked about the same windows, and has its rule set
 in the same way: on networks that trained none of them and gave no reference, the loosest threshold that keeps to
-a number of false alarms a day (`cases.calibration.ALARMS_PER_DAY`). Nothing is tuned on the minutes that are reported.
+`cases.calibration.ALARMS_PER_DAY` false alarms a day. Nothing is tuned on the minutes that are reported.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from faultprint.cases.calibration import ALARMS_PER_DAY, calibrate, rule_of, tracks
+from faultprint.cases.calibration import calibrate, rule_of, tracks
 from faultprint.cases.clearing import ongoing
 from faultprint.cases.decision import Rule, faulty
 from faultprint.cases.enrol import Example, examples, one_per_condition
@@ -154,11 +154,11 @@ def baselines(
     return found
 
 
-def calibrated(system: System, lessons: Lessons, model: Model, persistence: int, most: float = ALARMS_PER_DAY) -> Rule:
-    """The system's rule, set on the networks that were kept aside to `most` false alarms a node and day."""
+def calibrated(system: System, lessons: Lessons, model: Model, persistence: int) -> Rule:
+    """The system's rule, set on the networks that were kept aside."""
     places = labelled_grounds(lessons.kept, lessons.kept_labels, model)
     found = tracks(places, lessons.kept_labels, system.match, model.window)
-    return calibrate(found, persistence=persistence, most=most, loosest=system.loosest)
+    return calibrate(found, persistence=persistence, loosest=system.loosest)
 
 
 def judge(
