@@ -49,7 +49,7 @@ def page(path: Path = COMMITTED) -> str:
         for protocol in PROTOCOLS:
             own = [row for row in rows if (row["data"], row["protocol"]) == (data, protocol)]
             if own:
-                parts.append(_section(data, protocol, own))
+                parts.append(_section(data, protocol, own, len({row["seed"] for row in rows})))
     return "\n".join(parts)
 
 
@@ -58,7 +58,8 @@ def _about(about: Row, rows: Sequence[Row]) -> str:
     sizes = ", ".join(f"{name} {value}" for name, value in about.get("sizes", {}).items())
     return (
         f"Networks: the {' and '.join(splits)} side of the split. Seeds: {', '.join(map(str, seeds))}. Sizes: {sizes}. "
-        "A figure is the mean over the seeds ± their standard deviation; – where there is nothing to measure.\n"
+        "A figure is the mean over the seeds ± their standard deviation; – where there is nothing to measure. Where a system was "
+        "run for fewer seeds, their number stands behind its name; what is not here was not run.\n"
     )
 
 
@@ -69,7 +70,7 @@ def _legend() -> Iterator[str]:
     yield ""
 
 
-def _section(data: str, protocol: str, rows: Sequence[Row]) -> str:
+def _section(data: str, protocol: str, rows: Sequence[Row], seeds: int) -> str:
     shown = [name for name in FIGURES if any(row[name] is not None for row in rows)]
     lines, reasons = [], set()
     variants = list(dict.fromkeys(row["variant"] for row in sorted(rows, key=lambda row: row.get("order", 0))))
@@ -81,7 +82,8 @@ def _section(data: str, protocol: str, rows: Sequence[Row]) -> str:
             if own[0][REASON]:
                 reasons.add(f"`{system}`: not applicable: {own[0][REASON]}.")
                 continue
-            lines.append([variant, f"`{system}`", *(_cell(name, [row[name] for row in own]) for name in shown)])
+            runs = f" ({len(own)})" if len(own) < seeds else ""
+            lines.append([variant, f"`{system}`{runs}", *(_cell(name, [row[name] for row in own]) for name in shown)])
     body = table(["", "system", *(HEADS[name] for name in shown)], lines) if lines else ""
     notes = "".join(f"\n{reason}\n" for reason in sorted(reasons))
     return f"## {protocol}, {data}\n\n{PROTOCOLS[protocol].meaning} Data: {DATA[data]}.\n\n{body}{notes}"

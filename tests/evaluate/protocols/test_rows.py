@@ -44,7 +44,7 @@ def test_the_page_gives_mean_and_spread_over_the_seeds(tmp_path: Path) -> None:
     write(tmp_path / "a.json", {"sizes": {"seconds": 90}}, rows)
     said = page(tmp_path / "a.json")
     assert "| an hour | `default` | 0.85 ± 0.07 | 3.0 (1 of 2) |" in said
-    assert "| an hour | `posts` | 0.25 | – |" in said
+    assert "| an hour | `posts` (1) | 0.25 | – |" in said  # of two seeds
     assert "`thresholds`: not applicable: rules are written." in said
     assert "AUROC |" not in said
     assert "seconds 90" in said
