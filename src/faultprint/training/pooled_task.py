@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.pooling import pool
+from faultprint.training.averaging import running_mean
 from faultprint.training.device import tensor
 from faultprint.training.losses.batch_all import batch_all
 from faultprint.training.losses.contrastive import contrastive
@@ -25,6 +26,7 @@ from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.onnx_graph import pooled_graphs
 from faultprint.training.samplers import LEAST_EXPOSED, Chunks, ChunkSampler
 from faultprint.training.score import macro_f1, nearest, references
+from faultprint.training.settings import Settings
 from faultprint.training.task import Step
 from faultprint.training.watched import Watched
 from faultprint.windows.levels import SPANS
@@ -34,12 +36,6 @@ from faultprint.windows.profile import Profile, population, profile
 Array = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 
-LEARNING_RATE: Final = 4e-3
-WEIGHT_DECAY: Final = 1e-2
-AVERAGING: Final = 0.99
-"""Per step, of the running mean of weights that is scored and shipped: it is steadier than any one step's."""
-TRIPLET_WEIGHT: Final = 0.2
-_EARLY: Final = 4.0
 _LARGEST_GRADIENT: Final = 5.0
 _NORMAL_ENDS: Final = range(29, 60, 5)
 """Windows of a normal hour that stand for all of those that `Model.normal` averages."""
@@ -57,12 +53,6 @@ class _View:
     ends: npt.NDArray[np.int64]
 
 
-def _running_mean(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
-    """An exponential mean whose memory grows with the steps made, so that first weights are soon forgotten."""
-    weight = max(1 - AVERAGING, _EARLY / (_EARLY + float(steps)))
-    return mean + weight * (now - mean)
-
-
 class PooledTask:
     """Chunks in; of their windows the contrastive loss over all pairs, the triplet loss over all triplets, and that of
     the learned prototypes.
@@ -70,23 +60,42 @@ class PooledTask:
     Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic.
     """
 
-    def __init__(self, train: Material, held_out: Material, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        train: Material,
+        held_out: Material,
+        rng: np.random.Generator,
+        *,
+        settings: Settings | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
         self.encoder: EncoderKind = "pooled"
         self.spans: tuple[int, ...] = SPANS
         self.material = train
         people = population([node.whole for node in train.nodes], train.kinds)
         self.people: Profile | None = people
-        self.sampler = ChunkSampler(train, people, rng)
-        self.learning = PooledNetwork(CHANNELS * len(train.catalogue), SPANS, train.window)
+        self.sampler = ChunkSampler(
+            train,
+            people,
+            rng,
+            per_fault=self.settings.chunks_per_fault,
+            of_normal=self.settings.chunks_of_normal,
+        )
+        self.learning = PooledNetwork(
+            CHANNELS * len(train.catalogue),
+            SPANS,
+            train.window,
+            **self.settings.sizes,
+        )
         self.dimensions = self.learning.dimensions
-        self.averaged = AveragedModel(self.learning, avg_fn=_running_mean)
+        self.averaged = AveragedModel(self.learning, avg_fn=running_mean)
         self.averaged.eval()
-        self.prototypes = Prototypes(len(train.conditions), self.dimensions)
+        self.prototypes = Prototypes(len(train.conditions), self.dimensions, self.settings.prototype_temperature)
         learnt = [
-            {"params": self.learning.parameters(), "weight_decay": WEIGHT_DECAY},
+            {"params": self.learning.parameters(), "weight_decay": self.settings.weight_decay},
             {"params": self.prototypes.parameters(), "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(learnt, lr=LEARNING_RATE)
+        self.optimiser = torch.optim.AdamW(learnt, lr=self.settings.learning_rate)
         self._views = [self._view(node, people) for node in held_out.nodes]
 
     @property
@@ -111,12 +120,13 @@ class PooledTask:
 
     def step(self, done: float) -> Step:
         """One batch: forward, loss, backward, update, at a rate that falls to 0 by half a cosine."""
-        rate = LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2
+        rate = self.settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         vectors, code = self.vectors(self.learning, self.sampler.draw())
         triplets = batch_all(vectors, code)
-        loss = contrastive(vectors, code, NORMAL_CODE) + self.prototypes(vectors, code) + TRIPLET_WEIGHT * triplets.loss
+        pairs = contrastive(vectors, code, NORMAL_CODE, self.settings.pair_temperature)
+        loss = pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learning.parameters(), _LARGEST_GRADIENT)

@@ -23,6 +23,10 @@ Array = npt.NDArray[np.float32]
 LEAST_EXPOSED: Final = 10
 """Faulty minutes a window must hold to be drawn: those with fewer wreck hard comparisons, and teach little."""
 
+PER_FAULT: Final = 4
+OF_NORMAL: Final = 20
+"""Chunks of each fault, and of normal, in a batch for the default network."""
+
 
 class Places:
     """Where the windows of every condition are: condition → network → (node, last minute) rows."""
@@ -126,8 +130,8 @@ class ChunkSampler:
         people: Profile,
         rng: np.random.Generator,
         *,
-        per_fault: int = 4,
-        of_normal: int = 20,
+        per_fault: int = PER_FAULT,
+        of_normal: int = OF_NORMAL,
         length: int = 84,
         step: int = 4,
         active: int = 12,
