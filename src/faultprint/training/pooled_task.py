@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -21,17 +20,18 @@ from faultprint.training.device import tensor
 from faultprint.training.losses.batch_all import batch_all
 from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.losses.prototypes import Prototypes
-from faultprint.training.material import NORMAL_CODE, UNSCORED, Material, Node
+from faultprint.training.material import NORMAL_CODE, STRETCH, UNSCORED, Material
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.onnx_graph import pooled_graphs
-from faultprint.training.samplers import LEAST_EXPOSED, Chunks, ChunkSampler
+from faultprint.training.samplers import Chunks, ChunkSampler
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.training.settings import Settings
 from faultprint.training.task import Step
+from faultprint.training.view import Piece, View
 from faultprint.training.watched import Watched
 from faultprint.windows.levels import SPANS
-from faultprint.windows.normalise import CHANNELS, normalise
-from faultprint.windows.profile import Profile, population, profile
+from faultprint.windows.normalise import CHANNELS
+from faultprint.windows.profile import Profile, population
 
 Array = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
@@ -40,17 +40,6 @@ _LARGEST_GRADIENT: Final = 5.0
 _NORMAL_ENDS: Final = range(29, 60, 5)
 """Windows of a normal hour that stand for all of those that `Model.normal` averages."""
 _REFERENCE_BATCHES: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A held-out node as it would be seen at work: under the profile of its first hour of normal traffic."""
-
-    node: Node
-    own: Profile
-    inputs: Array
-    hour: int
-    ends: npt.NDArray[np.int64]
 
 
 class PooledTask:
@@ -96,7 +85,7 @@ class PooledTask:
             {"params": self.prototypes.parameters(), "weight_decay": 0.0},
         ]
         self.optimiser = torch.optim.AdamW(learnt, lr=self.settings.learning_rate)
-        self._views = [self._view(node, people) for node in held_out.nodes]
+        self._views = [View(node, train.kinds, people, train.window) for node in held_out.nodes]
 
     @property
     def network(self) -> PooledNetwork:
@@ -159,9 +148,14 @@ class PooledTask:
         """Macro-F1 of the nearest reference on the networks held out; references are means over some batches."""
         drawn = [self.vectors(self.network, self.sampler.draw()) for _ in range(_REFERENCE_BATCHES)]
         taught, taught_code = (torch.cat(part).cpu().numpy() for part in zip(*drawn, strict=True))
-        found = [self._view_vectors(view) for view in self._views]
-        vectors, code = np.concatenate([v for v, _ in found]), np.concatenate([c for _, c in found])
-        return macro_f1(code, nearest(vectors, references(taught, taught_code, len(self.material.conditions))))
+        known = references(taught, taught_code, len(self.material.conditions))
+        truth, said = [], []
+        for view in self._views:
+            mean = self._mean(view)
+            for piece in view.pieces:
+                truth.append(piece.code)
+                said.append(nearest(self._piece_vectors(piece) - mean, known))
+        return macro_f1(np.concatenate(truth), np.concatenate(said))
 
     def graphs(self) -> Mapping[str, bytes]:
         """minute.onnx and head.onnx."""
@@ -171,22 +165,23 @@ class PooledTask:
     def compare(self, model: Model) -> tuple[Array, Array]:
         """(torch's, the model's) vectors of some windows of a held-out node; torch pools each window by itself."""
         view = self._views[0]
-        window, minutes = self.material.window, len(view.node.series)
+        series = view.node.series.part(0, STRETCH)
+        window, minutes = self.material.window, len(series)
         ends = range(window - 1, minutes, max((minutes - window) // 64, 1))
-        codes = self.network.encode(tensor(view.inputs))[None]
-        observed = tensor(view.node.series.observed)[None]
+        codes = self.network.encode(tensor(view.inputs(0, minutes)))[None]
+        observed = tensor(series.observed)[None]
         expected: Array = self.network.head(self.network.pool(codes, observed, ends)[0]).cpu().numpy()
-        found = model.embed(view.node.series, view.own, ends=np.array(ends), shortest=1)
+        found = model.embed(series, view.own, ends=np.array(ends), shortest=1)
         return expected[np.isin(ends, found.last_minute)], found.vectors
 
     def watch(self, watched: Watched) -> Callable[[], Array]:
         """Every node under the profile, and minus the mean, of its first hour of normal traffic, as held-out ones are scored."""
         people, kinds, window = self.people, self.material.kinds, self.material.window
         assert people is not None
-        own = [self._first_hour(node)[1] for node in watched.nodes]
+        own = [node.profile(int(node.hours[0]), int(node.hours[0]) + window, kinds) for node in watched.nodes]
 
         def inputs(index: int, start: int) -> Array:
-            return normalise(watched.nodes[index].levels.part(start, start + window), kinds, own[index], people)
+            return watched.nodes[index].inputs(start, start + window, kinds, own[index], people)
 
         starts = watched.end - window + 1
         places = [*zip(watched.node.tolist(), starts.tolist(), strict=True)]
@@ -209,26 +204,20 @@ class PooledTask:
 
         return look
 
-    def _first_hour(self, node: Node) -> tuple[int, Profile]:
-        """The first minute of the node's first hour of normal traffic, and the profile of this hour."""
-        hour = int(node.hours[0])
-        chosen = np.zeros(len(node.series), dtype=np.bool_)
-        chosen[hour : hour + self.material.window] = True
-        return hour, profile(node.levels, self.material.kinds, chosen)
+    def _encoded(self, inputs: Array) -> Array:
+        codes: Array = self.network.encode(tensor(inputs)).cpu().numpy()
+        return codes
 
-    def _view(self, node: Node, people: Profile) -> _View:
-        hour, own = self._first_hour(node)
-        exposed = (node.code > NORMAL_CODE) & (node.exposed >= LEAST_EXPOSED)
-        ends = np.flatnonzero((node.code == NORMAL_CODE) | exposed)
-        return _View(node, own, normalise(node.levels, self.material.kinds, own, people), hour, ends)
+    def _mean(self, view: View) -> Array:
+        """(D,) the mean vector of the normal hour."""
+        window, hour = self.material.window, slice(view.hour, view.hour + self.material.window)
+        pooled = pool(self._encoded(view.normal), view.node.series.observed[hour], SPANS, window)
+        vectors: Array = self.network.head(tensor(pooled[SHORTEST_OF_NORMAL - 1 :])).cpu().numpy()
+        mean: Array = vectors.mean(axis=0)
+        return mean
 
-    def _view_vectors(self, view: _View) -> tuple[Array, Codes]:
-        """Vectors minus the normal mean, and codes, of a held-out node's windows."""
-        window, observed = self.material.window, view.node.series.observed
-        codes = self.network.encode(tensor(view.inputs)).cpu().numpy()
-        pooled = pool(codes, observed, SPANS, window)[view.ends]
-        of_hour = slice(view.hour, view.hour + window)
-        normal = pool(codes[of_hour], observed[of_hour], SPANS, window)[SHORTEST_OF_NORMAL - 1 :]
-        vectors: Array = self.network.head(tensor(np.concatenate((pooled, normal)))).cpu().numpy()
-        moved = vectors[: len(pooled)] - vectors[len(pooled) :].mean(axis=0)
-        return moved, view.node.code[view.ends].astype(np.int64)
+    def _piece_vectors(self, piece: Piece) -> Array:
+        """(E, D) vectors of the piece's windows."""
+        pooled = pool(self._encoded(piece.inputs), piece.observed, SPANS, self.material.window)[piece.ends]
+        vectors: Array = self.network.head(tensor(pooled)).cpu().numpy()
+        return vectors
