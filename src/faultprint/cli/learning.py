@@ -58,20 +58,23 @@ def train(
 ) -> None:
     """Train an encoder on labelled MINUTES of several networks; what is left is one file that runs without torch."""
     from faultprint import storage
-    from faultprint.features.minutes import read_minutes
+    from faultprint.features.pieces import open_minutes
+    from faultprint.files import check_folder
     from faultprint.tables import LABELS
     from faultprint.training import settings as numbers
+    from faultprint.training.history import laid_out
     from faultprint.training.log import JsonLines, Latest, TensorBoard
     from faultprint.training.train import train as run
 
+    check_folder(out)
     show = _projector(movie) if movie else None
     chosen = numbers.read(settings) if settings else None
-    table = read_minutes(minutes)
+    table = open_minutes(minutes)
     latest = Latest()
     logs = [kind(folder) for kind, folder in ((JsonLines, log), (TensorBoard, tensorboard)) if folder]
-    with progress_bar("training") as progress:
+    with laid_out(table, out.parent) as history, progress_bar("training") as progress:
         result = run(
-            table.frame,
+            history,
             storage.read(labels, LABELS),
             out,
             preset=preset,
@@ -140,19 +143,20 @@ def tune(
     """
     from faultprint import storage
     from faultprint.evaluate import tuning as page
-    from faultprint.features.minutes import read_minutes
+    from faultprint.features.pieces import open_minutes
     from faultprint.files import check_folder
     from faultprint.tables import LABELS
     from faultprint.training import settings as numbers
+    from faultprint.training.history import laid_out
     from faultprint.training.tuning import tune as run
 
     page.check(out)
     if settings:
         check_folder(settings)
-    table = read_minutes(minutes)
-    with progress_bar("trials") as progress:
+    table = open_minutes(minutes)
+    with laid_out(table, out.parent) as history, progress_bar("trials") as progress:
         result = run(
-            table.frame,
+            history,
             storage.read(labels, LABELS),
             study,
             trials=trials,

@@ -30,7 +30,7 @@ from faultprint.training.posts_task import PostsTask
 from faultprint.training.settings import Settings
 from faultprint.training.task import Task
 from faultprint.training.watched import watched
-from faultprint.windows.series import MINUTE_US
+from faultprint.windows.series import MINUTE_US, Series
 
 WINDOW: Final = 60
 HELD_OUT: Final = 0.2
@@ -100,7 +100,7 @@ class TrainingReport:
 
 
 def train(
-    minutes: pl.DataFrame,
+    minutes: pl.DataFrame | Sequence[Series],
     labels: pl.DataFrame,
     out: Path,
     *,
@@ -119,7 +119,7 @@ def train(
     device: str = "cpu",
     clock: Clock = time.perf_counter,
 ) -> TrainingReport:
-    """Train `preset` on a MINUTES and a LABELS table and leave the artefact at `out`.
+    """Train `preset` on a MINUTES (or its nodes' series) and a LABELS table and leave the artefact at `out`.
 
     A fifth of the networks (one at least) is held out by `seed`. Same tables, seed and number of epochs: same weights.
     `settings` are those of the default preset, where they are to be others than its own.

@@ -20,7 +20,7 @@ from faultprint.training.settings import Settings
 from faultprint.training.study import Study, Tried
 from faultprint.training.train import PRESETS, WINDOW, Preset
 from faultprint.training.trial import After, Trial, dealt
-from faultprint.windows.series import MINUTE_US
+from faultprint.windows.series import MINUTE_US, Series
 
 FOLDS: Final = 3
 _FRESH: Final = 1
@@ -55,7 +55,7 @@ class TuningReport:
 
 
 def tune(
-    minutes: pl.DataFrame,
+    minutes: pl.DataFrame | Sequence[Series],
     labels: pl.DataFrame,
     study: Path,
     *,
