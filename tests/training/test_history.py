@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,9 +16,10 @@ import pytest
 from faultprint import storage
 from faultprint.embedding.artefact import read
 from faultprint.errors import TableError
+from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.minutes import read_minutes, write_minutes
 from faultprint.features.pieces import MinutesFile, open_minutes
-from faultprint.tables import LABELS
+from faultprint.tables import CATALOGUE_KEY, LABELS
 from faultprint.training import material, samplers, view
 from faultprint.training.history import laid_out
 from faultprint.training.material import Material
@@ -34,7 +36,7 @@ from dataclasses import replace
 from pathlib import Path
 from faultprint import storage
 from faultprint.features.pieces import open_minutes
-from faultprint.tables import LABELS
+from faultprint.tables import CATALOGUE_KEY, LABELS
 from faultprint.training.history import laid_out
 from faultprint.training.train import PRESETS, train
 
@@ -106,12 +108,17 @@ def test_series_from_a_file_are_those_of_the_table(
         ),
         (lambda frame: frame.with_columns(pl.col("minute") + timedelta(seconds=1)), "is no multiple of"),
         (lambda frame: frame.with_columns(pl.lit(-1.0, pl.Float32).alias("in.bye.delay_median")), "no seconds can be"),
+        (
+            lambda frame: pl.concat([frame, frame[:1].with_columns(minute=pl.lit(None, pl.Datetime("us", "UTC")))]),
+            "column 'minute' lacks a value in 1 rows",
+        ),
         (lambda frame: frame.with_columns(pl.lit(0.0, pl.Float32).alias("observed")), "`observed` must be above 0"),
     ],
 )
 def test_what_no_minutes_can_be_is_refused(change: object, sentence: str, tables: Tables, tmp_path: Path) -> None:
     assert callable(change)
-    write_minutes(change(tables[0]), tmp_path / "m")
+    named = {"name": SIP_CATALOGUE.name, "hash": SIP_CATALOGUE.hash, "interval_us": 60_000_000}
+    change(tables[0]).write_parquet(tmp_path / "m", metadata={CATALOGUE_KEY: json.dumps(named)})
     with pytest.raises(TableError, match=sentence), laid_out(open_minutes(tmp_path / "m"), tmp_path):
         raise AssertionError("nothing to work on")
 

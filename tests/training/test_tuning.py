@@ -132,6 +132,10 @@ def test_other_files_and_other_studies_are_refused_untouched(tmp_path: Path) -> 
         with pytest.raises(UsageError, match="is no study of `faultprint tune`"):
             Study(tmp_path / name, OF)
         assert (tmp_path / name).read_bytes() == before
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'v9.9.9'")
+    with pytest.raises(UsageError, match="a study of another version of Optuna"):
+        Study(tmp_path / "study.db", OF)
     with pytest.raises(UsageError, match="does not exist"):
         Study(tmp_path / "none" / "study.db", OF)
 

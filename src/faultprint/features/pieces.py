@@ -24,8 +24,12 @@ class MinutesFile:
     interval_us: int
 
     def nodes(self) -> pl.DataFrame:
-        """node, network, first and last minute, by node. Raises TableError for a node in two networks."""
+        """node, network, first and last minute, by node. Raises TableError for a node in two networks.
+
+        Rows that lack one of them are left to `pieces`, which refuses them.
+        """
         frame = storage.scan(self.path, MINUTES).with_columns(pl.col("node", "network").cast(pl.String))
+        frame = frame.drop_nulls(["node", "network", "minute"])
         minute, networks = pl.col("minute"), pl.col("network")
         found = frame.group_by("node").agg(
             networks.min(), networks.max().alias("other"), minute.min().alias("first"), minute.max().alias("last")

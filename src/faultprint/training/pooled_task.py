@@ -34,7 +34,6 @@ from faultprint.windows.normalise import CHANNELS
 from faultprint.windows.profile import Profile, population
 
 Array = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int64]
 
 _LARGEST_GRADIENT: Final = 5.0
 _NORMAL_ENDS: Final = range(29, 60, 5)

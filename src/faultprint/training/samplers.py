@@ -164,7 +164,8 @@ class ChunkSampler:
         codes = np.unique(node.code[usable & (node.code != UNSCORED)])
         here = usable & (node.code == self.rng.choice(codes))
         end = int(self.rng.choice(np.flatnonzero(here)))
-        return int(np.clip(end - self.rng.integers(STRETCH), 0, length - STRETCH))
+        start = end - int(self.rng.integers(self.material.window - 1, STRETCH))
+        return int(np.clip(start, 0, length - STRETCH))
 
     def _fill(self, index: int, hour: int, hours: int, start: int) -> _Slot:
         node, kinds, window = self.material.nodes[index], self.material.kinds, self.material.window

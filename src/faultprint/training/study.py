@@ -157,9 +157,13 @@ def _distribution(one: Range) -> BaseDistribution:
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:
     # The path goes to SQLite as it is: in a URL a question mark would end it.
-    return optuna.storages.RDBStorage(
-        "sqlite:///study.db", engine_kwargs={"creator": lambda: sqlite3.connect(path, check_same_thread=False)}
-    )
+    opened = {"creator": lambda: sqlite3.connect(path, check_same_thread=False)}
+    try:
+        return optuna.storages.RDBStorage("sqlite:///study.db", engine_kwargs=opened)
+    except RuntimeError:
+        raise UsageError(
+            f"{path} is a study of another version of Optuna than {optuna.__version__}; give another file to begin anew."
+        ) from None
 
 
 def _check(path: Path) -> None:
