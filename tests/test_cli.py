@@ -14,6 +14,7 @@ import pytest
 from faultprint import storage
 from faultprint.tables import LABELS, VERDICTS
 
+TUNE = ("tune", "{minutes}", "--labels", "{labels}", "--trials", "1")
 FAULTPRINT = Path(sys.executable).parent / "faultprint"
 
 
@@ -116,6 +117,17 @@ def test_a_training_goes_on_and_shows_its_course(folder: Path, tmp_path: Path) -
     assert "Before training" in (tmp_path / "movie.html").read_text("utf-8")
 
 
+def test_a_study_is_reported_and_its_settings_train(folder: Path, tmp_path: Path) -> None:
+    learn = (folder / "learn/minutes.parquet", "--labels", folder / "learn/labels.parquet", "--epochs", 1)
+    asides = ("--study", tmp_path / "study.db", "--trials", 2, "--folds", 2, "--settings", tmp_path / "best.json")
+    found = result_of("tune", *learn, *asides, "--out", tmp_path / "report.html")
+    assert [one["number"] for one in found["tried"]] == [1, 2]
+    assert "Settings tried, and what mattered" in (tmp_path / "report.html").read_text("utf-8")
+    best = json.loads((tmp_path / "best.json").read_text("utf-8"))
+    assert best == found["best"]["settings"]
+    result_of("train", *learn, "--settings", tmp_path / "best.json", "--out", tmp_path / "m.faultprint")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -127,6 +139,10 @@ def test_a_training_goes_on_and_shows_its_course(folder: Path, tmp_path: Path) -
         (("train", "{minutes}", "--labels", "{twice}", "--out", "{out}"), "overlap"),
         (("train", "{minutes}", "--labels", "{labels}", "--movie", "{out}.mp4", "--out", "{out}"), "does not end in .html"),
         (("train", "{minutes}", "--labels", "{labels}", "--checkpoint", "{labels}", "--out", "{out}"), "is no checkpoint"),
+        (("train", "{minutes}", "--labels", "{labels}", "--settings", "{labels}", "--out", "{out}"), "holds no settings"),
+        ((*TUNE, "--study", "{out}.db", "--out", "{out}"), "neither .html nor .json"),
+        ((*TUNE, "--study", "{labels}", "--out", "{out}.html"), "is no study"),
+        ((*TUNE, "--study", "{out}.db", "--out", "{out}.html", "--folds", "9"), "4 networks cannot be dealt out"),
         (("cases", "enrol", "{minutes}", "--model", "{model}", "--library", "{cases}"), "Nothing says what to learn"),
         (("simulate", "--networks", "1", "--days", "1000", "--out", "{out}"), "at most 100"),
         (("probe", "{labels}", "--node", "a", "--out", "{out}"), "labels.parquet"),

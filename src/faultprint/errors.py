@@ -7,6 +7,7 @@
     ├── ModelError        an artefact that cannot be read, or does not fit the minutes
     ├── LibraryError      a case library that cannot be read, or does not fit the model
     └── UsageError        an argument that cannot be used
+        └── DivergedError a training whose numbers grew without bound
 
 A message is one sentence that says which value broke which rule, and what to do next. The command line prints it
 and exits with 2; anything else that escapes is a defect of ours.
@@ -41,3 +42,7 @@ class LibraryError(FaultprintError):
 
 class UsageError(FaultprintError):
     """An argument that cannot be used."""
+
+
+class DivergedError(UsageError):
+    """A training whose numbers grew without bound: its settings cannot be used."""

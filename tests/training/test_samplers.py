@@ -9,7 +9,8 @@ import pytest
 
 from faultprint.errors import UsageError
 from faultprint.training.material import Material
-from faultprint.training.samplers import LEAST_EXPOSED, ChunkSampler, Places, Triplets
+from faultprint.training.places import LEAST_EXPOSED, Places
+from faultprint.training.samplers import ChunkSampler, Triplets
 from faultprint.windows.profile import population
 
 

@@ -14,8 +14,8 @@ from faultprint.embedding.artefact import read
 from faultprint.embedding.model import load
 from faultprint.training.film import MOST_FRAMES, Film
 from faultprint.training.material import Material
+from faultprint.training.places import LEAST_EXPOSED
 from faultprint.training.posts_task import PostsTask
-from faultprint.training.samplers import LEAST_EXPOSED
 from faultprint.training.train import train
 from faultprint.training.watched import Watched, watched
 

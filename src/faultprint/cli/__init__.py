@@ -11,7 +11,7 @@ import sys
 import click
 
 from faultprint import __version__
-from faultprint.cli import cases, evaluating, incidents, judging, live, making, testbed
+from faultprint.cli import cases, evaluating, incidents, judging, learning, live, making, testbed
 from faultprint.errors import FaultprintError
 
 
@@ -30,7 +30,8 @@ for command in (
     making.simulate,
     making.probe,
     making.features,
-    making.train,
+    learning.train,
+    learning.tune,
     cases.cases,
     judging.identify,
     evaluating.evaluate,

@@ -1,4 +1,4 @@
-"""The verbs that make one table of another, and the model."""
+"""The verbs that make one table of another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -168,84 +167,3 @@ def features(transactions: Path, interval: int, out: Path, as_json: bool) -> Non
     with progress_bar("transactions") as progress:
         result = build(transactions, out, interval_us=interval * 1_000_000, progress=progress)
     report(result.as_dict(), as_json)
-
-
-@click.command()
-@click.argument("minutes", type=INPUT)
-@click.option("--labels", type=INPUT, required=True, help="What is known to have been true (Parquet).")
-@click.option(
-    "--preset",
-    type=click.Choice(["default", "posts", "posts-3d"]),
-    default="default",
-    show_default=True,
-)
-@seed_option
-@click.option("--epochs", type=click.IntRange(min=1), help="Train this long.  [default: the preset's own]")
-@click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop training after this long.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="What computes; auto: a GPU if there is one.",
-)
-@click.option("--checkpoint", type=OUTPUT, help="Written after every epoch; the same command goes on from it.")
-@click.option("--movie", type=OUTPUT, help="Show how the vectors moved, epoch by epoch (*.html, self-contained).")
-@click.option("--log", type=FOLDER, help="Write a JSON line an epoch to LOG/epochs.jsonl.")
-@click.option("--tensorboard", type=FOLDER, help="Write event files there; needs the package tensorboard.")
-@click.option("--out", type=OUTPUT, required=True, help="The artefact (*.faultprint).")
-@json_option
-def train(
-    minutes: Path,
-    labels: Path,
-    preset: str,
-    seed: int,
-    epochs: int | None,
-    max_seconds: float | None,
-    device: str,
-    checkpoint: Path | None,
-    movie: Path | None,
-    log: Path | None,
-    tensorboard: Path | None,
-    out: Path,
-    as_json: bool,
-) -> None:
-    """Train an encoder on labelled MINUTES of several networks; what is left is one file that runs without torch."""
-    from faultprint import storage
-    from faultprint.features.minutes import read_minutes
-    from faultprint.tables import LABELS
-    from faultprint.training.log import JsonLines, Latest, TensorBoard
-    from faultprint.training.train import train as run
-
-    show = _projector(movie) if movie else None
-    table = read_minutes(minutes)
-    latest = Latest()
-    logs = [kind(folder) for kind, folder in ((JsonLines, log), (TensorBoard, tensorboard)) if folder]
-    with progress_bar("training") as progress:
-        result = run(
-            table.frame,
-            storage.read(labels, LABELS),
-            out,
-            preset=preset,
-            seed=seed,
-            max_seconds=max_seconds,
-            epochs=epochs,
-            device=device,
-            progress=lambda done, total: progress(done, total, latest.words),
-            catalogue=table.catalogue,
-            interval_us=table.interval_us,
-            checkpoint=checkpoint,
-            filmed=show is not None,
-            listeners=[latest, *logs],
-        )
-    if show:
-        show(result)
-    report(result.as_dict(), as_json)
-
-
-def _projector(path: Path) -> Callable[[Any], None]:
-    """What writes the movie of a training there; refuses at once where it could not."""
-    from faultprint.evaluate import movie
-
-    movie.check(path)
-    return lambda training: movie.write(training, path)

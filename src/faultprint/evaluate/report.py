@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -60,7 +60,11 @@ def filled(page: str, styles: Sequence[str], data: dict[str, Any]) -> str:
         "/*{{script}}*/": folder.joinpath(f"{page}.js").read_text("utf-8"),
         "/*{{data}}*/": embeddable(data),
     }
-    rest = folder.joinpath(f"{page}.html").read_text("utf-8")
+    return woven(folder.joinpath(f"{page}.html").read_text("utf-8"), parts)
+
+
+def woven(rest: str, parts: Mapping[str, str]) -> str:
+    """The page `rest` with every mark of `parts` replaced; what looks like a mark within a part stays as it is."""
     pieces = []
     for mark, content in sorted(parts.items(), key=lambda part: rest.index(part[0])):
         before, rest = rest.split(mark, 1)

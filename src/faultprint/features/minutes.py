@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 
 from faultprint import storage
-from faultprint.errors import TableError
 from faultprint.features import coverage as coverages
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
+from faultprint.features.checks import check_columns, check_figures, check_grid, check_metadata
 from faultprint.features.chunks import Chunk, Plan, Survey
 from faultprint.features.coverage import Stretch
 from faultprint.features.grid import Grid
@@ -79,56 +79,11 @@ def read_minutes(path: Path, catalogue: Catalogue = SIP_CATALOGUE) -> MinutesTab
     values that no interval can have: not finite, or below 0 in a count, ratio or duration.
     """
     frame = storage.read(path, MINUTES)
-    interval_us = _check_metadata(path, catalogue)
-    found = frame.columns[len(MINUTES.names) :]
-    if strange := sorted(set(found) ^ set(catalogue.names)):
-        what = "lacks" if strange[0] in catalogue.names else "has"
-        raise TableError(
-            f"{path} {what} column {strange[0]!r}, unlike catalogue {catalogue.name!r}; make the minutes again."
-        )
-    _check_grid(frame, path, interval_us)
-    for feature in catalogue.features:
-        lowest = -np.inf if feature.kind == "gauge" else 0
-        wrong = ~(pl.col(feature.name).is_finite() & (pl.col(feature.name) >= lowest))
-        if (value := frame.select(pl.col(feature.name).filter(wrong).first()).item()) is not None:
-            raise TableError(
-                f"{path}: {feature.name!r} is {value} in some interval, which no {feature.kind} can be; correct the value."
-            )
+    interval_us = check_metadata(path, catalogue)
+    check_columns(path, frame.columns, catalogue)
+    check_grid(frame, path, interval_us)
+    check_figures(frame, path, catalogue)
     return MinutesTable(frame.select(*MINUTES.names, *catalogue.names), catalogue, interval_us)
-
-
-def _check_metadata(path: Path, catalogue: Catalogue) -> int:
-    """The interval's length from the file's metadata, which must name this catalogue."""
-    try:
-        found = json.loads(storage.metadata(path)[CATALOGUE_KEY])
-        name, digest, interval_us = found["name"], found["hash"], found["interval_us"]
-    except (KeyError, ValueError, TypeError):
-        raise TableError(
-            f"{path} does not say which catalogue its features follow; make it with `faultprint features`."
-        ) from None
-    if (name, digest) != (catalogue.name, catalogue.hash):
-        raise TableError(
-            f"{path} follows catalogue {name!r} ({str(digest)[:8]}…), but {catalogue.name!r} ({catalogue.hash[:8]}…) is "
-            "needed; make the minutes again with this version."
-        )
-    if type(interval_us) is not int or interval_us <= 0:
-        raise TableError(f"{path}: an interval of {interval_us!r} µs cannot be; make the minutes again.")
-    return interval_us
-
-
-def _check_grid(frame: pl.DataFrame, path: Path, interval_us: int) -> None:
-    """Every row an interval of its own, aligned to the epoch, listened to, of a node in one network."""
-    if not frame.filter(~pl.col("observed").is_between(0, 1, closed="right")).is_empty():
-        raise TableError(f"{path}: `observed` must be above 0 and at most 1; correct it.")
-    off = frame.filter(pl.col("minute").to_physical() % interval_us != 0)
-    twice = frame.filter(frame.select("node", "minute").is_duplicated())
-    for rows, what in ((off, f"is no multiple of {interval_us} µs"), (twice, "has two rows")):
-        if not rows.is_empty():
-            node, minute = rows.row(0)[0], rows.row(0)[2]
-            raise TableError(f"{path}: interval {minute} of node {node!r} {what}; make the minutes again.")
-    networks = frame.group_by("node").agg(pl.col("network").n_unique().alias("networks"))
-    for (node,) in networks.filter(pl.col("networks") > 1).select("node").iter_rows():
-        raise TableError(f"{path}: node {node!r} is in two networks; name them apart.")
 
 
 def compute(

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from faultprint.embedding.model import Model
 from faultprint.training.material import NORMAL_CODE, Material, Node
-from faultprint.training.samplers import LEAST_EXPOSED, Places
+from faultprint.training.places import LEAST_EXPOSED, Places
 from faultprint.training.score import references
 from faultprint.windows.series import Series
 

@@ -12,69 +12,27 @@ A ZIP of .npy members, as `numpy.savez` writes it (no pickle in it, and none is 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-import faultprint
 from faultprint.errors import UsageError
 from faultprint.files import replacing
 from faultprint.training.film import Film
-from faultprint.training.loop import Course, Plan, Standing
-from faultprint.training.material import Material
+from faultprint.training.identity import difference
+from faultprint.training.loop import Course, Standing
 from faultprint.training.task import Task
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-
-FORMAT: Final = 1
-_WORDS: Final[Mapping[str, str]] = {
-    "format": "format",
-    "version": "Faultprint version",
-    "preset": "preset",
-    "seed": "seed",
-    "epochs": "number of epochs",
-    "steps": "number of steps an epoch",
-    "patience": "patience",
-    "max_seconds": "budget of seconds",
-    "data": "minutes or labels",
-}
-"""What a training must share with the one that is gone on with, and what it is called."""
-
-
-def identity(preset: str, seed: int, plan: Plan, data: Material) -> dict[str, Any]:
-    """What a training is of, one value for every one of `_WORDS`."""
-    return {
-        "format": FORMAT,
-        "version": faultprint.__version__,
-        "preset": preset,
-        "seed": seed,
-        "epochs": plan.epochs,
-        "steps": plan.steps,
-        "patience": plan.patience,
-        "max_seconds": plan.max_seconds,
-        "data": _digest(data),
-    }
-
-
-def _digest(data: Material) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(json.dumps([data.catalogue.hash, data.window, data.conditions]).encode())
-    for node in data.nodes:
-        one = node.series
-        digest.update(json.dumps([one.node, one.network, one.first_us, one.interval_us]).encode())
-        for array in (one.values, one.observed, node.code, node.exposed, node.normal):
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +95,12 @@ class Checkpoint:
             ) from None
 
     def _check(self, told: Mapping[str, Any]) -> None:
-        for name, word in _WORDS.items():
-            if told[name] != self.identity[name]:
-                values = "" if name == "data" else f" ({told[name]} there, {self.identity[name]} here)"
-                raise UsageError(
-                    f"{self.path} is a checkpoint of a training with other {word}{values}; start it with the same arguments, "
-                    "or give another file to begin anew."
-                )
+        other = difference(told, self.identity)
+        if other:
+            raise UsageError(
+                f"{self.path} is a checkpoint of a training with other {other}; start it with the same arguments, or give "
+                "another file to begin anew."
+            )
 
     def _put_back(self, told: Mapping[str, Any], arrays: Arrays) -> Standing:
         for name, module in self.task.modules.items():

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 from torch import Tensor
 
+from faultprint.errors import DivergedError, UsageError
 from faultprint.training.spectrum import effective_dimensions
 from faultprint.training.task import Step, Task
 
 Progress = Callable[[int, int], None]
 Clock = Callable[[], float]
+
+_UNBOUNDED: Final = 1_000_000
+"""Epochs that no budget of time reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,16 @@ class Plan:
     steps: int
     patience: int
     max_seconds: float | None = None
+
+    def bounded(self, max_seconds: float | None, epochs: int | None) -> Plan:
+        """This plan with other bounds; with seconds and without epochs it goes on until the time is spent. Raises UsageError."""
+        if (max_seconds is not None and max_seconds <= 0) or (epochs is not None and epochs < 1):
+            raise UsageError("A training needs at least one epoch and more than no time; give larger bounds.")
+        if epochs is not None:
+            return replace(self, epochs=epochs, max_seconds=max_seconds)
+        if max_seconds is not None:
+            return replace(self, epochs=_UNBOUNDED, patience=_UNBOUNDED, max_seconds=max_seconds)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,7 @@ def fit(
     """Train; the task's network ends in its best state. With a budget, progress counts seconds, else steps.
 
     A training goes on from `standing`, to which the task must have been restored. `after` is called before the first epoch
-    and after every one; what it takes counts into the budget.
+    and after every one; what it takes counts into the budget. Raises DivergedError where the loss is no number any more.
     """
     here = standing or Standing(Course(), -1.0, copy.deepcopy(task.network.state_dict()))
     course, cost = here.course, 0.0
@@ -95,6 +110,11 @@ def fit(
         steps: list[Step] = []
         while len(steps) < plan.steps and not course.stopped:
             steps.append(task.step(_done(plan, number * plan.steps + len(steps), clock() - begin)))
+            if not math.isfinite(steps[-1].loss):
+                raise DivergedError(
+                    f"The training diverged in epoch {number + 1}: its loss is no number any more; "
+                    "lower its learning_rate."
+                )
             _report(progress, plan, number * plan.steps + len(steps), clock() - begin)
             if plan.max_seconds is not None and clock() - begin + cost >= plan.max_seconds:
                 course.stopped = "budget of time spent"

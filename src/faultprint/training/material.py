@@ -1,8 +1,12 @@
-"""What training works on: every node's levels, and what every window of it bears."""
+"""What training works on: every node's minutes, and what every window of them bears.
+
+A node's minutes may be in memory or in a file (`training.history`); what is made of them is made of a stretch at a time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,13 +16,16 @@ import polars as pl
 from faultprint.errors import LabelError, UsageError
 from faultprint.features.catalogue import Catalogue
 from faultprint.windows.labelling import check_nodes, faults, minute_conditions, window_conditions
-from faultprint.windows.levels import SPANS, Kinds, Levels, levels
+from faultprint.windows.levels import SPANS, Kinds, levels
+from faultprint.windows.normalise import normalise
 from faultprint.windows.profile import LEAST_MINUTES, Profile, profile
 from faultprint.windows.series import MINUTE_US, Series, series
 
 NORMAL_CODE: Final = 0
 """The code of normal in every node's `code`; faults follow from 1 on."""
 UNSCORED: Final = -1
+STRETCH: Final = 4 * 1440
+"""Minutes of a node that are worked on at once, however many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +34,26 @@ class Node:
 
     `code` (T,) int16: what the window that ends at each minute bears (0 normal, 1 … the faults, -1 unscored or no full
     history); `exposed` (T,) its faulty minutes; `normal` (T,) the minutes that are normal and observed; `hours` (·,) the
-    first minutes of unbroken hours of them; `whole` the profile of all of them.
+    first minutes of unbroken hours of them; `whole` the profile of all of them (of STRETCH, evenly spread, where they are more).
     """
 
     series: Series
-    levels: Levels
     code: npt.NDArray[np.int16]
     exposed: npt.NDArray[np.int16]
     normal: npt.NDArray[np.bool_]
     hours: npt.NDArray[np.int64]
     whole: Profile
+
+    def profile(self, start: int, stop: int, kinds: Kinds) -> Profile:
+        """Of the normal minutes from `start` up to `stop`."""
+        part = self.series.part(start, stop)
+        return profile(levels(part, kinds, SPANS[:1]), kinds, self.normal[start : start + len(part)])
+
+    def inputs(self, start: int, stop: int, kinds: Kinds, own: Profile, people: Profile) -> npt.NDArray[np.float32]:
+        """(stop - start, S · 2 · F) the input of these minutes, the same bits whichever others are asked for with them."""
+        begin = max(start - max(SPANS) + 1, 0)
+        found = levels(self.series.part(begin, stop), kinds, SPANS).part(start - begin, stop - begin)
+        return normalise(found, kinds, own, people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +78,18 @@ class Material:
 
 
 def material(
-    minutes: pl.DataFrame, labels: pl.DataFrame, catalogue: Catalogue, *, window: int = 60, interval_us: int = MINUTE_US
+    minutes: pl.DataFrame | Sequence[Series],
+    labels: pl.DataFrame,
+    catalogue: Catalogue,
+    *,
+    window: int = 60,
+    interval_us: int = MINUTE_US,
 ) -> Material:
-    """From a MINUTES and a LABELS table. Nodes without an unbroken hour of normal traffic are left out.
+    """From a MINUTES (or its nodes' series) and a LABELS table. Nodes without an unbroken hour of normal traffic are left out.
 
     Raises TableError, LabelError, or UsageError where nothing can be learnt: no fault, no node with a normal hour.
     """
-    every = series(minutes, catalogue.names, interval_us)
+    every = series(minutes, catalogue.names, interval_us) if isinstance(minutes, pl.DataFrame) else minutes
     check_nodes(labels, [one.node for one in every])
     names = faults(labels)
     if not names:
@@ -100,5 +122,16 @@ def _node(one: Series, labels: pl.DataFrame, names: tuple[str, ...], kinds: Kind
     code[found.last_minute] = np.where(found.code > 0, found.code - 2, found.code)
     exposed[found.last_minute] = found.exposed
     code[~one.observed] = UNSCORED
-    every = levels(one, kinds, SPANS)
-    return Node(one, every, code, exposed, normal, hours, profile(every, kinds, normal))
+    return Node(one, code, exposed, normal, hours, _whole(one, normal, kinds))
+
+
+def _whole(one: Series, normal: npt.NDArray[np.bool_], kinds: Kinds) -> Profile:
+    chosen = np.flatnonzero(normal)
+    if len(chosen) > STRETCH:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, STRETCH).astype(np.int64)]
+    values = []
+    for start in range(0, len(one), STRETCH):
+        part = one.part(start, start + STRETCH)
+        values.append(part.values[chosen[(chosen >= start) & (chosen < start + len(part))] - start])
+    drawn = replace(one, values=np.concatenate(values), observed=np.ones(len(chosen), dtype=np.bool_))
+    return profile(levels(drawn, kinds, SPANS[:1]), kinds, drawn.observed)

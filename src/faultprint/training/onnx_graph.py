@@ -102,7 +102,7 @@ def posts_graphs(network: PostsNetwork) -> Mapping[str, bytes]:
 
 def pooled_graphs(network: PooledNetwork) -> Mapping[str, bytes]:
     """minute.onnx: inputs (N, S · I) → codes (N, S · H); head.onnx: pooled codes (N, 3 · S · H) → vectors (N, D)."""
-    spans, code = len(network.spans), network.second.weight.shape[2]
+    spans, code = len(network.spans), network.code
     g = GraphBuilder()
     x = g.add("Reshape", "x", g.constant(np.array([-1, spans, network.inputs])))
     x = g.span_linear(g.add("Transpose", x, perm=[1, 0, 2]), network.first)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,51 +15,30 @@ from torch.optim.swa_utils import AveragedModel
 from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.pooling import pool
+from faultprint.training.averaging import running_mean
 from faultprint.training.device import tensor
 from faultprint.training.losses.batch_all import batch_all
 from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.losses.prototypes import Prototypes
-from faultprint.training.material import NORMAL_CODE, UNSCORED, Material, Node
+from faultprint.training.material import NORMAL_CODE, STRETCH, UNSCORED, Material
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.onnx_graph import pooled_graphs
-from faultprint.training.samplers import LEAST_EXPOSED, Chunks, ChunkSampler
+from faultprint.training.samplers import Chunks, ChunkSampler
 from faultprint.training.score import macro_f1, nearest, references
+from faultprint.training.settings import Settings
 from faultprint.training.task import Step
+from faultprint.training.view import Piece, View
 from faultprint.training.watched import Watched
 from faultprint.windows.levels import SPANS
-from faultprint.windows.normalise import CHANNELS, normalise
-from faultprint.windows.profile import Profile, population, profile
+from faultprint.windows.normalise import CHANNELS
+from faultprint.windows.profile import Profile, population
 
 Array = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int64]
 
-LEARNING_RATE: Final = 4e-3
-WEIGHT_DECAY: Final = 1e-2
-AVERAGING: Final = 0.99
-"""Per step, of the running mean of weights that is scored and shipped: it is steadier than any one step's."""
-TRIPLET_WEIGHT: Final = 0.2
-_EARLY: Final = 4.0
 _LARGEST_GRADIENT: Final = 5.0
 _NORMAL_ENDS: Final = range(29, 60, 5)
 """Windows of a normal hour that stand for all of those that `Model.normal` averages."""
 _REFERENCE_BATCHES: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A held-out node as it would be seen at work: under the profile of its first hour of normal traffic."""
-
-    node: Node
-    own: Profile
-    inputs: Array
-    hour: int
-    ends: npt.NDArray[np.int64]
-
-
-def _running_mean(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
-    """An exponential mean whose memory grows with the steps made, so that first weights are soon forgotten."""
-    weight = max(1 - AVERAGING, _EARLY / (_EARLY + float(steps)))
-    return mean + weight * (now - mean)
 
 
 class PooledTask:
@@ -70,24 +48,43 @@ class PooledTask:
     Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic.
     """
 
-    def __init__(self, train: Material, held_out: Material, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        train: Material,
+        held_out: Material,
+        rng: np.random.Generator,
+        *,
+        settings: Settings | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
         self.encoder: EncoderKind = "pooled"
         self.spans: tuple[int, ...] = SPANS
         self.material = train
         people = population([node.whole for node in train.nodes], train.kinds)
         self.people: Profile | None = people
-        self.sampler = ChunkSampler(train, people, rng)
-        self.learning = PooledNetwork(CHANNELS * len(train.catalogue), SPANS, train.window)
+        self.sampler = ChunkSampler(
+            train,
+            people,
+            rng,
+            per_fault=self.settings.chunks_per_fault,
+            of_normal=self.settings.chunks_of_normal,
+        )
+        self.learning = PooledNetwork(
+            CHANNELS * len(train.catalogue),
+            SPANS,
+            train.window,
+            **self.settings.sizes,
+        )
         self.dimensions = self.learning.dimensions
-        self.averaged = AveragedModel(self.learning, avg_fn=_running_mean)
+        self.averaged = AveragedModel(self.learning, avg_fn=running_mean)
         self.averaged.eval()
-        self.prototypes = Prototypes(len(train.conditions), self.dimensions)
+        self.prototypes = Prototypes(len(train.conditions), self.dimensions, self.settings.prototype_temperature)
         learnt = [
-            {"params": self.learning.parameters(), "weight_decay": WEIGHT_DECAY},
+            {"params": self.learning.parameters(), "weight_decay": self.settings.weight_decay},
             {"params": self.prototypes.parameters(), "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(learnt, lr=LEARNING_RATE)
-        self._views = [self._view(node, people) for node in held_out.nodes]
+        self.optimiser = torch.optim.AdamW(learnt, lr=self.settings.learning_rate)
+        self._views = [View(node, train.kinds, people, train.window) for node in held_out.nodes]
 
     @property
     def network(self) -> PooledNetwork:
@@ -111,12 +108,13 @@ class PooledTask:
 
     def step(self, done: float) -> Step:
         """One batch: forward, loss, backward, update, at a rate that falls to 0 by half a cosine."""
-        rate = LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2
+        rate = self.settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         vectors, code = self.vectors(self.learning, self.sampler.draw())
         triplets = batch_all(vectors, code)
-        loss = contrastive(vectors, code, NORMAL_CODE) + self.prototypes(vectors, code) + TRIPLET_WEIGHT * triplets.loss
+        pairs = contrastive(vectors, code, NORMAL_CODE, self.settings.pair_temperature)
+        loss = pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learning.parameters(), _LARGEST_GRADIENT)
@@ -149,9 +147,14 @@ class PooledTask:
         """Macro-F1 of the nearest reference on the networks held out; references are means over some batches."""
         drawn = [self.vectors(self.network, self.sampler.draw()) for _ in range(_REFERENCE_BATCHES)]
         taught, taught_code = (torch.cat(part).cpu().numpy() for part in zip(*drawn, strict=True))
-        found = [self._view_vectors(view) for view in self._views]
-        vectors, code = np.concatenate([v for v, _ in found]), np.concatenate([c for _, c in found])
-        return macro_f1(code, nearest(vectors, references(taught, taught_code, len(self.material.conditions))))
+        known = references(taught, taught_code, len(self.material.conditions))
+        truth, said = [], []
+        for view in self._views:
+            mean = self._mean(view)
+            for piece in view.pieces:
+                truth.append(piece.code)
+                said.append(nearest(self._piece_vectors(piece) - mean, known))
+        return macro_f1(np.concatenate(truth), np.concatenate(said))
 
     def graphs(self) -> Mapping[str, bytes]:
         """minute.onnx and head.onnx."""
@@ -161,22 +164,23 @@ class PooledTask:
     def compare(self, model: Model) -> tuple[Array, Array]:
         """(torch's, the model's) vectors of some windows of a held-out node; torch pools each window by itself."""
         view = self._views[0]
-        window, minutes = self.material.window, len(view.node.series)
+        series = view.node.series.part(0, STRETCH)
+        window, minutes = self.material.window, len(series)
         ends = range(window - 1, minutes, max((minutes - window) // 64, 1))
-        codes = self.network.encode(tensor(view.inputs))[None]
-        observed = tensor(view.node.series.observed)[None]
+        codes = self.network.encode(tensor(view.inputs(0, minutes)))[None]
+        observed = tensor(series.observed)[None]
         expected: Array = self.network.head(self.network.pool(codes, observed, ends)[0]).cpu().numpy()
-        found = model.embed(view.node.series, view.own, ends=np.array(ends), shortest=1)
+        found = model.embed(series, view.own, ends=np.array(ends), shortest=1)
         return expected[np.isin(ends, found.last_minute)], found.vectors
 
     def watch(self, watched: Watched) -> Callable[[], Array]:
         """Every node under the profile, and minus the mean, of its first hour of normal traffic, as held-out ones are scored."""
         people, kinds, window = self.people, self.material.kinds, self.material.window
         assert people is not None
-        own = [self._first_hour(node)[1] for node in watched.nodes]
+        own = [node.profile(int(node.hours[0]), int(node.hours[0]) + window, kinds) for node in watched.nodes]
 
         def inputs(index: int, start: int) -> Array:
-            return normalise(watched.nodes[index].levels.part(start, start + window), kinds, own[index], people)
+            return watched.nodes[index].inputs(start, start + window, kinds, own[index], people)
 
         starts = watched.end - window + 1
         places = [*zip(watched.node.tolist(), starts.tolist(), strict=True)]
@@ -199,26 +203,20 @@ class PooledTask:
 
         return look
 
-    def _first_hour(self, node: Node) -> tuple[int, Profile]:
-        """The first minute of the node's first hour of normal traffic, and the profile of this hour."""
-        hour = int(node.hours[0])
-        chosen = np.zeros(len(node.series), dtype=np.bool_)
-        chosen[hour : hour + self.material.window] = True
-        return hour, profile(node.levels, self.material.kinds, chosen)
+    def _encoded(self, inputs: Array) -> Array:
+        codes: Array = self.network.encode(tensor(inputs)).cpu().numpy()
+        return codes
 
-    def _view(self, node: Node, people: Profile) -> _View:
-        hour, own = self._first_hour(node)
-        exposed = (node.code > NORMAL_CODE) & (node.exposed >= LEAST_EXPOSED)
-        ends = np.flatnonzero((node.code == NORMAL_CODE) | exposed)
-        return _View(node, own, normalise(node.levels, self.material.kinds, own, people), hour, ends)
+    def _mean(self, view: View) -> Array:
+        """(D,) the mean vector of the normal hour."""
+        window, hour = self.material.window, slice(view.hour, view.hour + self.material.window)
+        pooled = pool(self._encoded(view.normal), view.node.series.observed[hour], SPANS, window)
+        vectors: Array = self.network.head(tensor(pooled[SHORTEST_OF_NORMAL - 1 :])).cpu().numpy()
+        mean: Array = vectors.mean(axis=0)
+        return mean
 
-    def _view_vectors(self, view: _View) -> tuple[Array, Codes]:
-        """Vectors minus the normal mean, and codes, of a held-out node's windows."""
-        window, observed = self.material.window, view.node.series.observed
-        codes = self.network.encode(tensor(view.inputs)).cpu().numpy()
-        pooled = pool(codes, observed, SPANS, window)[view.ends]
-        of_hour = slice(view.hour, view.hour + window)
-        normal = pool(codes[of_hour], observed[of_hour], SPANS, window)[SHORTEST_OF_NORMAL - 1 :]
-        vectors: Array = self.network.head(tensor(np.concatenate((pooled, normal)))).cpu().numpy()
-        moved = vectors[: len(pooled)] - vectors[len(pooled) :].mean(axis=0)
-        return moved, view.node.code[view.ends].astype(np.int64)
+    def _piece_vectors(self, piece: Piece) -> Array:
+        """(E, D) vectors of the piece's windows."""
+        pooled = pool(self._encoded(piece.inputs), piece.observed, SPANS, self.material.window)[piece.ends]
+        vectors: Array = self.network.head(tensor(pooled)).cpu().numpy()
+        return vectors

@@ -18,7 +18,8 @@ from faultprint.training.losses.triplet import MARGIN, lossless, triplet
 from faultprint.training.material import NORMAL_CODE, Material
 from faultprint.training.networks.posts import DIMENSIONS, DIMENSIONS_3D, PostsNetwork
 from faultprint.training.onnx_graph import posts_graphs
-from faultprint.training.samplers import LEAST_EXPOSED, Places, Triplets
+from faultprint.training.places import LEAST_EXPOSED, Places
+from faultprint.training.samplers import Triplets
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.training.task import Step
 from faultprint.training.watched import Watched
@@ -95,8 +96,8 @@ class PostsTask:
         node = self.held_out.nodes[0]
         ends = np.linspace(self.material.window - 1, len(node.series) - 1, 16).astype(np.int64)
         ends = ends[node.series.observed[ends]]
-        values = raw(node.series.values)
-        expected = self._embed([values[end - self.material.window + 1 : end + 1] for end in ends])
+        values, window = node.series.values, self.material.window
+        expected = self._embed([raw(values[end - window + 1 : end + 1]) for end in ends])
         return expected, model.embed(node.series, node.whole, ends=ends, shortest=1).vectors
 
     def watch(self, watched: Watched) -> Callable[[], Array]:

@@ -14,46 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from faultprint.errors import UsageError
-from faultprint.training.material import NORMAL_CODE, Material
-from faultprint.windows.normalise import normalise, raw
-from faultprint.windows.profile import Profile, profile
+from faultprint.training.material import NORMAL_CODE, STRETCH, UNSCORED, Material, Node
+from faultprint.training.places import LEAST_EXPOSED, Places
+from faultprint.windows.normalise import raw
+from faultprint.windows.profile import Profile
 
 Array = npt.NDArray[np.float32]
 
-LEAST_EXPOSED: Final = 10
-"""Faulty minutes a window must hold to be drawn: those with fewer wreck hard comparisons, and teach little."""
-
-
-class Places:
-    """Where the windows of every condition are: condition → network → (node, last minute) rows."""
-
-    def __init__(self, material: Material, least_exposed: int = LEAST_EXPOSED) -> None:
-        """Raises UsageError where a batch could hold no two conditions."""
-        self.places: list[dict[str, npt.NDArray[np.int64]]] = []
-        for code in range(len(material.conditions)):
-            found: dict[str, list[npt.NDArray[np.int64]]] = {}
-            for i, node in enumerate(material.nodes):
-                here = node.code == code
-                if code != NORMAL_CODE:
-                    here &= node.exposed >= least_exposed
-                ends = np.flatnonzero(here)
-                if len(ends):
-                    rows = np.column_stack((np.full(len(ends), i), ends)).astype(np.int64)
-                    found.setdefault(node.series.network, []).append(rows)
-            self.places.append({network: np.concatenate(rows) for network, rows in sorted(found.items())})
-        self.codes: list[int] = [code for code, found in enumerate(self.places) if found]
-        if len(self.codes) < 2:
-            raise UsageError(
-                f"Only {len(self.codes)} condition has windows to train on, but telling apart needs two; label normal traffic "
-                f"and faults of {least_exposed} minutes or more."
-            )
-
-    def draw(self, code: int, rng: np.random.Generator) -> tuple[int, int]:
-        """(node, last minute) of a window of the condition: every network as likely, then every window."""
-        networks = list(self.places[code])
-        rows = self.places[code][networks[rng.integers(len(networks))]]
-        node, end = rows[rng.integers(len(rows))]
-        return int(node), int(end)
+PER_FAULT: Final = 4
+OF_NORMAL: Final = 20
+"""Chunks of each fault, and of normal, in a batch for the default network."""
 
 
 class Triplets:
@@ -62,7 +32,7 @@ class Triplets:
     def __init__(self, material: Material, rng: np.random.Generator) -> None:
         self.places = Places(material, least_exposed=1)
         self.window = material.window
-        self.inputs = [raw(node.series.values) for node in material.nodes]
+        self.nodes = material.nodes
         self.rng = rng
         self.rich = [c for c in self.places.codes if sum(map(len, self.places.places[c].values())) > 1]
         if not self.rich:
@@ -82,7 +52,7 @@ class Triplets:
 
     def window_at(self, node: int, end: int) -> Array:
         """(W, F) the raw window of the node that ends at minute `end`."""
-        return self.inputs[node][end - self.window + 1 : end + 1]
+        return raw(self.nodes[node].series.values[end - self.window + 1 : end + 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +75,29 @@ class Chunks:
 
 @dataclass(slots=True)
 class _Slot:
-    """A node as it stands under one draw of its profile: of `hours` hours from minute `hour` on, as far as they are normal."""
+    """A node as it stands under one draw of its profile: of `hours` hours from minute `hour` on, as far as they are normal.
+
+    `inputs` are of the minutes from `start` on, at most STRETCH, `normal` those of the hour.
+    """
 
     node: int
     hour: int
     hours: int
+    start: int
     inputs: Array
+    normal: Array
+
+    def part(self, start: int, length: int) -> Array:
+        """(length, I) inputs of the node's minutes from `start` on."""
+        return self.inputs[start - self.start : start - self.start + length]
 
 
 class ChunkSampler:
     """P chunks of each of the K conditions, over up to `active` nodes at once.
 
     A node in use is normalised by a profile of a random hour of its normal traffic (sometimes longer), as it will be at
-    work; every `refresh_every` batches one draws a new profile, or gives its place to another node.
+    work; every `refresh_every` batches one draws a new profile, or gives its place to another node. A history longer than
+    STRETCH takes part with a stretch of it at a time, around a window of a condition drawn as evenly as its conditions allow.
     """
 
     def __init__(
@@ -126,8 +106,8 @@ class ChunkSampler:
         people: Profile,
         rng: np.random.Generator,
         *,
-        per_fault: int = 4,
-        of_normal: int = 20,
+        per_fault: int = PER_FAULT,
+        of_normal: int = OF_NORMAL,
         length: int = 84,
         step: int = 4,
         active: int = 12,
@@ -143,6 +123,9 @@ class ChunkSampler:
         self.oldest = 0
         self.drawn = 0
         self.places = Places(material)
+        self.codes = self.places.codes
+        self.long = any(len(node.series) > STRETCH for node in material.nodes)
+        self._narrow()
 
     def _next(self) -> int:
         if not self.waiting:
@@ -154,7 +137,7 @@ class ChunkSampler:
         """For JSON: what was drawn and is still in use; `restore` goes on from it, given the generator's own state as well."""
         return {
             "waiting": [int(node) for node in self.waiting],
-            "slots": [[slot.node, slot.hour, slot.hours] for slot in self.slots],
+            "slots": [[slot.node, slot.hour, slot.hours, slot.start] for slot in self.slots],
             "oldest": self.oldest,
             "drawn": self.drawn,
         }
@@ -164,18 +147,45 @@ class ChunkSampler:
         self.waiting = [int(node) for node in state["waiting"]]
         self.slots = [self._fill(*map(int, slot)) for slot in state["slots"]]
         self.oldest, self.drawn = int(state["oldest"]), int(state["drawn"])
+        self._narrow()
 
     def _slot(self, index: int) -> _Slot:
         """The node under a profile of an hour of its normal traffic, mostly; every third time of two or four."""
         hour = int(self.rng.choice(self.material.nodes[index].hours))
-        return self._fill(index, hour, int(self.rng.choice((1, 1, 1, 1, 2, 4))))
+        hours = int(self.rng.choice((1, 1, 1, 1, 2, 4)))
+        return self._fill(index, hour, hours, self._stretch(self.material.nodes[index]))
 
-    def _fill(self, index: int, hour: int, hours: int) -> _Slot:
-        node = self.material.nodes[index]
-        chosen = np.zeros(len(node.series), dtype=np.bool_)
-        chosen[hour : hour + hours * self.material.window] = True
-        own = profile(node.levels, self.material.kinds, chosen & node.normal)
-        return _Slot(index, hour, hours, normalise(node.levels, self.material.kinds, own, self.people))
+    def _stretch(self, node: Node) -> int:
+        """The first minute of the stretch that takes part: around a window of one of its conditions, each as likely."""
+        length = len(node.series)
+        if length <= STRETCH:
+            return 0
+        usable = (node.code == NORMAL_CODE) | (node.exposed >= LEAST_EXPOSED)
+        codes = np.unique(node.code[usable & (node.code != UNSCORED)])
+        here = usable & (node.code == self.rng.choice(codes))
+        end = int(self.rng.choice(np.flatnonzero(here)))
+        start = end - int(self.rng.integers(self.material.window - 1, STRETCH))
+        return int(np.clip(start, 0, length - STRETCH))
+
+    def _fill(self, index: int, hour: int, hours: int, start: int) -> _Slot:
+        node, kinds, window = self.material.nodes[index], self.material.kinds, self.material.window
+        own = node.profile(hour, hour + hours * window, kinds)
+        inputs, normal = (
+            node.inputs(begin, min(begin + length, len(node.series)), kinds, own, self.people)
+            for begin, length in ((start, STRETCH), (hour, window))
+        )
+        return _Slot(index, hour, hours, start, inputs, normal)
+
+    def _narrow(self) -> None:
+        """Of long histories only the windows within the stretches that take part can be drawn."""
+        if not self.long:
+            return
+        within = {
+            i: range(len(node.series)) for i, node in enumerate(self.material.nodes) if len(node.series) <= STRETCH
+        }
+        for slot in self.slots:
+            within[slot.node] = range(slot.start + self.material.window - 1, slot.start + len(slot.inputs))
+        self.places = Places(self.material, within=within)
 
     def __iter__(self) -> Iterator[Chunks]:
         while True:
@@ -188,19 +198,19 @@ class ChunkSampler:
             self._renew()
         places = {slot.node: i for i, slot in enumerate(self.slots)}
         targets: list[tuple[int, int]] = []
-        for condition in self.places.codes:
+        for condition in self.codes:
             wanted = self.of_normal if condition == NORMAL_CODE else self.per_fault
             targets += self._targets(condition, wanted, places)
         order = np.array([places[node] for node, _ in targets], dtype=np.int64)
-        starts = [self._start(node, end) for node, end in targets]
-        inputs = np.stack([self.slots[s].inputs[b : b + self.length] for s, b in zip(order, starts, strict=True)])
+        starts = [self._start(self.slots[places[node]], end) for node, end in targets]
+        inputs = np.stack([self.slots[s].part(b, self.length) for s, b in zip(order, starts, strict=True)])
         nodes = [self.material.nodes[node] for node, _ in targets]
         observed = np.stack([n.series.observed[b : b + self.length] for n, b in zip(nodes, starts, strict=True)])
         ends = np.array(self.ends)
         code = np.stack([n.code[b + ends] for n, b in zip(nodes, starts, strict=True)]).astype(np.int64)
         exposed = np.stack([n.exposed[b + ends] for n, b in zip(nodes, starts, strict=True)]).astype(np.int64)
         code[(code > NORMAL_CODE) & (exposed < LEAST_EXPOSED)] = -1
-        hours = np.stack([slot.inputs[slot.hour : slot.hour + self.material.window] for slot in self.slots])
+        hours = np.stack([slot.normal for slot in self.slots])
         return Chunks(inputs, observed, self.ends, code, exposed, order, hours)
 
     def _renew(self) -> None:
@@ -208,11 +218,12 @@ class ChunkSampler:
         place = self.oldest % len(self.slots)
         self.oldest += 1
         self.slots[place] = self._slot(index if index >= 0 else self.slots[place].node)
+        self._narrow()
 
     def _targets(self, code: int, wanted: int, places: dict[int, int]) -> list[tuple[int, int]]:
         """Windows of the condition on nodes in use; fewer, or none, where these have none."""
         found: list[tuple[int, int]] = []
-        for _ in range(4 * wanted):
+        for _ in range(4 * wanted if code in self.places.codes else 0):
             if len(found) == wanted:
                 break
             node, end = self.places.draw(code, self.rng)
@@ -220,7 +231,7 @@ class ChunkSampler:
                 found.append((node, end))
         return found
 
-    def _start(self, node: int, end: int) -> int:
-        """First minute of a chunk in which a window ends at `end`, as near as the series allows."""
+    def _start(self, slot: _Slot, end: int) -> int:
+        """First minute of a chunk in which a window ends at `end`, as near as the slot's stretch allows."""
         start = end - int(self.rng.choice(self.ends))
-        return int(np.clip(start, 0, len(self.material.nodes[node].series) - self.length))
+        return int(np.clip(start, slot.start, slot.start + len(slot.inputs) - self.length))

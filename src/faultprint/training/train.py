@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,24 +11,26 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import torch
 
 from faultprint.embedding.artefact import save
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
 from faultprint.files import check_folder
-from faultprint.training.checkpoint import Checkpoint, identity
+from faultprint.training.checkpoint import Checkpoint
 from faultprint.training.device import device as found_device
+from faultprint.training.device import seeded
 from faultprint.training.export import artefact_of, calibrated
 from faultprint.training.film import Film
+from faultprint.training.identity import identity
 from faultprint.training.log import Listener
 from faultprint.training.loop import Clock, Plan, Progress, Standing, fit
 from faultprint.training.material import Material, material
 from faultprint.training.pooled_task import PooledTask
 from faultprint.training.posts_task import PostsTask
+from faultprint.training.settings import Settings
 from faultprint.training.task import Task
 from faultprint.training.watched import watched
-from faultprint.windows.series import MINUTE_US
+from faultprint.windows.series import MINUTE_US, Series
 
 WINDOW: Final = 60
 HELD_OUT: Final = 0.2
@@ -40,15 +41,27 @@ _FILM: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How a preset is made, how long it trains by default, and how many windows of a held-out node calibrate it."""
+    """How a preset is made, how long it trains by default, and how many windows of a held-out node calibrate it.
 
-    task: Callable[[Material, Material, np.random.Generator], Task]
+    `tunable`: its task takes `settings`.
+    """
+
+    task: Callable[..., Task]
     plan: Plan
     calibration_windows: int
+    tunable: bool = False
+
+    def made(
+        self, train: Material, held_out: Material, rng: np.random.Generator, settings: Settings | None = None
+    ) -> Task:
+        """Its task, with other settings than its own where they are given."""
+        if settings is None:
+            return self.task(train, held_out, rng)
+        return self.task(train, held_out, rng, settings=settings)
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
-    "default": Preset(PooledTask, Plan(epochs=20, steps=40, patience=8), 2000),
+    "default": Preset(PooledTask, Plan(epochs=20, steps=40, patience=8), 2000, tunable=True),
     "posts": Preset(PostsTask, Plan(epochs=20, steps=50, patience=8), 100),
     "posts-3d": Preset(partial(PostsTask, three_dimensions=True), Plan(epochs=20, steps=50, patience=8), 100),
 }
@@ -87,11 +100,12 @@ class TrainingReport:
 
 
 def train(
-    minutes: pl.DataFrame,
+    minutes: pl.DataFrame | Sequence[Series],
     labels: pl.DataFrame,
     out: Path,
     *,
     preset: str = "default",
+    settings: Settings | None = None,
     seed: int = 1,
     max_seconds: float | None = None,
     epochs: int | None = None,
@@ -105,9 +119,10 @@ def train(
     device: str = "cpu",
     clock: Clock = time.perf_counter,
 ) -> TrainingReport:
-    """Train `preset` on a MINUTES and a LABELS table and leave the artefact at `out`.
+    """Train `preset` on a MINUTES (or its nodes' series) and a LABELS table and leave the artefact at `out`.
 
     A fifth of the networks (one at least) is held out by `seed`. Same tables, seed and number of epochs: same weights.
+    `settings` are those of the default preset, where they are to be others than its own.
     `max_seconds` bounds training and scoring, not the export; with it, and without `epochs`, training goes on until the time
     is spent. After every epoch all is written to `checkpoint`, from which a call with the same arguments goes on, a few
     hundred windows are embedded if the training is `filmed`, and the `listeners` are told. `presets` may hold others than the
@@ -117,19 +132,21 @@ def train(
     """
     if preset not in presets:
         raise UsageError(f"There is no preset {preset!r}; take one of {', '.join(presets)}.")
-    if (max_seconds is not None and max_seconds <= 0) or (epochs is not None and epochs < 1):
-        raise UsageError("A training needs at least one epoch and more than no time; give larger bounds.")
-    check_folder(out)
     chosen = presets[preset]
-    plan = _plan(chosen.plan, max_seconds, epochs)
+    if settings and not chosen.tunable:
+        raise UsageError(f"The preset {preset!r} has no settings; leave them out, or train the preset 'default'.")
+    in_force = settings or (Settings() if chosen.tunable else None)
+    plan = chosen.plan.bounded(max_seconds, epochs)
+    check_folder(out)
     everything = material(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us)
     rng = np.random.default_rng(seed)
     seen, held_out = _split(everything, rng)
     where = found_device(device)
-    with _seeded(seed, where):
-        task = chosen.task(seen, held_out, rng)
+    with seeded(seed, where):
+        task = chosen.made(seen, held_out, rng, settings)
         film = Film(watched(seen, held_out, np.random.default_rng([seed, _FILM]))) if filmed else None
-        kept = Checkpoint(checkpoint, identity(preset, seed, plan, everything), task, rng, film) if checkpoint else None
+        of = identity(preset, seed, plan, everything, settings=in_force)
+        kept = Checkpoint(checkpoint, of, task, rng, film) if checkpoint else None
         standing = kept.restore() if kept else None
         resumed_after = len(standing.course.epochs) if standing else 0
         course = fit(task, plan, progress, clock, standing=standing, after=_after_epoch(task, film, kept, listeners))
@@ -139,6 +156,7 @@ def train(
         "device": where.type,
         "networks": list(seen.networks),
         "held_out": list(held_out.networks),
+        **({"settings": in_force.as_dict()} if in_force else {}),
         **course.as_dict(),
     }
     artefact, difference = artefact_of(task, preset, seen, interval_us, record)
@@ -182,14 +200,6 @@ def _after_epoch(
     return after
 
 
-def _plan(default: Plan, max_seconds: float | None, epochs: int | None) -> Plan:
-    if epochs is not None:
-        return replace(default, epochs=epochs, max_seconds=max_seconds)
-    if max_seconds is not None:
-        return replace(default, epochs=1_000_000, patience=1_000_000, max_seconds=max_seconds)
-    return default
-
-
 def _split(everything: Material, rng: np.random.Generator) -> tuple[Material, Material]:
     """(trained on, held out), whole networks each."""
     names = list(everything.networks)
@@ -201,17 +211,3 @@ def _split(everything: Material, rng: np.random.Generator) -> tuple[Material, Ma
     count = max(1, round(HELD_OUT * len(names)))
     held = frozenset(names[i] for i in rng.permutation(len(names))[:count])
     return everything.of(frozenset(names) - held), everything.of(held)
-
-
-@contextmanager
-def _seeded(seed: int, where: torch.device) -> Iterator[None]:
-    """One torch thread (small models run fastest so), a seeded torch that computes there; all given back afterwards."""
-    threads = torch.get_num_threads()
-    devices = [torch.cuda.current_device()] if where.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), where:
-        torch.set_num_threads(1)
-        torch.manual_seed(seed)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)

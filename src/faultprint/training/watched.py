@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faultprint.training.material import NORMAL_CODE, Material, Node
-from faultprint.training.samplers import Places
+from faultprint.training.places import Places
 
 Numbers = npt.NDArray[np.int64]
 

@@ -92,11 +92,7 @@ def _grid(node: str, rows: pl.DataFrame, names: tuple[str, ...], interval_us: in
     offset = start - first
     index = offset // interval_us
     length = int(index.max()) + 1
-    if length > LONGEST:
-        raise TableError(
-            f"The minutes of node {node!r} span {length} intervals, but at most {LONGEST} (two years) are read at once; "
-            "cut the table, and look for an absurd time stamp."
-        )
+    check_span(node, length)
     if (offset % interval_us).any():
         raise TableError(
             f"The minutes of node {node!r} do not lie on a grid of {interval_us} µs; give the interval that they were made with."
@@ -109,6 +105,15 @@ def _grid(node: str, rows: pl.DataFrame, names: tuple[str, ...], interval_us: in
     observed = np.zeros(length, dtype=np.bool_)
     observed[index] = seen
     return Series(node, networks[0], first, interval_us, names, values, observed)
+
+
+def check_span(node: str, length: int) -> None:
+    """Raise TableError for a series longer than LONGEST."""
+    if length > LONGEST:
+        raise TableError(
+            f"The minutes of node {node!r} span {length} intervals, but at most {LONGEST} (two years) are read at once; "
+            "cut the table, and look for an absurd time stamp."
+        )
 
 
 def matrix(rows: pl.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -23,7 +23,7 @@ from faultprint.evaluate.protocols.contenders import Contender, School, Student,
 from faultprint.evaluate.protocols.encoders import Encoder, Referenced, stranger_of
 from faultprint.evaluate.systems import ModelSpace, Nearest, System
 from faultprint.training.material import Material
-from faultprint.training.networks.pooled import CODE, PooledNetwork
+from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.pooled_task import PooledTask
 from faultprint.training.train import PRESETS, Preset
 
@@ -47,7 +47,7 @@ def _trailing(network: PooledNetwork) -> tuple[nn.Parameter, tuple[slice, ...]]:
 
 def _pooled(block: int) -> Part:
     def where(network: PooledNetwork) -> tuple[nn.Parameter, tuple[slice, ...]]:
-        size = len(network.spans) * CODE
+        size = len(network.spans) * network.code
         return network.get_parameter("head_first.weight"), (slice(None), slice(block * size, (block + 1) * size))
 
     return where
@@ -93,9 +93,10 @@ class WithoutPrototypes(PooledTask):
         self.prototypes = _Nothing()  # type: ignore[assignment]
 
 
+_WHOLE: Final = replace(PRESETS["default"], tunable=False)
 TRAINED: Final[Mapping[str, Preset]] = {
-    **{name: replace(PRESETS["default"], task=partial(Pruned, part=part)) for name, part in PARTS.items()},
-    "no prototypes": replace(PRESETS["default"], task=WithoutPrototypes),
+    **{name: replace(_WHOLE, task=partial(Pruned, part=part)) for name, part in PARTS.items()},
+    "no prototypes": replace(_WHOLE, task=WithoutPrototypes),
 }
 
 

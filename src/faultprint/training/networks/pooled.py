@@ -36,19 +36,34 @@ class SpanLinear(nn.Module):
 
 
 class PooledNetwork(nn.Module):
-    """Inputs of minutes (N, S · I) → codes (N, S, H) by `encode`; pooled codes (B, 3 · S · H) → vectors (B, D) by `head`."""
+    """Inputs of minutes (N, S · I) → codes (N, S, H) by `encode`; pooled codes (B, 3 · S · H) → vectors (B, D) by `head`.
 
-    def __init__(self, inputs: int, spans: Sequence[int], window: int, dimensions: int = DIMENSIONS) -> None:
+    H is `code`; `wide` and `head` are the hidden layers of a minute and of a window, `dropout` is of pooled codes.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        spans: Sequence[int],
+        window: int,
+        dimensions: int = DIMENSIONS,
+        *,
+        wide: int = WIDE,
+        code: int = CODE,
+        head: int = HEAD,
+        dropout: float = DROPOUT,
+    ) -> None:
         super().__init__()
         self.inputs, self.spans, self.window, self.dimensions = inputs, tuple(spans), window, dimensions
+        self.code = code
         count = len(self.spans)
-        self.first = SpanLinear(count, inputs, WIDE)
-        self.norm = nn.LayerNorm(WIDE)
-        self.second = SpanLinear(count, WIDE, CODE)
-        self.dropout = nn.Dropout(DROPOUT)
-        self.head_first = nn.Linear(3 * count * CODE, HEAD)
-        self.head_norm = nn.LayerNorm(HEAD)
-        self.head_second = nn.Linear(HEAD, dimensions)
+        self.first = SpanLinear(count, inputs, wide)
+        self.norm = nn.LayerNorm(wide)
+        self.second = SpanLinear(count, wide, code)
+        self.dropout = nn.Dropout(dropout)
+        self.head_first = nn.Linear(3 * count * code, head)
+        self.head_norm = nn.LayerNorm(head)
+        self.head_second = nn.Linear(head, dimensions)
 
     def encode(self, minutes: Tensor) -> Tensor:
         """(N, S · I) → (N, S, H), not negative."""

@@ -1,0 +1,58 @@
+"""Where windows can be drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from faultprint.errors import UsageError
+from faultprint.training.material import NORMAL_CODE, Material
+
+LEAST_EXPOSED: Final = 10
+"""Faulty minutes a window must hold to be drawn: those with fewer wreck hard comparisons, and teach little."""
+
+
+class Places:
+    """Where the windows of every condition are: condition → network → (node, last minute) rows."""
+
+    def __init__(
+        self,
+        material: Material,
+        least_exposed: int = LEAST_EXPOSED,
+        within: Mapping[int, range] | None = None,
+    ) -> None:
+        """`within`: the last minutes that count, by node; of nodes that are not in it, none.
+
+        Raises UsageError where a batch could hold no two conditions.
+        """
+        self.places: list[dict[str, npt.NDArray[np.int64]]] = []
+        for code in range(len(material.conditions)):
+            found: dict[str, list[npt.NDArray[np.int64]]] = {}
+            for i, node in enumerate(material.nodes):
+                if within is not None and i not in within:
+                    continue
+                part = slice(within[i].start, within[i].stop) if within is not None else slice(None)
+                here = node.code[part] == code
+                if code != NORMAL_CODE:
+                    here &= node.exposed[part] >= least_exposed
+                ends = np.flatnonzero(here) + (part.start or 0)
+                if len(ends):
+                    rows = np.column_stack((np.full(len(ends), i), ends)).astype(np.int64)
+                    found.setdefault(node.series.network, []).append(rows)
+            self.places.append({network: np.concatenate(rows) for network, rows in sorted(found.items())})
+        self.codes: list[int] = [code for code, found in enumerate(self.places) if found]
+        if within is None and len(self.codes) < 2:
+            raise UsageError(
+                f"Only {len(self.codes)} condition has windows to train on, but telling apart needs two; label normal traffic "
+                f"and faults of {least_exposed} minutes or more."
+            )
+
+    def draw(self, code: int, rng: np.random.Generator) -> tuple[int, int]:
+        """(node, last minute) of a window of one of `codes`: every network as likely, then every window."""
+        networks = list(self.places[code])
+        rows = self.places[code][networks[rng.integers(len(networks))]]
+        node, end = rows[rng.integers(len(rows))]
+        return int(node), int(end)
