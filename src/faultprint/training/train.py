@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import torch
 
 from faultprint.embedding.artefact import save
 from faultprint.errors import UsageError
@@ -20,6 +18,7 @@ from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
 from faultprint.files import check_folder
 from faultprint.training.checkpoint import Checkpoint, identity
 from faultprint.training.device import device as found_device
+from faultprint.training.device import seeded
 from faultprint.training.export import artefact_of, calibrated
 from faultprint.training.film import Film
 from faultprint.training.log import Listener
@@ -126,7 +125,7 @@ def train(
     rng = np.random.default_rng(seed)
     seen, held_out = _split(everything, rng)
     where = found_device(device)
-    with _seeded(seed, where):
+    with seeded(seed, where):
         task = chosen.task(seen, held_out, rng)
         film = Film(watched(seen, held_out, np.random.default_rng([seed, _FILM]))) if filmed else None
         kept = Checkpoint(checkpoint, identity(preset, seed, plan, everything), task, rng, film) if checkpoint else None
@@ -201,17 +200,3 @@ def _split(everything: Material, rng: np.random.Generator) -> tuple[Material, Ma
     count = max(1, round(HELD_OUT * len(names)))
     held = frozenset(names[i] for i in rng.permutation(len(names))[:count])
     return everything.of(frozenset(names) - held), everything.of(held)
-
-
-@contextmanager
-def _seeded(seed: int, where: torch.device) -> Iterator[None]:
-    """One torch thread (small models run fastest so), a seeded torch that computes there; all given back afterwards."""
-    threads = torch.get_num_threads()
-    devices = [torch.cuda.current_device()] if where.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), where:
-        torch.set_num_threads(1)
-        torch.manual_seed(seed)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
