@@ -34,21 +34,21 @@ CONDITIONS: Final = (
 """By the label's number."""
 LARGEST: Final = 1e8
 """Octets a step beyond which a counter was reset, and the row says nothing."""
-_FUNCTIONS: Final = ("udm", "amf", "ausf")
+FUNCTIONS: Final = ("udm", "amf", "ausf")
 
 
 def _catalogue() -> Catalogue:
     """The 33 columns in the file's order."""
     rows: list[tuple[str, str, FeatureKind, str]] = []
-    rows += [(f"{name}.down", "", "gauge", "interface operational state: 0 up, 1 down") for name in _FUNCTIONS]
+    rows += [(f"{name}.down", "", "gauge", "interface operational state: 0 up, 1 down") for name in FUNCTIONS]
     for way in ("in", "out"):
-        rows += [(f"{name}.{way}_octets", "byte", "count", f"octets {way} in the step") for name in _FUNCTIONS]
-    for name in _FUNCTIONS:
+        rows += [(f"{name}.{way}_octets", "byte", "count", f"octets {way} in the step") for name in FUNCTIONS]
+    for name in FUNCTIONS:
         for core in (0, 1):
             rows.append((f"{name}.core{core}_user", "%", "gauge", f"user time of core {core}"))
             rows.append((f"{name}.core{core}_system", "%", "gauge", f"system time of core {core}"))
             rows.append((f"{name}.core{core}_idle", "", "ratio", f"idle time of core {core}"))
-    for name in _FUNCTIONS:
+    for name in FUNCTIONS:
         rows.append((f"{name}.memory_state", "", "gauge", "memory status"))
         rows.append((f"{name}.memory_used", "", "ratio", "share of the memory that is used"))
     return Catalogue("5gc-area-b", 1, tuple(Feature(n, unit, kind, meaning=said) for n, unit, kind, said in rows))
@@ -63,6 +63,11 @@ class Rows:
 
     series: Series
     code: NDArray[np.int64]
+
+    def first(self, share: float) -> Rows:
+        """The first share of the time; views."""
+        stop = round(share * len(self.code))
+        return Rows(self.series.part(0, stop), self.code[:stop])
 
 
 def read(folder: Path) -> Rows:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultprint.evaluate.protocols.fivegcore import CATALOGUE, CONDITIONS, Rows
+from faultprint.evaluate.protocols.fivegcore_encoder import judged
+from faultprint.evaluate.protocols.fivegcore_signs import REACH, among, shared_signs, signs
 from faultprint.evaluate.protocols.trials import Trial
 from faultprint.evaluate.trees import grow
 from faultprint.training.score import macro_f1, nearest, references
@@ -24,19 +26,22 @@ Flags = NDArray[np.bool_]
 
 PARTS: Final = 5
 LAGS: Final = 2
-SPANS: Final = (1, 3)
-"""Rows of the trailing means: an episode has five."""
+CHOSEN: Final = 3 / 5
+"""Share of the time, from the start, that the split `choose` is: what is tried never sees the last two parts of the report."""
 
 
 def play(trial: Trial, system: str, rows: Rows, seconds: float) -> dict[str, Any]:
-    """The figures of a system over all rows, each named by what was fitted, for so many seconds, on the other parts."""
+    """The figures of a system over the split's rows, each named by what was fitted, for so many seconds, on the other parts."""
+    if trial.split == "choose":
+        rows = rows.first(CHOSEN)
     said = np.zeros(len(rows.code), np.int64)
     part = np.arange(len(rows.code)) * PARTS // len(rows.code)
+    namer = NAMERS[trial.protocol][system]
     for number in range(PARTS):
         known = (part != number) & rows.series.observed
         if trial.protocol == "by-time-one":
             known = _one_episode(rows.code, known, np.random.default_rng([trial.seed, number]))
-        said[part == number] = _NAMERS[system](rows, known, trial.seed, seconds)[part == number]
+        said[part == number] = namer(rows, known, trial.seed, seconds)[part == number]
     asked = rows.series.observed
     truth, said = rows.code[asked], said[asked]
     recall = [float((said[truth == code] == code).mean()) for code in range(len(CONDITIONS))]
@@ -45,16 +50,26 @@ def play(trial: Trial, system: str, rows: Rows, seconds: float) -> dict[str, Any
 
 def refuses(trial: Trial, system: str) -> str:
     """Why a system has no part in it; empty if it has."""
-    if system not in _NAMERS:
+    if not any(system in namers for namers in NAMERS.values()):
         return "it names windows of an hour, and episodes of the 5G core last five rows of 10 s"
-    if trial.protocol == "by-time-one" and system != "1-nn":
-        return "it cannot be fitted on one episode a fault"
-    return ""
+    return "" if system in NAMERS[trial.protocol] else "it cannot be fitted on one episode a fault"
+
+
+def _embedded(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
+    """The nearest prototype of encoders of each row's signs among those around it, rare conditions further off."""
+    inputs = among(signs(rows, known & (rows.code == 0)), REACH)
+    chances = judged(inputs, known, rows.code, len(CONDITIONS), seed=seed, seconds=seconds, clock=time.thread_time)
+    return np.asarray(chances.argmax(axis=1), np.int64)
+
+
+def _shared(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
+    """The nearest mean in what is told alike of all three functions; nothing is learnt but what normal rows are like."""
+    return _nearest_mean(shared_signs(rows, known & (rows.code == 0)), rows.code, known)
 
 
 def _boosted(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
-    """LightGBM on surprise and departure of each row and of the trailing means, with lags."""
-    return _grown(_lagged(_inputs(rows, known).reshape(len(rows.code), -1)), rows.code, known, seed, seconds)
+    """LightGBM on what the encoders are given."""
+    return _grown(among(signs(rows, known & (rows.code == 0)), REACH), rows.code, known, seed, seconds)
 
 
 def _boosted_raw(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
@@ -64,20 +79,24 @@ def _boosted_raw(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
 
 def _nearest(rows: Rows, known: Flags, seed: int, seconds: float) -> Codes:
     """The nearest mean of the known rows of a condition, in surprise; normal is the origin."""
-    vectors = _inputs(rows, known)[:, 0, 0]
-    return nearest(vectors, references(vectors[known], rows.code[known], len(CONDITIONS)))
+    kinds = Kinds.of(CATALOGUE)
+    every = levels(rows.series, kinds, (1,))
+    own = profile(every, kinds, known & (rows.code == 0))
+    surprise = normalise(every, kinds, own, population([own], kinds)).reshape(len(rows.code), CHANNELS, -1)[:, 0]
+    return _nearest_mean(surprise, rows.code, known)
 
 
 Namer = Callable[[Rows, Flags, int, float], Codes]
-_NAMERS: Final[Mapping[str, Namer]] = {"lightgbm": _boosted, "lightgbm-raw": _boosted_raw, "1-nn": _nearest}
+NAMERS: Final[Mapping[str, Mapping[str, Namer]]] = {
+    "by-time": {"default": _embedded, "lightgbm": _boosted, "lightgbm-raw": _boosted_raw, "1-nn": _nearest},
+    "by-time-one": {"default": _shared, "1-nn": _nearest},
+}
+"""Who takes part, by protocol."""
 
 
-def _inputs(rows: Rows, known: Flags) -> Array:
-    """(T, S, CHANNELS, F) normalised against the known normal rows."""
-    kinds = Kinds.of(CATALOGUE)
-    every = levels(rows.series, kinds, SPANS)
-    own = profile(every, kinds, known & (rows.code == 0))
-    return normalise(every, kinds, own, population([own], kinds)).reshape(len(rows.code), len(SPANS), CHANNELS, -1)
+def _nearest_mean(vectors: Array, code: Codes, known: Flags) -> Codes:
+    """(T,) the condition whose known rows' mean is nearest to each of `vectors` (T, K); normal is the origin."""
+    return nearest(vectors, references(vectors[known], code[known], len(CONDITIONS)))
 
 
 def _lagged(values: Array) -> Array:

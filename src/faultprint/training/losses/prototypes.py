@@ -29,5 +29,9 @@ class Prototypes(nn.Module):
 
     def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
         """Mean over `vectors` (B, D) with `labels` (B,) of −ln(exp(−d²(own)/t) / Σₖ exp(−d²(k)/t))."""
+        return cross_entropy(self.scores(vectors), labels)
+
+    def scores(self, vectors: Tensor) -> Tensor:
+        """(B, K) −d²(k)/t of `vectors` (B, D)."""
         places = torch.cat([torch.zeros_like(self.points[:1]), self.points])
-        return cross_entropy(-squared_pairs(vectors, places) / self.temperature, labels)
+        return -squared_pairs(vectors, places) / self.temperature
