@@ -69,7 +69,7 @@ def test_messages_come_in_order_and_once(path: Path) -> None:
     with courier(path, sender, Log()) as one:
         assert one.drain(10)
     assert sender.received == [message for _, message in messages(5)]
-    assert one.counts.delivered == 5
+    assert one.counts.delivered == 5 and one.counts.tried_seconds == 0
     again = Moody()
     with courier(path, again, Log()) as one:
         assert one.drain(10)
@@ -115,6 +115,7 @@ def test_a_courier_stops_although_its_sink_is_away(path: Path) -> None:
     begin = time.monotonic()
     with courier(path, sender, Log()) as one:
         assert not one.drain(0.05)
+        assert one.counts.away and one.counts.waiting == 5 and one.counts.tried_seconds > 0
     assert time.monotonic() - begin < 30
     outbox = Outbox(path, SINK, 100)
     assert len(outbox) == 5

@@ -290,12 +290,14 @@ def test_a_full_disk_is_waited_for_and_told_once(watch: Watch, tmp_path: Path, m
 
         def sleep(seconds: float) -> None:
             pauses.append(seconds)
+            assert monitor.memory.failing
             if len(pauses) == 3:
                 limit(1_000_000)
 
         monkeypatch.setattr(monitor.memory, "_sleep", sleep)
         limit(1)  # as many as there are: nothing more can be written
         feed(monitor, table)
+        assert not monitor.memory.failing
     assert log.events()[:2] == ["state cannot be written", "state written again"] and len(pauses) == 3
     assert len(kept(tmp_path)) == 30
 

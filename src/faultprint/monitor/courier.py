@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,14 @@ class Deliveries:
     overflowed: int = 0
     waiting: int = 0
     away: bool = False
+    since: float | None = None
+    """When the message whose turn it is was first tried, by `time.monotonic`; None: none waits."""
+
+    @property
+    def tried_seconds(self) -> float:
+        """How long the message whose turn it is has been tried."""
+        since = self.since
+        return 0.0 if since is None else time.monotonic() - since
 
 
 class Courier(threading.Thread):
@@ -80,19 +89,24 @@ class Courier(threading.Thread):
         try:
             while not self._over.is_set():
                 self._work.clear()
-                if dropped := outbox.overflow(self._clock.now_us()):
-                    self.counts.overflowed += dropped
-                    self._tell("messages put aside", sink=self.sink.name, count=dropped, reason="outbox full")
+                self._bound(outbox)
                 self._round(outbox)
         finally:
             outbox.close()
             self.sink.sender.close()
+
+    def _bound(self, outbox: Outbox) -> None:
+        """Put aside what is too much, and say so."""
+        if dropped := outbox.overflow(self._clock.now_us()):
+            self.counts.overflowed += dropped
+            self._tell("messages put aside", sink=self.sink.name, count=dropped, reason="outbox full")
 
     def _round(self, outbox: Outbox) -> None:
         """Send what waits, or wait for it."""
         found = outbox.oldest()
         self.counts.waiting = len(outbox) if found else 0
         if not found:
+            self.counts.since = None
             # Set before waiting: `wake` clears it, and whatever was kept before `wake` is seen by the next look.
             if not self._work.is_set():
                 self._empty.set()
@@ -100,6 +114,7 @@ class Courier(threading.Thread):
             return
         for waiting in found:
             retry = 0
+            self.counts.since = time.monotonic()
             while not self._over.is_set() and not self._settle(outbox, waiting, self._send(waiting.message), retry):
                 retry += 1
                 self._over.wait(self._backoff.pause(min(retry, 30), self._rng))
@@ -127,10 +142,8 @@ class Courier(threading.Thread):
             if not self.counts.away:  # said once, not with every attempt
                 self.counts.away = True
                 self._tell("sink away", outcome=receipt.outcome.value, **facts)
-            outbox_full = outbox.overflow(self._clock.now_us())
-            self.counts.overflowed += outbox_full
-            if outbox_full:
-                self._tell("messages put aside", sink=self.sink.name, count=outbox_full, reason="outbox full")
+            self._bound(outbox)
+            self.counts.waiting = len(outbox)
             return False
         if self.counts.away:
             self.counts.away = False

@@ -1,6 +1,6 @@
 """/metrics, /healthz and /readyz over HTTP, on this machine unless configured otherwise.
 
-/healthz  200 while the monitor's loop turns, 503 when it has not for BEAT_S
+/healthz  200 while the monitor's loop turns, 503 when it has not for `watch.BEAT_S`
 /readyz   the same, once it has turned for the first time
 """
 
@@ -9,14 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from faultprint.errors import UsageError
+from faultprint.monitor.watch import BEAT_S, Monitor
 
-if TYPE_CHECKING:
-    from faultprint.monitor.watch import Monitor
-
-BEAT_S: Final = 60.0
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -41,9 +38,9 @@ class HttpServer:
                     case "/metrics":
                         body = metrics.exposition(monitor)
                     case "/healthz":
-                        status = 200 if _alive(monitor.beat, started) else 503
+                        status = 200 if monitor.ready or (monitor.beat is None and starting()) else 503
                     case "/readyz":
-                        status = 200 if monitor.beat and _alive(monitor.beat, started) else 503
+                        status = 200 if monitor.ready else 503
                     case _:
                         status = 404
                 self.send_response(status)
@@ -56,7 +53,11 @@ class HttpServer:
             def log_message(self, *_: Any) -> None:
                 """Standard error is the log's."""
 
-        started = time.monotonic()
+        end = time.monotonic() + BEAT_S
+
+        def starting() -> bool:
+            return time.monotonic() < end
+
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except (OSError, OverflowError) as error:
@@ -77,7 +78,3 @@ class HttpServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-
-def _alive(beat: float | None, started: float) -> bool:
-    return time.monotonic() - (beat or started) < BEAT_S

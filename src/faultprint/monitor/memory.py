@@ -47,6 +47,8 @@ class Memory:
         self._store, self._model = store, model
         self._keep_minutes, self._keep_incident_us = keep_minutes, keep_incident_days * _DAY_US
         self._known = 0
+        self.failing = False
+        """Whether the state cannot be written just now."""
         self._interval_us = model.manifest.interval_us
 
     def keep(
@@ -92,7 +94,6 @@ class Memory:
         self._known = len(nodes)
 
     def _write(self, record: MinuteRecord, stop: Callable[[], bool]) -> None:
-        said = False
         while True:
             try:
                 self._store.keep(record)
@@ -102,11 +103,12 @@ class Memory:
                     raise UsageError(
                         f"{self._store.path} cannot be written ({error}); the last minute will be judged again after a restart."
                     ) from None
-                if not said:
+                if not self.failing:
                     self._tell("state cannot be written", detail=str(error))
-                said = True
+                self.failing = True
                 self._sleep(RETRY_S)
-        if said:
+        if self.failing:
+            self.failing = False
             self._tell("state written again")
 
     def recall(self, judge: Judge, nodes: Nodes, incidents: Incidents, gate: Gate) -> None:

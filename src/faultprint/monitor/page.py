@@ -12,6 +12,7 @@ from typing import Any, Final
 from faultprint.monitor.gate import __doc__ as gate_text
 from faultprint.monitor.incidents import TABLE, Signal, State
 from faultprint.monitor.incidents import __doc__ as incident_text
+from faultprint.monitor.metrics import METRICS
 from faultprint.monitor.outbox import __doc__ as outbox_text
 from faultprint.monitor.settings import Settings, SinkKind, type_of, word_of
 
@@ -81,8 +82,11 @@ _HTTP_TEXT: Final = """\
 ## Metrics, health, log
 
 `http.host` and `http.port` serve `/metrics` for Prometheus, `/healthz` (the loop turns) and `/readyz` (it has turned once).
-No label is a node's name. The log is one JSON object a line on standard error: `time`, `event`, and what belongs to it:
-`node ready`, `node silent`, `node heard again`, `incident`, `sink away`, `sink back`, `message rejected`,
+No label is a node's name.
+`deploy/` holds a Grafana dashboard, alert rules, a systemd unit and a container file: [deployment](deploy.md).
+
+The log is one JSON object a line on standard error: `time`, `event`, and what belongs to it: `node ready`, `node silent`,
+`node heard again`, `incident`, `sink away`, `sink back`, `message rejected`,
 `messages put aside`, `state cannot be written`, `state written again`, `library read`, `library unreadable`,
 `instruction refused`, `started`.
 """
@@ -98,6 +102,11 @@ def page() -> str:
         _STATE_TEXT,
         _section("Outbox", outbox_text),
         _HTTP_TEXT,
+        _table(
+            ("metric", "type", "labels", "meaning"),
+            ((f"`{one.exported}`", one.kind, ", ".join(one.labels), one.meaning) for one in METRICS),
+        ),
+        "On top come those of the process, such as `process_resident_memory_bytes` and `process_cpu_seconds_total`.\n",
         "## Configuration\n",
         "TOML. Paths are relative to the file's folder. A key that is not here is refused.\n",
         *_reference("", Settings),

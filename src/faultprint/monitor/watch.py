@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,9 @@ from faultprint.publish.deed import DEEDS, Deed
 from faultprint.publish.incident import Incident, Person
 from faultprint.windows.series import matrix
 
+BEAT_S: Final = 60.0
+"""A loop that has not turned for so long is held to be stuck."""
+
 
 @dataclass(slots=True)
 class Tallies:
@@ -39,7 +42,6 @@ class Tallies:
     changes: Counter[str] = field(default_factory=Counter)
     silent: int = 0
     library_errors: int = 0
-    last_minute_us: int = 0
     seconds_of_last: float = 0.0
 
 
@@ -81,6 +83,11 @@ class Monitor:
         self.judge = Judge(model, *self._references(), profile_minutes, compact=compact)
         self.memory = Memory(store, model, keep_minutes, keep_incident_days, tell)
         self.memory.recall(self.judge, self.nodes, incidents, gate)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the loop has turned, and not too long ago."""
+        return self.beat is not None and time.monotonic() - self.beat < BEAT_S
 
     @property
     def closed_us(self) -> int:
@@ -154,7 +161,6 @@ class Monitor:
         """Count, say what happened, wake who has something to send."""
         tallies = self.tallies
         tallies.minutes += 1
-        tallies.last_minute_us = self.closed_us
         tallies.verdicts.update(judged.counts())
         for node in judged.normals:
             self.tell("node ready", node=self.nodes.names[node])
