@@ -11,7 +11,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,monitor,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,monitor,postgres,dev]'
 	@touch $@
 
 demo: setup

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faultprint.cli.frame import INPUT, OUTPUT, json_option, report
+from faultprint.cli.frame import INPUT, OUTPUT, StateType, json_option, report
+from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
+    from faultprint.monitor.state import State
     from faultprint.monitor.watch import Monitor
 
 config_option = click.option("--config", type=INPUT, required=True, help="Configuration (TOML, docs/monitor.md).")
@@ -85,7 +87,12 @@ def monitor(
     type=click.FloatRange(min=0, min_open=True),
     help="Times as fast as it was.  [default: as fast as it goes]",
 )
-@click.option("--state", type=OUTPUT, help="State file of the replay.  [default: the configuration's with .replay]")
+@click.option(
+    "--state",
+    type=StateType(),
+    metavar="FILE|URL",
+    help="State of the replay.  [default: the configuration's file with .replay]",
+)
 @click.option("--out", type=OUTPUT, help="Write the verdicts that are kept there (Parquet).")
 @click.option(
     "--drain",
@@ -100,7 +107,7 @@ def replay(
     recording: Path,
     config: Path,
     speed: float | None,
-    state: Path | None,
+    state: State | None,
     out: Path | None,
     drain: float,
     dry_run: bool,
@@ -124,7 +131,7 @@ def replay(
 
     wanted = settings.read(config)
     clock = ReplayClock()
-    place = state or wanted.state.with_name(wanted.state.name + ".replay")
+    place = state or _beside(wanted.state)
     if out:
         check_folder(out)
     stop = _stopping()
@@ -149,6 +156,13 @@ def _stopping(seconds: float | None = None) -> Callable[[], bool]:
         signal.signal(number, lambda *_: over.set())
     end = float("inf") if seconds is None else time.monotonic() + seconds
     return lambda: over.is_set() or time.monotonic() >= end
+
+
+def _beside(state: State) -> Path:
+    """Where a replay keeps its state, unless told."""
+    if not isinstance(state, Path):
+        raise UsageError("A replay needs a state of its own, not the monitor's database; give --state.")
+    return state.with_name(state.name + ".replay")
 
 
 def _summary(monitor: Monitor) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from faultprint.monitor.database import Unavailable
 from faultprint.monitor.outbox import Outbox, Waiting
 from faultprint.monitor.ports import Clock
+from faultprint.monitor.state import State
 from faultprint.publish.backoff import Backoff
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message, Outcome, Receipt, Sender
@@ -57,7 +58,7 @@ class Courier(threading.Thread):
     """`stop` ends it after the message in hand; `drain` waits until all is delivered first."""
 
     def __init__(
-        self, sink: Sink, state: Path, limit: int, backoff: Backoff, rng: np.random.Generator, clock: Clock, tell: Tell
+        self, sink: Sink, state: State, limit: int, backoff: Backoff, rng: np.random.Generator, clock: Clock, tell: Tell
     ) -> None:
         super().__init__(name=f"courier of {sink.name}", daemon=True)
         self.sink = sink
@@ -89,8 +90,12 @@ class Courier(threading.Thread):
         try:
             while not self._over.is_set():
                 self._work.clear()
-                self._bound(outbox)
-                self._round(outbox)
+                try:
+                    self._bound(outbox)
+                    self._round(outbox)
+                except Unavailable:
+                    # What was delivered and could not be taken out is sent again, under its id.
+                    self._over.wait(IDLE_S)
         finally:
             outbox.close()
             self.sink.sender.close()

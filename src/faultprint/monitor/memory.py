@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from faultprint.embedding.lanes import Lanes
 from faultprint.embedding.model import Model, Normal
 from faultprint.errors import UsageError
 from faultprint.monitor.courier import Tell
+from faultprint.monitor.database import Unavailable
 from faultprint.monitor.gate import Gate
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.judge import Judge, Judged, rename
@@ -60,10 +60,7 @@ class Memory:
         messages: Sequence[tuple[str, Message]],
         stop: Callable[[], bool],
     ) -> None:
-        """Write one finished minute; while the disk refuses it, try again every RETRY_S, and say so once.
-
-        Raises UsageError if `stop` says so meanwhile.
-        """
+        """Write one finished minute, however long it takes. Raises UsageError if `stop` says so meanwhile."""
         number, oldest = judged.number, nodes.oldest_warming
         spans, window = self._model.manifest.spans, self._model.window
         new = range(self._known, len(nodes))
@@ -90,18 +87,29 @@ class Memory:
             forget_incidents_us=(number + 1) * self._interval_us - self._keep_incident_us,
             messages=messages,
         )
-        self._write(record, stop)
+        self._until_written(lambda: self._store.keep(record), stop)
         self._known = len(nodes)
 
-    def _write(self, record: MinuteRecord, stop: Callable[[], bool]) -> None:
+    def change(
+        self,
+        incidents: Collection[Incident],
+        messages: Sequence[tuple[str, Message]],
+        done: int,
+        stop: Callable[[], bool],
+    ) -> None:
+        """Write what instructions up to number `done` changed, as `keep` does."""
+        self._until_written(lambda: self._store.change(incidents, messages, done), stop)
+
+    def _until_written(self, write: Callable[[], None], stop: Callable[[], bool]) -> None:
+        """While the database refuses, try again every RETRY_S, and say so once."""
         while True:
             try:
-                self._store.keep(record)
+                write()
                 break
-            except sqlite3.OperationalError as error:  # disk full, locked, or gone
+            except Unavailable as error:
                 if stop():
                     raise UsageError(
-                        f"{self._store.path} cannot be written ({error}); the last minute will be judged again after a restart."
+                        f"{self._store.state} cannot be written ({error}); what is not written is done again after a restart."
                     ) from None
                 if not self.failing:
                     self._tell("state cannot be written", detail=str(error))
@@ -114,16 +122,16 @@ class Memory:
     def recall(self, judge: Judge, nodes: Nodes, incidents: Incidents, gate: Gate) -> None:
         """Put everything back as the last finished minute left it. Raises UsageError for another model's state."""
         facts = self._store.facts()
-        if not facts:
-            return
+        if "model" not in facts:
+            return  # no minute has been finished yet
         if facts["model"] != self._model.id:
             raise UsageError(
-                f"{self._store.path} holds the state of a monitor with the model {facts['model']}, but {self._model.id} is in "
+                f"{self._store.state} holds the state of a monitor with the model {facts['model']}, but {self._model.id} is in "
                 "use; vectors of different models cannot be mixed: name another state file."
             )
         if facts["codes"] != judge.lanes.code_type.name:
             raise UsageError(
-                f"{self._store.path} keeps codes as {facts['codes']}, not {judge.lanes.code_type.name}; set nodes.compact as it "
+                f"{self._store.state} keeps codes as {facts['codes']}, not {judge.lanes.code_type.name}; set nodes.compact as it "
                 "was, or name another state file."
             )
         gate.closed = int(facts["closed"])

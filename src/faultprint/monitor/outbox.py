@@ -1,4 +1,4 @@
-"""The outbox: messages that sinks have yet to receive, in the state file, oldest first.
+"""The outbox: messages that sinks have yet to receive, in the state, oldest first.
 
     receipt     what happens to the message
     delivered   it is taken out
@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from faultprint.monitor.store import connect
+from faultprint.monitor.state import State, connect
 from faultprint.publish.message import Message
 
 
@@ -29,18 +28,19 @@ class Waiting:
 
 
 class Outbox:
-    """One sink's messages. Has a connection of its own: one thread at a time."""
+    """One sink's messages. Has a connection of its own: one thread at a time. All but `close` may raise Unavailable."""
 
-    def __init__(self, path: Path, sink: str, limit: int) -> None:
-        self._connection = connect(path)
+    def __init__(self, state: State, sink: str, limit: int) -> None:
+        """Raises UsageError for what is no state."""
+        self._database = connect(state)
         self._sink, self._limit = sink, limit
 
     def close(self) -> None:
-        self._connection.close()
+        self._database.close()
 
     def oldest(self, most: int = 100) -> list[Waiting]:
         """The messages to send next."""
-        rows = self._connection.execute(
+        rows = self._database.execute(
             "SELECT number, id, path, key, body, content_type, headers FROM message WHERE sink = ? ORDER BY number LIMIT ?",
             (self._sink, most),
         )
@@ -50,17 +50,15 @@ class Outbox:
         ]
 
     def __len__(self) -> int:
-        found = self._connection.execute("SELECT count(*) FROM message WHERE sink = ?", (self._sink,)).fetchone()
-        return int(found[0])
+        return int(self._database.execute("SELECT count(*) FROM message WHERE sink = ?", (self._sink,))[0][0])
 
     def delivered(self, waiting: Waiting) -> None:
         """The receiver has it."""
-        self._connection.execute("DELETE FROM message WHERE number = ?", (waiting.number,))
+        self._database.execute("DELETE FROM message WHERE number = ?", (waiting.number,))
 
     def put_aside(self, waiting: Waiting, reason: str, time_us: int) -> None:
         """The receiver will never have it."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._database.transaction():
             self._aside(waiting.number, reason, time_us)
 
     def overflow(self, time_us: int) -> int:
@@ -68,23 +66,20 @@ class Outbox:
         excess = len(self) - self._limit
         if excess <= 0:
             return 0
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            rows = self._connection.execute(
+        with self._database.transaction():
+            rows = self._database.execute(
                 "SELECT number FROM message WHERE sink = ? ORDER BY number LIMIT ?", (self._sink, excess)
-            ).fetchall()
+            )
             for (number,) in rows:
                 self._aside(number, f"more than {self._limit} messages were waiting", time_us)
         return len(rows)
 
     def aside(self) -> list[tuple[str, str]]:
         """Id and reason of what was put aside, oldest first."""
-        return self._connection.execute(
-            "SELECT id, reason FROM aside WHERE sink = ? ORDER BY number", (self._sink,)
-        ).fetchall()
+        return self._database.execute("SELECT id, reason FROM aside WHERE sink = ? ORDER BY number", (self._sink,))
 
     def _aside(self, number: int, reason: str, time_us: int) -> None:
-        do = self._connection.execute
+        do = self._database.execute
         do(
             "INSERT INTO aside (sink, id, body, reason, time) SELECT sink, id, body, ?, ? FROM message WHERE number = ?",
             (reason, time_us, number),

@@ -19,6 +19,7 @@ from faultprint.errors import FaultprintError, UsageError
 from faultprint.monitor.incidents import IncidentRules
 from faultprint.monitor.key import Key
 from faultprint.monitor.maintenance import Maintenance
+from faultprint.monitor.state import State, parse
 
 S = TypeVar("S")
 
@@ -64,7 +65,7 @@ class NodeSettings:
 
 @dataclass(frozen=True, slots=True)
 class KeepSettings:
-    """[keep]: how much is kept in the state file."""
+    """[keep]: how much is kept in the state."""
 
     verdict_minutes: Annotated[int, Key("minutes whose verdicts are kept", least=0)] = 1440
     incident_days: Annotated[int, Key("days that a cleared incident is kept", least=1)] = 90
@@ -134,7 +135,9 @@ class Settings:
 
     model: Annotated[Path, Key("the artefact that `faultprint train` made")]
     library: Annotated[Path, Key("the case library; what is taught while the monitor runs counts from the next minute")]
-    state: Annotated[Path, Key("the monitor's own file (SQLite), made if absent")]
+    state: Annotated[
+        State, Key("the monitor's own: a file (SQLite), made if absent, or postgresql://USER@HOST/DATABASE")
+    ]
     time: TimeSettings = field(default_factory=TimeSettings)
     nodes: NodeSettings = field(default_factory=NodeSettings)
     incidents: IncidentRules = field(default_factory=IncidentRules)
@@ -204,6 +207,8 @@ _PLAIN: Final[Mapping[Any, tuple[type, ...]]] = {
 
 
 def _value(kind: Any, found: Any, where: str, folder: Path) -> Any:
+    if kind == State and isinstance(found, str) and found:
+        return parse(found, folder)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _value(next(one for one in inner if one is not type(None)), found, where, folder)
@@ -226,6 +231,8 @@ def _value(kind: Any, found: Any, where: str, folder: Path) -> Any:
 
 def word_of(kind: Any) -> str:
     """A type as the reference calls it."""
+    if kind == State:
+        return "a path or a URL"
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return word_of(next(one for one in inner if one is not type(None)))

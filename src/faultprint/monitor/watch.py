@@ -18,6 +18,7 @@ from faultprint.cases.matching import Matcher
 from faultprint.embedding.model import Model
 from faultprint.errors import FaultprintError
 from faultprint.monitor.courier import Courier, Tell
+from faultprint.monitor.database import Unavailable
 from faultprint.monitor.gate import Finished, Gate
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.judge import Judge, Judged
@@ -193,13 +194,17 @@ class Monitor:
 
     def _obey(self) -> None:
         """Do what people asked for."""
-        asked = self.store.instructions()
+        try:
+            asked = self.store.instructions()
+            known = {identity: self.store.incident(identity) for _, identity, *_ in asked}
+        except Unavailable:
+            return  # they can wait; the next minute that cannot be written says why
         if not asked:
             return
         changed = []
         latest: dict[str, Incident] = {}
         for _, identity, deed, user, system, time_us, text in asked:
-            incident = latest.get(identity) or self.store.incident(identity)
+            incident = latest.get(identity) or known[identity]
             try:
                 if incident is None:
                     raise FaultprintError("it is not known any more")
@@ -209,7 +214,7 @@ class Monitor:
                 continue
             latest[identity] = incident
             changed.append(incident)
-        self.store.change(latest.values(), self._messages(changed), asked[-1][0])
+        self.memory.change(latest.values(), self._messages(changed), asked[-1][0], self._stop)
         self._announce(changed)
 
     def _do(self, incident: Incident, deed: Deed, person: Person, text: str) -> Incident:

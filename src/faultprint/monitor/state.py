@@ -1,0 +1,46 @@
+"""Where a monitor's state is: a file (SQLite), or a database that a URL names (PostgreSQL)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from faultprint.errors import UsageError
+from faultprint.files import check_folder
+from faultprint.monitor.database import Database
+from faultprint.monitor.sqlite import SqliteDatabase
+
+_URL: Final = re.compile(r"postgres(ql)?://")
+_PASSWORD: Final = re.compile(r"(?<=[?&])(ssl)?password=[^&]*&?|(?<=://)([^:/?@]*):.*(?=@)")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresUrl:
+    """`postgresql://user@host/database`, with whatever parameters libpq knows. Its password is never shown."""
+
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return _PASSWORD.sub(r"\2", self.url)
+
+
+State = Path | PostgresUrl
+
+
+def parse(text: str, folder: Path) -> State:
+    """What a person has written; a path is relative to `folder`."""
+    return PostgresUrl(text) if _URL.match(text) else folder / text
+
+
+def connect(state: State) -> Database:
+    """A connection to a state; one to a database is made when it is first used. Raises UsageError."""
+    if isinstance(state, Path):
+        check_folder(state)
+        return SqliteDatabase(state)
+    try:
+        from faultprint.monitor.postgres import PostgresDatabase
+    except ImportError:
+        raise UsageError("A state in PostgreSQL needs psycopg; install faultprint[postgres].") from None
+    return PostgresDatabase(state)
