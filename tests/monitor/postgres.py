@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -84,6 +85,11 @@ class Server:
         """As the administrator."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(statement)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """As the administrator."""
+        with psycopg.connect(self.url()) as connection:
+            return connection.execute(query).fetchall()
 
     def break_connections(self) -> None:
         """All that others hold."""

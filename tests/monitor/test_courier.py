@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
 
 from faultprint.monitor.courier import Courier, Sink
+from faultprint.monitor.database import Unavailable
 from faultprint.monitor.files import ReplayClock
 from faultprint.monitor.outbox import Outbox
 from faultprint.monitor.state import State
@@ -120,3 +122,24 @@ def test_a_courier_stops_although_its_sink_is_away(place: State) -> None:
     outbox = Outbox(place, SINK, 100)
     assert len(outbox) == 5
     outbox.close()
+
+
+def test_what_was_delivered_is_not_sent_again_because_the_state_was_away(
+    place: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receipts cannot be written twice in a row, and once the outbox cannot be read."""
+    outages = {"delivered": [True, True], "oldest": [True]}
+    for name, left in outages.items():
+        original = getattr(Outbox, name)
+
+        def act(*words: Any, original: Any = original, left: list[bool] = left) -> Any:
+            if left and left.pop():
+                raise Unavailable("away")
+            return original(*words)
+
+        monkeypatch.setattr(Outbox, name, act)
+    sender = Moody()
+    with courier(place, sender, Log()) as one:
+        assert one.drain(10)
+    assert sender.received == [message for _, message in messages(5)]
+    assert not any(outages.values()) and one.counts.delivered == 5

@@ -13,13 +13,14 @@ from faultprint.errors import UsageError
 from faultprint.monitor import memory
 from faultprint.monitor.database import Unavailable
 from faultprint.monitor.desk import instruct
-from faultprint.monitor.state import PostgresUrl
+from faultprint.monitor.state import PostgresUrl, beside
 from faultprint.monitor.store import Store
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Person
 
 from .conftest import Log, Town, Watch, feed
 from .postgres import Server
+from .test_store import record
 from .test_watch import assert_same_verdicts, batch_verdicts, drained, told
 
 
@@ -141,3 +142,19 @@ def test_a_writer_that_waits_for_a_lock_gives_up_and_tries_again(postgres: Serve
 def test_a_password_is_never_shown(url: str, shown: str) -> None:
     assert str(PostgresUrl(url)) == shown
     assert "hush" not in repr(PostgresUrl(url))
+
+
+def test_states_beside_one_another_know_nothing_of_each_other(postgres: Server) -> None:
+    place = postgres.fresh()
+    with Store(place) as one, Store(beside(place, "replay")) as two:
+        one.claim()
+        two.claim()
+        one.keep(record(3))
+        two.keep(record(5))
+        assert (one.facts()["closed"], two.facts()["closed"]) == ("3", "5")
+        two._database.close()
+        assert two.facts()["closed"] == "5"
+    with Store(beside(place, "replay")) as two:
+        assert two.facts()["closed"] == "5"
+    schema = place.url.rpartition("%3D")[2]
+    assert postgres.ask(f"SELECT value FROM {schema}_replay.fact WHERE name = 'closed'") == [("5",)]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from faultprint.cli.frame import INPUT, OUTPUT, StateType, json_option, report
-from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
     from faultprint.monitor.state import State
@@ -91,7 +90,7 @@ def monitor(
     "--state",
     type=StateType(),
     metavar="FILE|URL",
-    help="State of the replay.  [default: the configuration's file with .replay]",
+    help="State of the replay.  [default: beside the configuration's: FILE.replay, or SCHEMA_replay]",
 )
 @click.option("--out", type=OUTPUT, help="Write the verdicts that are kept there (Parquet).")
 @click.option(
@@ -126,12 +125,13 @@ def replay(
     from faultprint.monitor.files import Replay, ReplayClock
     from faultprint.monitor.log import JsonLog
     from faultprint.monitor.recordings import recorded
+    from faultprint.monitor.state import beside
     from faultprint.monitor.store import Store
     from faultprint.tables import VERDICTS
 
     wanted = settings.read(config)
     clock = ReplayClock()
-    place = state or _beside(wanted.state)
+    place = state or beside(wanted.state, "replay")
     if out:
         check_folder(out)
     stop = _stopping()
@@ -156,13 +156,6 @@ def _stopping(seconds: float | None = None) -> Callable[[], bool]:
         signal.signal(number, lambda *_: over.set())
     end = float("inf") if seconds is None else time.monotonic() + seconds
     return lambda: over.is_set() or time.monotonic() >= end
-
-
-def _beside(state: State) -> Path:
-    """Where a replay keeps its state, unless told."""
-    if not isinstance(state, Path):
-        raise UsageError("A replay needs a state of its own, not the monitor's database; give --state.")
-    return state.with_name(state.name + ".replay")
 
 
 def _summary(monitor: Monitor) -> dict[str, Any]:

@@ -94,7 +94,6 @@ class Courier(threading.Thread):
                     self._bound(outbox)
                     self._round(outbox)
                 except Unavailable:
-                    # What was delivered and could not be taken out is sent again, under its id.
                     self._over.wait(IDLE_S)
         finally:
             outbox.close()
@@ -136,10 +135,10 @@ class Courier(threading.Thread):
         """Act on a receipt; whether the message is done with."""
         facts: dict[str, Any] = {"sink": self.sink.name, "message": waiting.message.id, "detail": receipt.detail}
         if receipt.outcome is Outcome.DELIVERED:
-            outbox.delivered(waiting)
+            self._insist(lambda: outbox.delivered(waiting))
             self.counts.delivered += 1
         elif receipt.outcome is Outcome.REJECTED:
-            outbox.put_aside(waiting, receipt.detail, self._clock.now_us())
+            self._insist(lambda: outbox.put_aside(waiting, receipt.detail, self._clock.now_us()))
             self.counts.rejected += 1
             self._tell("message rejected", **facts)
         else:
@@ -154,3 +153,15 @@ class Courier(threading.Thread):
             self.counts.away = False
             self._tell("sink back", sink=self.sink.name, retries=retry)
         return True
+
+    def _insist(self, act: Callable[[], None]) -> None:
+        """Do what a receipt asks for as soon as the state takes it, so that what was delivered is not sent again.
+
+        Raises Unavailable when told to stop: then it is sent again after a restart, under its id.
+        """
+        while True:
+            try:
+                return act()
+            except Unavailable:
+                if self._over.wait(IDLE_S):
+                    raise

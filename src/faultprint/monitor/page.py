@@ -69,12 +69,17 @@ once in the log and in `faultprint_nodes_silent`.
 _STATE_TEXT: Final = """\
 ## State, kill and restart
 
-One SQLite file (WAL). Each finished minute is one transaction: rings, verdicts, incidents and outgoing messages are written
-together or not at all. After a kill the monitor goes on from the last finished minute. A message leaves the outbox when its
-sink has received it; one whose receipt was lost in a kill is sent again under the same id, and a file or a receiver that
-looks at `Idempotency-Key` knows it. A replay has a state of its own (`--state`), and goes on where it was stopped.
+One SQLite file (WAL), or one schema of a PostgreSQL database (`state = "postgresql://…"`, [how](deploy.md#state-in-postgresql)).
+Each finished minute is one transaction: rings, verdicts, incidents and outgoing messages are written together or not at all.
+After a kill the monitor goes on from the last finished minute. A message leaves the outbox when its sink has received it; one
+whose receipt was lost in a kill is sent again under the same id, and a file or a receiver that looks at `Idempotency-Key` knows
+it. A replay has a state of its own (`--state`), and goes on where it was stopped.
 
-People's deeds (acknowledge, withdraw, comment, clear) are left in the state file as instructions (`monitor.desk`), which the
+A disk that is full or a server that is away is waited for: the log says so once, the minute is written when it can be, and nothing
+is judged meanwhile. A second monitor on the same state is refused while the first is there. Should a first one lose its claim,
+with its connection or its lock file, and another write meanwhile, it ends with one sentence when it writes next.
+
+People's deeds (acknowledge, withdraw, comment, clear) are left in the state as instructions (`monitor.desk`), which the
 running monitor carries out, for it alone writes incidents.
 """
 

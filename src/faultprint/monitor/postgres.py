@@ -36,6 +36,7 @@ _SESSION: Final = (
     "SET tcp_keepalives_count = 3",
     "SET lock_timeout = '30s'",
 )
+_SUFFIXED: Final = "SELECT set_config('search_path', quote_ident(current_schema() || %s), false)"
 _AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """Server or connection gone, disk full, shutting down; or read-only after a change of roles."""
 
@@ -69,6 +70,9 @@ class PostgresDatabase:
         self.execute("SELECT pg_advisory_xact_lock(?)", (APPLICATION_ID,))  # two that begin at once
         if self.execute("SHOW server_encoding") != [("UTF8",)]:
             raise UsageError(f"{self._url} does not keep text as UTF8; make a database with ENCODING 'UTF8'.")
+        if self._url.suffix:
+            ((schema,),) = self.execute("SHOW search_path")
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         if self.execute("SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'fact'"):
             if self.execute("SELECT value FROM fact WHERE name = 'schema'") != [(str(SCHEMA_VERSION),)]:
                 raise UsageError(f"{self._url} holds no state of a monitor of this version; name another database.")
@@ -128,6 +132,8 @@ class PostgresDatabase:
             self._connection = psycopg.connect(**self._parameters, autocommit=True)
             for statement in _SESSION:
                 self._connection.execute(statement)
+            if self._url.suffix:
+                self._connection.execute(_SUFFIXED, (self._url.suffix,))
             if self._claimed:
                 self._lock()
         return self._connection

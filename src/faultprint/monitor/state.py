@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +18,17 @@ _PASSWORD: Final = re.compile(r"(?<=[?&])(ssl)?password=[^&]*&?|(?<=://)([^:/?@]
 
 @dataclass(frozen=True, slots=True)
 class PostgresUrl:
-    """`postgresql://user@host/database`, with whatever parameters libpq knows. Its password is never shown."""
+    """`postgresql://user@host/database`, with whatever parameters libpq knows. Its password is never shown.
+
+    `suffix`: comes behind the name of the schema that the URL leads to.
+    """
 
     url: str = field(repr=False)
+    suffix: str = ""
 
     def __str__(self) -> str:
-        return _PASSWORD.sub(r"\2", self.url)
+        shown = _PASSWORD.sub(r"\2", self.url)
+        return f"{shown} (schema …{self.suffix})" if self.suffix else shown
 
 
 State = Path | PostgresUrl
@@ -32,6 +37,13 @@ State = Path | PostgresUrl
 def parse(text: str, folder: Path) -> State:
     """What a person has written; a path is relative to `folder`."""
     return PostgresUrl(text) if _URL.match(text) else folder / text
+
+
+def beside(state: State, name: str) -> State:
+    """A state of its own next to this one: a file, or a schema in the same database, with the name behind that of the other."""
+    if isinstance(state, Path):
+        return state.with_name(f"{state.name}.{name}")
+    return replace(state, suffix=f"{state.suffix}_{name}")
 
 
 def connect(state: State) -> Database:
