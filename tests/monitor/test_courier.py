@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faultprint.errors import StateError
 from faultprint.monitor.courier import Courier, Sink
-from faultprint.monitor.database import Unavailable
 from faultprint.monitor.files import ReplayClock
 from faultprint.monitor.outbox import Outbox
 from faultprint.monitor.state import State
@@ -134,7 +134,7 @@ def test_what_was_delivered_is_not_sent_again_because_the_state_was_away(
 
         def act(*words: Any, original: Any = original, left: list[bool] = left) -> Any:
             if left and left.pop():
-                raise Unavailable("away")
+                raise StateError("away")
             return original(*words)
 
         monkeypatch.setattr(Outbox, name, act)

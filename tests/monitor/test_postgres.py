@@ -9,9 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from faultprint.errors import UsageError
+from faultprint.errors import FaultprintError, StateError, UsageError
 from faultprint.monitor import memory
-from faultprint.monitor.database import Unavailable
 from faultprint.monitor.desk import instruct
 from faultprint.monitor.state import PostgresUrl, beside
 from faultprint.monitor.store import Store
@@ -82,14 +81,14 @@ def test_a_monitor_that_is_put_out_ends_with_one_sentence(
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("postgresql://u:hush@127.0.0.1:1/none", "cannot be opened as a monitor's state"),
-        ("postgresql://u:hush@127.0.0.1:none/none", "cannot be opened as a monitor's state"),
+        ("postgresql://u:hush@127.0.0.1:1/none", "cannot be read or written"),
+        ("postgresql://u:hush@127.0.0.1:none/none", "cannot be read or written"),
         ("postgresql://u:hush@127.0.0.1/none?modle=1", "is no PostgreSQL URL"),
         ("postgresql://u:hush@[::1/none", "is no PostgreSQL URL"),
     ],
 )
 def test_a_wrong_address_is_one_sentence_without_the_password(url: str, sentence: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(FaultprintError) as caught:
         Store(PostgresUrl(url)).close()
     assert sentence in str(caught.value) and "hush" not in str(caught.value) and "\n" not in str(caught.value)
 
@@ -105,14 +104,14 @@ def test_what_is_no_place_for_a_state_is_refused(postgres: Server) -> None:
         (postgres.url(options="-csearch_path=theirs"), "no state of a monitor of this version"),
         (postgres.url(options="-csearch_path=other"), "cannot be used as a monitor's state"),
         (postgres.url(options="-csearch_path=nowhere"), "cannot be used as a monitor's state"),
-        (postgres.url("nowhere"), "cannot be opened as a monitor's state"),
+        (postgres.url("nowhere"), "cannot be read or written"),
     ):
-        with pytest.raises(UsageError, match=sentence):
+        with pytest.raises(FaultprintError, match=sentence):
             Store(PostgresUrl(url))
 
 
 def test_an_instruction_to_a_server_that_is_away_is_one_sentence() -> None:
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(StateError, match="cannot be read or written"):
         instruct(PostgresUrl("postgresql://127.0.0.1:1/none"), "x", Deed.CLEAR, Person("u", "s", 1))
 
 
@@ -124,7 +123,7 @@ def test_a_writer_that_waits_for_a_lock_gives_up_and_tries_again(postgres: Serve
         begun = time.monotonic()
         with other._database.transaction():
             other._database.execute("LOCK TABLE fact")
-            with pytest.raises(Unavailable):
+            with pytest.raises(StateError):
                 store.claim()
         assert time.monotonic() - begun < 5
         store.claim()

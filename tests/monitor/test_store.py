@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from faultprint.errors import UsageError
-from faultprint.monitor.database import Unavailable
+from faultprint.errors import StateError, UsageError
 from faultprint.monitor.desk import instruct
 from faultprint.monitor.outbox import Outbox
 from faultprint.monitor.state import State
@@ -82,13 +81,13 @@ def test_a_minute_that_cannot_be_written_whole_is_not_written(state: State) -> N
     class Broken(list[tuple[str, Message]]):
         def __iter__(self) -> Iterator[tuple[str, Message]]:
             yield from sent(incident(1))
-            raise Unavailable("the plug was pulled")
+            raise StateError("the plug was pulled")
 
     with Store(state) as store:
         store.claim()
         store.keep(record(0))
         before = store.facts(), store.counters(), list(store.nodes()), list(store.incidents())
-        with pytest.raises(Unavailable):
+        with pytest.raises(StateError):
             store.keep(replace(record(1), messages=Broken()))
         assert before == (store.facts(), store.counters(), list(store.nodes()), list(store.incidents()))
         assert len(waiting(state)) == 1
@@ -105,13 +104,13 @@ def test_a_minute_whose_receipt_was_lost_is_written_once(state: State, monkeypat
         def forgetful() -> Iterator[None]:
             with transaction():
                 yield
-            raise Unavailable("the connection broke after the commit")
+            raise StateError("the connection broke after the commit")
 
         for write in (lambda: store.keep(record(0)), lambda: store.change([incident(5)], sent(incident(5)), 1)):
             instructed(state, store)
             with monkeypatch.context() as patch:
                 patch.setattr(store._database, "transaction", forgetful)
-                with pytest.raises(Unavailable):
+                with pytest.raises(StateError):
                     write()
             outbox = Outbox(state, SINK, 100)
             for one in outbox.oldest():

@@ -18,7 +18,7 @@ from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
 from faultprint.embedding.artefact import save
 from faultprint.embedding.model import Model
-from faultprint.errors import LibraryError, ModelError, UsageError
+from faultprint.errors import LibraryError, ModelError, StateError, UsageError
 from faultprint.monitor import memory
 from faultprint.monitor.desk import instruct
 from faultprint.monitor.files import Replay, ReplayClock, by_minute
@@ -309,7 +309,7 @@ def test_a_full_disk_does_not_keep_the_monitor_from_ending(watch: Watch, monkeyp
         monkeypatch.setattr(monitor.memory, "_sleep", lambda seconds: None)
         table = minutes("a-1", 40)
         source = Replay(Given(table[10:]), ReplayClock(), None)
-        with pytest.raises(UsageError, match="done again after a restart"):
+        with pytest.raises(StateError, match="cannot be read or written"):
             monitor.run([source], Counted(200))
 
 

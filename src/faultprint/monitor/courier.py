@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from faultprint.monitor.database import Unavailable
+from faultprint.errors import StateError
 from faultprint.monitor.outbox import Outbox, Waiting
 from faultprint.monitor.ports import Clock
 from faultprint.monitor.state import State
@@ -93,7 +93,7 @@ class Courier(threading.Thread):
                 try:
                     self._bound(outbox)
                     self._round(outbox)
-                except Unavailable:
+                except StateError:
                     self._over.wait(IDLE_S)
         finally:
             outbox.close()
@@ -157,11 +157,11 @@ class Courier(threading.Thread):
     def _insist(self, act: Callable[[], None]) -> None:
         """Do what a receipt asks for as soon as the state takes it, so that what was delivered is not sent again.
 
-        Raises Unavailable when told to stop: then it is sent again after a restart, under its id.
+        Raises StateError when told to stop: then it is sent again after a restart, under its id.
         """
         while True:
             try:
                 return act()
-            except Unavailable:
+            except StateError:
                 if self._over.wait(IDLE_S):
                     raise

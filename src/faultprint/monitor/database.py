@@ -7,15 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 
-class Unavailable(Exception):
-    """The database does not take it just now: disk full, locked, gone. It may be tried again.
-
-    A transaction in which this is raised has come to nothing; but where it is raised by the commit itself, nobody knows.
-    """
-
-
 class Database(Protocol):
-    """One connection, for one thread at a time. Every method but `close` may raise Unavailable."""
+    """One connection, for one thread at a time. Every method but `close` may raise errors.StateError."""
 
     def prepare(self) -> None:
         """Make the tables where there are none. Raises UsageError for a database that is something else."""

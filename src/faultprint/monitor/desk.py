@@ -9,14 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from faultprint.errors import UsageError
-from faultprint.monitor.database import Unavailable
 from faultprint.monitor.state import State, connect
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Person
 
 
 def instruct(state: State, identity: str, deed: Deed, person: Person, text: str = "") -> None:
-    """Ask the monitor whose state this is to do something to an incident. Raises UsageError."""
+    """Ask the monitor whose state this is to do something to an incident. Raises UsageError or StateError."""
     if isinstance(state, Path) and not state.exists():
         raise UsageError(f"There is no state of a monitor at {state}; name the `state` of its configuration.")
     database = connect(state)
@@ -29,7 +28,5 @@ def instruct(state: State, identity: str, deed: Deed, person: Person, text: str 
             'INSERT INTO instruction (identity, deed, "user", system, time, text) VALUES (?, ?, ?, ?, ?, ?)',
             (identity, deed.value, person.user, person.system, person.time_us, text),
         )
-    except Unavailable as error:
-        raise UsageError(f"{state} cannot be written ({error}); see that it is the state of a monitor.") from None
     finally:
         database.close()

@@ -12,9 +12,8 @@ import polars as pl
 
 from faultprint.embedding.lanes import Lanes
 from faultprint.embedding.model import Model, Normal
-from faultprint.errors import UsageError
+from faultprint.errors import StateError, UsageError
 from faultprint.monitor.courier import Tell
-from faultprint.monitor.database import Unavailable
 from faultprint.monitor.gate import Gate
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.judge import Judge, Judged, rename
@@ -60,7 +59,7 @@ class Memory:
         messages: Sequence[tuple[str, Message]],
         stop: Callable[[], bool],
     ) -> None:
-        """Write one finished minute, however long it takes. Raises UsageError if `stop` says so meanwhile."""
+        """Write one finished minute, however long it takes. Raises StateError if `stop` says so meanwhile."""
         number, oldest = judged.number, nodes.oldest_warming
         spans, window = self._model.manifest.spans, self._model.window
         new = range(self._known, len(nodes))
@@ -106,11 +105,9 @@ class Memory:
             try:
                 write()
                 break
-            except Unavailable as error:
+            except StateError as error:
                 if stop():
-                    raise UsageError(
-                        f"{self._store.state} cannot be written ({error}); what is not written is done again after a restart."
-                    ) from None
+                    raise
                 if not self.failing:
                     self._tell("state cannot be written", detail=str(error))
                 self.failing = True

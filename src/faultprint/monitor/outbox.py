@@ -28,7 +28,7 @@ class Waiting:
 
 
 class Outbox:
-    """One sink's messages. Has a connection of its own: one thread at a time. All but `close` may raise Unavailable."""
+    """One sink's messages. Has a connection of its own: one thread at a time. All but `close` may raise StateError."""
 
     def __init__(self, state: State, sink: str, limit: int) -> None:
         """Raises UsageError for what is no state."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from faultprint.errors import UsageError
-from faultprint.monitor.database import Unavailable, plain
+from faultprint.errors import StateError, UsageError
+from faultprint.monitor.database import plain
 from faultprint.monitor.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ class PostgresDatabase:
                 yield cursor
         except _AWAY as error:
             self.close()
-            raise Unavailable(_line(error)) from error
+            raise StateError(
+                f"{self._url} cannot be read or written ({_line(error)}); see that the server can be reached."
+            ) from error
 
     def _live(self) -> psycopg.Connection:
         """The connection; a new one holds the claim again that the last one held, or raises UsageError."""

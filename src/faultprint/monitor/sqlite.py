@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from faultprint.errors import UsageError
-from faultprint.monitor.database import Unavailable, plain
+from faultprint.errors import StateError, UsageError
+from faultprint.monitor.database import plain
 from faultprint.monitor.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
 
@@ -50,22 +50,24 @@ class SqliteDatabase:
     def claim(self) -> None:
         # A file of its own: whoever closes a SQLite file loses all locks that its process holds on it.
         path = self._path.with_name(self._path.name + ".lock")
-        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UsageError(f"Another monitor is at work with {self._path}; end it, or name another state.") from None
+        except OSError as error:
+            raise UsageError(f"{path} cannot be locked ({error.strerror}); put the state where it can.") from None
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> list[tuple[Any, ...]]:
-        with _unavailable():
+        with self._told():
             return self._connection.execute(statement, plain(values)).fetchall()
 
     def many(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
-        with _unavailable():
+        with self._told():
             self._connection.executemany(statement, map(plain, rows))
 
     def stream(self, statement: str, values: Sequence[Any] = (), /) -> Iterator[tuple[Any, ...]]:
-        with _unavailable():
+        with self._told():
             yield from self._connection.execute(statement, plain(values))
 
     @contextmanager
@@ -85,13 +87,14 @@ class SqliteDatabase:
             os.close(self._lock)
             self._lock = -1
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise StateError(
+                f"{self._path} cannot be read or written ({error}); see to its disk, or name another state."
+            ) from error
+
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise Unavailable(str(error)) from error

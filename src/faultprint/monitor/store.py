@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from faultprint.errors import UsageError
-from faultprint.monitor.database import Unavailable
 from faultprint.monitor.state import State, connect
 from faultprint.monitor.verdicts import Packed
 from faultprint.publish import stored
@@ -55,19 +54,14 @@ class MinuteRecord:
 
 
 class Store:
-    """The state, as the monitor writes it. Use it as a context manager. Whatever reads or writes may raise Unavailable."""
+    """The state, as the monitor writes it. Use it as a context manager. Whatever reads or writes may raise StateError."""
 
     def __init__(self, state: State) -> None:
-        """Open it, or make it. Raises UsageError."""
+        """Open it, or make it. Raises UsageError for what is no state."""
         self.state = state
         self._writer: str | None = None
         self._database = connect(state)
-        try:
-            self._database.prepare()
-        except Unavailable as error:
-            raise UsageError(
-                f"{state} cannot be opened as a monitor's state ({error}); see that it can be reached and written."
-            ) from None
+        self._database.prepare()
 
     def __enter__(self) -> Self:
         return self

@@ -14,9 +14,8 @@ from faultprint.cases.calibration import rule_of
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher
 from faultprint.embedding.model import Model
-from faultprint.errors import FaultprintError
+from faultprint.errors import FaultprintError, StateError
 from faultprint.monitor.courier import Courier, Tell
-from faultprint.monitor.database import Unavailable
 from faultprint.monitor.gate import Finished, Gate
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.judge import Judge, Judged
@@ -184,7 +183,7 @@ class Monitor:
         try:
             asked = self.store.instructions()
             known = {identity: self.store.incident(identity) for _, identity, *_ in asked}
-        except Unavailable:
+        except StateError:
             return  # they can wait; the next minute that cannot be written says why
         if not asked:
             return
