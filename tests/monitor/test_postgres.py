@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,8 +67,9 @@ def test_the_server_fails_and_comes_back(
 
 
 def test_a_monitor_that_is_put_out_ends_with_one_sentence(
-    traffic: pl.DataFrame, watch: Watch, postgres: Server
+    traffic: pl.DataFrame, watch: Watch, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("faultprint.monitor.postgres.PATIENCE_S", 0.3)
     place = postgres.fresh()
     with watch(state=place, sink=()) as monitor:
         feed(monitor, traffic[:5], end=False)
@@ -157,3 +159,14 @@ def test_states_beside_one_another_know_nothing_of_each_other(postgres: Server) 
         assert two.facts()["closed"] == "5"
     schema = place.url.rpartition("%3D")[2]
     assert postgres.ask(f"SELECT value FROM {schema}_replay.fact WHERE name = 'closed'") == [("5",)]
+
+
+def test_a_killed_monitors_lock_is_waited_for(postgres: Server) -> None:
+    """The server is in the midst of a statement of it, and only finds out afterwards."""
+    place = postgres.fresh()
+    with Store(place) as killed, Store(place) as successor:
+        killed.claim()
+        thread = threading.Timer(0.5, killed.close)
+        thread.start()
+        successor.claim()
+        thread.join()

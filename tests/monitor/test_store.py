@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from faultprint.errors import StateError, UsageError
+from faultprint.monitor import postgres
 from faultprint.monitor.desk import instruct
 from faultprint.monitor.outbox import Outbox
 from faultprint.monitor.state import State
@@ -147,7 +148,8 @@ def test_text_that_no_database_holds_is_made_plain(state: State) -> None:
     assert len(waiting(state)) == 1
 
 
-def test_a_second_monitor_is_refused_while_the_first_is_there(state: State) -> None:
+def test_a_second_monitor_is_refused_while_the_first_is_there(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "PATIENCE_S", 0.3)
     with Store(state) as first, Store(state) as second:
         first.claim()
         with pytest.raises(UsageError, match="Another monitor is at work"):

@@ -5,6 +5,7 @@ A connection that breaks is made anew with the next use. What was begun on it ha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -36,6 +37,8 @@ _SESSION: Final = (
     "SET tcp_keepalives_count = 3",
     "SET lock_timeout = '30s'",
 )
+PATIENCE_S: Final = 5.0
+"""A session whose monitor was killed ends with the statement in hand, and its lock only then."""
 _SUFFIXED: Final = "SELECT set_config('search_path', quote_ident(current_schema() || %s), false)"
 _AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """Server or connection gone, disk full, shutting down; or read-only after a change of roles."""
@@ -143,9 +146,12 @@ class PostgresDatabase:
     def _lock(self) -> None:
         """An advisory lock on our table of facts, which ends with the connection."""
         number = f"({APPLICATION_ID}::bigint << 32) + 'fact'::regclass::oid::bigint"
-        if self.execute(f"SELECT pg_try_advisory_lock({number})") != [(True,)]:
-            self.close()
-            raise UsageError(f"Another monitor is at work with {self._url}; end it, or name another state.")
+        limit = time.monotonic() + PATIENCE_S
+        while self.execute(f"SELECT pg_try_advisory_lock({number})") != [(True,)]:
+            if time.monotonic() > limit:
+                self.close()
+                raise UsageError(f"Another monitor is at work with {self._url}; end it, or name another state.")
+            time.sleep(0.1)
 
 
 @lru_cache

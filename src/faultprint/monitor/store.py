@@ -173,7 +173,7 @@ class Store:
     def _transaction(self) -> Iterator[None]:
         """All or nothing, and nothing once another monitor has claimed the state."""
         with self._database.transaction():
-            if self._writer and self.facts()["writer"] != self._writer:
+            if self._writer and self.facts().get("writer") != self._writer:
                 raise UsageError(f"Another monitor has gone on with {self.state}; end one of the two, and start again.")
             yield
 
