@@ -83,7 +83,7 @@ class PostgresDatabase:
         serial = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
         for statement in statements(integer="BIGINT", blob="BYTEA", serial=serial):
             self.execute(statement)
-        # Codes do not compress; trying to would cost more than all else.
+        # Codes are numbers in single precision, which hardly compress: PostgreSQL is not to try.
         self.execute("ALTER TABLE frame ALTER COLUMN data SET STORAGE EXTERNAL")
         self.execute("INSERT INTO fact VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
 
