@@ -4,23 +4,23 @@ SEED ?= 1
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo test check bench docs format clean testbed-setup
+.PHONY: setup demo test check bench docs format clean servers testbed-setup container-steps
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,monitor,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,monitor,postgres,dev]'
 	@touch $@
 
 demo: setup
 	$(BIN)/faultprint demo --seed $(SEED) --out build/demo
 
-test: setup
+test: setup servers
 	$(BIN)/pytest
 
-check: setup
+check: setup servers
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
@@ -37,6 +37,29 @@ docs: setup
 format: setup
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
+
+# PostgreSQL and Prometheus, which some tests run as they are: from Debian, where root may install them and they are lacking.
+# Tests start their own processes, so Debian's services are not wanted. Where they cannot be had, those tests are skipped.
+servers:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  for pair in prometheus=/usr/bin/prometheus postgresql=/usr/lib/postgresql; do \
+	    [ -e "$${pair#*=}" ] && continue; \
+	    apt-get update -q; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$${pair%=*}"; \
+	    systemctl disable --now "$${pair%=*}" 2>/dev/null; \
+	  done; \
+	fi; true
+
+# The steps of deploy/container/Containerfile without a container: wheels first, then an installation without network.
+container-steps: setup
+	rm -rf build/container
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --wheel-dir build/container/wheels '.[monitor,postgres]'
+	$(PYTHON) -m venv build/container/venv
+	build/container/venv/bin/pip install --quiet --disable-pip-version-check --no-index --find-links build/container/wheels 'faultprint[monitor,postgres]'
+	build/container/venv/bin/faultprint monitor --help >/dev/null
+	build/container/venv/bin/python -c 'import faultprint.monitor.assembly, faultprint.monitor.http, psycopg'
+	! build/container/venv/bin/python -c 'import torch' 2>/dev/null
+	du -sh build/container/venv
 
 # The Debian packages of the test bed; its beds start their own processes, so Debian's service is not wanted.
 testbed-setup: setup

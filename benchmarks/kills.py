@@ -1,9 +1,11 @@
 """kill -9 at random moments: a replaying monitor is killed again and again, and what arrived is set beside a calm run.
 
-    python -m benchmarks.kills RECORDING CONFIG FOLDER --kills 500
+    python -m benchmarks.kills RECORDING CONFIG FOLDER --kills 500 [--postgres URL] [--out kills.json] 2> kills.log &
 
 CONFIG's file sinks are written below FOLDER, once by a run that nobody disturbs and once by one that is killed; the lines
-and the verdicts of both must be the same. Prints one JSON object.
+and the verdicts of both must be the same. With --postgres every run has its state in a schema of its own in that database,
+which must have none of them yet. A line on standard error tells how far it has come; the figures so far are in --out after each
+round, and printed as one JSON object at the end.
 """
 
 from __future__ import annotations
@@ -15,51 +17,66 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote
+
+from faultprint.files import replacing
 
 _CODE = "from faultprint.cli import main; main()"
 _PATIENCE_S = 120.0
+_LAST = "SELECT value FROM fact WHERE name = 'closed'"
 
 
-def kills(recording: Path, config: Path, folder: Path, number: int, seed: int) -> dict[str, Any]:
-    """Kill `number` times, then let it finish. `config` names model and library; sink and state are put below `folder`.
+def kills(
+    make: Callable[[str], _Run], number: int, seed: int, tell: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Kill `number` times, then let it finish. `make` gives a run that has not been started yet, by its name.
 
     Every kill falls a random number of finished minutes, and a random moment more, after the start; when the recording has
-    been replayed to its end it begins anew, in another round with a calm run's outcome of its own.
+    been replayed to its end it begins anew, in another round with a calm run's outcome of its own. `tell` gets the figures so far.
     """
-    random = Random(seed)
-    calm = _Run(recording, config, folder / "calm")
+    random, begun = Random(seed), time.monotonic()
+    calm = make("calm")
     calm.finish()
     done, rounds, bad = 0, 0, Counter[str]()
+
+    def figures() -> dict[str, Any]:
+        return {
+            "kills": done,
+            "rounds": rounds,
+            "messages": len(calm.lines()),
+            "lost": bad["lost"],
+            "twice": bad["twice"],
+            "other_verdicts": bad["verdicts"],
+            "seconds": round(time.monotonic() - begun, 1),
+        }
+
     while done < number:
-        run = _Run(recording, config, folder / f"round-{rounds}")
-        rounds += 1
+        run = make(f"round_{rounds}")
         while done < number and run.kill(random):
             done += 1
+            print(f"{done} of {number} kills, round {rounds}", file=sys.stderr, flush=True)
         run.finish()
+        rounds += 1
         bad += run.difference(calm)
-    return {
-        "kills": done,
-        "rounds": rounds,
-        "messages": len(calm.lines()),
-        "lost": bad["lost"],
-        "twice": bad["twice"],
-        "other_verdicts": bad["verdicts"],
-    }
+        tell(figures())
+    return figures()
 
 
 class _Run:
-    """One replay with its own state and its own sink."""
+    """One replay with its own state and its own sink; `state`: a PostgreSQL URL, or None for a file."""
 
-    def __init__(self, recording: Path, config: Path, folder: Path) -> None:
+    def __init__(self, recording: Path, config: Path, folder: Path, state: str | None) -> None:
         folder.mkdir(parents=True)
         self._recording, self._folder = recording, folder
         self._config = folder / "monitor.toml"
         sink = '[[sink]]\nname = "lines"\nkind = "file"\npath = "lines.jsonl"\n'
         self._config.write_text(f'state = "state.db"\n{config.read_text()}\n{sink}')
-        self._state = folder / "state.db.replay"
+        self._state = state or str(folder / "state.db.replay")
+        self._closed = _in_database(state) if state else _in_file(Path(self._state))
 
     def finish(self) -> None:
         process = self._start("--out", str(self._folder / "verdicts.parquet"))
@@ -90,22 +107,54 @@ class _Run:
         return Counter(lost=(theirs - mine).total(), twice=(mine - theirs).total(), verdicts=int(not same))
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", _CODE, "replay", str(self._recording), "--config", str(self._config), *words]
+        command = [sys.executable, "-c", _CODE, "replay", str(self._recording), "--config", str(self._config)]
+        command += ["--state", self._state, *words]
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log)
 
-    def _closed(self) -> int:
-        """Number of the last finished minute, as far as the state file tells."""
-        if not self._state.exists():
+
+def _in_file(path: Path) -> Callable[[], int]:
+    """Tells the number of the last finished minute, as far as a state file has it; 0: of none."""
+
+    def closed() -> int:
+        if not path.exists():
             return 0
-        connection = sqlite3.connect(f"file:{self._state}?mode=ro", uri=True, timeout=5)
+        # Only to read: whoever else closes such a file last puts it in order, which is the killed monitor's own to do.
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
         try:
-            row = connection.execute("SELECT value FROM fact WHERE name = 'closed'").fetchone()
+            row = connection.execute(_LAST).fetchone()
         except sqlite3.Error:
             row = None
         finally:
             connection.close()
         return int(row[0]) if row else 0
+
+    return closed
+
+
+def _in_database(url: str) -> Callable[[], int]:
+    """The same of a state in a database."""
+    import psycopg
+
+    connection = psycopg.connect(url, autocommit=True)
+
+    def closed() -> int:
+        try:
+            row = connection.execute(_LAST).fetchone()
+        except psycopg.errors.UndefinedTable:
+            row = None
+        return int(row[0]) if row else 0
+
+    return closed
+
+
+def _schema(url: str, name: str) -> str:
+    """The URL of a new schema in a database."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(psycopg.sql.SQL("CREATE SCHEMA {}").format(psycopg.sql.Identifier(name)))
+    return f"{url}{'&' if '?' in url else '?'}options={quote(f'-csearch_path={name}')}"
 
 
 def main() -> None:
@@ -115,8 +164,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--postgres", metavar="URL", help="keep the states in this database")
+    parser.add_argument("--out", type=Path, help="keep the figures there, too")
     given = parser.parse_args()
-    print(json.dumps(kills(given.recording, given.config, given.folder, given.kills, given.seed)))
+
+    def make(name: str) -> _Run:
+        state = _schema(given.postgres, f"kills_{name}") if given.postgres else None
+        return _Run(given.recording, given.config, given.folder / name, state)
+
+    def tell(figures: dict[str, Any]) -> None:
+        if given.out:
+            with replacing(given.out) as temporary:
+                temporary.write_text(json.dumps(figures) + "\n")
+
+    print(json.dumps(kills(make, given.kills, given.seed, tell)))
 
 
 if __name__ == "__main__":

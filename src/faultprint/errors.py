@@ -6,6 +6,7 @@
     ├── LabelError        labels that overlap, end before they start, or name nothing known
     ├── ModelError        an artefact that cannot be read, or does not fit the minutes
     ├── LibraryError      a case library that cannot be read, or does not fit the model
+    ├── StateError        a monitor's state that cannot be read or written just now
     └── UsageError        an argument that cannot be used
         └── DivergedError a training whose numbers grew without bound
 
@@ -38,6 +39,13 @@ class ModelError(FaultprintError):
 
 class LibraryError(FaultprintError):
     """A case library that cannot be read, or that was made for another model."""
+
+
+class StateError(FaultprintError):
+    """A monitor's state that cannot be read or written just now: disk full, locked, server gone. It may be tried again.
+
+    A transaction in which this is raised has come to nothing; but where its commit raises it, nobody knows.
+    """
 
 
 class UsageError(FaultprintError):

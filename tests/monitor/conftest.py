@@ -20,10 +20,12 @@ from faultprint.embedding.model import Model, load
 from faultprint.monitor.assembly import assembled
 from faultprint.monitor.files import ReplayClock, by_minute
 from faultprint.monitor.settings import Settings, SinkKind, SinkSettings
+from faultprint.monitor.state import State
 from faultprint.monitor.watch import Monitor
 
 from ..cases.town import minute, minutes, random_artefact
 from ..publish.conftest import pki as pki
+from .postgres import Server, programs
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 TAUGHT = [(120, 150, "register-timeouts"), (240, 270, "invite-errors"), (360, 390, "bye-slow")]
@@ -60,6 +62,29 @@ def traffic() -> pl.DataFrame:
             minutes("gamma-1", 240, [(150, 180, "bye-slow")], seed=4),
         ]
     )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    found = programs()
+    if found is None:
+        pytest.skip("no PostgreSQL server is installed here: run make servers")
+    server = Server(found)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
+    """A state that is not there yet, in either database."""
+    if request.param == "sqlite":
+        return tmp_path / "state.db"
+    server: Server = request.getfixturevalue("postgres")
+    return server.fresh()
 
 
 class Log(list[tuple[str, dict[str, Any]]]):

@@ -62,7 +62,7 @@ def delivered(listener: Listener, messages: Sequence[Message], folder: Path) -> 
     """Let a courier deliver; the log, the courier, and what was put aside."""
     path, log = folder / "state.db", Log()
     with Store(path) as store:
-        store.change([], [("v", message) for message in messages], 0)
+        store.change([], [("v", message) for message in messages])
     one = Courier(
         Sink("v", line_messages, listener, joined),
         path,
@@ -126,11 +126,11 @@ def test_a_batch_is_tried_again_as_it_was(tmp_path: Path) -> None:
     """So that a receiver which took it, but whose answer was lost, knows it by its id."""
     path, log, messages = tmp_path / "state.db", Log(), events(6)
     with Store(path) as store:
-        store.change([], [("v", message) for message in messages[:3]], 0)
+        store.change([], [("v", message) for message in messages[:3]])
 
         def answer(message: Message) -> Receipt:
             if len(listener.sent) == 1:
-                store.change([], [("v", one) for one in messages[3:]], 0)
+                store.change([], [("v", one) for one in messages[3:]])
             return Receipt(Outcome.LATER if len(listener.sent) < 3 else Outcome.DELIVERED)
 
         listener = Listener(answer)

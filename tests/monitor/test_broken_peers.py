@@ -20,7 +20,8 @@ from faultprint.monitor.files import ReplayClock
 from faultprint.monitor.outbox import Outbox
 from faultprint.monitor.ports import Batch
 from faultprint.monitor.settings import RetrySettings, SinkKind, SinkSettings
-from faultprint.monitor.store import Store, connect
+from faultprint.monitor.state import connect
+from faultprint.monitor.store import Store
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Incident, Person, Severity
 from faultprint.publish.routes import line_messages, ves_messages
@@ -52,7 +53,7 @@ class Office:
         self.number += count
         begun = [Incident.begin("n", "net", "overload", Severity.MAJOR, one, one) for one in at]
         messages = [("v", message) for incident in begun for message in ves_messages(incident, VesSettings())]
-        self.store.change(begun, messages, 0)
+        self.store.change(begun, messages)
         self.courier.wake()
 
     def wait_for(self, event: str) -> None:
@@ -197,7 +198,7 @@ def test_a_full_disk_under_a_file_sink(town: Town, tmp_path: Path, small_disk: P
         try:
             ballast = fill(small_disk)
             begun = [Incident.begin("n", "net", "overload", Severity.MAJOR, at * MINUTE, 0) for at in range(20)]
-            store.change(begun, [("v", message) for incident in begun for message in line_messages(incident)], 0)
+            store.change(begun, [("v", message) for incident in begun for message in line_messages(incident)])
             one.courier.wake()
             one.wait_for("sink away")
             assert (small_disk / "lines.jsonl").read_bytes() == b""
@@ -247,7 +248,7 @@ def test_a_full_disk_under_the_monitor(watch: Watch, tmp_path: Path, small_disk:
             if len(pauses) == 3:
                 ballast.unlink()
 
-        monitor.memory._sleep = sleep
+        monitor.memory.insistence._sleep = sleep
         monitor.take("test", Batch(None, None))
         feed(monitor, table)
         assert all(courier.drain(60) for courier in monitor.couriers)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from faultprint.errors import UsageError
+from faultprint.errors import StateError
 from faultprint.monitor.courier import Courier
 from faultprint.monitor.files import ReplayClock
 from faultprint.monitor.outbox import Outbox
 from faultprint.monitor.sink import Sink
+from faultprint.monitor.state import State
 from faultprint.monitor.store import Store
 from faultprint.publish.backoff import Backoff
 from faultprint.publish.incident import Incident, Severity
@@ -40,17 +41,18 @@ def messages(count: int) -> list[tuple[str, Message]]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    with Store(tmp_path / "state.db") as store:
-        store.change(incidents(5), messages(5), 0)
-        yield tmp_path / "state.db"
+def place(state: State) -> Iterator[State]:
+    """A state in which five messages wait."""
+    with Store(state) as store:
+        store.change(incidents(5), messages(5))
+        yield state
 
 
 @contextmanager
-def courier(path: Path, sender: Moody, log: Log, limit: int = 100) -> Iterator[Courier]:
+def courier(place: State, sender: Moody, log: Log, limit: int = 100) -> Iterator[Courier]:
     one = Courier(
         Sink(SINK, line_messages, sender),
-        path,
+        place,
         limit,
         Backoff(first_s=0, longest_s=0),
         np.random.default_rng(1),
@@ -65,84 +67,80 @@ def courier(path: Path, sender: Moody, log: Log, limit: int = 100) -> Iterator[C
     assert sender.closed
 
 
-def test_messages_come_in_order_and_once(path: Path) -> None:
+def test_messages_come_in_order_and_once(place: State) -> None:
     sender = Moody()
-    with courier(path, sender, Log()) as one:
+    with courier(place, sender, Log()) as one:
         assert one.drain(10)
     assert sender.received == [message for _, message in messages(5)]
-    assert one.counts.delivered == 5
+    assert one.counts.delivered == 5 and one.counts.tried_seconds == 0
     again = Moody()
-    with courier(path, again, Log()) as one:
+    with courier(place, again, Log()) as one:
         assert one.drain(10)
     assert again.received == []
 
 
 @pytest.mark.parametrize("trouble", [Outcome.LATER, Outcome.REFUSED, OSError("a broken promise")])
-def test_what_cannot_be_delivered_now_is_tried_again_in_order(path: Path, trouble: Outcome | Exception) -> None:
+def test_what_cannot_be_delivered_now_is_tried_again_in_order(place: State, trouble: Outcome | Exception) -> None:
     sender, log = Moody([Outcome.DELIVERED, trouble, trouble, trouble]), Log()
-    with courier(path, sender, log) as one:
+    with courier(place, sender, log) as one:
         assert one.drain(10)
     assert sender.received == [message for _, message in messages(5)]
     assert one.counts.retried == 3
     assert log.events() == ["sink away", "sink back"]  # said once, not three times
 
 
-def test_what_is_rejected_is_put_aside_and_told(path: Path) -> None:
+def test_what_is_rejected_is_put_aside_and_told(place: State) -> None:
     sender, log = Moody([Outcome.DELIVERED, Outcome.REJECTED]), Log()
-    with courier(path, sender, log) as one:
+    with courier(place, sender, log) as one:
         assert one.drain(10)
     wanted = [message for _, message in messages(5)]
     assert sender.received == [wanted[0], *wanted[2:]]
     assert log.events() == ["message rejected"]
-    outbox = Outbox(path, SINK, 100)
+    outbox = Outbox(place, SINK, 100)
     assert outbox.aside() == [(wanted[1].id, "was rejected")]
     outbox.close()
 
 
-def test_too_many_waiting_put_the_oldest_aside_and_tell(path: Path) -> None:
+def test_too_many_waiting_put_the_oldest_aside_and_tell(place: State) -> None:
     sender, log = Moody(), Log()
-    with courier(path, sender, log, limit=2) as one:
+    with courier(place, sender, log, limit=2) as one:
         assert one.drain(10)
     wanted = [message for _, message in messages(5)]
     assert sender.received == wanted[3:]
     assert one.counts.overflowed == 3 and log.events() == ["messages put aside"]
-    outbox = Outbox(path, SINK, 2)
+    outbox = Outbox(place, SINK, 2)
     assert [identity for identity, _ in outbox.aside()] == [message.id for message in wanted[1:3]]  # bounded, too
     outbox.close()
 
 
-def test_a_courier_stops_although_its_sink_is_away(path: Path) -> None:
+def test_a_courier_stops_although_its_sink_is_away(place: State) -> None:
     sender = Moody([Outcome.LATER] * 1_000_000)
     begin = time.monotonic()
-    with courier(path, sender, Log()) as one:
+    with courier(place, sender, Log()) as one:
         assert not one.drain(0.05)
+        assert one.counts.away and one.counts.waiting == 5 and one.counts.tried_seconds > 0
     assert time.monotonic() - begin < 30
-    outbox = Outbox(path, SINK, 100)
+    outbox = Outbox(place, SINK, 100)
     assert len(outbox) == 5
     outbox.close()
 
 
-def test_the_same_message_twice_is_one(tmp_path: Path) -> None:
-    with Store(tmp_path / "state.db") as store:
-        for _ in range(2):
-            store.change(incidents(3), messages(3), 0)
-        assert list(store.incidents()) == incidents(3)
-    outbox = Outbox(tmp_path / "state.db", SINK, 100)
-    assert [one.message for one in outbox.oldest()] == [message for _, message in messages(3)]
-    outbox.close()
+def test_what_was_delivered_is_not_sent_again_because_the_state_was_away(
+    place: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receipts cannot be written twice in a row, and once the outbox cannot be read."""
+    outages = {"delivered": [True, True], "oldest": [True]}
+    for name, left in outages.items():
+        original = getattr(Outbox, name)
 
+        def act(*words: Any, original: Any = original, left: list[bool] = left) -> Any:
+            if left and left.pop():
+                raise StateError("away")
+            return original(*words)
 
-def test_what_is_no_state_file_is_refused(tmp_path: Path) -> None:
-    text, other = tmp_path / "text", tmp_path / "other.db"
-    text.write_text("no database, but long enough that it might be one" * 50)
-    import sqlite3
-
-    with sqlite3.connect(other) as connection:
-        connection.execute("CREATE TABLE theirs (x)")
-    for path, sentence in (
-        (text, "cannot be opened"),
-        (other, "another program's"),
-        (tmp_path / "no/s.db", "does not exist"),
-    ):
-        with pytest.raises(UsageError, match=sentence):
-            Store(path)
+        monkeypatch.setattr(Outbox, name, act)
+    sender = Moody()
+    with courier(place, sender, Log()) as one:
+        assert one.drain(10)
+    assert sender.received == [message for _, message in messages(5)]
+    assert not any(outages.values()) and one.counts.delivered == 5

@@ -11,71 +11,74 @@ import pytest
 from click.testing import CliRunner, Result
 
 from faultprint.cli import cli
+from faultprint.monitor.state import State, beside
 from faultprint.monitor.watch import Monitor
 
 from ..cases.town import minutes
 from .conftest import Town, Watch, feed
+from .postgres import Server
 from .test_alarm_api import looping
 
 
 @pytest.fixture
-def monitor(watch: Watch) -> Iterator[Monitor]:
-    with watch() as one:
+def monitor(watch: Watch, state: State) -> Iterator[Monitor]:
+    with watch(state=state) as one:
         feed(one, minutes("beta-1", 230, [(100, 130, "bye-slow"), (200, 230, "bye-slow")], seed=2), end=False)
         yield one
 
 
-def run(folder: Path, *words: str, status: int = 0) -> Result:
-    result = CliRunner().invoke(cli, ["incidents", *words, "--state", str(folder / "state.db")])
+def run(place: State, *words: str, status: int = 0) -> Result:
+    written = str(place) if isinstance(place, Path) else place.url
+    result = CliRunner().invoke(cli, ["incidents", *words, "--state", written])
     assert (result.exit_code == 0) == (status == 0), result.output
     return result
 
 
-def found(folder: Path, *words: str) -> Any:
-    return json.loads(run(folder, *words, "--json").stdout)
+def found(place: State, *words: str) -> Any:
+    return json.loads(run(place, *words, "--json").stdout)
 
 
-def test_open_incidents_are_listed_and_all_if_wanted(monitor: Monitor, tmp_path: Path) -> None:
+def test_open_incidents_are_listed_and_all_if_wanted(monitor: Monitor, state: State) -> None:
     (incident,) = monitor.incidents.open.values()
-    (one,) = found(tmp_path, "list")["incidents"]
+    (one,) = found(state, "list")["incidents"]
     assert (one["incident"], one["node"]) == (str(incident.identity), "beta-1")
-    everything = found(tmp_path, "list", "--all")["incidents"]
+    everything = found(state, "list", "--all")["incidents"]
     assert len(everything) >= 2 and everything[0] == one and "cleared" in everything[1]
-    assert found(tmp_path, "list", "--all", "--node", "other") == {"incidents": []}
-    head, line = run(tmp_path, "list").stdout.splitlines()
+    assert found(state, "list", "--all", "--node", "other") == {"incidents": []}
+    head, line = run(state, "list").stdout.splitlines()
     assert head.split()[:3] == ["incident", "node", "condition"] and line.split()[:2] == [one["incident"], "beta-1"]
 
 
-def test_deeds_are_done_while_the_monitor_runs(monitor: Monitor, tmp_path: Path) -> None:
+def test_deeds_are_done_while_the_monitor_runs(monitor: Monitor, state: State) -> None:
     (incident,) = monitor.incidents.open.values()
     identity, by = str(incident.identity), ("--user", "m.keller", "--system", "noc", "--wait", "20")
     with looping(monitor):
-        assert found(tmp_path, "acknowledge", identity[:8], *by) == {
+        assert found(state, "acknowledge", identity[:8], *by) == {
             "incident": identity,
             "deed": "acknowledge",
             "done": True,
         }
-        assert "comment" in run(tmp_path, "comment", identity, "on\x1b it", *by).stdout
-        shown = found(tmp_path, "show", identity[:8])
+        assert "comment" in run(state, "comment", identity, "on\x1b it", *by).stdout
+        shown = found(state, "show", identity[:8])
         assert shown["acknowledged_by"] == "m.keller" and shown["comments"][0].endswith("m.keller at noc: on it")
         assert shown["conditions"][0].endswith(incident.raised_as)
-        assert f"incident: {identity}" in run(tmp_path, "show", identity).stdout
-        assert found(tmp_path, "withdraw", identity, *by)["done"]
-        assert "acknowledged_by" not in found(tmp_path, "show", identity)
-        assert found(tmp_path, "clear", identity, *by)["done"]
-    assert found(tmp_path, "list") == {"incidents": []}
-    assert "is cleared" in str(run(tmp_path, "clear", identity, *by, status=2).exception)
+        assert f"incident: {identity}" in run(state, "show", identity).stdout
+        assert found(state, "withdraw", identity, *by)["done"]
+        assert "acknowledged_by" not in found(state, "show", identity)
+        assert found(state, "clear", identity, *by)["done"]
+    assert found(state, "list") == {"incidents": []}
+    assert "is cleared" in str(run(state, "clear", identity, *by, status=2).exception)
 
 
-def test_what_is_asked_of_a_monitor_that_does_not_run_is_done_later(watch: Watch, tmp_path: Path) -> None:
+def test_what_is_asked_of_a_monitor_that_does_not_run_is_done_later(watch: Watch, state: State) -> None:
     table = minutes("beta-1", 140, [(100, 140, "bye-slow")], seed=2)
-    with watch() as monitor:
+    with watch(state=state) as monitor:
         feed(monitor, table[:135], end=False)
         (incident,) = monitor.incidents.open.values()
-    assert not found(tmp_path, "acknowledge", str(incident.identity), "--wait", "0")["done"]
-    with watch() as monitor:
+    assert not found(state, "acknowledge", str(incident.identity), "--wait", "0")["done"]
+    with watch(state=state) as monitor:
         feed(monitor, table)
-    assert "acknowledged_by" in found(tmp_path, "show", str(incident.identity))
+    assert "acknowledged_by" in found(state, "show", str(incident.identity))
 
 
 @pytest.mark.parametrize(
@@ -87,9 +90,16 @@ def test_what_is_asked_of_a_monitor_that_does_not_run_is_done_later(watch: Watch
         (("comment", "nobody", "\x00 "), "must say something"),
     ],
 )
-def test_a_mistake_is_one_sentence(monitor: Monitor, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
-    error = run(tmp_path, *words, status=2).exception
+def test_a_mistake_is_one_sentence(monitor: Monitor, state: State, words: tuple[str, ...], sentence: str) -> None:
+    error = run(state, *words, status=2).exception
     assert sentence in str(error) and "\n" not in str(error)
+
+
+def test_where_no_monitor_has_been_is_one_sentence(postgres: Server, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    for place in (tmp_path / "none.db", tmp_path / "empty.db", postgres.fresh(), beside(postgres.fresh(), "replay")):
+        assert "no state of a monitor" in str(run(place, "list", status=2).exception)
+    assert not (tmp_path / "none.db").exists()
 
 
 def test_one_monitor_must_be_named(town: Town, tmp_path: Path) -> None:

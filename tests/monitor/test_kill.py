@@ -19,10 +19,15 @@ KILLS = 12
 
 
 @pytest.mark.timeout(900)
-def test_a_dozen_kills_lose_nothing_and_repeat_nothing(town: Town, traffic: pl.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_dozen_kills_lose_nothing_and_repeat_nothing(
+    database: str, town: Town, traffic: pl.DataFrame, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     write_minutes(traffic, tmp_path / "minutes.parquet")
     (tmp_path / "base.toml").write_text(f'model = "{town.model_path}"\nlibrary = "{town.library_path}"\n')
     words = (tmp_path / "minutes.parquet", tmp_path / "base.toml", tmp_path / "runs", "--kills", KILLS)
+    if database == "postgres":
+        words += ("--postgres", request.getfixturevalue("postgres").url())
     result = subprocess.run(
         [sys.executable, "-m", "benchmarks.kills", *map(str, words)], cwd=ROOT, capture_output=True, text=True
     )
@@ -30,3 +35,4 @@ def test_a_dozen_kills_lose_nothing_and_repeat_nothing(town: Town, traffic: pl.D
     found = json.loads(result.stdout)
     assert (found["kills"], found["lost"], found["twice"], found["other_verdicts"]) == (KILLS, 0, 0, 0)
     assert found["messages"] >= 4
+    assert bool(list((tmp_path / "runs").glob("*/state.db*"))) == (database == "sqlite")

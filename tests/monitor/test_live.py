@@ -59,7 +59,7 @@ def test_metrics_and_health(watch: Watch) -> None:
         for sample in family.samples
     }
     assert found["faultprint_nodes",] == found["faultprint_nodes_ready",] == 1
-    assert found["faultprint_minutes_total",] == 62
+    assert found["faultprint_intervals_total",] == 62
     assert found["faultprint_verdicts_total", "warming-up"] == 60 and found["faultprint_verdicts_total", "normal"] == 2
     assert found["faultprint_rows_refused_total", "double", "test"] == 1
     assert found["faultprint_sink_away", "lines"] == found["faultprint_messages_waiting", "lines"] == 0

@@ -18,7 +18,7 @@ from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
 from faultprint.embedding.artefact import save
 from faultprint.embedding.model import Model
-from faultprint.errors import LibraryError, ModelError, UsageError
+from faultprint.errors import LibraryError, ModelError, StateError, UsageError
 from faultprint.monitor import memory
 from faultprint.monitor.desk import Desk
 from faultprint.monitor.files import Replay, ReplayClock, by_minute
@@ -283,19 +283,21 @@ def test_a_full_disk_is_waited_for_and_told_once(watch: Watch, tmp_path: Path, m
     table = minutes("a-1", 30)
     with watch(log) as monitor:
         feed(monitor, table[:10], end=False)
-        connection = monitor.store._connection
+        connection = monitor.store._database._connection
 
         def limit(pages: int) -> None:
             connection.execute(f"PRAGMA max_page_count = {pages}")
 
         def sleep(seconds: float) -> None:
             pauses.append(seconds)
+            assert monitor.memory.insistence.failing
             if len(pauses) == 3:
                 limit(1_000_000)
 
-        monkeypatch.setattr(monitor.memory, "_sleep", sleep)
+        monkeypatch.setattr(monitor.memory.insistence, "_sleep", sleep)
         limit(1)  # as many as there are: nothing more can be written
         feed(monitor, table)
+        assert not monitor.memory.insistence.failing
     assert log.events()[:2] == ["state cannot be written", "state written again"] and len(pauses) == 3
     assert len(kept(tmp_path)) == 30
 
@@ -303,11 +305,11 @@ def test_a_full_disk_is_waited_for_and_told_once(watch: Watch, tmp_path: Path, m
 def test_a_full_disk_does_not_keep_the_monitor_from_ending(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     with watch() as monitor:
         feed(monitor, minutes("a-1", 10), end=False)
-        monitor.store._connection.execute("PRAGMA max_page_count = 1")
-        monkeypatch.setattr(monitor.memory, "_sleep", lambda seconds: None)
+        monitor.store._database._connection.execute("PRAGMA max_page_count = 1")
+        monkeypatch.setattr(monitor.memory.insistence, "_sleep", lambda seconds: None)
         table = minutes("a-1", 40)
         source = Replay(Given(table[10:]), ReplayClock(), None)
-        with pytest.raises(UsageError, match="done again after a restart"):
+        with pytest.raises(StateError, match="cannot be read or written"):
             monitor.run([source], Counted(200))
 
 

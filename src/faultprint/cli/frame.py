@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
+
+if TYPE_CHECKING:
+    from faultprint.monitor.state import State
 
 Moments = tuple[datetime, datetime]
 INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -53,6 +56,17 @@ seed_option = click.option(
 )
 library_option = click.option("--library", type=OUTPUT, required=True, help="Case library (SQLite).")
 model_option = click.option("--model", type=INPUT, required=True, help="Artefact made by `faultprint train`.")
+
+
+class StateType(click.ParamType["State"]):
+    """A monitor's state: a path, or a PostgreSQL URL."""
+
+    name = "state"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> State:
+        from faultprint.monitor.state import parse
+
+        return parse(value, Path()) if isinstance(value, str) else value
 
 
 class StretchType(click.ParamType[tuple[datetime, datetime]]):

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faultprint.cli.frame import INPUT, json_option, report
+from faultprint.cli.frame import INPUT, StateType, json_option, report
 from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
     from faultprint.monitor.desk import Desk
+    from faultprint.monitor.state import State
     from faultprint.publish.incident import Comment, Incident
 
 config_option = click.option("--config", type=INPUT, help="Configuration of the monitor, which names its state.")
-state_option = click.option("--state", type=INPUT, help="State file of the monitor, or of a replay, instead.")
+state_option = click.option(
+    "--state", type=StateType(), metavar="FILE|URL", help="State of the monitor, or of a replay, instead."
+)
 user_option = click.option("--user", help="Who says so.  [default: the user of this shell]")
 system_option = click.option("--system", help="On which system.  [default: this machine's name]")
 wait_option = click.option(
@@ -44,7 +47,7 @@ def incidents() -> None:
 @click.option("--all", "everything", is_flag=True, help="Also those that are cleared and still kept.")
 @click.option("--node", help="Those of this node only.")
 @json_option
-def list_(config: Path | None, state: Path | None, everything: bool, node: str | None, as_json: bool) -> None:
+def list_(config: Path | None, state: State | None, everything: bool, node: str | None, as_json: bool) -> None:
     """List open incidents, latest change last."""
     from faultprint.publish.record import record
 
@@ -58,7 +61,7 @@ def list_(config: Path | None, state: Path | None, everything: bool, node: str |
 @config_option
 @state_option
 @json_option
-def show(incident: str, config: Path | None, state: Path | None, as_json: bool) -> None:
+def show(incident: str, config: Path | None, state: State | None, as_json: bool) -> None:
     """All that is known of the incident whose id begins with INCIDENT: what was believed since when, why, what people said."""
     from faultprint.publish.record import record
 
@@ -116,7 +119,7 @@ def _ask(
     incident: str,
     *,
     config: Path | None,
-    state: Path | None,
+    state: State | None,
     user: str | None,
     system: str | None,
     wait: float,
@@ -138,7 +141,7 @@ def _ask(
     report({"incident": identity, "deed": deed, "done": done}, as_json, lambda: iter([f"{deed} {identity}: {said}"]))
 
 
-def _desk(config: Path | None, state: Path | None) -> Desk:
+def _desk(config: Path | None, state: State | None) -> Desk:
     from faultprint.monitor import settings
     from faultprint.monitor.desk import Desk
 

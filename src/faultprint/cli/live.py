@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faultprint.cli.frame import INPUT, OUTPUT, json_option, report
+from faultprint.cli.frame import INPUT, OUTPUT, StateType, json_option, report
 
 if TYPE_CHECKING:
+    from faultprint.monitor.state import State
     from faultprint.monitor.watch import Monitor
 
 config_option = click.option("--config", type=INPUT, required=True, help="Configuration (TOML, docs/monitor.md).")
@@ -95,7 +96,12 @@ def monitor(
     type=click.FloatRange(min=0, min_open=True),
     help="Times as fast as it was.  [default: as fast as it goes]",
 )
-@click.option("--state", type=OUTPUT, help="State file of the replay.  [default: the configuration's with .replay]")
+@click.option(
+    "--state",
+    type=StateType(),
+    metavar="FILE|URL",
+    help="State of the replay.  [default: beside the configuration's: FILE.replay, or SCHEMA_replay]",
+)
 @click.option("--out", type=OUTPUT, help="Write the verdicts that are kept there (Parquet).")
 @click.option(
     "--drain",
@@ -110,7 +116,7 @@ def replay(
     recording: Path,
     config: Path,
     speed: float | None,
-    state: Path | None,
+    state: State | None,
     out: Path | None,
     drain: float,
     dry_run: bool,
@@ -129,12 +135,13 @@ def replay(
     from faultprint.monitor.files import Replay, ReplayClock
     from faultprint.monitor.log import JsonLog
     from faultprint.monitor.recordings import recorded
+    from faultprint.monitor.state import beside
     from faultprint.monitor.store import Store
     from faultprint.tables import VERDICTS
 
     wanted = settings.read(config)
     clock = ReplayClock()
-    kept = state or wanted.state.with_name(wanted.state.name + ".replay")
+    kept = state or beside(wanted.state, "replay")
     if out:
         check_folder(out)
     stop = _stopping()
@@ -152,8 +159,8 @@ def replay(
     report(result, as_json)
 
 
-def _state(kept: Path, dry_run: bool) -> AbstractContextManager[Path]:
-    """The state file to work on."""
+def _state(kept: State, dry_run: bool) -> AbstractContextManager[State]:
+    """The state to work on."""
     from faultprint.monitor.rehearsal import copied
 
     return copied(kept) if dry_run else nullcontext(kept)

@@ -1,4 +1,4 @@
-"""TMF642 alarms as a small API over the desk: what is read comes from the state file, what is done the loop does.
+"""TMF642 alarms as a small API over the desk: what is read comes from the state, what is done the loop does.
 
     GET  /tmf-api/alarmManagement/v4/alarm          filters, fields, offset, limit (`publish.alarm_query`)
     GET  /tmf-api/alarmManagement/v4/alarm/{id}     one alarm; fields
@@ -21,7 +21,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
-from faultprint.errors import UsageError
+from faultprint.errors import StateError, UsageError
 from faultprint.monitor.desk import Desk
 from faultprint.monitor.ports import Clock
 from faultprint.monitor.reply import Reply
@@ -57,7 +57,7 @@ class AlarmApi:
                 found = answer(self._alarms(cleared=wanted.wants_cleared), wanted)
                 return Reply.json(found.status, found.alarms, found.headers)
             shown = self._one(path)
-        except UsageError as error:
+        except (UsageError, StateError) as error:
             return Reply.refusal(503, "unavailable", str(error))
         if shown is None:
             return Reply.refusal(404, "not found", "There is no such alarm or task.")
@@ -76,11 +76,11 @@ class AlarmApi:
             return Reply.refusal(400, "bad request", str(error))
         try:
             return self._do(task)
-        except UsageError as error:
+        except (UsageError, StateError) as error:
             return Reply.refusal(503, "unavailable", str(error))
 
     def _one(self, path: str) -> Mapping[str, Any] | None:
-        """The alarm or task at a path, if there is one. Raises UsageError."""
+        """The alarm or task at a path, if there is one. Raises UsageError or StateError."""
         match path.split("/"):
             case ["", "alarm", identity]:
                 incident = self._desk.find(unquote(identity))
@@ -117,7 +117,7 @@ class AlarmApi:
         return Reply.json(201, told, {"Location": told["href"]})
 
     def _meant(self, task: Task) -> Iterator[Incident]:
-        """The incidents whose alarms the task's patterns fit. Raises UsageError."""
+        """The incidents whose alarms the task's patterns fit. Raises UsageError or StateError."""
         if task.identities is None:
             known = self._desk.incidents()
         else:

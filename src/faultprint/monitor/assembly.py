@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO
 
 import numpy as np
@@ -16,6 +15,7 @@ from faultprint.monitor.gate import Gate
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.ports import Clock
 from faultprint.monitor.settings import Settings
+from faultprint.monitor.state import State
 from faultprint.monitor.store import Store
 from faultprint.monitor.watch import Monitor
 
@@ -24,27 +24,28 @@ _SECOND = 1_000_000
 
 @contextmanager
 def assembled(
-    settings: Settings, clock: Clock, tell: Tell, *, state: Path | None = None, dry: TextIO | None = None
+    settings: Settings, clock: Clock, tell: Tell, *, state: State | None = None, dry: TextIO | None = None
 ) -> Iterator[Monitor]:
-    """The monitor with its couriers at work; both end with the block. `state`: another state file than the settings'.
+    """The monitor with its couriers at work; both end with the block. `state`: another state than the settings'.
 
     Raises any FaultprintError.
     """
     model: Model = load(settings.model)
-    path = state or settings.state
-    with Store(path) as store:
+    place = state or settings.state
+    with Store(place) as store:
+        store.claim()
         couriers = [
             Courier(
                 sink,
-                path,
+                place,
                 settings.keep.messages,
                 sinks.backoff(settings.retry),
                 np.random.default_rng(),
                 clock,
                 tell,
             )
-            for place, one in enumerate(settings.sink)
-            for sink in sinks.sinks(one, settings.retry, model, np.random.default_rng(place), dry)
+            for number, one in enumerate(settings.sink)
+            for sink in sinks.sinks(one, settings.retry, model, np.random.default_rng(number), dry)
         ]
         try:
             monitor = Monitor(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from sqlite3 import OperationalError
 from typing import Final, TypeVar
 
 import numpy as np
 
-from faultprint.monitor.insistence import insist
+from faultprint.errors import StateError
+from faultprint.monitor.insistence import Insistence
 from faultprint.monitor.outbox import Outbox, Waiting
 from faultprint.monitor.ports import Clock
 from faultprint.monitor.sink import Sink
+from faultprint.monitor.state import State
 from faultprint.publish.backoff import Backoff
 from faultprint.publish.message import Message, Outcome, Receipt
 
@@ -39,13 +40,21 @@ class Deliveries:
     overflowed: int = 0
     waiting: int = 0
     away: bool = False
+    since: float | None = None
+    """When the message whose turn it is was first tried, by `time.monotonic`; None: none waits."""
+
+    @property
+    def tried_seconds(self) -> float:
+        """How long the message whose turn it is has been tried."""
+        since = self.since
+        return 0.0 if since is None else time.monotonic() - since
 
 
 class Courier(threading.Thread):
     """`stop` ends it after the message in hand; `drain` waits until all is delivered first."""
 
     def __init__(
-        self, sink: Sink, state: Path, limit: int, backoff: Backoff, rng: np.random.Generator, clock: Clock, tell: Tell
+        self, sink: Sink, state: State, limit: int, backoff: Backoff, rng: np.random.Generator, clock: Clock, tell: Tell
     ) -> None:
         super().__init__(name=f"courier of {sink.name}", daemon=True)
         self.sink = sink
@@ -54,6 +63,7 @@ class Courier(threading.Thread):
         self._backoff, self._rng, self._clock = backoff, rng, clock
         self._tell = partial(tell, sink=sink.name)
         self._over, self._work, self._empty = threading.Event(), threading.Event(), threading.Event()
+        self._insistence = Insistence("outbox", self._tell, self._over.wait)
         self._retries, self._tried, self._alone = 0, 0, 0
 
     def wake(self) -> None:
@@ -80,7 +90,7 @@ class Courier(threading.Thread):
             while not self._over.is_set():
                 self._work.clear()
                 self._round(outbox)
-        except OperationalError as error:  # stopped while the disk was full
+        except StateError as error:  # stopped while the state was away
             self._tell("outbox left as it was", detail=str(error))
         finally:
             outbox.close()
@@ -91,8 +101,7 @@ class Courier(threading.Thread):
         if dropped := self._insist(lambda: outbox.overflow(self._clock.now_us())):
             self.counts.overflowed += dropped
             self._tell("messages put aside", count=dropped, reason="outbox full")
-        found = self._insist(outbox.oldest)
-        self.counts.waiting = len(outbox) if found else 0
+        found, self.counts.waiting = self._insist(lambda: (outbox.oldest(), len(outbox)))
         if not found:
             # Set before waiting: `wake` clears it, and whatever was kept before `wake` is seen by the next look.
             if not self._work.is_set():
@@ -109,6 +118,8 @@ class Courier(threading.Thread):
         messages = [waiting.message for waiting in found]
         # What is tried again holds the same messages, so that its receiver may know it by its id.
         message, count = (messages[0], 1) if self._alone else self.sink.join(messages[: self._tried or None])
+        if self.counts.since is None:
+            self.counts.since = time.monotonic()
         receipt = self._send(message)
         if count > 1 and (receipt.outcome is Outcome.REJECTED or receipt.status in _ALONE):
             self._tell("batch rejected", message=message.id, messages=count, detail=receipt.detail)
@@ -137,7 +148,7 @@ class Courier(threading.Thread):
         self._over.wait(self._backoff.pause(min(self._retries, 30), self._rng))
 
     def _settle(self, outbox: Outbox, some: list[Waiting], receipt: Receipt) -> None:
-        """They are done with: take them out of the outbox, whatever the disk says, so that none is sent again."""
+        """They are done with: take them out of the outbox, whatever the state says, so that none is sent again."""
         if receipt.outcome is Outcome.DELIVERED:
             self._insist(lambda: outbox.delivered(some))
             self.counts.delivered += len(some)
@@ -149,7 +160,8 @@ class Courier(threading.Thread):
         if self.counts.away:
             self.counts.away = False
             self._tell("sink back", retries=self._retries)
+        self.counts.since = None
         self._retries, self._tried, self._alone = 0, 0, max(self._alone - 1, 0)
 
     def _insist(self, act: Callable[[], T]) -> T:
-        return insist(act, "outbox", self._tell, self._over.wait, self._over.is_set)
+        return self._insistence.until_done(act, self._over.is_set)

@@ -1,20 +1,18 @@
 """Where people meet the monitor: they read its incidents, and ask for deeds (acknowledge, withdraw, comment, clear).
 
-Another process or thread asks by leaving an instruction in the state file; the monitor, which alone writes incidents,
-carries it out within a second, in the order in which they came.
+Another process or thread asks by leaving an instruction in the state; the monitor, which alone writes incidents, carries
+it out within a second, in the order in which they came.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing
 from typing import Final
 
 from faultprint.errors import UsageError
-from faultprint.monitor.store import connect
+from faultprint.monitor.state import State, connect, exists
 from faultprint.publish import stored
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Incident, Person
@@ -27,35 +25,37 @@ _LOOK_S: Final = 0.05
 
 
 class Desk:
-    """The state file of a monitor, as people use it; each call has a connection of its own, so any thread may call."""
+    """The state of a monitor, as people use it; each call has a connection of its own, so any thread may call.
 
-    def __init__(self, state: Path) -> None:
+    Whatever reads or writes may raise StateError.
+    """
+
+    def __init__(self, state: State) -> None:
         """Raises UsageError where there is no state."""
-        if not state.exists():
+        if not exists(state):
             raise UsageError(f"There is no state of a monitor at {state}; name the `state` of its configuration.")
         self._state = state
 
     def incidents(self, *, cleared: bool = True) -> Iterator[Incident]:
         """The incidents that are kept, open ones first, else by the time of their last change; without `cleared`, only the
-        open ones. Read as they are asked for. Raises UsageError."""
-        with self._connected() as connection:
-            which = "" if cleared else "WHERE open = 1"
+        open ones. Read as they are asked for."""
+        which = "" if cleared else "WHERE open = 1"
+        with closing(connect(self._state)) as database:
             query = f"SELECT document FROM incident {which} ORDER BY open DESC, changed, identity"
-            for (document,) in connection.execute(query):
+            for (document,) in database.stream(query):
                 yield stored.load(document)
 
     def find(self, identity: str) -> Incident | None:
-        """The incident of this identity, if it is kept. Raises UsageError."""
-        with self._connected() as connection:
-            row = connection.execute("SELECT document FROM incident WHERE identity = ?", (identity,)).fetchone()
-        return stored.load(row[0]) if row else None
+        """The incident of this identity, if it is kept."""
+        with closing(connect(self._state)) as database:
+            rows = database.execute("SELECT document FROM incident WHERE identity = ?", (identity,))
+        return stored.load(rows[0][0]) if rows else None
 
     def incident(self, beginning: str) -> Incident:
         """The incident whose identity begins so. Raises UsageError if there is none, or more than one."""
-        with self._connected() as connection:
-            # Identities are made of hexadecimal digits and dashes.
-            query = "SELECT document FROM incident WHERE identity >= ?1 AND identity < ?1 || 'g' LIMIT 2"
-            rows = connection.execute(query, (beginning,)).fetchall()
+        with closing(connect(self._state)) as database:
+            query = "SELECT document FROM incident WHERE substr(identity, 1, ?) = ? LIMIT 2"
+            rows = database.execute(query, (len(beginning), beginning))
         if len(rows) == 1 and beginning:
             return stored.load(rows[0][0])
         raise UsageError(
@@ -69,34 +69,22 @@ class Desk:
             (str(incident.identity), deed.value, person.user, person.system, person.time_us, text)
             for incident in incidents
         ]
-        query = "INSERT INTO instruction (identity, deed, user, system, time, text) VALUES (?, ?, ?, ?, ?, ?) RETURNING number"
-        with self._connected() as connection, connection:
-            connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("SELECT count(*) FROM instruction").fetchone()[0] + len(rows) > WAITING:
+        query = 'INSERT INTO instruction (identity, deed, "user", system, time, text) VALUES (?, ?, ?, ?, ?, ?) RETURNING number'
+        with closing(connect(self._state)) as database, database.transaction():
+            ((waiting,),) = database.execute("SELECT count(*) FROM instruction")
+            if waiting + len(rows) > WAITING:
                 raise UsageError(
                     f"{WAITING} instructions wait for the monitor already; see that it runs, then try again."
                 )
-            return [connection.execute(query, row).fetchone()[0] for row in rows]
+            return [database.execute(query, row)[0][0] for row in rows]
 
     def settled(self, numbers: Sequence[int], seconds: float, sleep: Callable[[float], object] = time.sleep) -> bool:
-        """Whether the monitor has dealt with these instructions, waiting for it so long at most. Raises UsageError."""
+        """Whether the monitor has dealt with these instructions, waiting for it so long at most."""
         end = time.monotonic() + seconds
         marks = ", ".join("?" * len(numbers))
-        with self._connected() as connection:
-            while connection.execute(f"SELECT 1 FROM instruction WHERE number IN ({marks})", numbers).fetchone():
+        with closing(connect(self._state)) as database:
+            while database.execute(f"SELECT 1 FROM instruction WHERE number IN ({marks}) LIMIT 1", numbers):
                 if time.monotonic() >= end:
                     return False
                 sleep(_LOOK_S)
         return True
-
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        connection = connect(self._state)
-        try:
-            yield connection
-        except sqlite3.Error as error:
-            raise UsageError(
-                f"{self._state} cannot be used ({error}); see that it is the state of a monitor, and that its disk has room."
-            ) from None
-        finally:
-            connection.close()

@@ -1,7 +1,7 @@
 """Event time: when is a minute final, and what is done with rows that come too late, too early, or twice.
 
     a row …                                                    is
-    of another grid than the model's, or of another network    strange: refused
+    of another grid or network, or with a NUL in a name        strange: refused
     whose minute ends beyond the arrival clock + ahead         early: refused, so that it cannot close what is still open
     whose minute is final already                              late: refused, since its verdict has been given
     of another node when there are as many as there may be      crowded: refused, so that memory stays bounded
@@ -97,6 +97,10 @@ class Gate:
         """All that waits, because nothing more will come."""
         yield from self._close(max(self._waiting, default=self.closed))
 
+    def complete(self) -> dict[str, int]:
+        """Up to when each source that still speaks is complete, by its own word; µs."""
+        return {source: promise.complete_us for source, promise in self._promises.copy().items()}
+
     def known(self, node: str, network: str) -> None:
         """A node and its network, from before."""
         self._networks[node] = network
@@ -153,13 +157,15 @@ class Gate:
         return reason
 
     def _strangers(self, rows: pl.DataFrame) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """(N,) rows of another network than their node's, and of nodes beyond the limit."""
+        """(N,) rows of another network than their node's, or of names that no state can hold; of nodes beyond the limit."""
         elsewhere, crowded = np.zeros((2, len(rows)), np.bool_)
         columns = (rows.get_column(name).cast(pl.String).to_list() for name in ("node", "network"))
         for row, (node, network) in enumerate(zip(*columns, strict=True)):
             known = self._networks.get(node)
             if known is None:
-                if len(self._networks) < self.most_nodes:
+                if "\0" in node or "\0" in network:
+                    elsewhere[row] = True
+                elif len(self._networks) < self.most_nodes:
                     self._networks[node] = network
                 else:
                     crowded[row] = True

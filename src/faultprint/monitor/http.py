@@ -15,9 +15,8 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from socket import socket
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from faultprint.errors import UsageError
@@ -27,13 +26,11 @@ from faultprint.monitor.guard import Guard
 from faultprint.monitor.reply import Reply
 from faultprint.monitor.secret import first_line
 from faultprint.monitor.settings import HttpSettings
+from faultprint.monitor.state import State
+from faultprint.monitor.watch import BEAT_S, Monitor
 from faultprint.publish.alarm import BASE, AlarmSettings
 from faultprint.publish.exchange import TimedSocket
 
-if TYPE_CHECKING:
-    from faultprint.monitor.watch import Monitor
-
-BEAT_S: Final = 60.0
 REQUEST_S: Final = 10.0
 BODY: Final = 262_144
 _HEAD: Final = 65_536
@@ -41,8 +38,8 @@ CONNECTIONS: Final = 32
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def served(settings: HttpSettings, monitor: Monitor, state: Path) -> HttpServer:
-    """The server that the settings ask for; `state`: the monitor's state file. Raises UsageError."""
+def served(settings: HttpSettings, monitor: Monitor, state: State) -> HttpServer:
+    """The server that the settings ask for; `state`: the monitor's. Raises UsageError or StateError."""
     api = AlarmApi(Desk(state), AlarmSettings(), monitor.clock) if settings.alarms else None
     return HttpServer(monitor, settings.host, settings.port, api, Guard(first_line(settings.token_file)))
 
@@ -88,17 +85,16 @@ class _Pages:
     def __init__(self, monitor: Monitor, exposition: Any, api: AlarmApi | None, guard: Guard) -> None:
         self.monitor = monitor
         self._exposition, self._api, self._guard = exposition, api, guard
-        self._started = time.monotonic()
+        self._end = time.monotonic() + BEAT_S  # of the time in which the loop may not have turned yet
 
     def get(self, path: str, query: str, headers: Any) -> Reply:
-        beat = self.monitor.beat
         match path:
             case "/metrics":
                 return Reply(200, self._exposition(self.monitor), _TEXT)
             case "/healthz":
-                return _health(self._alive(beat))
+                return _health(self.monitor.ready or self._starting())
             case "/readyz":
-                return _health(beat is not None and self._alive(beat))
+                return _health(self.monitor.ready)
         if self._api and path.startswith(f"{BASE}/"):
             return self._guard.refuses(headers) or self._api.get(path.removeprefix(BASE), query)
         return Reply(404, b"not found\n", _TEXT)
@@ -123,8 +119,8 @@ class _Pages:
             return Reply.refusal(413, "too large", f"A body may have {BODY} bytes; send less.")
         return None
 
-    def _alive(self, beat: float | None) -> bool:
-        return time.monotonic() - (beat or self._started) < BEAT_S
+    def _starting(self) -> bool:
+        return self.monitor.beat is None and time.monotonic() < self._end
 
 
 def _health(well: bool) -> Reply:

@@ -1,39 +1,39 @@
-"""Writing to a disk that may be full: tried again until it is taken, and said once."""
+"""Writing to a state that may be away (disk full, server gone): tried again until it is taken, and said once."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
+
+from faultprint.errors import StateError
 
 T = TypeVar("T")
 RETRY_S: Final = 1.0
 """Between attempts."""
 
 
-def insist(
-    act: Callable[[], T],
-    what: str,
-    tell: Callable[..., Any],
-    sleep: Callable[[float], object],
-    stop: Callable[[], bool],
-) -> T:
-    """The result of `act`, once the disk lets it. `what`: the thing that cannot be written meanwhile.
+class Insistence:
+    """`failing`: whether what was tried last has not succeeded yet."""
 
-    Raises sqlite3.OperationalError (disk full, locked, or gone) if `stop` says so meanwhile.
-    """
-    said = False
-    while True:
-        try:
-            result = act()
-            break
-        except sqlite3.OperationalError as error:
-            if stop():
-                raise
-            if not said:
-                tell(f"{what} cannot be written", detail=str(error))
-            said = True
-            sleep(RETRY_S)
-    if said:
-        tell(f"{what} written again")
-    return result
+    def __init__(self, what: str, tell: Callable[..., Any], sleep: Callable[[float], object]) -> None:
+        """`what`: the thing that cannot be written meanwhile, for the log."""
+        self.failing = False
+        self._what, self._tell, self._sleep = what, tell, sleep
+
+    def until_done(self, act: Callable[[], T], stop: Callable[[], bool]) -> T:
+        """The result of `act`, once the state lets it. Raises StateError if `stop` says so meanwhile."""
+        while True:
+            try:
+                result = act()
+                break
+            except StateError as error:
+                if stop():
+                    raise
+                if not self.failing:
+                    self._tell(f"{self._what} cannot be written", detail=str(error))
+                self.failing = True
+                self._sleep(RETRY_S)
+        if self.failing:
+            self.failing = False
+            self._tell(f"{self._what} written again")
+        return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
@@ -17,7 +16,7 @@ from faultprint.errors import UsageError
 from faultprint.monitor.courier import Tell
 from faultprint.monitor.gate import Gate
 from faultprint.monitor.incidents import Incidents
-from faultprint.monitor.insistence import insist
+from faultprint.monitor.insistence import Insistence
 from faultprint.monitor.judge import Judge, Judged, rename
 from faultprint.monitor.nodes import COLUMNS, Nodes
 from faultprint.monitor.store import Frame, MinuteRecord, Store
@@ -42,7 +41,7 @@ class Memory:
         tell: Tell,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._tell, self._sleep = tell, sleep
+        self.insistence = Insistence("state", tell, sleep)
         self._store, self._model = store, model
         self._keep_minutes, self._keep_incident_us = keep_minutes, keep_incident_days * _DAY_US
         self._known = 0
@@ -57,10 +56,7 @@ class Memory:
         messages: Sequence[tuple[str, Message]],
         stop: Callable[[], bool],
     ) -> None:
-        """Write one finished minute; while the disk refuses it, insist (`insistence`).
-
-        Raises UsageError if `stop` says so meanwhile.
-        """
+        """Write one finished minute, however long it takes. Raises StateError if `stop` says so meanwhile."""
         number, oldest = judged.number, nodes.oldest_warming
         spans, window = self._model.manifest.spans, self._model.window
         new = range(self._known, len(nodes))
@@ -87,40 +83,32 @@ class Memory:
             forget_incidents_us=(number + 1) * self._interval_us - self._keep_incident_us,
             messages=messages,
         )
-        self._write(lambda: self._store.keep(record), stop)
+        self.insistence.until_done(lambda: self._store.keep(record), stop)
         self._known = len(nodes)
 
     def change(
         self,
         incidents: Sequence[Incident],
         messages: Sequence[tuple[str, Message]],
-        done: int,
+        done: Sequence[int],
         stop: Callable[[], bool],
     ) -> None:
-        """Write what instructions up to number `done` changed, as `keep` writes a minute."""
-        self._write(lambda: self._store.change(incidents, messages, done), stop)
-
-    def _write(self, act: Callable[[], None], stop: Callable[[], bool]) -> None:
-        try:
-            insist(act, "state", self._tell, self._sleep, stop)
-        except sqlite3.OperationalError as error:
-            raise UsageError(
-                f"{self._store.path} cannot be written ({error}); what it lacks will be done again after a restart."
-            ) from None
+        """Write what the instructions of these numbers changed, as `keep` writes a minute."""
+        self.insistence.until_done(lambda: self._store.change(incidents, messages, done), stop)
 
     def recall(self, judge: Judge, nodes: Nodes, incidents: Incidents, gate: Gate) -> None:
         """Put everything back as the last finished minute left it. Raises UsageError for another model's state."""
         facts = self._store.facts()
-        if not facts:
-            return
+        if "model" not in facts:
+            return  # no minute has been finished yet
         if facts["model"] != self._model.id:
             raise UsageError(
-                f"{self._store.path} holds the state of a monitor with the model {facts['model']}, but {self._model.id} is in "
+                f"{self._store.state} holds the state of a monitor with the model {facts['model']}, but {self._model.id} is in "
                 "use; vectors of different models cannot be mixed: name another state file."
             )
         if facts["codes"] != judge.lanes.code_type.name:
             raise UsageError(
-                f"{self._store.path} keeps codes as {facts['codes']}, not {judge.lanes.code_type.name}; set nodes.compact as it "
+                f"{self._store.state} keeps codes as {facts['codes']}, not {judge.lanes.code_type.name}; set nodes.compact as it "
                 "was, or name another state file."
             )
         gate.closed = int(facts["closed"])

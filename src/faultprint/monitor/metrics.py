@@ -1,69 +1,158 @@
-"""What the monitor says of itself, for Prometheus: numbers read from it when they are asked for."""
+"""What the monitor says of itself, for Prometheus: numbers read from it when they are asked for.
+
+No label is a node's name: labels are sources, reasons, conditions, changes and sinks, which are few.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from faultprint import __version__
+from faultprint.monitor.courier import Deliveries
+from faultprint.monitor.gate import REFUSED
+from faultprint.tables import UNKNOWN
 
 if TYPE_CHECKING:
     from faultprint.monitor.watch import Monitor
 
+Values = Mapping[Any, float]
+"""Label values, in the order of the labels, → number."""
+
+
+class Kind(StrEnum):
+    """A gauge goes up and down; a counter only up, and its name ends with _total."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One metric: its name without the prefix, what it means, its labels, and how to read it."""
+
+    kind: Kind
+    name: str
+    meaning: str
+    read: Callable[[Monitor], Values]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def exported(self) -> str:
+        """The name that Prometheus knows it by."""
+        return f"faultprint_{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
+
+
+def _one(name: str, meaning: str, read: Callable[[Monitor], float | None], kind: Kind = Kind.GAUGE) -> Measure:
+    """A metric without labels; None: there is no number yet."""
+
+    def values(monitor: Monitor) -> Values:
+        number = read(monitor)
+        return {} if number is None else {(): number}
+
+    return Measure(kind, name, meaning, values)
+
+
+def _sink(kind: Kind, name: str, meaning: str, read: Callable[[Deliveries], float]) -> Measure:
+    """A metric of each sink."""
+    return Measure(kind, name, meaning, lambda m: {(one.sink.name,): read(one.counts) for one in m.couriers}, ("sink",))
+
+
+def _open(monitor: Monitor) -> Values:
+    none = dict.fromkeys((*monitor.judge.matcher.conditions, UNKNOWN), 0)
+    found = Counter(incident.condition for incident in list(monitor.incidents.open.values()))
+    return {(condition,): count for condition, count in (none | found).items()}
+
+
+def _refused(monitor: Monitor) -> Values:
+    # Each reason from the start, so that the first refusal is an increase.
+    none = {(source, reason): 0 for source in monitor.gate.complete() for reason in REFUSED}
+    return none | monitor.gate.refused.copy()
+
+
+METRICS: Final = (
+    Measure(Kind.GAUGE, "info", "1, with the version.", lambda m: {(__version__,): 1}, ("version",)),
+    _one("ready", "1 while the loop turns, as /readyz says.", lambda m: m.ready),
+    _one("state_failing", "1 while the state cannot be written.", lambda m: m.memory.insistence.failing),
+    _one("nodes", "Nodes known.", lambda m: len(m.nodes)),
+    _one("nodes_ready", "Nodes that have their normal; the others are warming up.", lambda m: m.nodes["ready"].sum()),
+    _one("nodes_silent", "Nodes that nobody listens to.", lambda m: m.tallies.silent),
+    Measure(Kind.GAUGE, "incidents_open", "Incidents that are open.", _open, ("condition",)),
+    _one("last_minute_timestamp_seconds", "End of the last finished minute.", lambda m: m.closed_us / 1e6 or None),
+    _one("last_minute_duration_seconds", "Time that it took to judge and keep.", lambda m: m.tallies.seconds_of_last),
+    Measure(
+        Kind.GAUGE,
+        "source_complete_timestamp_seconds",
+        "Up to when a source is complete.",
+        lambda m: {(source,): us / 1e6 for source, us in m.gate.complete().items()},
+        ("source",),
+    ),
+    _one("rings_bytes", "Memory of the nodes' recent minutes.", lambda m: m.rings_bytes),
+    _one("intervals", "Finished minutes.", lambda m: m.tallies.minutes, Kind.COUNTER),
+    _one(
+        "library_errors",
+        "Times that the library could not be read.",
+        lambda m: m.tallies.library_errors,
+        Kind.COUNTER,
+    ),
+    Measure(
+        Kind.COUNTER,
+        "verdicts",
+        "Verdicts given.",
+        lambda m: {(condition,): count for condition, count in m.tallies.verdicts.copy().items()},
+        ("condition",),
+    ),
+    Measure(
+        Kind.COUNTER,
+        "incident_changes",
+        "Changes of incidents.",
+        lambda m: {(change,): count for change, count in m.tallies.changes.copy().items()},
+        ("change",),
+    ),
+    Measure(Kind.COUNTER, "rows_refused", "Rows not taken.", _refused, ("source", "reason")),
+    _sink(Kind.GAUGE, "messages_waiting", "Messages in the outbox.", lambda one: one.waiting),
+    _sink(
+        Kind.GAUGE,
+        "oldest_message_tried_seconds",
+        "How long the message whose turn it is has been tried; 0: none waits.",
+        lambda one: one.tried_seconds,
+    ),
+    _sink(Kind.GAUGE, "sink_away", "1 while a sink does not receive.", lambda one: one.away),
+    _sink(Kind.COUNTER, "messages_delivered", "Messages received by the sink.", lambda one: one.delivered),
+    _sink(Kind.COUNTER, "messages_retried", "Attempts that are to be repeated.", lambda one: one.retried),
+    _sink(
+        Kind.COUNTER, "messages_rejected", "Messages put aside, for the sink rejects them.", lambda one: one.rejected
+    ),
+    _sink(Kind.COUNTER, "messages_overflowed", "Messages put aside, for too many waited.", lambda one: one.overflowed),
+)
+"""All metrics of the monitor, in order; those of the process (`process_…`) come on top."""
+
 
 class MonitorCollector(Collector):
-    """The metrics of one monitor. Labels are sources, reasons, conditions, changes and sinks: few; nodes are none."""
+    """The metrics of one monitor."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
 
     def collect(self) -> Iterator[Metric]:
-        monitor, tallies = self._monitor, self._monitor.tallies
-        yield _gauge("nodes", "Nodes known.", len(monitor.nodes))
-        yield _gauge("nodes_ready", "Nodes that have their normal.", int(monitor.nodes["ready"].sum()))
-        yield _gauge("nodes_silent", "Nodes that nobody listens to.", tallies.silent)
-        yield _gauge("incidents_open", "Incidents that are open.", len(monitor.incidents.open))
-        yield _gauge("last_minute_timestamp_seconds", "End of the last finished minute.", tallies.last_minute_us / 1e6)
-        yield _gauge("last_minute_duration_seconds", "Time that it took to judge and keep.", tallies.seconds_of_last)
-        yield _gauge("rings_bytes", "Memory of the nodes' recent minutes.", monitor.rings_bytes)
-        yield _counter("minutes", "Finished minutes.", {(): tallies.minutes}, ())
-        yield _counter("library_errors", "Times that the library could not be read.", {(): tallies.library_errors}, ())
-        verdicts = {(condition,): count for condition, count in tallies.verdicts.copy().items()}
-        yield _counter("verdicts", "Verdicts given.", verdicts, ("condition",))
-        changes = {(change,): count for change, count in tallies.changes.copy().items()}
-        yield _counter("incident_changes", "Changes of incidents.", changes, ("change",))
-        yield _counter("rows_refused", "Rows not taken.", monitor.gate.refused.copy(), ("source", "reason"))
-        yield from self._sinks()
-
-    def _sinks(self) -> Iterator[Metric]:
-        counts = [(courier.sink.name, courier.counts) for courier in self._monitor.couriers]
-        waiting = GaugeMetricFamily("faultprint_messages_waiting", "Messages in the outbox.", labels=("sink",))
-        away = GaugeMetricFamily("faultprint_sink_away", "1 while a sink does not receive.", labels=("sink",))
-        for name, count in counts:
-            waiting.add_metric((name,), count.waiting)
-            away.add_metric((name,), int(count.away))
-        yield from (waiting, away)
-        for fate in ("delivered", "retried", "rejected", "overflowed"):
-            values = {(name,): getattr(count, fate) for name, count in counts}
-            yield _counter(f"messages_{fate}", f"Messages {fate}.", values, ("sink",))
+        for measure in METRICS:
+            make = GaugeMetricFamily if measure.kind is Kind.GAUGE else CounterMetricFamily
+            family = make(f"faultprint_{measure.name}", measure.meaning, labels=measure.labels)
+            for label, value in measure.read(self._monitor).items():
+                family.add_metric(label, float(value))
+            yield family
 
 
 def exposition(monitor: Monitor) -> bytes:
     """The metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(MonitorCollector(monitor))
+    ProcessCollector(registry=registry)
     return generate_latest(registry)
-
-
-def _gauge(name: str, meaning: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"faultprint_{name}", meaning, value=value)
-
-
-def _counter(name: str, meaning: str, values: Mapping[Any, int], labels: tuple[str, ...]) -> Metric:
-    """`values`: label values, in the order of `labels`, → count."""
-    family = CounterMetricFamily(f"faultprint_{name}", meaning, labels=labels)
-    for label, value in values.items():
-        family.add_metric(label, value)
-    return family

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from faultprint.errors import FaultprintError
+from faultprint.errors import FaultprintError, StateError
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.nodes import Nodes
 from faultprint.monitor.store import Store
@@ -16,12 +16,12 @@ from faultprint.publish.incident import Incident, Person
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The incidents after each deed, in order (`changes`), as they are after all of them (`latest`), and the number of the
-    last instruction."""
+    """The incidents after each deed, in order (`changes`), as they are after all of them (`latest`), and the numbers of the
+    instructions."""
 
     changes: tuple[Incident, ...]
     latest: tuple[Incident, ...]
-    last: int
+    done: tuple[int, ...]
 
 
 class Orders:
@@ -32,13 +32,17 @@ class Orders:
 
     def carry_out(self, closed: int) -> Carried | None:
         """Do what is asked for, in or after the minute of this number; None if nothing is. It is not yet written."""
-        asked = self._store.instructions()
+        try:
+            asked = self._store.instructions()
+            known = {identity: self._store.incident(identity) for _, identity, *_ in asked}
+        except StateError:
+            return None  # they can wait; the next minute that cannot be written says why
         if not asked:
             return None
         changes: list[Incident] = []
         latest: dict[str, Incident] = {}
         for _, identity, deed, user, system, time_us, text in asked:
-            incident = latest.get(identity) or self._store.incident(identity)
+            incident = latest.get(identity) or known[identity]
             try:
                 if incident is None:
                     raise FaultprintError("it is not known any more")
@@ -48,7 +52,7 @@ class Orders:
                 continue
             latest[identity] = incident
             changes.append(incident)
-        return Carried(tuple(changes), tuple(latest.values()), asked[-1][0])
+        return Carried(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in asked))
 
     def _do(self, incident: Incident, deed: Deed, person: Person, text: str, closed: int) -> Incident:
         after = DEEDS[deed](incident, person, text)

@@ -1,4 +1,4 @@
-"""The outbox: messages that sinks have yet to receive, in the state file, oldest first.
+"""The outbox: messages that sinks have yet to receive, in the state, oldest first.
 
     receipt     what happens to the message
     delivered   it is taken out
@@ -19,9 +19,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from faultprint.monitor.store import connect
+from faultprint.monitor.state import State, connect
 from faultprint.publish.message import Message
 
 
@@ -34,18 +33,19 @@ class Waiting:
 
 
 class Outbox:
-    """One sink's messages. Has a connection of its own: one thread at a time."""
+    """One sink's messages. Has a connection of its own: one thread at a time. All but `close` may raise StateError."""
 
-    def __init__(self, path: Path, sink: str, limit: int) -> None:
-        self._connection = connect(path)
+    def __init__(self, state: State, sink: str, limit: int) -> None:
+        """Raises UsageError for what is no state."""
+        self._database = connect(state)
         self._sink, self._limit = sink, limit
 
     def close(self) -> None:
-        self._connection.close()
+        self._database.close()
 
     def oldest(self, most: int = 100) -> list[Waiting]:
         """The messages to send next."""
-        rows = self._connection.execute(
+        rows = self._database.execute(
             "SELECT number, id, path, key, body, content_type, headers FROM message WHERE sink = ? ORDER BY number LIMIT ?",
             (self._sink, most),
         )
@@ -55,20 +55,16 @@ class Outbox:
         ]
 
     def __len__(self) -> int:
-        found = self._connection.execute("SELECT count(*) FROM message WHERE sink = ?", (self._sink,)).fetchone()
-        return int(found[0])
+        return int(self._database.execute("SELECT count(*) FROM message WHERE sink = ?", (self._sink,))[0][0])
 
     def delivered(self, some: Sequence[Waiting]) -> None:
         """The receiver has them."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            numbers = ((waiting.number,) for waiting in some)
-            self._connection.executemany("DELETE FROM message WHERE number = ?", numbers)
+        with self._database.transaction():
+            self._database.many("DELETE FROM message WHERE number = ?", ((waiting.number,) for waiting in some))
 
     def put_aside(self, waiting: Waiting, reason: str, time_us: int) -> None:
         """The receiver will never have it."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._database.transaction():
             self._aside("number = ?", (waiting.number,), reason, time_us)
 
     def overflow(self, time_us: int) -> int:
@@ -76,21 +72,18 @@ class Outbox:
         excess = len(self) - self._limit
         if excess <= 0:
             return 0
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._database.transaction():
             oldest = "sink = ? ORDER BY number LIMIT ?"
             self._aside(oldest, (self._sink, excess), f"more than {self._limit} messages were waiting", time_us)
         return excess
 
     def aside(self) -> list[tuple[str, str]]:
         """Id and reason of what was put aside, oldest first."""
-        return self._connection.execute(
-            "SELECT id, reason FROM aside WHERE sink = ? ORDER BY number", (self._sink,)
-        ).fetchall()
+        return self._database.execute("SELECT id, reason FROM aside WHERE sink = ? ORDER BY number", (self._sink,))
 
     def _aside(self, which: str, values: tuple[object, ...], reason: str, time_us: int) -> None:
         """Move the messages that an SQL condition finds, and keep no more than the limit of what was moved."""
-        do = self._connection.execute
+        do = self._database.execute
         moved = f"SELECT sink, id, body, ?, ? FROM message WHERE {which}"
         do(f"INSERT INTO aside (sink, id, body, reason, time) {moved}", (reason, time_us, *values))
         do(f"DELETE FROM message WHERE number IN (SELECT number FROM message WHERE {which})", values)

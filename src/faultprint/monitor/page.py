@@ -15,6 +15,7 @@ from faultprint.monitor.http import __doc__ as http_text
 from faultprint.monitor.incidents import TABLE, Signal, State
 from faultprint.monitor.incidents import __doc__ as incident_text
 from faultprint.monitor.measurements import __doc__ as measurements_text
+from faultprint.monitor.metrics import METRICS
 from faultprint.monitor.outbox import __doc__ as outbox_text
 from faultprint.monitor.reader import type_of, word_of
 from faultprint.monitor.settings import Settings, SinkKind
@@ -72,23 +73,28 @@ once in the log and in `faultprint_nodes_silent`.
 _STATE_TEXT: Final = """\
 ## State, kill and restart
 
-One SQLite file (WAL). Each finished minute is one transaction: rings, verdicts, incidents and outgoing messages are written
-together or not at all. After a kill the monitor goes on from the last finished minute. A message leaves the outbox when its
-sink has received it; one whose receipt was lost in a kill is sent again under the same id, and a file or a receiver that
-looks at `Idempotency-Key` knows it. A replay has a state of its own (`--state`), and goes on where it was stopped.
+One SQLite file (WAL), or one schema of a PostgreSQL database (`state = "postgresql://…"`, [how](deploy.md#state-in-postgresql)).
+Each finished minute is one transaction: rings, verdicts, incidents and outgoing messages are written together or not at all.
+After a kill the monitor goes on from the last finished minute. A message leaves the outbox when its sink has received it; one
+whose receipt was lost in a kill is sent again under the same id, and a file or a receiver that looks at `Idempotency-Key` knows
+it. A replay has a state of its own (`--state`), and goes on where it was stopped.
 
-While the disk is full the monitor waits, says so once (`state cannot be written`), and goes on where it was. A courier, too:
-it does not send again what it has delivered, but insists on taking it out of the outbox.
+A disk that is full or a server that is away is waited for: the log says so once (`state cannot be written`), the minute is written
+when it can be, and nothing is judged meanwhile. A courier waits, too: it does not send again what it has delivered, but insists
+on taking it out of the outbox.
 
-`--dry-run` works on a copy of the state, in a temporary folder: what waits and what would come is printed, and nothing counts
-as sent.
+A second monitor on the same state is refused while the first is there. Should a first one lose its claim, with its connection or
+its lock file, and another write meanwhile, it ends with one sentence when it writes next.
+
+`--dry-run` works on a copy of the state, in a temporary folder (from PostgreSQL, too): what waits and what would come is printed,
+and nothing counts as sent.
 """
 
 _PEOPLE_TEXT: Final = """\
 ## People
 
 `faultprint incidents list|show|acknowledge|withdraw|comment|clear --config monitor.toml`, or the TMF642 API below. Either leaves an
-instruction in the state file, which the running monitor carries out within a second, for it alone writes incidents; each deed
+instruction in the state, which the running monitor carries out within a second, for it alone writes incidents; each deed
 is a change like any other, and goes to all sinks. Whatever ran in between, a deed that cannot be done any more (clearing what is
 cleared) changes nothing and is told in the log. At most 10,000 instructions wait.
 
@@ -108,6 +114,11 @@ health ask for none. HTTPS is a reverse proxy's business.
 ```sh
 curl 'http://127.0.0.1:9273/tmf-api/alarmManagement/v4/alarm?state=raised,updated&fields=specificProblem,alarmedObject'
 ```
+"""
+
+_METRICS_TEXT: Final = """\
+On top come those of the process, such as `process_resident_memory_bytes` and `process_cpu_seconds_total`.
+`deploy/` holds a Grafana dashboard, alert rules, a systemd unit and a container file: [deployment](deploy.md).
 """
 
 _LOG_TEXT: Final = """\
@@ -135,6 +146,12 @@ def page() -> str:
         _section("HTTP", http_text),
         _HTTP_TEXT,
         _section("Alarms by TMF642", alarm_api_text),
+        "## Metrics\n",
+        _table(
+            ("metric", "type", "labels", "meaning"),
+            ((f"`{one.exported}`", one.kind, ", ".join(one.labels), one.meaning) for one in METRICS),
+        ),
+        _METRICS_TEXT,
         _LOG_TEXT,
         "## Configuration\n",
         "TOML. Paths are relative to the file's folder. A key that is not here is refused.\n",

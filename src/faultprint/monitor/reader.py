@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from faultprint.errors import UsageError
 from faultprint.monitor.key import Key
+from faultprint.monitor.state import State, parse
 
 S = TypeVar("S")
 
@@ -56,6 +57,8 @@ _PLAIN: Final[Mapping[Any, tuple[type, ...]]] = {
 
 
 def _value(kind: Any, found: Any, where: str, folder: Path) -> Any:
+    if kind == State and isinstance(found, str) and found:
+        return parse(found, folder)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _value(next(one for one in inner if one is not type(None)), found, where, folder)
@@ -78,6 +81,8 @@ def _value(kind: Any, found: Any, where: str, folder: Path) -> Any:
 
 def word_of(kind: Any) -> str:
     """A type as the reference calls it."""
+    if kind == State:
+        return "a path or a URL"
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return word_of(next(one for one in inner if one is not type(None)))

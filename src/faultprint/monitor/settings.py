@@ -17,6 +17,7 @@ from faultprint.monitor.incidents import IncidentRules
 from faultprint.monitor.key import Key
 from faultprint.monitor.maintenance import Maintenance
 from faultprint.monitor.reader import make
+from faultprint.monitor.state import State
 from faultprint.publish.endpoint import is_loopback
 
 
@@ -61,7 +62,7 @@ class NodeSettings:
 
 @dataclass(frozen=True, slots=True)
 class KeepSettings:
-    """[keep]: how much is kept in the state file."""
+    """[keep]: how much is kept in the state."""
 
     verdict_minutes: Annotated[int, Key("minutes whose verdicts are kept", least=0)] = 1440
     incident_days: Annotated[int, Key("days that a cleared incident is kept", least=1)] = 90
@@ -157,7 +158,9 @@ class Settings:
 
     model: Annotated[Path, Key("the artefact that `faultprint train` made")]
     library: Annotated[Path, Key("the case library; what is taught while the monitor runs counts from the next minute")]
-    state: Annotated[Path, Key("the monitor's own file (SQLite), made if absent")]
+    state: Annotated[
+        State, Key("the monitor's own: a file (SQLite), made if absent, or postgresql://USER@HOST/DATABASE")
+    ]
     time: TimeSettings = field(default_factory=TimeSettings)
     nodes: NodeSettings = field(default_factory=NodeSettings)
     incidents: IncidentRules = field(default_factory=IncidentRules)

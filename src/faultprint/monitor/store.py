@@ -1,4 +1,4 @@
-"""The monitor's state on disk: one SQLite file (WAL), one transaction a finished minute.
+"""The monitor's state: one SQLite file or one schema of a PostgreSQL database, one transaction a finished minute.
 
 A minute's rings, verdicts, incidents and outgoing messages are written together or not at all, so that a monitor that was
 killed goes on from the last minute that it finished: nothing twice, nothing lost. Another connection (`outbox.Outbox`)
@@ -8,49 +8,18 @@ takes messages out as sinks receive them.
 from __future__ import annotations
 
 import json
-import sqlite3
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from faultprint.errors import UsageError
-from faultprint.files import check_folder
+from faultprint.monitor.state import State, connect
 from faultprint.monitor.verdicts import Packed
 from faultprint.publish import stored
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message
-
-SCHEMA_VERSION: Final = 1
-APPLICATION_ID: Final = 0x46504D4E  # "FPMN"
-_SCHEMA: Final = """
-CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE node (id INTEGER PRIMARY KEY, name TEXT NOT NULL, network TEXT NOT NULL, normal BLOB) STRICT;
-CREATE TABLE counter (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
-CREATE TABLE frame (
-    kind TEXT NOT NULL, minute INTEGER NOT NULL, nodes BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (kind, minute)
-) STRICT;
-CREATE TABLE verdicts (
-    minute INTEGER PRIMARY KEY, data BLOB NOT NULL, conditions TEXT NOT NULL, evidence TEXT NOT NULL
-) STRICT;
-CREATE TABLE incident (
-    identity TEXT PRIMARY KEY, node TEXT NOT NULL, open INTEGER NOT NULL, changed INTEGER NOT NULL, document TEXT NOT NULL
-) STRICT;
-CREATE INDEX incident_open ON incident (open, changed);
-CREATE TABLE instruction (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL, deed TEXT NOT NULL, user TEXT NOT NULL,
-    system TEXT NOT NULL, time INTEGER NOT NULL, text TEXT NOT NULL
-) STRICT;
-CREATE TABLE message (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL,
-    body BLOB NOT NULL, content_type TEXT NOT NULL, headers TEXT NOT NULL, UNIQUE (sink, id)
-) STRICT;
-CREATE TABLE aside (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
-    reason TEXT NOT NULL, time INTEGER NOT NULL
-) STRICT;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,39 +53,15 @@ class MinuteRecord:
     messages: Sequence[tuple[str, Message]]
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection to a state file. Raises UsageError for what is none."""
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        identity, version = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-        )
-    except sqlite3.Error as error:
-        raise UsageError(f"{path} cannot be opened as a monitor's state ({error}); name another state file.") from None
-    if (identity, version) not in ((0, 0), (APPLICATION_ID, SCHEMA_VERSION)):
-        connection.close()
-        raise UsageError(f"{path} is no state of a monitor of this version; name another state file, or remove it.")
-    return connection
-
-
 class Store:
-    """The state file, as the monitor writes it. Use it as a context manager."""
+    """The state, as the monitor writes it. Use it as a context manager. Whatever reads or writes may raise StateError."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file. Raises UsageError."""
-        check_folder(path)
-        self.path = path
-        self._connection = connect(path)
-        with self._transaction():
-            if self._connection.execute("PRAGMA application_id").fetchone()[0] == 0:
-                if self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    raise UsageError(f"{path} is another program's database; name another state file.")
-                for statement in _SCHEMA.split(";"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    def __init__(self, state: State) -> None:
+        """Open it, or make it. Raises UsageError for what is no state."""
+        self.state = state
+        self._writer: str | None = None
+        self._database = connect(state)
+        self._database.prepare()
 
     def __enter__(self) -> Self:
         return self
@@ -125,16 +70,30 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        self._connection.close()
+        self._database.close()
+
+    def claim(self) -> None:
+        """Be the one that writes, as long as it is open. Raises UsageError where another monitor does, now or later.
+
+        A connection to a database may break, and the claim be lost for a moment: the mark shows whether somebody else wrote
+        meanwhile.
+        """
+        self._database.claim()
+        writer = uuid.uuid4().hex
+        with self._database.transaction():
+            self._set({"writer": writer})
+        self._writer = writer
 
     def keep(self, record: MinuteRecord) -> None:
-        """Write a minute, whole or not at all."""
-        do, many = self._connection.execute, self._connection.executemany
+        """Write a minute, whole or not at all; one that has been written already is left as it is."""
+        do, many = self._database.execute, self._database.many
         with self._transaction():
-            many("INSERT OR REPLACE INTO fact VALUES (?, ?)", record.facts.items())
+            if do("SELECT 1 FROM fact WHERE name = 'closed' AND value = ?", (record.facts["closed"],)):
+                return  # the answer to the last attempt's commit was lost, not the minute
+            self._set(record.facts)
             many("INSERT INTO node VALUES (?, ?, ?, NULL)", record.nodes)
             many("UPDATE node SET normal = ? WHERE id = ?", ((data, node) for node, data in record.normals.items()))
-            many("INSERT OR REPLACE INTO counter VALUES (?, ?)", record.counters.items())
+            many(_upsert("counter", "name", "data"), record.counters.items())
             many("INSERT INTO frame VALUES (?, ?, ?, ?)", ((f.kind, f.minute, f.nodes, f.data) for f in record.frames))
             many("DELETE FROM frame WHERE kind = ? AND minute < ?", record.forget.items())
             if found := record.verdicts:
@@ -144,81 +103,89 @@ class Store:
             do("DELETE FROM incident WHERE open = 0 AND changed < ?", (record.forget_incidents_us,))
             self._write(record.incidents, record.messages)
 
-    def change(self, incidents: Iterable[Incident], messages: Iterable[tuple[str, Message]], done: int) -> None:
-        """Write what instructions up to number `done` changed, and take these away, whole or not at all."""
+    def change(
+        self, incidents: Iterable[Incident], messages: Iterable[tuple[str, Message]], done: Sequence[int] = ()
+    ) -> None:
+        """Write what the instructions of these numbers changed, and take them away, whole or not at all.
+
+        No others: one with a lower number may have come later, since people write at the same time.
+        """
         with self._transaction():
+            if done and not self._database.execute("SELECT 1 FROM instruction WHERE number = ?", done[:1]):
+                return  # as in `keep`
             self._write(incidents, messages)
-            self._connection.execute("DELETE FROM instruction WHERE number <= ?", (done,))
+            self._database.many("DELETE FROM instruction WHERE number = ?", ((number,) for number in done))
 
     def facts(self) -> dict[str, str]:
         """What the last minute left."""
-        return dict(self._connection.execute("SELECT name, value FROM fact"))
+        return dict(self._database.execute("SELECT name, value FROM fact"))
 
     def nodes(self) -> Iterator[tuple[int, str, str, bytes | None]]:
         """Every node: id, name, network, and its normal if it has one; by id."""
-        yield from self._connection.execute("SELECT id, name, network, normal FROM node ORDER BY id")
+        yield from self._database.stream("SELECT id, name, network, normal FROM node ORDER BY id")
 
     def counters(self) -> dict[str, bytes]:
         """Columns of all nodes."""
-        return dict(self._connection.execute("SELECT name, data FROM counter"))
+        return dict(self._database.execute("SELECT name, data FROM counter"))
 
     def frames(self, kind: str) -> Iterator[Frame]:
         """The frames of a kind, oldest first."""
         yield from (
             Frame(*row)
-            for row in self._connection.execute(
+            for row in self._database.stream(
                 "SELECT kind, minute, nodes, data FROM frame WHERE kind = ? ORDER BY minute", (kind,)
             )
         )
 
     def verdicts(self) -> Iterator[Packed]:
         """The verdicts kept, oldest minute first."""
-        rows = self._connection.execute("SELECT minute, data, conditions, evidence FROM verdicts ORDER BY minute")
+        rows = self._database.stream("SELECT minute, data, conditions, evidence FROM verdicts ORDER BY minute")
         yield from (Packed(*row) for row in rows)
 
     def incidents(self, since_us: int = 0) -> Iterator[Incident]:
         """The open incidents, and those that changed since; by the time of their last change."""
-        rows = self._connection.execute(
+        rows = self._database.stream(
             "SELECT document FROM incident WHERE open = 1 OR changed >= ? ORDER BY changed, identity", (since_us,)
         )
         yield from (stored.load(row[0]) for row in rows)
 
     def incident(self, identity: str) -> Incident | None:
         """The incident of this identity, if it is kept."""
-        row = self._connection.execute("SELECT document FROM incident WHERE identity = ?", (identity,)).fetchone()
-        return stored.load(row[0]) if row else None
+        rows = self._database.execute("SELECT document FROM incident WHERE identity = ?", (identity,))
+        return stored.load(rows[0][0]) if rows else None
 
     def instructions(self) -> list[tuple[int, str, str, str, str, int, str]]:
         """What people want: number, identity, deed, user, system, time in µs, text."""
-        return self._connection.execute(
-            "SELECT number, identity, deed, user, system, time, text FROM instruction ORDER BY number LIMIT 1000"
-        ).fetchall()
+        return self._database.execute(
+            'SELECT number, identity, deed, "user", system, time, text FROM instruction ORDER BY number LIMIT 1000'
+        )
+
+    def _set(self, facts: Mapping[str, str]) -> None:
+        self._database.many(_upsert("fact", "name", "value"), facts.items())
 
     def _write(self, incidents: Iterable[Incident], messages: Iterable[tuple[str, Message]]) -> None:
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?, ?)",
-            ((str(i.identity), _plain(i.node), i.cleared_us is None, i.changed_us, stored.dump(i)) for i in incidents),
+        self._database.many(
+            _upsert("incident", "identity", "node", "open", "changed", "document"),
+            ((str(i.identity), i.node, int(i.cleared_us is None), i.changed_us, stored.dump(i)) for i in incidents),
         )
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO message (sink, id, path, key, body, content_type, headers) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                (sink, m.id, m.path, _plain(m.key), m.body, m.content_type, json.dumps(dict(m.headers)))
-                for sink, m in messages
-            ),
+        self._database.many(
+            "INSERT INTO message (sink, id, path, key, body, content_type, headers) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (sink, id) DO NOTHING",
+            ((sink, m.id, m.path, m.key, m.body, m.content_type, json.dumps(dict(m.headers))) for sink, m in messages),
         )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        """All or nothing, and nothing once another monitor has claimed the state."""
+        with self._database.transaction():
+            if self._writer and self.facts().get("writer") != self._writer:
+                raise UsageError(f"Another monitor has gone on with {self.state}; end one of the two, and start again.")
             yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:  # SQLite itself has rolled back what a full disk interrupted
-                self._connection.execute("ROLLBACK")
-            raise
 
 
-def _plain(text: str) -> str:
-    """Text that SQLite can hold: lone surrogates go."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _upsert(table: str, key: str, *columns: str) -> str:
+    """The statement that writes a row in the place of one with the same key."""
+    places = ", ".join("?" * (1 + len(columns)))
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    names = ", ".join((key, *columns))
+    return f"INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {changes}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +24,7 @@ from faultprint.monitor.nodes import Nodes
 from faultprint.monitor.orders import Orders
 from faultprint.monitor.ports import Batch, Clock, Source
 from faultprint.monitor.store import Store
+from faultprint.monitor.tallies import Tallies
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message
 from faultprint.windows.series import matrix
@@ -34,19 +33,8 @@ Addressed = tuple[str, Message]
 """A message, and the name of the sink that it is for."""
 PUT_BACK_US: Final = 1_000_000
 """How far a clock must go back to be called put back; less is a correction."""
-
-
-@dataclass(slots=True)
-class Tallies:
-    """What the monitor has done since it was started; for the metrics."""
-
-    minutes: int = 0
-    verdicts: Counter[str] = field(default_factory=Counter)
-    changes: Counter[str] = field(default_factory=Counter)
-    silent: int = 0
-    library_errors: int = 0
-    last_minute_us: int = 0
-    seconds_of_last: float = 0.0
+BEAT_S: Final = 60.0
+"""A loop that has not turned for so long is held to be stuck."""
 
 
 class Monitor:
@@ -89,6 +77,11 @@ class Monitor:
         self.memory = Memory(store, model, keep_minutes, keep_incident_days, tell)
         self.memory.recall(self.judge, self.nodes, incidents, gate)
         self.orders = Orders(store, incidents, self.nodes, tell)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the loop has turned, and not too long ago."""
+        return self.beat is not None and time.monotonic() - self.beat < BEAT_S
 
     @property
     def closed_us(self) -> int:
@@ -170,7 +163,6 @@ class Monitor:
         """Count, say what happened, wake who has something to send."""
         tallies = self.tallies
         tallies.minutes += 1
-        tallies.last_minute_us = self.closed_us
         tallies.verdicts.update(judged.counts())
         for node in judged.normals:
             self.tell("node ready", node=self.nodes.names[node])
@@ -213,7 +205,7 @@ class Monitor:
         """Do what people asked for."""
         if carried := self.orders.carry_out(self.gate.closed):
             messages = self._messages(carried.changes)
-            self.memory.change(carried.latest, messages, carried.last, self._stop)
+            self.memory.change(carried.latest, messages, carried.done, self._stop)
             self._announce(carried.changes, messages)
 
     def _look_at_library(self) -> None:

@@ -1,0 +1,110 @@
+"""A monitor's state in one SQLite file (WAL)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from faultprint.errors import StateError, UsageError
+from faultprint.monitor.database import plain
+from faultprint.monitor.schema import APPLICATION_ID, SCHEMA_VERSION, statements
+
+
+class SqliteDatabase:
+    """A connection to a state file; see `database.Database`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make an empty one. Raises UsageError for what is no state."""
+        self._path = path
+        self._lock = -1
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            identity, version = (self._pragma(name) for name in ("application_id", "user_version"))
+        except sqlite3.Error as error:
+            raise UsageError(
+                f"{path} cannot be opened as a monitor's state ({error}); name another state file."
+            ) from None
+        if (identity, version) not in ((0, 0), (APPLICATION_ID, SCHEMA_VERSION)):
+            self.close()
+            raise UsageError(f"{path} is no state of a monitor of this version; name another state file, or remove it.")
+
+    def prepare(self) -> None:
+        with self.transaction():
+            if self.made():
+                return
+            if self.execute("SELECT 1 FROM sqlite_master"):
+                raise UsageError(f"{self._path} is another program's database; name another state file.")
+            serial = "INTEGER PRIMARY KEY AUTOINCREMENT"
+            for statement in statements(integer="INTEGER", blob="BLOB", serial=serial, after=" STRICT"):
+                self.execute(statement)
+            self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def made(self) -> bool:
+        return self._pragma("application_id") == APPLICATION_ID
+
+    def copy(self, path: Path) -> None:
+        with closing(sqlite3.connect(path)) as target:
+            try:
+                self._connection.backup(target)
+            except sqlite3.Error as error:
+                raise UsageError(f"{self._path} cannot be copied for a dry run ({error}); see to its disk.") from None
+
+    def claim(self) -> None:
+        # A file of its own: whoever closes a SQLite file loses all locks that its process holds on it.
+        path = self._path.with_name(self._path.name + ".lock")
+        try:
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"Another monitor is at work with {self._path}; end it, or name another state.") from None
+        except OSError as error:
+            raise UsageError(f"{path} cannot be locked ({error.strerror}); put the state where it can.") from None
+
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> list[tuple[Any, ...]]:
+        with self._told():
+            return self._connection.execute(statement, plain(values)).fetchall()
+
+    def many(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
+        with self._told():
+            self._connection.executemany(statement, map(plain, rows))
+
+    def stream(self, statement: str, values: Sequence[Any] = (), /) -> Iterator[tuple[Any, ...]]:
+        with self._told():
+            yield from self._connection.execute(statement, plain(values))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite itself has rolled back what a full disk interrupted
+                self.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise StateError(
+                f"{self._path} cannot be read or written ({error}); see to its disk, or name another state."
+            ) from error
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

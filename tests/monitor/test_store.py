@@ -1,0 +1,205 @@
+"""What a state must do, in whichever database it is."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from faultprint.errors import StateError, UsageError
+from faultprint.monitor import postgres
+from faultprint.monitor.desk import Desk
+from faultprint.monitor.outbox import Outbox
+from faultprint.monitor.state import State
+from faultprint.monitor.store import Frame, MinuteRecord, Store
+from faultprint.monitor.verdicts import Packed
+from faultprint.publish.deed import Deed
+from faultprint.publish.incident import Incident, Person, Severity
+from faultprint.publish.message import Message
+from faultprint.publish.routes import line_messages
+
+MINUTE = 60_000_000
+SINK = "sink"
+
+
+def incident(number: int, node: str = "n") -> Incident:
+    return Incident.begin(node, "net", "overload", Severity.MAJOR, number * MINUTE, number * MINUTE)
+
+
+def sent(*incidents: Incident) -> list[tuple[str, Message]]:
+    return [(SINK, message) for one in incidents for message in line_messages(one)]
+
+
+def record(number: int) -> MinuteRecord:
+    """A minute that leaves a little of everything."""
+    begun = incident(number)
+    return MinuteRecord(
+        facts={"model": "m", "closed": str(number)},
+        nodes=[(number, f"node {number} é", "net")],
+        normals={number: b"\x00normal\xff"},
+        counters={"seen": bytes([number])},
+        frames=[Frame("codes", number, b"\0\1", bytes(200_000)), Frame("warming", number, b"\2", b"")],
+        forget={"codes": number - 1, "warming": number},
+        verdicts=Packed(number, b"\0rows", '["a"]', "{}"),
+        keep_verdicts_from=number - 1,
+        incidents=[begun],
+        forget_incidents_us=0,
+        messages=sent(begun),
+    )
+
+
+def waiting(state: State) -> list[Message]:
+    outbox = Outbox(state, SINK, 100)
+    found = [one.message for one in outbox.oldest()]
+    outbox.close()
+    return found
+
+
+def test_what_a_minute_leaves_is_there_again(state: State) -> None:
+    with Store(state) as store:
+        for number in range(3):
+            store.keep(record(number))
+    with Store(state) as store:
+        assert store.facts().items() >= {"model": "m", "closed": "2"}.items()
+        assert list(store.nodes()) == [(n, f"node {n} é", "net", b"\x00normal\xff") for n in range(3)]
+        assert store.counters() == {"seen": b"\2"}
+        assert list(store.frames("codes")) == [record(n).frames[0] for n in (1, 2)]
+        assert list(store.frames("warming")) == [record(2).frames[1]]
+        assert list(store.verdicts()) == [record(n).verdicts for n in (1, 2)]
+        assert list(store.incidents()) == [incident(n) for n in range(3)]
+        assert store.incident(str(incident(1).identity)) == incident(1) and store.incident("none") is None
+    assert waiting(state) == [message for n in range(3) for _, message in sent(incident(n))]
+
+
+def test_a_minute_that_cannot_be_written_whole_is_not_written(state: State) -> None:
+    """The last thing written fails; the next attempt succeeds."""
+
+    class Broken(list[tuple[str, Message]]):
+        def __iter__(self) -> Iterator[tuple[str, Message]]:
+            yield from sent(incident(1))
+            raise StateError("the plug was pulled")
+
+    with Store(state) as store:
+        store.claim()
+        store.keep(record(0))
+        before = store.facts(), store.counters(), list(store.nodes()), list(store.incidents())
+        with pytest.raises(StateError):
+            store.keep(replace(record(1), messages=Broken()))
+        assert before == (store.facts(), store.counters(), list(store.nodes()), list(store.incidents()))
+        assert len(waiting(state)) == 1
+        store.keep(record(1))
+    assert len(waiting(state)) == 2
+
+
+def test_a_minute_whose_receipt_was_lost_is_written_once(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(state) as store:
+        store.claim()
+        transaction = store._database.transaction
+
+        @contextmanager
+        def forgetful() -> Iterator[None]:
+            with transaction():
+                yield
+            raise StateError("the connection broke after the commit")
+
+        for write in (lambda: store.keep(record(0)), lambda: store.change([incident(5)], sent(incident(5)), [1])):
+            instructed(state, store)
+            with monkeypatch.context() as patch:
+                patch.setattr(store._database, "transaction", forgetful)
+                with pytest.raises(StateError):
+                    write()
+            outbox = Outbox(state, SINK, 100)
+            outbox.delivered(outbox.oldest())
+            outbox.close()
+            write()
+            assert waiting(state) == [], "what has been delivered waits again"
+        assert list(store.incidents()) == [incident(0), incident(5)]
+
+
+def instructed(state: State, store: Store) -> None:
+    """Leave an instruction about an incident that is there."""
+    if found := list(store.incidents()):
+        Desk(state).instruct(found[:1], Deed.COMMENT, Person("u", "s", 1), "text")
+
+
+def test_the_same_message_twice_is_one(state: State) -> None:
+    with Store(state) as store:
+        for _ in range(2):
+            store.change([incident(1)], sent(incident(1)))
+        assert list(store.incidents()) == [incident(1)]
+    assert waiting(state) == [message for _, message in sent(incident(1))]
+
+
+def test_text_that_no_database_holds_is_made_plain(state: State) -> None:
+    """Nobody's name or word may stop the monitor."""
+    with Store(state) as store:
+        store.change([incident(1, "a\0b")], sent(incident(1, "a\0b")))
+        (kept,) = store.incidents()
+        Desk(state).instruct([kept], Deed.COMMENT, Person("u\0", "s", 1), "half \ud800 a pair")
+        assert store.instructions()[0][3:] == ("u\ufffd", "s", 1, "half ? a pair")
+        with pytest.raises(UsageError, match="knows no incident"):
+            Desk(state).incident("no\0thing")
+    assert len(waiting(state)) == 1
+
+
+def test_a_second_monitor_is_refused_while_the_first_is_there(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "PATIENCE_S", 0.3)
+    with Store(state) as first, Store(state) as second:
+        first.claim()
+        with pytest.raises(UsageError, match="Another monitor is at work"):
+            second.claim()
+        first.keep(record(0))
+    with Store(state) as third:
+        third.claim()
+        third.keep(record(1))
+
+
+def test_who_lost_its_claim_writes_no_more(state: State) -> None:
+    with Store(state) as first:
+        first.claim()
+        first.keep(record(0))
+        lose(first, state)
+        with Store(state) as second:
+            second.claim()
+        with pytest.raises(UsageError, match="Another monitor has gone on"):
+            first.keep(record(1))
+        assert first.facts()["closed"] == "0"
+
+
+def lose(store: Store, state: State) -> None:
+    """The claim goes, as with a broken connection, or where somebody has tidied up."""
+    if isinstance(state, Path):
+        state.with_name(state.name + ".lock").unlink()
+    else:
+        store._database.close()
+
+
+def test_two_that_begin_at_once_make_one_state(state: State) -> None:
+    stores: list[Store] = []
+    threads = [threading.Thread(target=lambda: stores.append(Store(state))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(stores) == 4
+    for store in stores:
+        store.close()
+
+
+def test_what_is_no_state_file_is_refused(tmp_path: Path) -> None:
+    text, other = tmp_path / "text", tmp_path / "other.db"
+    text.write_text("no database, but long enough that it might be one" * 50)
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    for path, sentence in (
+        (text, "cannot be opened"),
+        (other, "another program's"),
+        (tmp_path / "no/s.db", "does not exist"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            Store(path)
