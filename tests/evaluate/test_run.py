@@ -16,7 +16,7 @@ from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
-from faultprint.evaluate.contest import contest
+from faultprint.evaluate.contest import PERSISTENCE, contest
 from faultprint.evaluate.run import Students, baselines, evaluate, judge, part
 from faultprint.evaluate.summary import SPANS, STATISTICS, summarise
 from faultprint.evaluate.systems import Embedding
@@ -128,7 +128,7 @@ def test_a_contest_leaves_libraries_and_reasons(model: Model, learnt: Tables, me
     assert len(found.references) == 3 and lines
     with Library.open(tmp_path / "default.db") as library:
         assert {reference.network for reference in library.references()} <= {"alpha", "beta", "delta"}
-        assert library.rule(model.id, 3) == found.outcomes[0].rule
+        assert library.rule(model.id, PERSISTENCE) == found.outcomes[0].rule
     episodes = found.outcomes[0].figures.outcomes
     assert {*found.evidence} == {(episode.node, episode.start) for episode in episodes}
     assert all("in.bye.delay" in words for words in found.evidence[episodes[0].node, episodes[0].start][:2])
