@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ..broker import broker as broker
+
 
 @dataclass(frozen=True)
 class Pki:

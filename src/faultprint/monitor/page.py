@@ -13,7 +13,8 @@ from faultprint.monitor.gate import __doc__ as gate_text
 from faultprint.monitor.incidents import TABLE, Signal, State
 from faultprint.monitor.incidents import __doc__ as incident_text
 from faultprint.monitor.outbox import __doc__ as outbox_text
-from faultprint.monitor.settings import Settings, SinkKind, type_of, word_of
+from faultprint.monitor.reading import optional, type_of, word_of
+from faultprint.monitor.settings import Settings, SinkKind
 
 _INTRODUCTION: Final = """\
 # The live monitor
@@ -123,7 +124,7 @@ def _reference(where: str, kind: Any) -> Iterator[str]:
         if key:
             rows.append((f"`{entry.name}`", word_of(plain), _default(entry), key.meaning))
         else:
-            inner.append((entry.name, plain))
+            inner.append((entry.name, optional(plain)))
     if where:
         yield f"### {where}\n\n{str(kind.__doc__).partition(']: ')[2].rstrip(']').strip()}\n"
     yield _table(("key", "value", "default", "meaning"), iter(rows))

@@ -1,26 +1,21 @@
-"""Configuration: one TOML file read into dataclasses. Each default stands here once; docs/monitor.md is generated from it.
-
-A key that no dataclass has, or a value of another type, is refused with one sentence that names the key.
-"""
+"""Configuration: one TOML file read into dataclasses. Each default stands here once; docs/monitor.md is generated from it."""
 
 from __future__ import annotations
 
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 
 from faultprint.errors import FaultprintError, UsageError
 from faultprint.monitor.incidents import IncidentRules
+from faultprint.monitor.kafka.settings import KafkaSettings, check_topic
 from faultprint.monitor.key import Key
 from faultprint.monitor.maintenance import Maintenance
-
-S = TypeVar("S")
+from faultprint.monitor.reading import make
+from faultprint.publish.control_loop import TOPIC
 
 
 class SinkKind(StrEnum):
@@ -30,6 +25,7 @@ class SinkKind(StrEnum):
     WEBHOOK = "webhook"
     VES = "ves"
     ALARM = "alarm"
+    KAFKA = "kafka"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +110,37 @@ class SinkSettings:
     kind: Annotated[SinkKind, Key("what it speaks")]
     path: Annotated[Path | None, Key("the file of a file sink")] = None
     url: Annotated[str, Key("where the others post to")] = ""
-    user: Annotated[str, Key("for basic authentication")] = ""
+    bootstrap: Annotated[str, Key("brokers of a kafka sink, as HOST:PORT[,HOST:PORT]")] = ""
+    topic: Annotated[str, Key("where a kafka sink puts its control-loop events")] = TOPIC
+    loops: Annotated[Mapping[str, str], Key("control loops (closedLoopControlName) of conditions, by name")] = field(
+        default_factory=dict
+    )
+    loop: Annotated[str, Key("control loop of all other conditions (none: nothing is sent of them)")] = ""
+    tls: Annotated[bool, Key("speak TLS to the brokers")] = False
+    mechanism: Annotated[str, Key("SASL's, of a kafka sink: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")] = "SCRAM-SHA-512"
+    user: Annotated[str, Key("for basic authentication, or SASL")] = ""
     password_file: Annotated[Path | None, Key("file whose first line is the password")] = None
     certificate: Annotated[Path | None, Key("our certificate chain (PEM)")] = None
     certificate_key: Annotated[Path | None, Key("its key (PEM)")] = None
     authorities: Annotated[Path | None, Key("authorities that the receiver's certificate must come from (PEM)")] = None
     secret_file: Annotated[Path | None, Key("file whose first line signs a webhook's bodies")] = None
-    plain_password: Annotated[bool, Key("let a password pass over http:// to another machine")] = False
+    plain_password: Annotated[bool, Key("let a password pass over http:// (or without TLS) to another machine")] = False
 
     def __post_init__(self) -> None:
-        wanted, other = ("path", "url") if self.kind is SinkKind.FILE else ("url", "path")
-        if not getattr(self, wanted) or getattr(self, other):
-            raise UsageError(f"Sink {self.name!r} is of kind {self.kind}, so it needs {wanted!r} and no {other!r}.")
+        wanted = _RECEIVER.get(self.kind, "url")
+        others = sorted({*_RECEIVER.values(), "url"} - {wanted})
+        if not getattr(self, wanted) or any(getattr(self, other) for other in others):
+            raise UsageError(
+                f"Sink {self.name!r} is of kind {self.kind}, so it needs {wanted!r} and no {' or '.join(map(repr, others))}."
+            )
+        if self.kind is SinkKind.KAFKA:
+            check_topic(self.topic, f"The topic of sink {self.name!r}")
+            if not self.loops and not self.loop:
+                raise UsageError(f"Sink {self.name!r} has no control loop to tell of anything; give 'loops' or 'loop'.")
+
+
+_RECEIVER: Final[Mapping[SinkKind, str]] = {SinkKind.FILE: "path", SinkKind.KAFKA: "bootstrap"}
+"""Which key says where a sink's receiver is; `url` for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,7 @@ class Settings:
     retry: RetrySettings = field(default_factory=RetrySettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     probe: ProbeSettings = field(default_factory=ProbeSettings)
+    kafka: KafkaSettings | None = None
     sink: tuple[SinkSettings, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
 
@@ -163,77 +179,3 @@ def read(path: Path) -> Settings:
         return make(Settings, found, "", path.parent)
     except FaultprintError as error:
         raise UsageError(f"{path}: {error}") from None
-
-
-def make(kind: type[S], found: Mapping[str, Any], where: str, folder: Path) -> S:
-    """A dataclass from a TOML table; `where` is the table's name. Raises UsageError."""
-    assert is_dataclass(kind)
-    known = {entry.name: entry for entry in fields(kind)}
-    hints = typing.get_type_hints(kind, include_extras=True)
-    for name in found:
-        if name not in known:
-            raise UsageError(f"there is no key {where + name!r}; the keys there are {', '.join(known)}.")
-    values = {}
-    for name, entry in known.items():
-        if name in found:
-            plain, key = type_of(hints[name])
-            value = values[name] = _value(plain, found[name], where + name, folder)
-            if key and key.least is not None and not key.least <= value < float("inf"):
-                raise UsageError(f"{where + name} is {value}, but must be {key.least:g} or more; correct it.")
-        elif entry.default is MISSING and entry.default_factory is MISSING:
-            _, key = type_of(hints[name])
-            raise UsageError(f"the key {where + name!r} is missing; give it ({key.meaning if key else 'a table'}).")
-    return kind(**values)
-
-
-def type_of(hint: Any) -> tuple[Any, Key | None]:
-    """An annotation's type, and what the reference says of it."""
-    if typing.get_origin(hint) is Annotated:
-        plain, *more = typing.get_args(hint)
-        return plain, next((one for one in more if isinstance(one, Key)), None)
-    return hint, None
-
-
-_PLAIN: Final[Mapping[Any, tuple[type, ...]]] = {
-    str: (str,),
-    int: (int,),
-    float: (int, float),
-    bool: (bool,),
-    datetime: (datetime,),
-}
-
-
-def _value(kind: Any, found: Any, where: str, folder: Path) -> Any:
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return _value(next(one for one in inner if one is not type(None)), found, where, folder)
-    if is_dataclass(kind) and isinstance(kind, type) and isinstance(found, dict):
-        return make(kind, found, f"{where}.", folder)
-    if origin is tuple and isinstance(found, list):
-        return tuple(_value(inner[0], one, where, folder) for one in found)
-    if origin is not None and issubclass(origin, Mapping) and isinstance(found, dict):
-        return {name: _value(inner[1], one, f"{where}.{name}", folder) for name, one in found.items()}
-    if isinstance(kind, type) and issubclass(kind, Path) and isinstance(found, str) and found:
-        return folder / found
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        if found in tuple(kind):
-            return kind(found)
-        raise UsageError(f"{where} is {found!r}, which is none of {', '.join(kind)}; correct it.")
-    if kind in _PLAIN and type(found) in _PLAIN[kind]:
-        return kind(found) if kind is float else found
-    raise UsageError(f"{where} is {found!r}, but must be {word_of(kind)}; correct it.")
-
-
-def word_of(kind: Any) -> str:
-    """A type as the reference calls it."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return word_of(next(one for one in inner if one is not type(None)))
-    if origin is tuple:
-        return f"a list of {word_of(inner[0]).removeprefix('a ')}s"
-    if origin is not None:
-        return "a table"
-    words = {str: "text", int: "a whole number", float: "a number", bool: "true or false", datetime: "a date with time"}
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return ", ".join(f"{word.value}" for word in kind)
-    return words.get(kind, "a path" if isinstance(kind, type) and issubclass(kind, Path) else "a table")

@@ -12,7 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from faultprint.errors import UsageError
 
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names of this machine, to which a password may go in the clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Endpoint:
             raise UsageError(
                 f"A time-out of {self.timeout_s} s or an answer of {self.answer_bytes} bytes cannot be; give more."
             )
-        if self.basic and not self.secure and url.hostname not in _LOOPBACK and not self.plain_password:
+        if self.basic and not self.secure and url.hostname not in LOOPBACK and not self.plain_password:
             raise UsageError(
                 f"{_bare(self.url)}: a password would cross the network in the clear; use https or set plain_password."
             )

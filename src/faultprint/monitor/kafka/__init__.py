@@ -1,0 +1,1 @@
+"""Nodes heard over Kafka, and shared out among monitors."""
