@@ -9,10 +9,11 @@
     that was listened to for less than half of its minute      partial: taken as a gap, as `windows.series` does
     anything else, in whatever order                           taken
 
-Each source promises how far it is complete. The watermark is the least of these promises minus the lateness; a source
-without a promise is taken to be complete up to its newest row, and one whose promise has not moved for `patience` by the
-arrival clock no longer holds the others up. A minute is final when the watermark reaches its end. Where no source is left
-that promises anything, the arrival clock minus patience is the watermark: nobody listens, and that must show.
+Each source promises how far it is complete, and where it passes on what others send, each of these (its origins) for itself.
+The watermark is the least of these promises minus the lateness; a source without a promise is taken to be complete up to its
+newest row, and one whose promise has not moved for `patience` by the arrival clock no longer holds the others up. A minute is
+final when the watermark reaches its end. Where no source is left that promises anything, the arrival clock minus patience is
+the watermark: nobody listens, and that must show.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class Finished:
 
 
 @dataclass(slots=True)
-class _Promise:
+class Promise:
+    """How far an origin is complete, and when by the arrival clock that last moved; µs."""
+
     complete_us: int
     moved_us: int
 
@@ -65,31 +68,34 @@ class Gate:
     """(source, reason) → rows."""
     _waiting: dict[int, list[pl.DataFrame]] = field(default_factory=dict)
     _seen: dict[int, set[str]] = field(default_factory=dict)
-    _promises: dict[str, _Promise] = field(default_factory=dict)
+    promises: dict[tuple[str, str], Promise] = field(default_factory=dict)
+    """(source, origin) → its promise."""
+    now_us: int = 0
+    """The arrival clock, as far as it has come."""
     _networks: dict[str, str] = field(default_factory=dict)
-    _now_us: int = 0
 
     def take(self, source: str, batch: Batch, now_us: int) -> None:
         """Rows and a promise of a source."""
-        self._now_us = max(self._now_us, now_us)
+        self.now_us = max(self.now_us, now_us)
         newest_us = self._put(source, batch.minutes) if batch.minutes is not None else None
         complete_us = batch.complete_us if batch.complete_us is not None else newest_us
         if complete_us is None:
             return
-        promise = self._promises.setdefault(source, _Promise(complete_us, self._now_us))
+        promise = self.promises.setdefault((source, batch.origin), Promise(complete_us, self.now_us))
         if complete_us > promise.complete_us:
-            promise.complete_us, promise.moved_us = complete_us, self._now_us
+            promise.complete_us, promise.moved_us = complete_us, self.now_us
 
     def end(self, source: str) -> None:
         """The source has no more."""
-        self._promises.pop(source, None)
+        for key in [key for key in self.promises if key[0] == source]:
+            del self.promises[key]
 
     def due(self, now_us: int) -> Iterator[Finished]:
         """The minutes that have become final, in order: those with rows, and the last one."""
-        self._now_us = max(self._now_us, now_us)
-        moving = [one for one in self._promises.values() if self._now_us - one.moved_us < self.patience_us]
-        reached = min((one.complete_us for one in moving), default=self._now_us - self.patience_us)
-        reached = min(reached, self._now_us + self.ahead_us)
+        self.now_us = max(self.now_us, now_us)
+        moving = [one for one in self.promises.values() if self.now_us - one.moved_us < self.patience_us]
+        reached = min((one.complete_us for one in moving), default=self.now_us - self.patience_us)
+        reached = min(reached, self.now_us + self.ahead_us)
         yield from self._close((reached - self.lateness_us) // self.interval_us - 1)
 
     def rest(self) -> Iterator[Finished]:
@@ -140,7 +146,7 @@ class Gate:
         elsewhere, crowded = self._strangers(rows)
         applies = (
             (start % self.interval_us != 0) | (start < 0) | elsewhere,
-            (number + 1) * self.interval_us > self._now_us + self.ahead_us,
+            (number + 1) * self.interval_us > self.now_us + self.ahead_us,
             number <= self.closed,
             crowded,
             np.zeros(len(number), np.bool_),  # doubles: found afterwards, among what is else taken

@@ -29,11 +29,13 @@ class Batch:
     """What a source has to say.
 
     `minutes`: rows of a MINUTES table, in any order, or None. `complete_us`: the source promises that nothing which happened
-    before this moment is still to come (µs, UTC); None: no promise.
+    before this moment is still to come (µs, UTC); None: no promise. `origin`: whose rows and promise these are, where the
+    source passes on what others send.
     """
 
     minutes: pl.DataFrame | None
     complete_us: int | None
+    origin: str = ""
 
 
 class Source(Protocol):
