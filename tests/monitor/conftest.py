@@ -21,6 +21,7 @@ from faultprint.monitor.files import ReplayClock, by_minute
 from faultprint.monitor.settings import Settings, SinkKind, SinkSettings
 from faultprint.monitor.watch import Monitor
 
+from ..broker import binary as binary
 from ..broker import broker as broker
 from ..cases.town import minute, minutes, random_artefact
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..broker import binary as binary
 from ..broker import broker as broker
 
 

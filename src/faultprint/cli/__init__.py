@@ -11,7 +11,7 @@ import sys
 import click
 
 from faultprint import __version__
-from faultprint.cli import cases, evaluating, judging, live, making, testbed
+from faultprint.cli import cases, evaluating, feeding, judging, live, making, testbed
 from faultprint.errors import FaultprintError
 
 
@@ -36,6 +36,7 @@ for command in (
     evaluating.evaluate,
     live.monitor,
     live.replay,
+    feeding.feed,
     judging.signatures,
     judging.demo,
     testbed.testbed,

@@ -6,16 +6,23 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from faultprint.cli.frame import INPUT, OUTPUT, json_option, report
+from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
+    from faultprint.monitor.courier import Tell
+    from faultprint.monitor.kafka.group import Group
+    from faultprint.monitor.kafka.settings import KafkaSettings
+    from faultprint.monitor.ports import Clock
+    from faultprint.monitor.settings import Settings
     from faultprint.monitor.watch import Monitor
 
 config_option = click.option("--config", type=INPUT, required=True, help="Configuration (TOML, docs/monitor.md).")
@@ -45,15 +52,15 @@ def monitor(
 ) -> None:
     """Watch the nodes that the configuration names: a verdict every minute, incidents, and word of them to the sinks.
 
+    With [kafka] in the configuration it hears no packets, but shares the topic's nodes out with the other monitors of its
+    group.
+
     Logs are JSON lines on standard error. SIGTERM and Ctrl-C end it after the minute in hand; started again, and after a
     kill, too, it goes on from there.
     """
     from dataclasses import replace
 
     from faultprint.monitor import settings
-    from faultprint.monitor.assembly import assembled
-    from faultprint.monitor.http import HttpServer
-    from faultprint.monitor.listening import listening
     from faultprint.monitor.log import JsonLog
     from faultprint.monitor.ports import SystemClock
 
@@ -62,19 +69,54 @@ def monitor(
     probe = replace(heard, interfaces=(*heard.interfaces, *interfaces), hep=(*heard.hep, *agents))
     clock = SystemClock()
     tell = JsonLog(sys.stderr, clock)
-    stop = _stopping(seconds)
-    with assembled(wanted, clock, tell, dry=sys.stdout if dry_run else None) as watch:
-        lateness_us = watch.gate.lateness_us
-        source = listening(probe, watch.model.manifest.interval_us, lateness_us, clock)
-        server = HttpServer(watch, wanted.http.host, wanted.http.port) if wanted.http.port else None
-        try:
-            tell("started", nodes=len(watch.nodes), http=server.address if server else None)
-            watch.run([source], stop)
-        finally:
-            if server:
-                server.close()
-        result = _summary(watch)
+    dry = sys.stdout if dry_run else None
+    if wanted.kafka is None:
+        result = _listen(replace(wanted, probe=probe), clock, tell, stopping(seconds), dry)
+    elif interfaces or agents:
+        raise UsageError("A monitor with [kafka] hears no packets; leave --interface and --hep to `faultprint feed`.")
+    else:
+        result = _join(wanted, wanted.kafka, clock, tell, stopping(seconds), dry)
     report(result, as_json)
+
+
+def _listen(wanted: Settings, clock: Clock, tell: Tell, stop: Callable[[], bool], dry: TextIO | None) -> dict[str, Any]:
+    """Watch by what the probe hears."""
+    from faultprint.monitor.assembly import assembled
+    from faultprint.monitor.listening import listening
+
+    with assembled(wanted, clock, tell, dry=dry) as watch:
+        source = listening(wanted.probe, watch.model.manifest.interval_us, watch.gate.lateness_us, clock)
+        with _serving(watch, wanted) as address:
+            tell("started", nodes=len(watch.nodes), http=address)
+            watch.run([source], stop)
+        return _summary(watch)
+
+
+def _join(
+    wanted: Settings, kafka: KafkaSettings, clock: Clock, tell: Tell, stop: Callable[[], bool], dry: TextIO | None
+) -> dict[str, Any]:
+    """Watch as a member of a group."""
+    from faultprint.monitor.kafka.assembly import member
+
+    partitions: list[dict[str, Any]] = []
+    with member(wanted, kafka, clock, tell, dry) as group, _serving(group, wanted) as address:
+        group.leaving.append(lambda monitor: partitions.append(_summary(monitor)))
+        tell("started", group=kafka.group, http=address)
+        group.run(stop)
+    return _added(partitions)
+
+
+@contextmanager
+def _serving(watched: Monitor | Group, wanted: Settings) -> Iterator[tuple[str, int] | None]:
+    """Metrics and health, where they are wanted."""
+    from faultprint.monitor.http import HttpServer
+
+    server = HttpServer(watched, wanted.http.host, wanted.http.port) if wanted.http.port else None
+    try:
+        yield server.address if server else None
+    finally:
+        if server:
+            server.close()
 
 
 @click.command()
@@ -127,7 +169,7 @@ def replay(
     place = state or wanted.state.with_name(wanted.state.name + ".replay")
     if out:
         check_folder(out)
-    stop = _stopping()
+    stop = stopping()
     with assembled(
         wanted, clock, JsonLog(sys.stderr, clock), state=place, dry=sys.stdout if dry_run else None
     ) as monitor:
@@ -142,7 +184,7 @@ def replay(
     report(result, as_json)
 
 
-def _stopping(seconds: float | None = None) -> Callable[[], bool]:
+def stopping(seconds: float | None = None) -> Callable[[], bool]:
     """Ctrl-C, SIGTERM and the end of `seconds` end the work after the minute in hand."""
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -162,3 +204,15 @@ def _summary(monitor: Monitor) -> dict[str, Any]:
         "refused_rows": refused,
         "sinks": {courier.sink.name: asdict(courier.counts) for courier in monitor.couriers},
     }
+
+
+def _added(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One summary of several: numbers are added."""
+    found: dict[str, Any] = {}
+    for one in summaries:
+        for name, value in one.items():
+            if isinstance(value, Mapping):
+                found[name] = _added([found.get(name, {}), value])
+            else:
+                found[name] = found.get(name, 0) + value
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -10,12 +10,12 @@ from typing import TextIO
 import numpy as np
 
 from faultprint.embedding.model import Model, load
-from faultprint.monitor import sinks
-from faultprint.monitor.courier import Courier, Tell
+from faultprint.monitor.courier import Courier, Sink, Tell
 from faultprint.monitor.gate import Gate
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.ports import Clock
 from faultprint.monitor.settings import Settings
+from faultprint.monitor.sinks import backoff, sink
 from faultprint.monitor.store import Store
 from faultprint.monitor.watch import Monitor
 
@@ -24,26 +24,34 @@ _SECOND = 1_000_000
 
 @contextmanager
 def assembled(
-    settings: Settings, clock: Clock, tell: Tell, *, state: Path | None = None, dry: TextIO | None = None
+    settings: Settings,
+    clock: Clock,
+    tell: Tell,
+    *,
+    state: Path | None = None,
+    dry: TextIO | None = None,
+    model: Model | None = None,
+    sinks: Sequence[Sink] | None = None,
 ) -> Iterator[Monitor]:
-    """The monitor with its couriers at work; both end with the block. `state`: another state file than the settings'.
+    """The monitor with its couriers at work; both end with the block. `state`: another state file than the settings';
+    `model`, `sinks`: those that are meant, where they are there already.
 
     Raises any FaultprintError.
     """
-    model: Model = load(settings.model)
+    model = model or load(settings.model)
     path = state or settings.state
     with Store(path) as store:
         couriers = [
             Courier(
-                sinks.sink(one, settings.retry, np.random.default_rng(place), dry),
+                sink,
                 path,
                 settings.keep.messages,
-                sinks.backoff(settings.retry),
+                backoff(settings.retry),
                 np.random.default_rng(),
                 clock,
                 tell,
             )
-            for place, one in enumerate(settings.sink)
+            for sink in (told(settings, dry) if sinks is None else sinks)
         ]
         try:
             monitor = Monitor(
@@ -70,6 +78,11 @@ def assembled(
         finally:
             for courier in couriers:
                 courier.stop()
+
+
+def told(settings: Settings, dry: TextIO | None) -> list[Sink]:
+    """Everybody whom the settings want told. Raises UsageError."""
+    return [sink(one, settings.retry, np.random.default_rng(place), dry) for place, one in enumerate(settings.sink)]
 
 
 def gate(settings: Settings, interval_us: int) -> Gate:

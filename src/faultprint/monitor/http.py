@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
+    from faultprint.monitor.kafka.group import Group
     from faultprint.monitor.watch import Monitor
 
 BEAT_S: Final = 60.0
@@ -23,7 +24,7 @@ _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 class HttpServer:
     """Serves in a thread until it is closed. `address` is where: the port that was free, if 0 was asked for."""
 
-    def __init__(self, monitor: Monitor, host: str, port: int) -> None:
+    def __init__(self, monitor: Monitor | Group, host: str, port: int) -> None:
         """Raises UsageError if the address cannot be had, or prometheus-client is not installed."""
         try:
             from faultprint.monitor import metrics
@@ -32,6 +33,8 @@ class HttpServer:
                 "Metrics need prometheus-client; install faultprint[monitor], or set http.port = 0."
             ) from None
 
+        collector = metrics.collector(monitor)
+
         class Handler(BaseHTTPRequestHandler):
             timeout = 10
 
@@ -39,7 +42,7 @@ class HttpServer:
                 body, status = b"ok\n", 200
                 match self.path:
                     case "/metrics":
-                        body = metrics.exposition(monitor)
+                        body = metrics.exposition(collector)
                     case "/healthz":
                         status = 200 if _alive(monitor.beat, started) else 503
                     case "/readyz":

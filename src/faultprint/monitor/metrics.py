@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from faultprint.monitor.kafka.group import Group
 
 if TYPE_CHECKING:
     from faultprint.monitor.watch import Monitor
@@ -50,10 +52,59 @@ class MonitorCollector(Collector):
             yield _counter(f"messages_{fate}", f"Messages {fate}.", values, ("sink",))
 
 
-def exposition(monitor: Monitor) -> bytes:
+class GroupCollector(Collector):
+    """The metrics of all monitors of a process as if they were one; what those that left have counted stays counted."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._past: list[Metric] = []
+        group.leaving.append(self._leave)
+
+    def collect(self) -> Iterator[Metric]:
+        monitors = self._group.monitors
+        yield _gauge("kafka_partitions", "Partitions held.", len(monitors))
+        yield from _joined([*self._past, *(metric for one in monitors for metric in MonitorCollector(one).collect())])
+
+    def _leave(self, monitor: Monitor) -> None:
+        counted = [metric for metric in MonitorCollector(monitor).collect() if metric.type == "counter"]
+        self._past = _joined([*self._past, *counted])
+
+
+_JOINED: Final[Mapping[str, Callable[[Iterable[float]], float]]] = {
+    "faultprint_last_minute_timestamp_seconds": min,
+    "faultprint_last_minute_duration_seconds": max,
+    "faultprint_sink_away": max,
+}
+"""How one value is made of several monitors' where it is not their sum."""
+
+
+def _joined(metrics: Iterable[Metric]) -> list[Metric]:
+    """One metric of each name, with one sample of each set of labels."""
+    families: dict[str, Metric] = {}
+    values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]] = {}
+    for metric in metrics:
+        families.setdefault(metric.name, metric)
+        for sample in metric.samples:
+            key = sample.name, tuple(sorted(sample.labels.items()))
+            values.setdefault(metric.name, {}).setdefault(key, []).append(sample.value)
+    found = []
+    for name, family in families.items():
+        one = Metric(name, family.documentation, family.type)
+        for (sample_name, labels), several in values.get(name, {}).items():
+            one.add_sample(sample_name, dict(labels), _JOINED.get(name, sum)(several))
+        found.append(one)
+    return found
+
+
+def collector(watched: Monitor | Group) -> Collector:
+    """What collects the metrics of a monitor, or of a member of a group with all of its monitors."""
+    return GroupCollector(watched) if isinstance(watched, Group) else MonitorCollector(watched)
+
+
+def exposition(collector: Collector) -> bytes:
     """The metrics in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(MonitorCollector(monitor))
+    registry.register(collector)
     return generate_latest(registry)
 
 

@@ -12,6 +12,10 @@ from typing import Any, Final
 from faultprint.monitor.gate import __doc__ as gate_text
 from faultprint.monitor.incidents import TABLE, Signal, State
 from faultprint.monitor.incidents import __doc__ as incident_text
+from faultprint.monitor.kafka import __doc__ as kafka_text
+from faultprint.monitor.kafka.clock import __doc__ as clock_text
+from faultprint.monitor.kafka.group import __doc__ as group_text
+from faultprint.monitor.kafka.records import __doc__ as records_text
 from faultprint.monitor.outbox import __doc__ as outbox_text
 from faultprint.monitor.reading import optional, type_of, word_of
 from faultprint.monitor.settings import Settings, SinkKind
@@ -89,6 +93,29 @@ No label is a node's name. The log is one JSON object a line on standard error: 
 """
 
 
+_KAFKA_TEXT: Final = """\
+The configuration of a monitor, and of a feed beside each probe ([the decision](decisions/0008-a-monitor-a-partition.md);
+the whole example is [monitor-kafka.toml](monitor-kafka.toml)):
+
+```sh
+kafka-topics.sh --bootstrap-server k1:9092 --create --topic faultprint.minutes --partitions 12
+faultprint feed --config monitor-kafka.toml --origin probe-1                       # what [probe] hears
+faultprint feed minutes.parquet --config monitor-kafka.toml                        # or a recording
+faultprint monitor --config monitor-kafka.toml                                     # as many as wanted
+kafka-consumer-groups.sh --bootstrap-server k1:9092 --group faultprint --describe  # how far behind they are
+```
+
+A sink of kind `kafka` tells a policy engine of ONSET and ABATED ([publishing](publish.md)), from a monitor with or without
+`[kafka]`.
+
+The log has `partition taken up`, `partition put down`, `partition waits` (its state cannot be had yet),
+`state not handed on`, `record unreadable`, `brokers away`, `brokers back`, `kafka error`; lines of a partition's monitor have
+its number. The metrics are those of all partitions held together; `faultprint_kafka_partitions` says how many these are.
+"""
+
+_KAFKA: Final = (("Members", group_text), ("Records", records_text), ("The arrival clock", clock_text))
+
+
 def page() -> str:
     """Markdown."""
     parts = [
@@ -99,6 +126,9 @@ def page() -> str:
         _STATE_TEXT,
         _section("Outbox", outbox_text),
         _HTTP_TEXT,
+        _section("Kafka", kafka_text),
+        _KAFKA_TEXT,
+        *(_section(title, text, 3) for title, text in _KAFKA),
         "## Configuration\n",
         "TOML. Paths are relative to the file's folder. A key that is not here is refused.\n",
         *_reference("", Settings),
@@ -107,12 +137,12 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _section(title: str, text: str | None) -> str:
+def _section(title: str, text: str | None, depth: int = 2) -> str:
     """A module's own text: its first line as a sentence, its tables as they stand there."""
     assert text is not None
     blocks = text.strip().split("\n\n")
     shown = [f"```text\n{block}\n```" if block.startswith("    ") else block for block in blocks]
-    return f"## {title}\n\n" + "\n\n".join(shown) + "\n"
+    return f"{'#' * depth} {title}\n\n" + "\n\n".join(shown) + "\n"
 
 
 def _reference(where: str, kind: Any) -> Iterator[str]:

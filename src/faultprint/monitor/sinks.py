@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from faultprint.publish.http_sender import HttpSender
 from faultprint.publish.incident import Incident
 from faultprint.publish.kafka_client import Cluster
 from faultprint.publish.kafka_sender import KafkaSender
-from faultprint.publish.message import Message, Sender
+from faultprint.publish.message import Message, Receipt, Sender
 from faultprint.publish.routes import (
     alarm_messages,
     control_loop_messages,
@@ -47,6 +48,20 @@ _ENCODERS: Final[Mapping[SinkKind, Callable[[SinkSettings], Encode]]] = {
         control_loop_messages, settings=ControlLoopSettings(settings.loops, settings.loop)
     ),
 }
+
+
+class Shared:
+    """A sender that several couriers use, one at a time; who made it closes it."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender, self._lock = sender, threading.Lock()
+
+    def send(self, message: Message) -> Receipt:
+        with self._lock:
+            return self._sender.send(message)
+
+    def close(self) -> None:
+        """It serves the others still."""
 
 
 def sink(settings: SinkSettings, retry: RetrySettings, rng: np.random.Generator, dry: TextIO | None = None) -> Sink:

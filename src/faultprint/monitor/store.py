@@ -150,6 +150,18 @@ class Store:
             self._write(incidents, messages)
             self._connection.execute("DELETE FROM instruction WHERE number <= ?", (done,))
 
+    def note(self, facts: Mapping[str, str]) -> None:
+        """Write facts between minutes."""
+        with self._transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
+
+    def copy(self, path: Path) -> None:
+        """Write the state as it is now into a new file. Raises UsageError."""
+        try:
+            self._connection.execute("VACUUM INTO ?", (str(path),))
+        except sqlite3.Error as error:
+            raise UsageError(f"{path} cannot be written ({error}); make room there.") from None
+
     def facts(self) -> dict[str, str]:
         """What the last minute left."""
         return dict(self._connection.execute("SELECT name, value FROM fact"))

@@ -37,6 +37,7 @@ class Tallies:
     minutes: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
+    instructions: int = 0
     silent: int = 0
     library_errors: int = 0
     last_minute_us: int = 0
@@ -204,6 +205,7 @@ class Monitor:
             latest[identity] = incident
             changed.append(incident)
         self.store.change(latest.values(), self._messages(changed), asked[-1][0])
+        self.tallies.instructions += len(asked)
         self._announce(changed)
 
     def _do(self, incident: Incident, deed: Deed, person: Person, text: str) -> Incident:

@@ -32,6 +32,9 @@ class KafkaSettings:
         "faultprint.state"
     )
     checkpoint_minutes: Annotated[int, Key("minutes after which a partition's state is put there anew", least=1)] = 10
+    session_seconds: Annotated[
+        float, Key("silence after which a monitor's partitions are given to others", least=1)
+    ] = 30.0
     tls: Annotated[bool, Key("speak TLS")] = False
     authorities: Annotated[Path | None, Key("authorities that the brokers' certificates must come from (PEM)")] = None
     certificate: Annotated[Path | None, Key("our certificate chain (PEM)")] = None
