@@ -1,4 +1,4 @@
-"""The verb that puts minutes on Kafka for monitors to share out."""
+"""The verb that puts what nodes do on Kafka, for monitors to share out."""
 
 from __future__ import annotations
 
@@ -30,35 +30,43 @@ from faultprint.errors import UsageError
 def feed(
     recording: Path | None, config: Path, origin: str | None, speed: float | None, seconds: float | None, as_json: bool
 ) -> None:
-    """Put minutes on the topic that the configuration's [kafka] names, keyed by node.
+    """Put minutes, or transactions, on the topic that the configuration's [kafka] names, keyed by node.
 
     They are those of RECORDING (minutes, transactions or a capture); without it, of what the configuration's [probe] hears
-    from now on.
+    from now on. Which of them the topic holds is said by kafka.holds.
     """
     from faultprint.embedding.model import load
     from faultprint.monitor import settings
     from faultprint.monitor.files import Replay, ReplayClock
     from faultprint.monitor.kafka.feed import Feed
+    from faultprint.monitor.kafka.settings import Holds
     from faultprint.monitor.listening import listening
     from faultprint.monitor.log import JsonLog
-    from faultprint.monitor.ports import SystemClock
+    from faultprint.monitor.ports import SystemClock, TransactionSource
     from faultprint.monitor.recordings import recorded
     from faultprint.monitor.sinks import cluster
 
     wanted = settings.read(config)
-    if wanted.kafka is None:
+    kafka = wanted.kafka
+    if kafka is None:
         raise UsageError(f"{config} has no [kafka], which says where minutes are to go; give it.")
     clock = SystemClock()
     tell = JsonLog(sys.stderr, clock)
     model = load(wanted.model)
     interval_us, lateness_us = model.manifest.interval_us, int(wanted.time.lateness_seconds * 1_000_000)
     stop = stopping(seconds)
-    out = Feed(cluster(wanted.kafka), wanted.kafka.minutes, origin or socket.gethostname(), tell)
+    out = Feed(cluster(kafka), kafka.topic, origin or socket.gethostname(), tell)
+
+    def put(source: TransactionSource, extra_us: int) -> None:
+        if kafka.holds is Holds.TRANSACTIONS:
+            out.transactions(source, extra_us, stop)
+        else:
+            out.minutes(source, interval_us, lateness_us, extra_us, stop)
+
     if recording is None:
-        source = listening(wanted.probe, interval_us, lateness_us, clock)
-        out.run(source, interval_us, lateness_us, 0, stop)
+        put(listening(wanted.probe, interval_us, lateness_us, clock), 0)
     else:
         with recorded(recording, model, wanted.probe) as found:
             # Nothing of a recording comes late.
-            out.run(Replay(found, ReplayClock(), speed), interval_us, lateness_us, lateness_us, stop)
+            put(Replay(found, ReplayClock(), speed), lateness_us)
     report(asdict(out.fed), as_json)

@@ -77,7 +77,7 @@ class Gate:
     def take(self, source: str, batch: Batch, now_us: int) -> None:
         """Rows and a promise of a source."""
         self.now_us = max(self.now_us, now_us)
-        newest_us = self._put(source, batch.minutes) if batch.minutes is not None else None
+        newest_us = self.put(source, batch.minutes) if batch.minutes is not None else None
         complete_us = batch.complete_us if batch.complete_us is not None else newest_us
         if complete_us is None:
             return
@@ -90,23 +90,27 @@ class Gate:
         for key in [key for key in self.promises if key[0] == source]:
             del self.promises[key]
 
-    def due(self, now_us: int) -> Iterator[Finished]:
-        """The minutes that have become final, in order: those with rows, and the last one."""
+    def reached(self, now_us: int) -> int:
+        """The number of the last minute that is final by what has been promised."""
         self.now_us = max(self.now_us, now_us)
         moving = [one for one in self.promises.values() if self.now_us - one.moved_us < self.patience_us]
         reached = min((one.complete_us for one in moving), default=self.now_us - self.patience_us)
-        reached = min(reached, self.now_us + self.ahead_us)
-        yield from self._close((reached - self.lateness_us) // self.interval_us - 1)
+        return (min(reached, self.now_us + self.ahead_us) - self.lateness_us) // self.interval_us - 1
+
+    def due(self, now_us: int) -> Iterator[Finished]:
+        """The minutes that have become final, in order: those with rows, and the last one."""
+        yield from self.through(self.reached(now_us))
 
     def rest(self) -> Iterator[Finished]:
         """All that waits, because nothing more will come."""
-        yield from self._close(max(self._waiting, default=self.closed))
+        yield from self.through(max(self._waiting, default=self.closed))
 
     def known(self, node: str, network: str) -> None:
         """A node and its network, from before."""
         self._networks[node] = network
 
-    def _close(self, last: int) -> Iterator[Finished]:
+    def through(self, last: int) -> Iterator[Finished]:
+        """The minutes up to that of this number, which are final now, in order: those with rows, and the last one."""
         if last <= self.closed or (self.closed < 0 and last < min(self._waiting, default=last + 1)):
             return
         for number in sorted({last, *(one for one in self._waiting if one < last)}):
@@ -115,7 +119,7 @@ class Gate:
             self.closed = number
             yield Finished(number, None if not parts else parts[0] if len(parts) == 1 else pl.concat(parts))
 
-    def _put(self, source: str, rows: pl.DataFrame) -> int | None:
+    def put(self, source: str, rows: pl.DataFrame) -> int | None:
         """Take the rows in; the end of the newest minute taken, or None."""
         start = rows.get_column("minute").to_physical().to_numpy().astype(np.int64)
         number = start // self.interval_us

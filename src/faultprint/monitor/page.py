@@ -16,6 +16,7 @@ from faultprint.monitor.kafka import __doc__ as kafka_text
 from faultprint.monitor.kafka.clock import __doc__ as clock_text
 from faultprint.monitor.kafka.group import __doc__ as group_text
 from faultprint.monitor.kafka.records import __doc__ as records_text
+from faultprint.monitor.kafka.talk import __doc__ as talk_text
 from faultprint.monitor.outbox import __doc__ as outbox_text
 from faultprint.monitor.reading import optional, type_of, word_of
 from faultprint.monitor.settings import Settings, SinkKind
@@ -108,12 +109,20 @@ kafka-consumer-groups.sh --bootstrap-server k1:9092 --group faultprint --describ
 A sink of kind `kafka` tells a policy engine of ONSET and ABATED ([publishing](publish.md)), from a monitor with or without
 `[kafka]`.
 
+Minutes are the smaller load, some 4 kB a node and minute before compression; transactions (`holds = "transactions"`) are for
+those who want them for other things, too. Users and dialogs lie on the topic as keyed hashes only, as in the table.
+
 The log has `partition taken up`, `partition put down`, `partition waits` (its state cannot be had yet),
 `state not handed on`, `record unreadable`, `brokers away`, `brokers back`, `kafka error`; lines of a partition's monitor have
 its number. The metrics are those of all partitions held together; `faultprint_kafka_partitions` says how many these are.
 """
 
-_KAFKA: Final = (("Members", group_text), ("Records", records_text), ("The arrival clock", clock_text))
+_KAFKA: Final = (
+    ("Members", group_text),
+    ("Records of minutes", records_text),
+    ("Records of transactions", talk_text),
+    ("The arrival clock", clock_text),
+)
 
 
 def page() -> str:

@@ -123,6 +123,11 @@ class Monitor:
             self._finish(finished)
         self._obey()
 
+    def through(self, number: int) -> None:
+        """All minutes up to that of this number are final."""
+        for finished in self.gate.through(number):
+            self._finish(finished)
+
     def finish(self) -> None:
         """No source has any more: what waits is final."""
         for finished in self.gate.rest():

@@ -19,11 +19,13 @@ from faultprint.monitor.files import by_minute
 from faultprint.monitor.kafka.assembly import member
 from faultprint.monitor.kafka.feed import Feed
 from faultprint.monitor.kafka.group import Group
-from faultprint.monitor.kafka.settings import KafkaSettings
+from faultprint.monitor.kafka.settings import Holds, KafkaSettings
 from faultprint.monitor.ports import Batch, SystemClock
 from faultprint.monitor.settings import Settings, SinkKind, SinkSettings
 from faultprint.monitor.store import Store
 from faultprint.publish.kafka_client import Cluster
+from faultprint.storage import schema
+from faultprint.tables import VERDICTS
 
 from ...broker import Broker
 from ...cases.town import START
@@ -58,12 +60,19 @@ class Hall:
     town: Town
     folder: Path
     name: str
+    holds: Holds = Holds.MINUTES
     logs: dict[str, Log] = field(default_factory=dict)
 
     @property
     def kafka(self) -> KafkaSettings:
         return KafkaSettings(
-            self.broker.told, self.name, f"{self.name}.minutes", f"{self.name}.state", 20, session_seconds=6
+            self.broker.told,
+            self.name,
+            f"{self.name}.minutes",
+            self.holds,
+            state=f"{self.name}.state",
+            checkpoint_minutes=20,
+            session_seconds=6,
         )
 
     def settings(self, who: str) -> Settings:
@@ -74,12 +83,12 @@ class Hall:
         return Settings(self.town.model_path, self.town.library_path, own / "state.db", sink=sink, kafka=self.kafka)
 
     def make(self) -> None:
-        self.broker.make(self.kafka.minutes, PARTITIONS)
+        self.broker.make(self.kafka.topic, PARTITIONS)
 
     def feed(self, frame: pl.DataFrame, origin: str = "feed") -> None:
         """Put a table on the topic, nothing of it late."""
-        out = Feed(Cluster(self.broker.told), self.kafka.minutes, origin, Log())
-        out.run(Table(frame), MINUTE, LATENESS, LATENESS, lambda: False)
+        out = Feed(Cluster(self.broker.told), self.kafka.topic, origin, Log())
+        out.minutes(Table(frame), MINUTE, LATENESS, LATENESS, lambda: False)
         assert out.fed.lost == 0 and out.fed.rows == len(frame)
 
     @contextmanager
@@ -108,7 +117,7 @@ class Hall:
     def states(self) -> dict[int, Path]:
         """Partition → the state file that has come furthest."""
         found: dict[int, tuple[int, Path]] = {}
-        for path in self.folder.glob(f"*/state.db.{self.kafka.minutes}-[0-9]"):
+        for path in self.folder.glob(f"*/state.db.{self.kafka.topic}-[0-9]"):
             with Store(path) as store:
                 closed, number = int(store.facts().get("closed", -1)), int(path.name[-1])
             found[number] = max(found.get(number, (-2, path)), (closed, path))
@@ -116,7 +125,7 @@ class Hall:
 
     def verdicts(self) -> pl.DataFrame:
         """What the states that have come furthest hold, by node and minute."""
-        parts = []
+        parts = [pl.DataFrame(schema=schema(VERDICTS))]
         for path in self.states().values():
             with Store(path) as store:
                 parts.append(memory.verdicts(store, MINUTE))

@@ -17,12 +17,15 @@ from faultprint.cli import cli
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.minutes import write_minutes
+from faultprint.monitor import memory
 from faultprint.monitor.http import HttpServer
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.records import Mark
+from faultprint.monitor.kafka.settings import Holds
 
 from ...cases.town import START, minutes
-from ..conftest import Town
+from ..conftest import Town, Watch, feed
+from ..test_contracts import transactions_file
 from .conftest import LATENESS, MINUTE, PARTITIONS, Hall, until
 
 
@@ -30,7 +33,7 @@ def configuration(town: Town, hall: Hall) -> Path:
     path = hall.folder / "monitor.toml"
     path.write_text(
         f'model = "{town.model_path}"\nlibrary = "{town.library_path}"\nstate = "state.db"\n'
-        f'[kafka]\nbootstrap = "{hall.broker.told}"\nminutes = "{hall.kafka.minutes}"\nstate = "{hall.kafka.state}"\n'
+        f'[kafka]\nbootstrap = "{hall.broker.told}"\ntopic = "{hall.kafka.topic}"\nstate = "{hall.kafka.state}"\n'
     )
     return path
 
@@ -44,7 +47,7 @@ def test_every_row_of_a_recording_is_on_the_topic_once_before_its_mark(hall: Hal
     assert json.loads(result.stdout) == {"rows": 43, "marks": 25, "delivered": 43 + 25 * PARTITIONS, "lost": 0}
     features, rows, marked = frozenset(SIP_CATALOGUE.names), [], dict.fromkeys(range(PARTITIONS), 0)
     places: dict[str, int] = {}
-    for message in hall.broker.read(hall.kafka.minutes, PARTITIONS):
+    for message in hall.broker.read(hall.kafka.topic, PARTITIONS):
         assert records.origin(message.headers()) == "probe-1"  # type: ignore[arg-type]
         found, number = records.decode(message.value(), features), message.partition()
         assert number is not None
@@ -57,6 +60,23 @@ def test_every_row_of_a_recording_is_on_the_topic_once_before_its_mark(hall: Hal
     table = records.frame(rows, SIP_CATALOGUE).sort("node", "minute")
     assert table.equals(frame.sort("node", "minute"))
     assert set(marked.values()) == {int(START.timestamp() * 1e6) + 25 * MINUTE + LATENESS}
+
+
+def test_transactions_are_judged_as_their_minutes_are(hall: Hall, town: Town, watch: Watch) -> None:
+    source, frame = transactions_file(hall.folder, town)
+    source.close()
+    with watch() as monitor:
+        feed(monitor, frame)
+        expected = memory.verdicts(monitor.store, MINUTE)
+    path, states = configuration(town, hall), hall.folder / "one"
+    path.write_text(path.read_text() + 'holds = "transactions"\n')
+    words = ["feed", str(hall.folder / "transactions.parquet"), "--config", str(path), "--json"]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 0, result.output
+    hall.holds = Holds.TRANSACTIONS
+    with hall.member("one"):
+        until(lambda: states.exists() and len(hall.verdicts()) == len(expected))
+    assert hall.verdicts().equals(expected.sort("node", "minute"))
 
 
 def test_a_topic_that_is_not_there_stops_the_start(hall: Hall, town: Town, tmp_path: Path) -> None:

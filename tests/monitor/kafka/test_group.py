@@ -153,7 +153,7 @@ http = {{ port = 0 }}
 [kafka]
 bootstrap = "{kafka.bootstrap}"
 group = "{kafka.group}"
-minutes = "{kafka.minutes}"
+topic = "{kafka.topic}"
 state = "{kafka.state}"
 checkpoint_minutes = {kafka.checkpoint_minutes}
 session_seconds = {kafka.session_seconds}

@@ -16,6 +16,7 @@ from faultprint.monitor import memory
 from faultprint.monitor.files import ReplayClock
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.clock import LogClock
+from faultprint.monitor.kafka.minutes import MinutesPartition
 from faultprint.monitor.kafka.partition import SOURCE, UNREADABLE, Partition
 from faultprint.monitor.kafka.position import FACT
 
@@ -66,13 +67,15 @@ def log_of(frame: pl.DataFrame, *, marks: bool = True, begin: int = 0) -> list[R
 
 
 @contextmanager
-def reading(watch: Watch, log: Log | None = None, wall: ReplayClock | None = None) -> Iterator[Partition]:
+def reading(
+    watch: Watch, log: Log | None = None, wall: ReplayClock | None = None, kind: type[Partition] = MinutesPartition
+) -> Iterator[Partition]:
     """A partition on the test's state file."""
     wall = wall or ReplayClock()
     wall.time_us = wall.time_us or 2**60
     clock = LogClock(wall)
     with watch(log, clock) as monitor:
-        yield Partition(0, monitor, clock, Log() if log is None else log, lambda: None)
+        yield kind(0, monitor, clock, Log() if log is None else log, lambda: None)
 
 
 def read(partition: Partition, log: Sequence[Record], sizes: Iterator[int]) -> None:

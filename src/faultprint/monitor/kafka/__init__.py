@@ -1,6 +1,6 @@
-"""Minutes of many nodes on a topic, and monitors that share them out among themselves: as many as there are partitions.
+"""Minutes or transactions of many nodes on a topic, and monitors that share them out: as many as there are partitions.
 
-    feeds ─rows, marks→ topic of minutes ─a partition each→ monitors ─checkpoints→ topic of states
+    feeds ─rows, marks→ topic ─a partition each→ monitors ─checkpoints→ topic of states
 
 A partition is judged as a monitor of its own, with rings, incidents and outbox in a state file of its own, beside `state`.
 How far its log was read is written in the same transaction as each minute's verdicts, and only afterwards told to the group,

@@ -13,10 +13,12 @@ from faultprint.monitor.courier import Sink, Tell
 from faultprint.monitor.kafka.archive import Archive
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.group import Group
+from faultprint.monitor.kafka.minutes import MinutesPartition
 from faultprint.monitor.kafka.partition import Partition
-from faultprint.monitor.kafka.settings import KafkaSettings
+from faultprint.monitor.kafka.settings import Holds, KafkaSettings
 from faultprint.monitor.kafka.states import States
 from faultprint.monitor.kafka.subscription import Subscription
+from faultprint.monitor.kafka.transactions import TransactionsPartition
 from faultprint.monitor.ports import Clock
 from faultprint.monitor.settings import Settings
 from faultprint.monitor.sinks import Shared, cluster
@@ -29,7 +31,7 @@ def member(
     """The member, its sinks open; they are closed with the block. Raises any FaultprintError."""
     brokers = cluster(kafka)
     with ExitStack() as stack:
-        states = States(Archive(brokers, kafka.state, kafka.group), settings.state, kafka.minutes)
+        states = States(Archive(brokers, kafka.state, kafka.group), settings.state, kafka.topic)
         stack.callback(states.close)
         model = load(settings.model)
         sinks = []
@@ -43,6 +45,7 @@ def member(
                 monitor = own.enter_context(
                     assembled(settings, clock, say, state=states.path(number), model=model, sinks=sinks)
                 )
-                return Partition(number, monitor, clock, say, own.pop_all().close)
+                kind = TransactionsPartition if kafka.holds is Holds.TRANSACTIONS else MinutesPartition
+                return kind(number, monitor, clock, say, own.pop_all().close)
 
         yield Group(Subscription(kafka, brokers, tell), states, begin, kafka.checkpoint_minutes, wall, tell)

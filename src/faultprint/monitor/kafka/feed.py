@@ -1,4 +1,4 @@
-"""Minutes of a source put on the topic: each row under its node's key, and marks on every partition.
+"""What a source has put on the topic, minutes or transactions: each row under its node's key, and marks on every partition.
 
 Marks tell the monitors that a minute is whole, so that it is judged as early as if they listened themselves. A row that the
 brokers did not take in TIME_S is counted and told of; the source is not held up before the client's buffer is full.
@@ -6,14 +6,15 @@ brokers did not take in TIME_S is counted and told of; the source is not held up
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import UsageError
 from faultprint.monitor.courier import Tell
-from faultprint.monitor.kafka import records
-from faultprint.monitor.ports import Batch, Source
+from faultprint.monitor.kafka import records, talk
+from faultprint.monitor.ports import Source, TransactionSource
 from faultprint.publish.kafka_client import Cluster
 
 if TYPE_CHECKING:
@@ -61,14 +62,18 @@ class Feed:
             )
         self._partitions = sorted(found.partitions)
 
-    def run(self, source: Source, interval_us: int, lateness_us: int, extra_us: int, stop: Callable[[], bool]) -> None:
-        """Until the source has no more, or `stop` says so. `extra_us`: by how much more a promise holds than it says."""
+    def minutes(
+        self, source: Source, interval_us: int, lateness_us: int, extra_us: int, stop: Callable[[], bool]
+    ) -> None:
+        """The source's minutes, until it has no more, or `stop` says so. `extra_us`: by how much more its promises hold than
+        they say."""
         whole = -1
-        try:
+        with self._until_all_is_taken(source, stop):
             for batch in source.batches(0):
                 if stop():
                     break
-                self._rows(batch)
+                if batch.minutes is not None:
+                    self._rows(records.rows(batch.minutes))
                 if batch.complete_us is not None:
                     complete_us = batch.complete_us + extra_us
                     reached = (complete_us - lateness_us) // interval_us
@@ -76,15 +81,31 @@ class Feed:
                         whole = reached
                         self._mark(complete_us)
                 self._producer.poll(0)
+
+    def transactions(self, source: TransactionSource, extra_us: int, stop: Callable[[], bool]) -> None:
+        """The source's transactions, likewise."""
+        with self._until_all_is_taken(source, stop):
+            for heard in source.heard():
+                if stop():
+                    break
+                if heard is not None:
+                    self._rows(talk.rows(heard.over, standing=False))
+                    self._rows(talk.rows(heard.standing, standing=True))
+                    self._rows(talk.stretch_row(stretch, heard.begin_us) for stretch in heard.coverage)
+                    self._mark(heard.complete_us + extra_us)
+                self._producer.poll(0)
+
+    @contextmanager
+    def _until_all_is_taken(self, source: Source, stop: Callable[[], bool]) -> Iterator[None]:
+        try:
+            yield
             while self._producer.flush(1.0) and not stop():
                 pass
         finally:
             source.close()
 
-    def _rows(self, batch: Batch) -> None:
-        if batch.minutes is None:
-            return
-        for row in records.rows(batch.minutes):
+    def _rows(self, rows: Iterable[records.Row]) -> None:
+        for row in rows:
             self._put(records.encode(row), row["node"].encode("utf-8", "replace"), -1)
             self.fed.rows += 1
 

@@ -6,6 +6,7 @@ partition up from an older state comes to the same verdicts, the same incidents 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +15,6 @@ from faultprint.monitor.courier import Tell
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.position import Position
-from faultprint.monitor.kafka.records import Mark, Row
-from faultprint.monitor.ports import Batch
 from faultprint.monitor.watch import Monitor
 
 if TYPE_CHECKING:
@@ -23,25 +22,45 @@ if TYPE_CHECKING:
 
 SOURCE: Final = "kafka"
 UNREADABLE: Final = "unreadable"
+CROWDED: Final = "crowded"
 ORIGINS: Final = 1000
 """Senders whose promises are kept; the marks of further ones are refused."""
 
 
-class Partition:
-    """`close` ends its monitor; the state on disk is then that of the last finished minute."""
+class Partition(ABC):
+    """`close` ends its monitor; the state on disk is then that of the last finished minute.
+
+    What lies on the topic is the business of those that come of this class.
+    """
 
     def __init__(self, number: int, monitor: Monitor, clock: LogClock, tell: Tell, close: Callable[[], None]) -> None:
         """Take up where the monitor's state left off. Raises UsageError."""
         self.number, self.monitor, self.clock, self.close = number, monitor, clock, close
         self._tell, self._said = tell, False
-        self._features = frozenset(monitor.model.catalogue.names)
         self.position = Position.recall(monitor.store.facts(), monitor.gate)
         self.kept = self.position.following
         """Offset at which the state on disk goes on; None: there is none."""
-        monitor.memory.beside = self._facts
-        self._again = self.position.again
-        self._rows: dict[str, list[Row]] = {}
-        self._newest = -1
+        monitor.memory.beside = self.facts
+        self.again = self.position.again
+        """Whether what comes was known before a restart, so that nothing is to be judged yet."""
+
+    @abstractmethod
+    def record(self, sender: str, value: str | bytes | None, offset: int) -> None:
+        """Deal with a record. Raises TableError for one that cannot be read."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Deal with what was gathered of the records so far."""
+
+    @abstractmethod
+    def tick(self) -> None:
+        """Judge what is final by now, and do what people may have asked for."""
+
+    def facts(self) -> Mapping[str, str]:
+        """Written with each minute."""
+        gate = self.monitor.gate
+        self.kept = self.position.anew(gate.closed)
+        return self.position.facts(gate)
 
     @property
     def done(self) -> tuple[int, int]:
@@ -56,24 +75,19 @@ class Partition:
     def begin(self, offset: int) -> None:
         """Reading begins there."""
         self.position.following = offset
-        self._again = self.position.again
+        self.again = self.position.again
 
     def take(self, messages: Sequence[Message]) -> None:
         """Records in the order of the log."""
         for message in messages:
             self._record(message)
-        self._flush()
+        self.flush()
 
     def reached_end(self, offset: int) -> None:
         """There is nothing more to read for now: `offset` is the next that will be written."""
         self.position.following = self.position.seen = offset
         self._know(again=False)
         self.clock.behind = False
-
-    def tick(self) -> None:
-        """Nothing was read; time has passed all the same, and people may have asked for something."""
-        if not self._again:
-            self.monitor.take(SOURCE, Batch(None, None))
 
     def _record(self, message: Message) -> None:
         offset = message.offset()
@@ -82,73 +96,37 @@ class Partition:
         self.clock.heard(message.timestamp()[1] * 1000)
         sender = records.origin(message.headers())  # type: ignore[arg-type]  # a dict goes in, but never comes out
         try:
-            found = records.decode(message.value(), self._features)
+            self.record(sender, message.value(), offset)
         except TableError as error:
-            self._skip(offset, str(error))
-        else:
-            if isinstance(found, Mark):
-                self._mark(sender, found)
-            else:
-                self._row(sender, found, offset)
+            self.skip(str(error))
         self._know(again=self.position.again)
 
     def _know(self, *, again: bool) -> None:
         """Once all is known again that was known before a restart, judging goes on."""
-        if self._again and not again:
-            self._flush()
-            self._again = False
+        if self.again and not again:
+            self.flush()
+            self.again = False
             self.tick()
 
-    def _row(self, sender: str, row: Row, offset: int) -> None:
-        gate = self.monitor.gate
-        minute = row["minute"] // gate.interval_us
-        if self._again and minute <= gate.closed:
-            return
-        # The gate refuses what is further ahead; when the row gets there, the clock may have moved a little.
-        if (minute + 1) * gate.interval_us <= self.clock.now_us() + 2 * gate.ahead_us + gate.interval_us:
-            self.position.wait(minute, offset)
-        self._rows.setdefault(sender if self._may_promise(sender) else "", []).append(row)
-        if minute > self._newest:
-            # A newer minute may make others final: exactly here, however many records are read at a time.
-            self._newest = minute
-            self._flush()
-
-    def _mark(self, sender: str, mark: Mark) -> None:
-        self._flush()
-        if self._may_promise(sender):
-            self._give(Batch(None, mark.complete_us, sender))
-        else:
-            self.monitor.gate.refused[SOURCE, "crowded"] += 1
-
-    def _may_promise(self, sender: str) -> bool:
+    def may_promise(self, sender: str) -> bool:
+        """Whether there is room for the sender's promise."""
         promises = self.monitor.gate.promises
         return (SOURCE, sender) in promises or len(promises) < ORIGINS
 
-    def _flush(self) -> None:
-        """Hand over the rows that were gathered."""
-        gathered, self._rows = self._rows, {}
-        for sender, rows in gathered.items():
-            table, reasons = records.sound(rows, self.monitor.model.catalogue, self.monitor.gate.interval_us)
-            for reason in reasons:
-                self._skip(self.position.following, reason)
-            if len(table):
-                self._give(Batch(table, None, sender))
-
-    def _facts(self) -> Mapping[str, str]:
-        """Written with each minute."""
+    def wait(self, minute: int, offset: int) -> None:
+        """What came with the record at `offset` waits for the minute of this number to be final."""
         gate = self.monitor.gate
-        self.kept = self.position.anew(gate.closed)
-        return self.position.facts(gate)
+        # The gate refuses what is further ahead; when it gets there, the clock may have moved a little.
+        if (minute + 1) * gate.interval_us <= self.clock.now_us() + 2 * gate.ahead_us + gate.interval_us:
+            self.position.wait(minute, offset)
 
-    def _give(self, batch: Batch) -> None:
-        if self._again:
-            self.monitor.gate.take(SOURCE, batch, self.clock.now_us())
-        else:
-            self.monitor.take(SOURCE, batch)
+    def refuse(self, reason: str) -> None:
+        """Count what is not taken."""
+        self.monitor.gate.refused[SOURCE, reason] += 1
 
-    def _skip(self, offset: int | None, reason: str) -> None:
+    def skip(self, reason: str) -> None:
         """Count a record that nobody can read; say so of the first."""
-        self.monitor.gate.refused[SOURCE, UNREADABLE] += 1
+        self.refuse(UNREADABLE)
         if not self._said:
             self._said = True
-            self._tell("record unreadable", partition=self.number, offset=offset, detail=reason)
+            self._tell("record unreadable", partition=self.number, before=self.position.following, detail=reason)

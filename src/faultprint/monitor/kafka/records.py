@@ -48,6 +48,23 @@ class Mark:
 
 def decode(value: str | bytes | None, features: frozenset[str]) -> Row | Mark:
     """A row, its words and types checked but not yet its values, or a mark. Raises TableError for what is neither."""
+    found = load(value)
+    if isinstance(found, Mark):
+        return found
+    for name, given in found.items():
+        if name in features:
+            found[name] = None if given is None else _number(name, given)
+        elif name not in _FIXED:
+            raise TableError(clean(f"a row has {name!r}, which is no feature of the catalogue"))
+    for name in ("node", "network"):
+        name_of(found, name)
+    found["minute"] = check_time(found, "minute")
+    found["observed"] = _number("observed", found.get("observed"))
+    return found
+
+
+def load(value: str | bytes | None) -> Row | Mark:
+    """The object in a record, or the mark that it is. Raises TableError."""
     if value is None or len(value) > LONGEST:
         raise TableError(f"a record has {'no value' if value is None else f'{len(value)} bytes'}")
     try:
@@ -56,20 +73,23 @@ def decode(value: str | bytes | None, features: frozenset[str]) -> Row | Mark:
         raise TableError(clean(f"a record is no JSON ({error})")) from None
     if not isinstance(found, dict):
         raise TableError(f"a record is a {type(found).__name__}, not an object")
-    if found.keys() == {_COMPLETE}:
-        return Mark(_time(found, _COMPLETE))
-    for name, given in found.items():
-        if name in features:
-            found[name] = None if given is None else _number(name, given)
-        elif name not in _FIXED:
-            raise TableError(clean(f"a row has {name!r}, which is no feature of the catalogue"))
-    for name in ("node", "network"):
-        text = found.get(name)
-        if not isinstance(text, str) or not 0 < len(text) <= NAME or not text.isprintable():
-            raise TableError(f"a row's {name!r} is no printable text of 1 to {NAME} characters")
-    found["minute"] = _time(found, "minute")
-    found["observed"] = _number("observed", found.get("observed"))
-    return found
+    return Mark(check_time(found, _COMPLETE)) if found.keys() == {_COMPLETE} else found
+
+
+def name_of(found: Row, name: str) -> str:
+    """The name that the object gives. Raises TableError."""
+    text = found.get(name)
+    if not isinstance(text, str) or not 0 < len(text) <= NAME or not text.isprintable():
+        raise TableError(f"a record's {name!r} is no printable text of 1 to {NAME} characters")
+    return text
+
+
+def check_time(found: Row, name: str) -> int:
+    """The time that the object gives, µs. Raises TableError."""
+    value = found.get(name)
+    if type(value) is not int or not 0 <= value < _LATEST_US:
+        raise TableError(f"a record's {name!r} is no whole number of µs since 1970")
+    return value
 
 
 def encode(row: Row) -> bytes:
@@ -122,13 +142,6 @@ def _reason(row: pl.DataFrame, catalogue: Catalogue, interval_us: int) -> str:
     except TableError as error:
         return clean(str(error))
     return ""
-
-
-def _time(found: Row, name: str) -> int:
-    value = found.get(name)
-    if type(value) is not int or not 0 <= value < _LATEST_US:
-        raise TableError(f"a record's {name!r} is no whole number of µs since 1970")
-    return value
 
 
 def _number(name: str, value: object) -> float:

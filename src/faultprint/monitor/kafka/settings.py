@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,6 +12,13 @@ from faultprint.errors import UsageError
 from faultprint.monitor.key import Key
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+
+class Holds(StrEnum):
+    """What lies on a topic."""
+
+    MINUTES = "minutes"
+    TRANSACTIONS = "transactions"
 
 
 def check_topic(name: str, where: str) -> None:
@@ -27,7 +35,8 @@ class KafkaSettings:
 
     bootstrap: Annotated[str, Key("brokers, as HOST:PORT[,HOST:PORT]")]
     group: Annotated[str, Key("consumer group; its monitors share the partitions out among themselves")] = "faultprint"
-    minutes: Annotated[str, Key("topic of minutes, keyed by node")] = "faultprint.minutes"
+    topic: Annotated[str, Key("the topic that nodes are heard by, keyed by node")] = "faultprint.minutes"
+    holds: Annotated[Holds, Key("what it holds; minutes are made of transactions by the monitor")] = Holds.MINUTES
     state: Annotated[str, Key("compacted topic in which a partition's state is handed on, made if absent")] = (
         "faultprint.state"
     )
@@ -45,9 +54,9 @@ class KafkaSettings:
     plain_password: Annotated[bool, Key("let a password pass without TLS to another machine")] = False
 
     def __post_init__(self) -> None:
-        check_topic(self.minutes, "kafka.minutes")
+        check_topic(self.topic, "kafka.topic")
         check_topic(self.state, "kafka.state")
-        if self.minutes == self.state:
-            raise UsageError(f"kafka.minutes and kafka.state are both {self.state!r}, but need topics of their own.")
+        if self.topic == self.state:
+            raise UsageError(f"kafka.topic and kafka.state are both {self.state!r}, but need topics of their own.")
         if not self.group:
             raise UsageError("kafka.group is empty, but monitors find one another by it; give a name.")

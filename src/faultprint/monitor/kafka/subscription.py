@@ -36,7 +36,7 @@ class Subscription:
 
     def __init__(self, settings: KafkaSettings, cluster: Cluster, tell: Tell) -> None:
         """Raises UsageError."""
-        self._topic, self._tell = settings.minutes, tell
+        self._topic, self._tell = settings.topic, tell
         self.read: dict[int, list[Message]] = {}
         """Records of each partition that wait to be dealt with; an error among them is its end."""
         self.sure = True
