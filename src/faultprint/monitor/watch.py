@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +23,10 @@ from faultprint.monitor.memory import Memory
 from faultprint.monitor.nodes import Nodes
 from faultprint.monitor.ports import Batch, Clock, Source
 from faultprint.monitor.store import Store
+from faultprint.monitor.tallies import Tallies
 from faultprint.publish.deed import DEEDS, Deed
 from faultprint.publish.incident import Incident, Person
 from faultprint.windows.series import matrix
-
-
-@dataclass(slots=True)
-class Tallies:
-    """What the monitor has done since it was started; for the metrics."""
-
-    minutes: int = 0
-    verdicts: Counter[str] = field(default_factory=Counter)
-    changes: Counter[str] = field(default_factory=Counter)
-    instructions: int = 0
-    silent: int = 0
-    library_errors: int = 0
-    last_minute_us: int = 0
-    seconds_of_last: float = 0.0
 
 
 class Monitor:

@@ -9,5 +9,6 @@ state goes before it. After a kill, another goes on from the last checkpoint, re
 same verdicts, incidents and messages, under the same identities: a receiver that looks at them sees nothing twice.
 
 The number of partitions must not change: the nodes' places would. Each monitor needs a `state`, and a file sink's `path`, of
-its own. Whoever may write to the topic of states may alter what monitors remember: guard it as you guard the state file.
+its own; a new model needs a `group` and a topic of states of its own, for vectors of different models cannot be mixed. Whoever
+may write to the topic of states may alter what monitors remember: guard it as you guard the state file.
 """

@@ -45,6 +45,7 @@ class Feed:
         self._topic, self._tell = topic, tell
         self._headers: list[tuple[str, str | bytes | None]] = [(records.ORIGIN, origin.encode("utf-8", "replace"))]
         self.fed = Fed()
+        self._stop: Callable[[], bool] = lambda: False
         options = {
             "message.timeout.ms": TIME_S * 1000,
             "linger.ms": 20,
@@ -97,6 +98,7 @@ class Feed:
 
     @contextmanager
     def _until_all_is_taken(self, source: Source, stop: Callable[[], bool]) -> Iterator[None]:
+        self._stop = stop
         try:
             yield
             while self._producer.flush(1.0) and not stop():
@@ -122,6 +124,9 @@ class Feed:
                 )
                 return
             except BufferError:
+                if self._stop():
+                    self.fed.lost += 1
+                    return
                 self._producer.poll(0.5)
 
     def _answered(self, error: KafkaError | None, _: Message) -> None:

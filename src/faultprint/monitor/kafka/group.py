@@ -81,7 +81,7 @@ class Group:
         for number in sorted(self._wanted)[:1]:  # one a turn, so that what is held goes on
             self._take_up(number)
         self._subscription.gather(TURN_S)
-        for number, one in self._held.items():
+        for number, one in list(self._held.items()):
             self._deal_with(one, self._subscription.read.pop(number, ()))
             if not self._subscription.sure:
                 one.clock.behind = True

@@ -73,7 +73,9 @@ class Partition(ABC):
             courier.stop()
 
     def begin(self, offset: int) -> None:
-        """Reading begins there."""
+        """Reading begins there; if that is before what the state knows, the log has been begun anew."""
+        if self.kept is not None and offset < self.kept:
+            self.kept = None
         self.position.following = offset
         self.again = self.position.again
 

@@ -1,0 +1,20 @@
+"""What a monitor has done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Tallies:
+    """What the monitor has done since it was started; for the metrics."""
+
+    minutes: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    instructions: int = 0
+    silent: int = 0
+    library_errors: int = 0
+    last_minute_us: int = 0
+    seconds_of_last: float = 0.0
