@@ -86,15 +86,23 @@ def read_minutes(path: Path, catalogue: Catalogue = SIP_CATALOGUE) -> MinutesTab
         raise TableError(
             f"{path} {what} column {strange[0]!r}, unlike catalogue {catalogue.name!r}; make the minutes again."
         )
-    _check_grid(frame, path, interval_us)
-    for feature in catalogue.features:
-        lowest = -np.inf if feature.kind == "gauge" else 0
-        wrong = ~(pl.col(feature.name).is_finite() & (pl.col(feature.name) >= lowest))
-        if (value := frame.select(pl.col(feature.name).filter(wrong).first()).item()) is not None:
-            raise TableError(
-                f"{path}: {feature.name!r} is {value} in some interval, which no {feature.kind} can be; correct the value."
-            )
+    check_rows(frame, catalogue, interval_us, str(path))
     return MinutesTable(frame.select(*MINUTES.names, *catalogue.names), catalogue, interval_us)
+
+
+def check_rows(frame: pl.DataFrame, catalogue: Catalogue, interval_us: int, source: str) -> None:
+    """Raise TableError unless the rows of a MINUTES table lie on the grid and hold values that an interval can have."""
+    _check_grid(frame, source, interval_us)
+    lowest = {feature.name: -np.inf if feature.kind == "gauge" else 0 for feature in catalogue.features}
+    wrong = (
+        pl.col(name).filter(~(pl.col(name).is_finite() & (pl.col(name) >= least))).first()
+        for name, least in lowest.items()
+    )
+    for feature, value in zip(catalogue.features, frame.select(wrong).row(0), strict=True):
+        if value is not None:
+            raise TableError(
+                f"{source}: {feature.name!r} is {value} in some interval, which no {feature.kind} can be; correct the value."
+            )
 
 
 def _check_metadata(path: Path, catalogue: Catalogue) -> int:
@@ -116,19 +124,19 @@ def _check_metadata(path: Path, catalogue: Catalogue) -> int:
     return interval_us
 
 
-def _check_grid(frame: pl.DataFrame, path: Path, interval_us: int) -> None:
+def _check_grid(frame: pl.DataFrame, source: str, interval_us: int) -> None:
     """Every row an interval of its own, aligned to the epoch, listened to, of a node in one network."""
     if not frame.filter(~pl.col("observed").is_between(0, 1, closed="right")).is_empty():
-        raise TableError(f"{path}: `observed` must be above 0 and at most 1; correct it.")
+        raise TableError(f"{source}: `observed` must be above 0 and at most 1; correct it.")
     off = frame.filter(pl.col("minute").to_physical() % interval_us != 0)
     twice = frame.filter(frame.select("node", "minute").is_duplicated())
     for rows, what in ((off, f"is no multiple of {interval_us} µs"), (twice, "has two rows")):
         if not rows.is_empty():
             node, minute = rows.row(0)[0], rows.row(0)[2]
-            raise TableError(f"{path}: interval {minute} of node {node!r} {what}; make the minutes again.")
+            raise TableError(f"{source}: interval {minute} of node {node!r} {what}; make the minutes again.")
     networks = frame.group_by("node").agg(pl.col("network").n_unique().alias("networks"))
     for (node,) in networks.filter(pl.col("networks") > 1).select("node").iter_rows():
-        raise TableError(f"{path}: node {node!r} is in two networks; name them apart.")
+        raise TableError(f"{source}: node {node!r} is in two networks; name them apart.")
 
 
 def compute(
