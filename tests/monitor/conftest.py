@@ -23,6 +23,8 @@ from faultprint.monitor.settings import Settings, SinkKind, SinkSettings
 from faultprint.monitor.state import State
 from faultprint.monitor.watch import Monitor
 
+from ..broker import binary as binary
+from ..broker import broker as broker
 from ..cases.town import minute, minutes, random_artefact
 from ..publish.conftest import pki as pki
 from .postgres import Server, programs

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,7 @@ from faultprint.publish.incident import Incident, Severity
 from faultprint.publish.message import Outcome
 from faultprint.tables import COVERAGE_KEY, MINUTES, TRANSACTIONS
 
+from ..broker import Broker
 from ..cases.town import minutes
 from ..features.strategies import crowd, table
 from .conftest import Town
@@ -133,23 +135,40 @@ def url() -> Iterator[str]:
     thread.join()
 
 
-SinkMaker = Callable[[Path, str], SinkSettings]
+SinkMaker = Callable[[Path, pytest.FixtureRequest], SinkSettings]
+
+
+def kafka_sink(folder: Path, request: pytest.FixtureRequest) -> SinkSettings:
+    broker: Broker = request.getfixturevalue("broker")
+    return SinkSettings("s", SinkKind.KAFKA, bootstrap=broker.address, loop="ControlLoop-Any")
+
+
+def posted(kind: SinkKind, **more: Any) -> SinkMaker:
+    return lambda folder, request: SinkSettings(
+        "s",
+        kind,
+        url=request.getfixturevalue("url"),
+        **{name: folder / value if "file" in name else value for name, value in more.items()},
+    )
+
+
 SINKS: dict[str, SinkMaker] = {
-    "file": lambda folder, url: SinkSettings("s", SinkKind.FILE, folder / "lines.jsonl"),
-    "webhook": lambda folder, url: SinkSettings("s", SinkKind.WEBHOOK, url=url, secret_file=folder / "secret"),
-    "ves": lambda folder, url: SinkSettings("s", SinkKind.VES, url=url, user="u", password_file=folder / "secret"),
-    "alarm": lambda folder, url: SinkSettings("s", SinkKind.ALARM, url=url),
+    "file": lambda folder, request: SinkSettings("s", SinkKind.FILE, folder / "lines.jsonl"),
+    "webhook": posted(SinkKind.WEBHOOK, secret_file="secret"),
+    "ves": posted(SinkKind.VES, user="u", password_file="secret"),
+    "alarm": posted(SinkKind.ALARM),
+    "kafka": kafka_sink,
 }
 
 
 @pytest.mark.parametrize("dry", [False, True])
 @pytest.mark.parametrize("kind", SINKS)
 def test_a_sink_delivers_every_change_under_an_identity_of_its_own(
-    kind: str, dry: bool, url: str, town: Town, tmp_path: Path
+    kind: str, dry: bool, request: pytest.FixtureRequest, town: Town, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("hush\n")
     stream = io.StringIO() if dry else None
-    (one,) = sinks.sinks(SINKS[kind](tmp_path, url), RetrySettings(), town.model, np.random.default_rng(1), stream)
+    (one,) = sinks.sinks(SINKS[kind](tmp_path, request), RetrySettings(), town.model, np.random.default_rng(1), stream)
     begun = Incident.begin("n", "net", "overload", Severity.MAJOR, 0, MINUTE)
     life = (begun, begun.clear(2 * MINUTE))
     messages = [message for incident in life for message in one.encode(incident)]

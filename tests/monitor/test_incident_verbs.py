@@ -102,6 +102,17 @@ def test_where_no_monitor_has_been_is_one_sentence(postgres: Server, tmp_path: P
     assert not (tmp_path / "none.db").exists()
 
 
+def test_a_member_of_a_group_has_states_by_partition(town: Town, tmp_path: Path) -> None:
+    config = tmp_path / "monitor.toml"
+    config.write_text(
+        f'model = "{town.model_path}"\nlibrary = "{town.library_path}"\nstate = "s.db"\n[kafka]\nbootstrap = "127.0.0.1:9"\n'
+    )
+    result = CliRunner().invoke(cli, ["incidents", "list", "--config", str(config)])
+    assert f"such as {tmp_path}/s.db.faultprint.minutes-0." in str(result.exception)
+    result = CliRunner().invoke(cli, ["monitor", "--config", str(config), "--dry-run"])
+    assert "would take partitions from the monitors at work" in str(result.exception)
+
+
 def test_one_monitor_must_be_named(town: Town, tmp_path: Path) -> None:
     config = tmp_path / "monitor.toml"
     config.write_text(f'model = "{town.model_path}"\nlibrary = "{town.library_path}"\nstate = "none.db"\n')

@@ -84,6 +84,25 @@ def test_what_is_not_given_has_its_default(tmp_path: Path) -> None:
         (LEAST + "[[sink]]\nkind = 'file'\npath = 'x'\n", "the key 'sink.name' is missing"),
         (LEAST + "[[sink]]\nname = 'a'\nkind = 'ves'\n", "it needs 'url'"),
         (LEAST + "[[sink]]\nname = 'a'\nkind = 'file'\nurl = 'http://x'\n", "it needs 'path'"),
+        (
+            LEAST + "[[sink]]\nname = 'a'\nkind = 'kafka'\nurl = 'http://x'\n",
+            "it needs 'bootstrap' and no 'path' or 'url'",
+        ),
+        (LEAST + "[[sink]]\nname = 'a'\nkind = 'kafka'\nbootstrap = 'k:1'\n", "no control loop"),
+        (
+            LEAST + "[[sink]]\nname = 'a'\nkind = 'kafka'\nbootstrap = 'k:1'\nloop = 'L'\ntopic = 'a/b'\n",
+            "a topic's name",
+        ),
+        (LEAST + "[kafka]\n", "the key 'kafka.bootstrap' is missing"),
+        (LEAST + "[kafka]\nbootstrap = 'k:1'\ntopic = '..'\n", "kafka.topic is '..'"),
+        (LEAST + "[kafka]\nbootstrap = 'k:1'\ntopic = 'x'\nstate = 'x'\n", "need topics of their own"),
+        (LEAST + "[kafka]\nbootstrap = 'k:1'\nholds = 'packets'\n", "none of minutes, transactions"),
+        (LEAST + "[kafka]\nbootstrap = 'k:1'\ngroup = ''\n", "kafka.group is empty"),
+        (LEAST + "[http]\nalarms = true\n[kafka]\nbootstrap = 'k:1'\n", "set http.alarms to false"),
+        (
+            LEAST.replace("s.db", "postgresql://u:hush@h/d") + "[kafka]\nbootstrap = 'k:1'\n",
+            "a file as its state, not postgresql://u@h/d; name a file",
+        ),
         (LEAST + TWICE * 2, "Two sinks are called 'a'"),
         (
             LEAST + "[[maintenance]]\nstart = 2026-01-05T01:00:00Z\nend = 2026-01-05T01:00:00Z\n",
@@ -102,3 +121,8 @@ def test_a_mistake_is_one_sentence_that_names_the_key(tmp_path: Path, text: str,
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read as TOML"):
         settings.read(tmp_path / "none.toml")
+
+
+def test_the_example_of_a_group_is_a_configuration() -> None:
+    found = settings.read(Path(__file__).parents[2] / "docs" / "monitor-kafka.toml")
+    assert found.kafka is not None and found.kafka.tls and found.sink[0].kind is SinkKind.KAFKA

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ..broker import binary as binary
+from ..broker import broker as broker
+
 
 @dataclass(frozen=True)
 class Pki:

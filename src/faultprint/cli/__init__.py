@@ -11,7 +11,7 @@ import sys
 import click
 
 from faultprint import __version__
-from faultprint.cli import cases, evaluating, incidents, judging, learning, live, making, testbed
+from faultprint.cli import cases, evaluating, feeding, incidents, judging, learning, live, making, testbed
 from faultprint.errors import FaultprintError
 
 
@@ -38,6 +38,7 @@ for command in (
     live.monitor,
     live.replay,
     incidents.incidents,
+    feeding.feed,
     judging.signatures,
     judging.demo,
     testbed.testbed,

@@ -144,9 +144,16 @@ def _ask(
 def _desk(config: Path | None, state: State | None) -> Desk:
     from faultprint.monitor import settings
     from faultprint.monitor.desk import Desk
+    from faultprint.monitor.state import beside
 
     if config and not state:
-        return Desk(settings.read(config).state)
+        wanted = settings.read(config)
+        if wanted.kafka is not None:
+            first = beside(wanted.state, f"{wanted.kafka.topic}-0")
+            raise UsageError(
+                f"With [kafka] each partition has incidents of its own; name one's --state, such as {first}."
+            )
+        return Desk(wanted.state)
     if state and not config:
         return Desk(state)
     raise UsageError("The incidents of one monitor can be seen; give either --config or --state.")

@@ -6,8 +6,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from faultprint.cli.frame import INPUT, OUTPUT, StateType, json_option, report
+from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
+    from faultprint.monitor.courier import Deliveries, Tell
+    from faultprint.monitor.kafka.group import Group
+    from faultprint.monitor.kafka.settings import KafkaSettings
+    from faultprint.monitor.ports import Clock
+    from faultprint.monitor.settings import Settings
     from faultprint.monitor.state import State
     from faultprint.monitor.watch import Monitor
 
@@ -49,15 +55,15 @@ def monitor(
 ) -> None:
     """Watch the nodes that the configuration names: a verdict every minute, incidents, and word of them to the sinks.
 
+    With [kafka] in the configuration it hears no packets, but shares the topic's nodes out with the other monitors of its
+    group.
+
     Logs are JSON lines on standard error. SIGTERM and Ctrl-C end it after the minute in hand; started again, and after a
     kill, too, it goes on from there.
     """
     from dataclasses import replace
 
     from faultprint.monitor import settings
-    from faultprint.monitor.assembly import assembled
-    from faultprint.monitor.http import served
-    from faultprint.monitor.listening import listening
     from faultprint.monitor.log import JsonLog
     from faultprint.monitor.ports import SystemClock
 
@@ -66,26 +72,63 @@ def monitor(
     probe = replace(heard, interfaces=(*heard.interfaces, *interfaces), hep=(*heard.hep, *agents))
     clock = SystemClock()
     tell = JsonLog(sys.stderr, clock)
-    stop = _stopping(seconds)
+    if wanted.kafka is None:
+        result = _listen(replace(wanted, probe=probe), clock, tell, stopping(seconds), dry_run)
+    elif interfaces or agents:
+        raise UsageError("A monitor with [kafka] hears no packets; leave --interface and --hep to `faultprint feed`.")
+    elif dry_run:
+        raise UsageError(
+            "A dry run would take partitions from the monitors at work; try a recording with `faultprint replay --dry-run`."
+        )
+    else:
+        result = _join(wanted, wanted.kafka, clock, tell, stopping(seconds))
+    report(result, as_json)
+
+
+def _listen(wanted: Settings, clock: Clock, tell: Tell, stop: Callable[[], bool], dry_run: bool) -> dict[str, Any]:
+    """Watch by what the probe hears."""
+    from faultprint.monitor.assembly import assembled
+    from faultprint.monitor.listening import listening
+
     with (
         _state(wanted.state, dry_run) as place,
         assembled(wanted, clock, tell, state=place, dry=sys.stdout if dry_run else None) as watch,
+        _serving(watch, wanted, place, clock) as address,
     ):
-        lateness_us = watch.gate.lateness_us
-        source = listening(probe, watch.model.manifest.interval_us, lateness_us, clock)
-        try:
-            server = served(wanted.http, watch, place) if wanted.http.port else None
-        except BaseException:
-            source.close()
-            raise
-        try:
-            tell("started", nodes=len(watch.nodes), http=server.address if server else None)
-            watch.run([source], stop)
-        finally:
-            if server:
-                server.close()
-        result = _summary(watch)
-    report(result, as_json)
+        source = listening(wanted.probe, watch.model.manifest.interval_us, watch.gate.lateness_us, clock)
+        tell("started", nodes=len(watch.nodes), http=address)
+        watch.run([source], stop)
+        return _summary(watch)
+
+
+def _join(wanted: Settings, kafka: KafkaSettings, clock: Clock, tell: Tell, stop: Callable[[], bool]) -> dict[str, Any]:
+    """Watch as a member of a group."""
+    from faultprint.monitor.kafka.assembly import member
+
+    partitions: list[dict[str, Any]] = []
+    with (
+        member(wanted, kafka, clock, tell) as group,
+        _serving(group, wanted, wanted.state, clock) as address,
+    ):
+        group.leaving.append(lambda monitor: partitions.append(_summary(monitor)))
+        tell("started", group=kafka.group, http=address)
+        group.run(stop)
+    return _added(partitions)
+
+
+@contextmanager
+def _serving(
+    watched: Monitor | Group, wanted: Settings, state: State, clock: Clock
+) -> Iterator[tuple[str, int] | None]:
+    """Metrics, health and alarms, where they are wanted."""
+    from faultprint.monitor.http import served
+
+    server = served(wanted.http, watched, state, clock) if wanted.http.port else None
+    try:
+        yield server.address if server else None
+    finally:
+        if server:
+            server.close()
 
 
 @click.command()
@@ -144,7 +187,7 @@ def replay(
     kept = state or beside(wanted.state, "replay")
     if out:
         check_folder(out)
-    stop = _stopping()
+    stop = stopping()
     tell, dry = JsonLog(sys.stderr, clock), sys.stdout if dry_run else None
     with _state(kept, dry_run) as place:
         with assembled(wanted, clock, tell, state=place, dry=dry) as monitor:
@@ -166,7 +209,7 @@ def _state(kept: State, dry_run: bool) -> AbstractContextManager[State]:
     return copied(kept) if dry_run else nullcontext(kept)
 
 
-def _stopping(seconds: float | None = None) -> Callable[[], bool]:
+def stopping(seconds: float | None = None) -> Callable[[], bool]:
     """Ctrl-C, SIGTERM and the end of `seconds` end the work after the minute in hand."""
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -184,5 +227,21 @@ def _summary(monitor: Monitor) -> dict[str, Any]:
         "changes": dict(monitor.tallies.changes),
         "open_incidents": len(monitor.incidents.open),
         "refused_rows": refused,
-        "sinks": {courier.sink.name: asdict(courier.counts) for courier in monitor.couriers},
+        "sinks": {courier.sink.name: _counts(courier.counts) for courier in monitor.couriers},
     }
+
+
+def _counts(deliveries: Deliveries) -> dict[str, Any]:
+    return {name: value for name, value in asdict(deliveries).items() if name != "since"}
+
+
+def _added(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One summary of several: numbers are added."""
+    found: dict[str, Any] = {}
+    for one in summaries:
+        for name, value in one.items():
+            if isinstance(value, Mapping):
+                found[name] = _added([found.get(name, {}), value])
+            else:
+                found[name] = found.get(name, 0) + value
+    return found

@@ -1,4 +1,5 @@
-"""What a MINUTES file must hold beyond its schema. Every check raises TableError, one sentence."""
+"""What a MINUTES file must hold beyond its schema. Every check raises TableError, one sentence that names the
+source: a file, or whatever rows came from."""
 
 from __future__ import annotations
 
@@ -24,14 +25,14 @@ def check_columns(path: Path, columns: Sequence[str], catalogue: Catalogue) -> N
         )
 
 
-def check_figures(frame: pl.DataFrame, path: Path, catalogue: Catalogue) -> None:
+def check_figures(frame: pl.DataFrame, source: Path | str, catalogue: Catalogue) -> None:
     """Every value one that its kind can have."""
     for feature in catalogue.features:
         lowest = -np.inf if feature.kind == "gauge" else 0
         wrong = ~(pl.col(feature.name).is_finite() & (pl.col(feature.name) >= lowest))
         if (value := frame.select(pl.col(feature.name).filter(wrong).first()).item()) is not None:
             raise TableError(
-                f"{path}: {feature.name!r} is {value} in some interval, which no {feature.kind} can be; correct the value."
+                f"{source}: {feature.name!r} is {value} in some interval, which no {feature.kind} can be; correct the value."
             )
 
 
@@ -54,25 +55,25 @@ def check_metadata(path: Path, catalogue: Catalogue) -> int:
     return interval_us
 
 
-def check_grid(frame: pl.DataFrame, path: Path, interval_us: int) -> None:
+def check_grid(frame: pl.DataFrame, source: Path | str, interval_us: int) -> None:
     """Every row an interval of its own, aligned to the epoch, listened to, of a node in one network."""
-    check_rows(frame, path, interval_us)
-    _refuse(frame.filter(frame.select("node", "minute").is_duplicated()), path, "has two rows")
+    check_rows(frame, source, interval_us)
+    _refuse(frame.filter(frame.select("node", "minute").is_duplicated()), source, "has two rows")
     networks = frame.group_by("node").agg(pl.col("network").n_unique().alias("networks"))
     for (node,) in networks.filter(pl.col("networks") > 1).select("node").iter_rows():
-        raise TableError(f"{path}: node {node!r} is in two networks; name them apart.")
+        raise TableError(f"{source}: node {node!r} is in two networks; name them apart.")
 
 
-def check_rows(frame: pl.DataFrame, path: Path, interval_us: int) -> None:
+def check_rows(frame: pl.DataFrame, source: Path | str, interval_us: int) -> None:
     """Every row aligned to the epoch, and listened to."""
     if not frame.filter(~pl.col("observed").is_between(0, 1, closed="right")).is_empty():
-        raise TableError(f"{path}: `observed` must be above 0 and at most 1; correct it.")
+        raise TableError(f"{source}: `observed` must be above 0 and at most 1; correct it.")
     off = frame.filter(pl.col("minute").to_physical() % interval_us != 0)
-    _refuse(off, path, f"is no multiple of {interval_us} µs")
+    _refuse(off, source, f"is no multiple of {interval_us} µs")
 
 
-def _refuse(rows: pl.DataFrame, path: Path, what: str) -> None:
+def _refuse(rows: pl.DataFrame, source: Path | str, what: str) -> None:
     """Raise TableError for the first of the rows, if there are any."""
     if not rows.is_empty():
         node, minute = rows.select("node", "minute").row(0)
-        raise TableError(f"{path}: interval {minute} of node {node!r} {what}; make the minutes again.")
+        raise TableError(f"{source}: interval {minute} of node {node!r} {what}; make the minutes again.")

@@ -19,7 +19,8 @@ class Continued:
 
     def __init__(self, interval_us: int) -> None:
         self._interval_us = interval_us
-        self._open: dict[str, int] = {}
+        self.open: dict[str, int] = {}
+        """Node → transactions open at the end of the last piece."""
 
     def minutes(
         self, transactions: pl.DataFrame, coverage: Sequence[Stretch], begin_us: int, end_us: int
@@ -54,7 +55,7 @@ class Continued:
             count, at = known.get(node, (0, -1))
             inside = count if at == begin_us - self._interval_us else 0
             following = min((s.start_us for s in own if s.start_us > running.start_us), default=end_us)
-            shifts.append((node, self._open.get(node, 0) - inside, following))
+            shifts.append((node, self.open.get(node, 0) - inside, following))
         shift = pl.DataFrame(shifts, schema={"node": pl.String, "shift": pl.Int64, "until": pl.Int64}, orient="row")
         piece = (
             frame.filter(start >= begin_us)
@@ -68,5 +69,5 @@ class Continued:
             .select(frame.columns)
         )
         last = piece.group_by("node", maintain_order=True).agg(pl.col(OPEN).last())
-        self._open |= {node: int(count) for node, count in last.iter_rows()}
+        self.open |= {node: int(count) for node, count in last.iter_rows()}
         return piece

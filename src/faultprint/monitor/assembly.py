@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
 import numpy as np
 
 from faultprint.embedding.model import Model, load
-from faultprint.monitor import sinks
 from faultprint.monitor.courier import Courier, Tell
 from faultprint.monitor.gate import Gate
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.ports import Clock
 from faultprint.monitor.settings import Settings
+from faultprint.monitor.sink import Sink
+from faultprint.monitor.sinks import backoff, sinks
 from faultprint.monitor.state import State
 from faultprint.monitor.store import Store
 from faultprint.monitor.watch import Monitor
@@ -24,13 +25,21 @@ _SECOND = 1_000_000
 
 @contextmanager
 def assembled(
-    settings: Settings, clock: Clock, tell: Tell, *, state: State | None = None, dry: TextIO | None = None
+    settings: Settings,
+    clock: Clock,
+    tell: Tell,
+    *,
+    state: State | None = None,
+    dry: TextIO | None = None,
+    model: Model | None = None,
+    told: Sequence[Sink] | None = None,
 ) -> Iterator[Monitor]:
-    """The monitor with its couriers at work; both end with the block. `state`: another state than the settings'.
+    """The monitor with its couriers at work; both end with the block. `state`: another state than the settings';
+    `model`, `told`: the model and the sinks that are meant, where they are there already.
 
     Raises any FaultprintError.
     """
-    model: Model = load(settings.model)
+    model = model or load(settings.model)
     place = state or settings.state
     with Store(place) as store:
         store.claim()
@@ -39,13 +48,12 @@ def assembled(
                 sink,
                 place,
                 settings.keep.messages,
-                sinks.backoff(settings.retry),
+                backoff(settings.retry),
                 np.random.default_rng(),
                 clock,
                 tell,
             )
-            for number, one in enumerate(settings.sink)
-            for sink in sinks.sinks(one, settings.retry, model, np.random.default_rng(number), dry)
+            for sink in (everybody(settings, model, dry) if told is None else told)
         ]
         try:
             monitor = Monitor(
@@ -72,6 +80,15 @@ def assembled(
         finally:
             for courier in couriers:
                 courier.stop()
+
+
+def everybody(settings: Settings, model: Model, dry: TextIO | None) -> list[Sink]:
+    """All whom the settings want told. Raises UsageError."""
+    return [
+        sink
+        for number, one in enumerate(settings.sink)
+        for sink in sinks(one, settings.retry, model, np.random.default_rng(number), dry)
+    ]
 
 
 def gate(settings: Settings, interval_us: int) -> Gate:

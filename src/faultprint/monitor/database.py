@@ -18,7 +18,7 @@ class Database(Protocol):
         """Whether a monitor's tables are there."""
 
     def copy(self, path: Path) -> None:
-        """Put all that is in it at this moment into a new state file. Raises UsageError, too."""
+        """Put all that is in it at this moment into a new state file."""
 
     def claim(self) -> None:
         """Keep all others from claiming it while this connection lives. Raises UsageError where another one has."""

@@ -12,13 +12,13 @@ import numpy as np
 import polars as pl
 
 from faultprint import storage
-from faultprint.errors import ModelError
+from faultprint.errors import ModelError, UsageError
 from faultprint.features import coverage
 from faultprint.features.catalogue import Catalogue
 from faultprint.features.chunks import Survey
 from faultprint.features.continued import Continued
 from faultprint.features.minutes import read_minutes
-from faultprint.monitor.ports import Batch, Source
+from faultprint.monitor.ports import Batch, Heard, Source
 from faultprint.tables import TRANSACTIONS
 
 PIECE: Final = 60
@@ -59,14 +59,36 @@ class TransactionsFile:
         self._interval_us = interval_us
 
     def batches(self, closed_us: int) -> Iterator[Batch]:
-        if not self._coverage:
-            return
-        made, step = Continued(self._interval_us), PIECE * self._interval_us
-        first = min(stretch.start_us for stretch in self._coverage) // self._interval_us * self._interval_us
-        for begin_us in range(first, max(stretch.end_us for stretch in self._coverage), step):
+        made, hours = Continued(self._interval_us), self._hours()
+        for begin_us in hours:
+            end_us = begin_us + hours.step
             # What has been judged is made all the same: what is open then counts on.
-            minutes = made.minutes(self._piece(begin_us, begin_us + step), self._coverage, begin_us, begin_us + step)
+            minutes = made.minutes(self._piece(begin_us, end_us), self._coverage, begin_us, end_us)
             yield from by_minute(minutes.filter(_end(self._interval_us) > closed_us), self._interval_us)
+
+    def heard(self) -> Iterator[Heard | None]:
+        told_us = -1  # the first piece has what began before anybody listened, too
+        hours = self._hours()
+        for begin_us in hours:
+            rows = self._piece(begin_us, begin_us + hours.step)
+            start = rows.get_column("start").dt.epoch("us")
+            for from_us in range(begin_us, min(begin_us + hours.step, hours.stop), self._interval_us):
+                end_us = from_us + self._interval_us
+                coverage = [
+                    stretch._replace(end_us=min(stretch.end_us, end_us))
+                    for stretch in self._coverage
+                    if stretch.start_us < end_us and stretch.end_us > from_us
+                ]
+                over, told_us = rows.filter((start >= told_us) & (start < end_us)), end_us
+                # All is told when it begins, for it is known how it ended.
+                yield Heard(over, over.clear(), coverage, from_us, end_us)
+
+    def _hours(self) -> range:
+        """Where each piece that is read at a time begins, µs."""
+        if not self._coverage:
+            return range(0)
+        first = min(stretch.start_us for stretch in self._coverage) // self._interval_us * self._interval_us
+        return range(first, max(stretch.end_us for stretch in self._coverage), PIECE * self._interval_us)
 
     def _piece(self, begin_us: int, end_us: int) -> pl.DataFrame:
         begin, end = (pl.lit(at, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")) for at in (begin_us, end_us))
@@ -113,10 +135,24 @@ class Replay:
     def batches(self, closed_us: int) -> Iterator[Batch]:
         for batch in self._source.batches(closed_us):
             if batch.complete_us is not None:
-                if self._speed is not None and self._clock.time_us:
-                    self._sleep(max(batch.complete_us - self._clock.time_us, 0) / 1e6 / self._speed)
-                self._clock.time_us = max(self._clock.time_us, batch.complete_us)
+                self._wait(batch.complete_us)
             yield batch
+
+    def heard(self) -> Iterator[Heard | None]:
+        """Raises UsageError if the source has no transactions."""
+        if not isinstance(self._source, TransactionsFile):
+            raise UsageError(
+                f"{self.name} holds minutes, but transactions are wanted; give those that they were made of."
+            )
+        for heard in self._source.heard():
+            if heard is not None:
+                self._wait(heard.complete_us)
+            yield heard
+
+    def _wait(self, complete_us: int) -> None:
+        if self._speed is not None and self._clock.time_us:
+            self._sleep(max(complete_us - self._clock.time_us, 0) / 1e6 / self._speed)
+        self._clock.time_us = max(self._clock.time_us, complete_us)
 
     def close(self) -> None:
         self._source.close()

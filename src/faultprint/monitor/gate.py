@@ -9,16 +9,17 @@
     that was listened to for less than half of its minute      partial: taken as a gap, as `windows.series` does
     anything else, in whatever order                           taken
 
-Each source promises how far it is complete. The watermark is the least of these promises minus the lateness; a source
-without a promise is taken to be complete up to its newest row, and one whose promise has not moved for `patience` by the
-arrival clock no longer holds the others up. A minute is final when the watermark reaches its end. Where no source is left
-that promises anything, the arrival clock minus patience is the watermark: nobody listens, and that must show.
+Each source promises how far it is complete, and where it passes on what others send, each of these (its origins) for itself.
+The watermark is the least of these promises minus the lateness; a source without a promise is taken to be complete up to its
+newest row, and one whose promise has not moved for `patience` by the arrival clock no longer holds the others up. A minute is
+final when the watermark reaches its end. Where no source is left that promises anything, the arrival clock minus patience is
+the watermark: nobody listens, and that must show.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,7 +44,9 @@ class Finished:
 
 
 @dataclass(slots=True)
-class _Promise:
+class Promise:
+    """How far an origin is complete, and when by the arrival clock that last moved; µs."""
+
     complete_us: int
     moved_us: int
 
@@ -65,47 +68,63 @@ class Gate:
     """(source, reason) → rows."""
     _waiting: dict[int, list[pl.DataFrame]] = field(default_factory=dict)
     _seen: dict[int, set[str]] = field(default_factory=dict)
-    _promises: dict[str, _Promise] = field(default_factory=dict)
-    _networks: dict[str, str] = field(default_factory=dict)
+    promises: dict[tuple[str, str], Promise] = field(default_factory=dict)
+    """(source, origin) → its promise."""
     now_us: int = 0
     """The arrival clock as it was last read, or before it was put back."""
+    _networks: dict[str, str] = field(default_factory=dict)
 
     def take(self, source: str, batch: Batch, now_us: int) -> None:
         """Rows and a promise of a source."""
         self.now_us = max(self.now_us, now_us)
-        newest_us = self._put(source, batch.minutes) if batch.minutes is not None else None
+        newest_us = self.put(source, batch.minutes) if batch.minutes is not None else None
         complete_us = batch.complete_us if batch.complete_us is not None else newest_us
         if complete_us is None:
             return
-        promise = self._promises.setdefault(source, _Promise(complete_us, self.now_us))
+        promise = self.promises.setdefault((source, batch.origin), Promise(complete_us, self.now_us))
         if complete_us > promise.complete_us:
             promise.complete_us, promise.moved_us = complete_us, self.now_us
 
     def end(self, source: str) -> None:
         """The source has no more."""
-        self._promises.pop(source, None)
+        for key in [key for key in self.promises if key[0] == source]:
+            del self.promises[key]
+
+    def reached(self, now_us: int) -> int:
+        """The number of the last minute that is final by what has been promised."""
+        self.now_us = max(self.now_us, now_us)
+        reached = self._least(self.promises.values(), self.now_us - self.patience_us)
+        return (min(reached, self.now_us + self.ahead_us) - self.lateness_us) // self.interval_us - 1
 
     def due(self, now_us: int) -> Iterator[Finished]:
         """The minutes that have become final, in order: those with rows, and the last one."""
-        self.now_us = max(self.now_us, now_us)
-        moving = [one for one in self._promises.values() if self.now_us - one.moved_us < self.patience_us]
-        reached = min((one.complete_us for one in moving), default=self.now_us - self.patience_us)
-        reached = min(reached, self.now_us + self.ahead_us)
-        yield from self._close((reached - self.lateness_us) // self.interval_us - 1)
+        yield from self.through(self.reached(now_us))
 
     def rest(self) -> Iterator[Finished]:
         """All that waits, because nothing more will come."""
-        yield from self._close(max(self._waiting, default=self.closed))
+        yield from self.through(max(self._waiting, default=self.closed))
 
     def complete(self) -> dict[str, int]:
-        """Up to when each source that still speaks is complete, by its own word; µs."""
-        return {source: promise.complete_us for source, promise in self._promises.copy().items()}
+        """Up to when each source that still speaks is complete, by its own word or that of its origins; µs.
+
+        Those that no longer hold the others up count where there is nobody else.
+        """
+        found: dict[str, list[Promise]] = {}
+        for (source, _), promise in self.promises.copy().items():
+            found.setdefault(source, []).append(promise)
+        return {source: self._least(some, max(one.complete_us for one in some)) for source, some in found.items()}
+
+    def _least(self, promises: Iterable[Promise], default: int) -> int:
+        """The least of those that still move."""
+        moving = (one.complete_us for one in promises if self.now_us - one.moved_us < self.patience_us)
+        return min(moving, default=default)
 
     def known(self, node: str, network: str) -> None:
         """A node and its network, from before."""
         self._networks[node] = network
 
-    def _close(self, last: int) -> Iterator[Finished]:
+    def through(self, last: int) -> Iterator[Finished]:
+        """The minutes up to that of this number, which are final now, in order: those with rows, and the last one."""
         if last <= self.closed or (self.closed < 0 and last < min(self._waiting, default=last + 1)):
             return
         for number in sorted({last, *(one for one in self._waiting if one < last)}):
@@ -114,7 +133,7 @@ class Gate:
             self.closed = number
             yield Finished(number, None if not parts else parts[0] if len(parts) == 1 else pl.concat(parts))
 
-    def _put(self, source: str, rows: pl.DataFrame) -> int | None:
+    def put(self, source: str, rows: pl.DataFrame) -> int | None:
         """Take the rows in; the end of the newest minute taken, or None."""
         start = rows.get_column("minute").to_physical().to_numpy().astype(np.int64)
         number = start // self.interval_us

@@ -14,20 +14,22 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from faultprint.errors import UsageError
 from faultprint.monitor.alarm_api import AlarmApi
 from faultprint.monitor.desk import Desk
 from faultprint.monitor.guard import Guard
+from faultprint.monitor.ports import Clock
 from faultprint.monitor.reply import Reply
 from faultprint.monitor.secret import first_line
 from faultprint.monitor.settings import HttpSettings
 from faultprint.monitor.state import State
-from faultprint.monitor.watch import BEAT_S, Monitor
 from faultprint.publish.alarm import BASE, AlarmSettings
 from faultprint.publish.exchange import TimedSocket
 
@@ -37,18 +39,22 @@ _HEAD: Final = 65_536
 CONNECTIONS: Final = 32
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
+if TYPE_CHECKING:
+    from faultprint.monitor.kafka.group import Group
+    from faultprint.monitor.watch import Monitor
 
-def served(settings: HttpSettings, monitor: Monitor, state: State) -> HttpServer:
+
+def served(settings: HttpSettings, watched: Monitor | Group, state: State, clock: Clock) -> HttpServer:
     """The server that the settings ask for; `state`: the monitor's. Raises UsageError or StateError."""
-    api = AlarmApi(Desk(state), AlarmSettings(), monitor.clock) if settings.alarms else None
-    return HttpServer(monitor, settings.host, settings.port, api, Guard(first_line(settings.token_file)))
+    api = AlarmApi(Desk(state), AlarmSettings(), clock) if settings.alarms else None
+    return HttpServer(watched, settings.host, settings.port, api, Guard(first_line(settings.token_file)))
 
 
 class HttpServer:
     """Serves in a thread until it is closed. `address` is where: the port that was free, if 0 was asked for."""
 
     def __init__(
-        self, monitor: Monitor, host: str, port: int, api: AlarmApi | None = None, guard: Guard | None = None
+        self, watched: Monitor | Group, host: str, port: int, api: AlarmApi | None = None, guard: Guard | None = None
     ) -> None:
         """`api`: none, no alarms. Raises UsageError if the address cannot be had, or prometheus-client is not installed."""
         try:
@@ -57,7 +63,8 @@ class HttpServer:
             raise UsageError(
                 "Metrics need prometheus-client; install faultprint[monitor], or set http.port = 0."
             ) from None
-        pages = _Pages(monitor, metrics.exposition, api, guard or Guard())
+        collector = metrics.MonitorCollector(watched)
+        pages = _Pages(watched, partial(metrics.exposition, collector), api, guard or Guard())
         try:
             self._server = _Server((host, port), pages)
         except (OSError, OverflowError) as error:
@@ -80,21 +87,22 @@ class HttpServer:
 
 
 class _Pages:
-    """What is answered to whom."""
+    """What is answered to whom. `watched` is a monitor, or several."""
 
-    def __init__(self, monitor: Monitor, exposition: Any, api: AlarmApi | None, guard: Guard) -> None:
-        self.monitor = monitor
+    def __init__(
+        self, watched: Monitor | Group, exposition: Callable[[], bytes], api: AlarmApi | None, guard: Guard
+    ) -> None:
+        self.watched = watched
         self._exposition, self._api, self._guard = exposition, api, guard
-        self._end = time.monotonic() + BEAT_S  # of the time in which the loop may not have turned yet
 
     def get(self, path: str, query: str, headers: Any) -> Reply:
         match path:
             case "/metrics":
-                return Reply(200, self._exposition(self.monitor), _TEXT)
+                return Reply(200, self._exposition(), _TEXT)
             case "/healthz":
-                return _health(self.monitor.ready or self._starting())
+                return _health(self.watched.pulse.well)
             case "/readyz":
-                return _health(self.monitor.ready)
+                return _health(self.watched.pulse.ready)
         if self._api and path.startswith(f"{BASE}/"):
             return self._guard.refuses(headers) or self._api.get(path.removeprefix(BASE), query)
         return Reply(404, b"not found\n", _TEXT)
@@ -118,9 +126,6 @@ class _Pages:
         if len(length) > 9 or int(length) > BODY:
             return Reply.refusal(413, "too large", f"A body may have {BODY} bytes; send less.")
         return None
-
-    def _starting(self) -> bool:
-        return self.monitor.beat is None and time.monotonic() < self._end
 
 
 def _health(well: bool) -> Reply:
@@ -214,4 +219,4 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves is none; a defect of ours is told."""
         if not isinstance(error := sys.exception(), OSError):
-            self.pages.monitor.tell("request failed", detail=f"{type(error).__name__}: {error}"[:200])
+            self.pages.watched.tell("request failed", detail=f"{type(error).__name__}: {error}"[:200])

@@ -13,9 +13,9 @@ from typing import Final
 import polars as pl
 
 from faultprint.errors import UsageError
-from faultprint.features.continued import Continued
 from faultprint.features.coverage import Stretch
-from faultprint.monitor.ports import Batch, Clock
+from faultprint.monitor.pieces import Pieces
+from faultprint.monitor.ports import Batch, Clock, Heard
 from faultprint.monitor.settings import ProbeSettings
 from faultprint.probe import key
 from faultprint.probe.core import Probe
@@ -55,10 +55,27 @@ class ProbeSource:
         self._rows: list[Row] = []
         given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
         self.probe = Probe(found, network, secret, self._rows.append, given)
-        self._kept = pl.DataFrame(schema=_SCHEMA)
-        self._made = Continued(interval_us)
+        self._over = pl.DataFrame(schema=_SCHEMA)
+        self._pieces = Pieces(interval_us)
 
     def batches(self, closed_us: int) -> Iterator[Batch]:
+        for since_us, begin_us, end_us, now_us in self._turns():
+            minutes = None
+            if end_us > begin_us:
+                self._pieces.add(self._take())
+                minutes = self._pieces.minutes(self._standing(), self._coverage(since_us, end_us), begin_us, end_us)
+                minutes = minutes.filter(pl.col("minute").dt.epoch("us") >= closed_us)
+            yield Batch(minutes, now_us)
+
+    def heard(self) -> Iterator[Heard | None]:
+        for since_us, begin_us, end_us, now_us in self._turns():
+            if end_us > begin_us:
+                yield Heard(self._take(), self._standing(), self._coverage(since_us, end_us), begin_us, now_us)
+            else:
+                yield None
+
+    def _turns(self) -> Iterator[tuple[int, int, int, int]]:
+        """Since when it listens, what of whole minutes is over since the last turn, and how far it is complete; µs."""
         since_us = self._clock.now_us()
         listener = Listener(self.probe, self._sources)
         begin_us = since_us // self._interval_us * self._interval_us
@@ -70,33 +87,31 @@ class ProbeSource:
             if now_us is None:
                 # Nobody has sent anything yet: our own clock must do.
                 now_us = self._clock.now_us() - self._lateness_us
-            end_us = (now_us - self._lateness_us) // self._interval_us * self._interval_us
-            minutes = None
-            if end_us > begin_us:
-                minutes = self._piece(since_us, begin_us, end_us)
-                minutes = minutes.filter(pl.col("minute").dt.epoch("us") >= closed_us)
-                begin_us = end_us
-            yield Batch(minutes, now_us)
+            end_us = max((now_us - self._lateness_us) // self._interval_us * self._interval_us, begin_us)
+            yield since_us, begin_us, end_us, now_us
+            begin_us = end_us
 
     def close(self) -> None:
         for source in self._sources:
             source.close()
 
-    def _piece(self, since_us: int, begin_us: int, end_us: int) -> pl.DataFrame:
-        """The minutes of a piece of time that is over, from the transactions given out and those still kept."""
-        start, completion = (pl.col(name).dt.epoch("us") for name in ("start", "completion"))
-        known = self._collect()
-        everything = pl.concat([known, _frame(list(self.probe.pending()))])
-        inside = (column.is_between(begin_us, end_us, closed="left") for column in (start, completion))
-        self._kept = known.filter(pl.any_horizontal(start >= end_us, completion >= end_us))
-        coverage = [Stretch(node, self._network, since_us, end_us) for node in self._nodes]
-        return self._made.minutes(everything.filter(pl.any_horizontal(inside)), coverage, begin_us, end_us)
+    def _coverage(self, since_us: int, end_us: int) -> list[Stretch]:
+        return [Stretch(node, self._network, since_us, end_us) for node in self._nodes]
 
-    def _collect(self) -> pl.DataFrame:
+    def _standing(self) -> pl.DataFrame:
+        """What the probe still keeps."""
+        return _frame(list(self.probe.pending()))
+
+    def _take(self) -> pl.DataFrame:
+        """What the probe has given out since the last time."""
+        self._collect()
+        over, self._over = self._over, self._over.clear()
+        return over
+
+    def _collect(self) -> None:
         """Take the rows given out over into the table, where they need far less memory."""
-        self._kept = pl.concat([self._kept, _frame(self._rows)])
+        self._over = pl.concat([self._over, _frame(self._rows)])
         self._rows.clear()
-        return self._kept
 
 
 def listening(settings: ProbeSettings, interval_us: int, lateness_us: int, clock: Clock) -> ProbeSource:

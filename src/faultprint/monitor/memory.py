@@ -41,6 +41,8 @@ class Memory:
         tell: Tell,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        self.beside: Callable[[], Mapping[str, str]] = dict
+        """Further facts that a source wants written with each minute, such as how far it has read."""
         self.insistence = Insistence("state", tell, sleep)
         self._store, self._model = store, model
         self._keep_minutes, self._keep_incident_us = keep_minutes, keep_incident_days * _DAY_US
@@ -66,6 +68,7 @@ class Memory:
                 "codes": judge.lanes.code_type.name,
                 "closed": str(number),
                 "conditions": json.dumps(judge.matcher.conditions),
+                **self.beside(),
             },
             nodes=[(node, nodes.names[node], nodes.networks[node]) for node in new],
             normals={node: _normal_bytes(normal) for node, normal in judged.normals.items()},

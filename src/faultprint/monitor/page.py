@@ -14,10 +14,15 @@ from faultprint.monitor.gate import __doc__ as gate_text
 from faultprint.monitor.http import __doc__ as http_text
 from faultprint.monitor.incidents import TABLE, Signal, State
 from faultprint.monitor.incidents import __doc__ as incident_text
+from faultprint.monitor.kafka import __doc__ as kafka_text
+from faultprint.monitor.kafka.clock import __doc__ as clock_text
+from faultprint.monitor.kafka.group import __doc__ as group_text
+from faultprint.monitor.kafka.records import __doc__ as records_text
+from faultprint.monitor.kafka.talk import __doc__ as talk_text
 from faultprint.monitor.measurements import __doc__ as measurements_text
-from faultprint.monitor.metrics import METRICS
+from faultprint.monitor.metrics import METRICS, PARTITIONS
 from faultprint.monitor.outbox import __doc__ as outbox_text
-from faultprint.monitor.reader import type_of, word_of
+from faultprint.monitor.reader import optional, type_of, word_of
 from faultprint.monitor.settings import Settings, SinkKind
 
 _INTRODUCTION: Final = """\
@@ -132,6 +137,41 @@ The log is one JSON object a line on standard error: `time`, `event`, and what b
 """
 
 
+_KAFKA_TEXT: Final = """\
+The configuration of a monitor, and of a feed beside each probe ([the decision](decisions/0008-a-monitor-a-partition.md);
+the whole example is [monitor-kafka.toml](monitor-kafka.toml)):
+
+```sh
+kafka-topics.sh --bootstrap-server k1:9092 --create --topic faultprint.minutes --partitions 12
+faultprint feed --config monitor-kafka.toml --origin probe-1                       # what [probe] hears
+faultprint feed minutes.parquet --config monitor-kafka.toml                        # or a recording
+faultprint monitor --config monitor-kafka.toml                                     # as many as wanted
+kafka-consumer-groups.sh --bootstrap-server k1:9092 --group faultprint --describe  # how far behind they are
+```
+
+A sink of kind `kafka` tells a policy engine of ONSET and ABATED ([publishing](publish.md)), from a monitor with or without
+`[kafka]`.
+
+The state must be a file: PostgreSQL is for monitors without `[kafka]`. People see and deal with the incidents of one partition
+at a time (`faultprint incidents list --state monitor.db.faultprint.minutes-0`, on the machine that holds it). There is no TMF642
+API, and no `--dry-run` but that of a replay: it would take partitions away from the monitors at work.
+
+Minutes are the smaller load, some 4 kB a node and minute before compression; transactions (`holds = "transactions"`) are for
+those who want them for other things, too. Users and dialogs lie on the topic as keyed hashes only, as in the table.
+
+The log has `partition taken up`, `partition put down`, `partition waits` (its state cannot be had yet),
+`state not handed on`, `record unreadable`, `brokers away`, `brokers back`, `kafka error`; lines of a partition's monitor have
+its number. The metrics are those of all partitions held together; `faultprint_kafka_partitions` says how many these are.
+"""
+
+_KAFKA: Final = (
+    ("Members", group_text),
+    ("Records of minutes", records_text),
+    ("Records of transactions", talk_text),
+    ("The arrival clock", clock_text),
+)
+
+
 def page() -> str:
     """Markdown."""
     parts = [
@@ -149,10 +189,13 @@ def page() -> str:
         "## Metrics\n",
         _table(
             ("metric", "type", "labels", "meaning"),
-            ((f"`{one.exported}`", one.kind, ", ".join(one.labels), one.meaning) for one in METRICS),
+            ((f"`{one.exported}`", one.kind, ", ".join(one.labels), one.meaning) for one in (*METRICS, PARTITIONS)),
         ),
         _METRICS_TEXT,
         _LOG_TEXT,
+        _section("Kafka", kafka_text),
+        _KAFKA_TEXT,
+        *(_section(title, text, 3) for title, text in _KAFKA),
         "## Configuration\n",
         "TOML. Paths are relative to the file's folder. A key that is not here is refused.\n",
         *_reference("", Settings),
@@ -161,12 +204,12 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _section(title: str, text: str | None) -> str:
+def _section(title: str, text: str | None, depth: int = 2) -> str:
     """A module's own text: its first line as a sentence, its tables as they stand there."""
     assert text is not None
     blocks = text.strip().split("\n\n")
     shown = [f"```text\n{block}\n```" if block.startswith("    ") else block for block in blocks]
-    return f"## {title}\n\n" + "\n\n".join(shown) + "\n"
+    return f"{'#' * depth} {title}\n\n" + "\n\n".join(shown) + "\n"
 
 
 def _reference(where: str, kind: Any) -> Iterator[str]:
@@ -178,7 +221,7 @@ def _reference(where: str, kind: Any) -> Iterator[str]:
         if key:
             rows.append((f"`{entry.name}`", word_of(plain), _default(entry), key.meaning))
         else:
-            inner.append((entry.name, plain))
+            inner.append((entry.name, optional(plain)))
     if where:
         yield f"### {where}\n\n{str(kind.__doc__).partition(']: ')[2].rstrip(']').strip()}\n"
     yield _table(("key", "value", "default", "meaning"), iter(rows))

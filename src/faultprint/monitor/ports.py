@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import polars as pl
+
+from faultprint.features.coverage import Stretch
 
 
 class Clock(Protocol):
@@ -29,11 +31,28 @@ class Batch:
     """What a source has to say.
 
     `minutes`: rows of a MINUTES table, in any order, or None. `complete_us`: the source promises that nothing which happened
-    before this moment is still to come (µs, UTC); None: no promise.
+    before this moment is still to come (µs, UTC); None: no promise. `origin`: whose rows and promise these are, where the
+    source passes on what others send.
     """
 
     minutes: pl.DataFrame | None
     complete_us: int | None
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a source of transactions has heard from `begin_us` on until the end of a minute.
+
+    `over`: TRANSACTIONS that are told once and for all; `standing`: those that may change yet, as they stand; `coverage`: the
+    stretches that were listened to, each from where it began until now at most; `complete_us` as in Batch.
+    """
+
+    over: pl.DataFrame
+    standing: pl.DataFrame
+    coverage: Sequence[Stretch]
+    begin_us: int
+    complete_us: int
 
 
 class Source(Protocol):
@@ -49,3 +68,10 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of files and sockets."""
+
+
+class TransactionSource(Source, Protocol):
+    """One that has the transactions, too."""
+
+    def heard(self) -> Iterator[Heard | None]:
+        """What there is, a minute at a time, until there is no more; a source that waits yields None once a second."""

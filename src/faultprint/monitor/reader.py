@@ -59,9 +59,8 @@ _PLAIN: Final[Mapping[Any, tuple[type, ...]]] = {
 def _value(kind: Any, found: Any, where: str, folder: Path) -> Any:
     if kind == State and isinstance(found, str) and found:
         return parse(found, folder)
+    kind = optional(kind)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return _value(next(one for one in inner if one is not type(None)), found, where, folder)
     if is_dataclass(kind) and isinstance(kind, type) and isinstance(found, dict):
         return make(kind, found, f"{where}.", folder)
     if origin is tuple and isinstance(found, list):
@@ -79,13 +78,19 @@ def _value(kind: Any, found: Any, where: str, folder: Path) -> Any:
     raise UsageError(f"{where} is {found!r}, but must be {word_of(kind)}; correct it.")
 
 
+def optional(kind: Any) -> Any:
+    """The type without the None that it may be instead."""
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return next(one for one in typing.get_args(kind) if one is not type(None))
+    return kind
+
+
 def word_of(kind: Any) -> str:
     """A type as the reference calls it."""
     if kind == State:
         return "a path or a URL"
+    kind = optional(kind)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return word_of(next(one for one in inner if one is not type(None)))
     if origin is tuple:
         return f"a list of {word_of(inner[0]).removeprefix('a ')}s"
     if origin is not None:

@@ -1,7 +1,4 @@
-"""Configuration: one TOML file read into dataclasses. Each default stands here once; docs/monitor.md is generated from it.
-
-A key that no dataclass has, or a value of another type, is refused with one sentence that names the key.
-"""
+"""Configuration: one TOML file read into dataclasses. Each default stands here once; docs/monitor.md is generated from it."""
 
 from __future__ import annotations
 
@@ -10,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from faultprint.errors import FaultprintError, UsageError
 from faultprint.monitor.incidents import IncidentRules
+from faultprint.monitor.kafka.settings import KafkaSettings, check_topic
 from faultprint.monitor.key import Key
 from faultprint.monitor.maintenance import Maintenance
 from faultprint.monitor.reader import make
 from faultprint.monitor.state import State
+from faultprint.publish.control_loop import TOPIC
 from faultprint.publish.endpoint import is_loopback
 
 
@@ -28,6 +27,7 @@ class SinkKind(StrEnum):
     WEBHOOK = "webhook"
     VES = "ves"
     ALARM = "alarm"
+    KAFKA = "kafka"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,31 +125,50 @@ class SinkSettings:
     kind: Annotated[SinkKind, Key("what it speaks")]
     path: Annotated[Path | None, Key("the file of a file sink")] = None
     url: Annotated[str, Key("where the others post to")] = ""
-    user: Annotated[str, Key("for basic authentication")] = ""
+    bootstrap: Annotated[str, Key("brokers of a kafka sink, as HOST:PORT[,HOST:PORT]")] = ""
+    topic: Annotated[str, Key("where a kafka sink puts its control-loop events")] = TOPIC
+    loops: Annotated[Mapping[str, str], Key("control loops (closedLoopControlName) of conditions, by name")] = field(
+        default_factory=dict
+    )
+    loop: Annotated[str, Key("control loop of all other conditions (none: nothing is sent of them)")] = ""
+    tls: Annotated[bool, Key("speak TLS to the brokers")] = False
+    mechanism: Annotated[str, Key("SASL's, of a kafka sink: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")] = "SCRAM-SHA-512"
+    user: Annotated[str, Key("for basic authentication, or SASL")] = ""
     password_file: Annotated[Path | None, Key("file whose first line is the password")] = None
     certificate: Annotated[Path | None, Key("our certificate chain (PEM)")] = None
     certificate_key: Annotated[Path | None, Key("its key (PEM)")] = None
     authorities: Annotated[Path | None, Key("authorities that the receiver's certificate must come from (PEM)")] = None
     secret_file: Annotated[Path | None, Key("file whose first line signs a webhook's bodies")] = None
-    plain_password: Annotated[bool, Key("let a password pass over http:// to another machine")] = False
+    plain_password: Annotated[bool, Key("let a password pass over http:// (or without TLS) to another machine")] = False
     batch: Annotated[bool, Key("send a VES collector what waits together as eventBatch")] = True
     measurements: Annotated[
         tuple[str, ...], Key("features to tell a VES collector of, node by node and minute by minute")
     ] = ()
 
     def __post_init__(self) -> None:
-        wanted, other = ("path", "url") if self.kind is SinkKind.FILE else ("url", "path")
-        if not getattr(self, wanted) or getattr(self, other):
-            raise UsageError(f"Sink {self.name!r} is of kind {self.kind}, so it needs {wanted!r} and no {other!r}.")
+        wanted = _RECEIVER.get(self.kind, "url")
+        others = sorted({*_RECEIVER.values(), "url"} - {wanted})
+        if not getattr(self, wanted) or any(getattr(self, other) for other in others):
+            raise UsageError(
+                f"Sink {self.name!r} is of kind {self.kind}, so it needs {wanted!r} and no {' or '.join(map(repr, others))}."
+            )
         if self.measurements and self.kind is not SinkKind.VES:
             raise UsageError(
                 f"Sink {self.name!r} is of kind {self.kind}, but only ves takes measurements; leave them out."
             )
+        if self.kind is SinkKind.KAFKA:
+            check_topic(self.topic, f"The topic of sink {self.name!r}")
+            if not self.loops and not self.loop:
+                raise UsageError(f"Sink {self.name!r} has no control loop to tell of anything; give 'loops' or 'loop'.")
 
     @property
     def lane(self) -> str:
         """The name of the outbox in which measurements wait."""
         return f"{self.name}.measurements"
+
+
+_RECEIVER: Final[Mapping[SinkKind, str]] = {SinkKind.FILE: "path", SinkKind.KAFKA: "bootstrap"}
+"""Which key says where a sink's receiver is; `url` for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +187,7 @@ class Settings:
     retry: RetrySettings = field(default_factory=RetrySettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     probe: ProbeSettings = field(default_factory=ProbeSettings)
+    kafka: KafkaSettings | None = None
     sink: tuple[SinkSettings, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
 
@@ -176,6 +196,11 @@ class Settings:
         for name in names:
             if names.count(name) > 1:
                 raise UsageError(f"Two sinks are called {name!r}, but each needs a name of its own; rename one.")
+        if self.kafka is not None:
+            if not isinstance(self.state, Path):
+                raise UsageError(f"With [kafka] each partition has a file as its state, not {self.state}; name a file.")
+            if self.http.alarms:
+                raise UsageError("With [kafka] each partition has alarms of its own; set http.alarms to false.")
 
 
 def read(path: Path) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, TextIO
@@ -9,19 +10,29 @@ from typing import Final, TextIO
 import numpy as np
 
 from faultprint.embedding.model import Model
+from faultprint.monitor.kafka.settings import KafkaSettings
 from faultprint.monitor.measurements import Measurements
 from faultprint.monitor.secret import first_line
 from faultprint.monitor.settings import RetrySettings, SinkKind, SinkSettings
 from faultprint.monitor.sink import Encode, Sink, alone
 from faultprint.publish.alarm import AlarmSettings
 from faultprint.publish.backoff import Backoff
+from faultprint.publish.control_loop import ControlLoopSettings
 from faultprint.publish.dry_run import DryRunSender
 from faultprint.publish.endpoint import Basic, Certificate, Endpoint
 from faultprint.publish.file_sender import FileSender
 from faultprint.publish.http_sender import HttpSender
 from faultprint.publish.incident import Incident
-from faultprint.publish.message import Message, Sender
-from faultprint.publish.routes import alarm_messages, line_messages, ves_messages, webhook_messages
+from faultprint.publish.kafka_client import Cluster
+from faultprint.publish.kafka_sender import KafkaSender
+from faultprint.publish.message import Message, Receipt, Sender
+from faultprint.publish.routes import (
+    alarm_messages,
+    control_loop_messages,
+    line_messages,
+    ves_messages,
+    webhook_messages,
+)
 from faultprint.publish.ves import VesSettings
 from faultprint.publish.ves_batch import joined
 from faultprint.publish.webhook import WebhookSettings
@@ -33,7 +44,24 @@ _ENCODERS: Final[Mapping[SinkKind, Callable[[SinkSettings], Encode]]] = {
     ),
     SinkKind.VES: lambda settings: partial(ves_messages, settings=VesSettings()),
     SinkKind.ALARM: lambda settings: partial(alarm_messages, settings=AlarmSettings()),
+    SinkKind.KAFKA: lambda settings: partial(
+        control_loop_messages, settings=ControlLoopSettings(settings.loops, settings.loop)
+    ),
 }
+
+
+class Shared:
+    """A sender that several couriers use, one at a time; who made it closes it."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender, self._lock = sender, threading.Lock()
+
+    def send(self, message: Message) -> Receipt:
+        with self._lock:
+            return self._sender.send(message)
+
+    def close(self) -> None:
+        """It serves the others still."""
 
 
 def sinks(
@@ -63,9 +91,11 @@ def _nothing(incident: Incident) -> tuple[Message, ...]:
 
 def _sender(settings: SinkSettings, retry: RetrySettings, rng: np.random.Generator, dry: TextIO | None) -> Sender:
     if dry is not None:
-        return DryRunSender(settings.url or str(settings.path), dry)
+        return DryRunSender(settings.url or settings.bootstrap or str(settings.path), dry)
     if settings.path is not None:
         return FileSender(settings.path)
+    if settings.bootstrap:
+        return KafkaSender(cluster(settings), settings.topic, retry.timeout_seconds)
     # One attempt a call: it is the courier that tries again, and can be stopped meanwhile.
     return HttpSender(_endpoint(settings, retry), Backoff(attempts=1), rng)
 
@@ -75,15 +105,33 @@ def backoff(retry: RetrySettings) -> Backoff:
     return Backoff(first_s=retry.first_seconds, longest_s=retry.longest_seconds)
 
 
+def cluster(settings: SinkSettings | KafkaSettings) -> Cluster:
+    """The Kafka cluster that is meant. Raises UsageError."""
+    return Cluster(
+        settings.bootstrap,
+        tls=settings.tls,
+        authorities=settings.authorities,
+        certificate=_certificate(settings),
+        basic=_basic(settings),
+        mechanism=settings.mechanism,
+        plain_password=settings.plain_password,
+    )
+
+
+def _basic(settings: SinkSettings | KafkaSettings) -> Basic | None:
+    return Basic(settings.user, first_line(settings.password_file)) if settings.user else None
+
+
+def _certificate(settings: SinkSettings | KafkaSettings) -> Certificate | None:
+    chain = settings.certificate
+    return None if chain is None else Certificate(chain, settings.certificate_key or chain)
+
+
 def _endpoint(settings: SinkSettings, retry: RetrySettings) -> Endpoint:
-    basic = Basic(settings.user, first_line(settings.password_file)) if settings.user else None
-    certificate = None
-    if settings.certificate is not None:
-        certificate = Certificate(settings.certificate, settings.certificate_key or settings.certificate)
     return Endpoint(
         settings.url,
-        basic=basic,
-        certificate=certificate,
+        basic=_basic(settings),
+        certificate=_certificate(settings),
         authorities=settings.authorities,
         timeout_s=retry.timeout_seconds,
         plain_password=settings.plain_password,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from faultprint.errors import StateError, UsageError
 from faultprint.monitor.database import plain
+from faultprint.monitor.lock import Lock
 from faultprint.monitor.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
 
@@ -21,7 +20,7 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         """Open the file, or make an empty one. Raises UsageError for what is no state."""
         self._path = path
-        self._lock = -1
+        self._lock: Lock | None = None
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -51,22 +50,13 @@ class SqliteDatabase:
         return self._pragma("application_id") == APPLICATION_ID
 
     def copy(self, path: Path) -> None:
-        with closing(sqlite3.connect(path)) as target:
-            try:
-                self._connection.backup(target)
-            except sqlite3.Error as error:
-                raise UsageError(f"{self._path} cannot be copied for a dry run ({error}); see to its disk.") from None
+        try:
+            self.execute("VACUUM INTO ?", (str(path),))
+        except StateError as error:
+            raise StateError(f"{path} cannot be written ({error.__cause__}); make room there.") from error
 
     def claim(self) -> None:
-        # A file of its own: whoever closes a SQLite file loses all locks that its process holds on it.
-        path = self._path.with_name(self._path.name + ".lock")
-        try:
-            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"Another monitor is at work with {self._path}; end it, or name another state.") from None
-        except OSError as error:
-            raise UsageError(f"{path} cannot be locked ({error.strerror}); put the state where it can.") from None
+        self._lock = Lock(self._path)
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> list[tuple[Any, ...]]:
         with self._told():
@@ -93,9 +83,9 @@ class SqliteDatabase:
 
     def close(self) -> None:
         self._connection.close()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from faultprint.errors import UsageError
@@ -115,6 +116,15 @@ class Store:
                 return  # as in `keep`
             self._write(incidents, messages)
             self._database.many("DELETE FROM instruction WHERE number = ?", ((number,) for number in done))
+
+    def note(self, facts: Mapping[str, str]) -> None:
+        """Write facts between minutes."""
+        with self._transaction():
+            self._set(facts)
+
+    def copy(self, path: Path) -> None:
+        """Write the state as it is now into a new file."""
+        self._database.copy(path)
 
     def facts(self) -> dict[str, str]:
         """What the last minute left."""

@@ -13,6 +13,7 @@ class Tallies:
     minutes: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
+    instructions: int = 0
     silent: int = 0
     library_errors: int = 0
     seconds_of_last: float = 0.0

@@ -23,6 +23,7 @@ from faultprint.monitor.memory import Memory
 from faultprint.monitor.nodes import Nodes
 from faultprint.monitor.orders import Orders
 from faultprint.monitor.ports import Batch, Clock, Source
+from faultprint.monitor.pulse import Pulse
 from faultprint.monitor.store import Store
 from faultprint.monitor.tallies import Tallies
 from faultprint.publish.incident import Incident
@@ -33,8 +34,6 @@ Addressed = tuple[str, Message]
 """A message, and the name of the sink that it is for."""
 PUT_BACK_US: Final = 1_000_000
 """How far a clock must go back to be called put back; less is a correction."""
-BEAT_S: Final = 60.0
-"""A loop that has not turned for so long is held to be stuck."""
 
 
 class Monitor:
@@ -64,9 +63,9 @@ class Monitor:
         """Take up the state that `store` holds. Raises UsageError, ModelError or LibraryError."""
         self.model, self.gate, self.incidents, self.nodes = model, gate, incidents, Nodes()
         self.tallies = Tallies()
-        self._stop: Callable[[], bool] = lambda: False
-        self.beat: float | None = None
-        """When the loop last turned, by `time.monotonic`."""
+        self.stop: Callable[[], bool] = lambda: False
+        """Whether the loop is to end, though what it wants to write cannot be written."""
+        self.pulse = Pulse()
         self.couriers, self.clock, self.tell = tuple(couriers), clock, tell
         self._library, self._persistence = library, persistence
         self._stamp = _stamp(library)
@@ -77,11 +76,6 @@ class Monitor:
         self.memory = Memory(store, model, keep_minutes, keep_incident_days, tell)
         self.memory.recall(self.judge, self.nodes, incidents, gate)
         self.orders = Orders(store, incidents, self.nodes, tell)
-
-    @property
-    def ready(self) -> bool:
-        """Whether the loop has turned, and not too long ago."""
-        return self.beat is not None and time.monotonic() - self.beat < BEAT_S
 
     @property
     def closed_us(self) -> int:
@@ -95,7 +89,7 @@ class Monitor:
 
     def run(self, sources: Sequence[Source], stop: Callable[[], bool]) -> None:
         """Take batches in turn from the sources until they have no more, or `stop` says so."""
-        self._stop = stop
+        self.stop = stop
         streams = {source.name: source.batches(self.closed_us) for source in sources}
         try:
             while streams and not stop():
@@ -116,13 +110,18 @@ class Monitor:
 
     def take(self, source: str, batch: Batch) -> None:
         """A batch, and all minutes that it makes final."""
-        self.beat = time.monotonic()
+        self.pulse.beat()
         now_us = self.clock.now_us()
         self._watch_clock(now_us)
         self.gate.take(source, batch, now_us)
         for finished in self.gate.due(now_us):
             self._finish(finished)
         self._obey()
+
+    def through(self, number: int) -> None:
+        """All minutes up to that of this number are final."""
+        for finished in self.gate.through(number):
+            self._finish(finished)
 
     def finish(self) -> None:
         """No source has any more: what waits is final."""
@@ -141,7 +140,7 @@ class Monitor:
         judged = self.judge.judge(finished.number, self.nodes, observed, values)
         changed = self.incidents.follow(judged, self.nodes)
         messages = [*self._messages(changed), *self._measurements(finished)]
-        self.memory.keep(judged, self.judge, self.nodes, changed, messages, self._stop)
+        self.memory.keep(judged, self.judge, self.nodes, changed, messages, self.stop)
         self._account(judged, changed, messages)
         self.tallies.seconds_of_last = time.perf_counter() - begun
 
@@ -205,7 +204,8 @@ class Monitor:
         """Do what people asked for."""
         if carried := self.orders.carry_out(self.gate.closed):
             messages = self._messages(carried.changes)
-            self.memory.change(carried.latest, messages, carried.done, self._stop)
+            self.memory.change(carried.latest, messages, carried.done, self.stop)
+            self.tallies.instructions += len(carried.done)
             self._announce(carried.changes, messages)
 
     def _look_at_library(self) -> None:

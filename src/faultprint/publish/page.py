@@ -74,6 +74,7 @@ def page() -> str:
         _LOOP_TEXT,
         *(_example("The diagnosis starts the loop", event) for event in control_loop_events(named, _LOOPS)),
         *(_example("The clear ends it", event) for event in control_loop_events(cleared, _LOOPS)),
+        _KAFKA_TEXT,
         _ALARM_TEXT,
         _table(("change", "eventType", "posted to the callback's"), _notifications()),
         _example("The acknowledgement", notification(seen, _ALARMS)),
@@ -181,6 +182,24 @@ a changed one for a new onset.
 
 Each condition may have a loop of its own, or none. A diagnosis that moves an incident from one loop to another ends the
 first (ABATED) and starts the second (ONSET); each run keeps its `requestID` from ONSET to ABATED. Here `unknown` has no loop.
+"""
+
+_KAFKA_TEXT: Final = """\
+### Over Kafka
+
+The record's key is the node, so that a node's events keep their order in a partition; its header `id` is the message's id.
+The producer is idempotent and waits for all replicas in sync; what it is told of each record becomes the message's receipt:
+
+| answer | outcome |
+| --- | --- |
+| acknowledged | delivered |
+| none in time, no leader, brokers away | later |
+| authentication, authorisation, no such topic | refused |
+| too large, or not a record that the topic takes | rejected |
+
+TLS and SASL (PLAIN, SCRAM) as configured; a password does not go to another machine without TLS unless that is asked for. No
+other option of the client library can be set. An event whose acknowledgement was lost for good is sent again under its id,
+with the same `requestID`, which the policy engine takes for the ONSET that it has.
 """
 
 _ALARM_TEXT: Final = """\

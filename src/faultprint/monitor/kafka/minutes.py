@@ -1,0 +1,66 @@
+"""A partition of a topic of minutes (`records`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from faultprint.monitor.courier import Tell
+from faultprint.monitor.kafka import records
+from faultprint.monitor.kafka.clock import LogClock
+from faultprint.monitor.kafka.partition import CROWDED, SOURCE, Partition
+from faultprint.monitor.kafka.records import Mark, Row
+from faultprint.monitor.ports import Batch
+from faultprint.monitor.watch import Monitor
+
+
+class MinutesPartition(Partition):
+    """Rows go to the gate as they come; what makes a minute final goes by itself, however many records are read at a time."""
+
+    def __init__(self, number: int, monitor: Monitor, clock: LogClock, tell: Tell, close: Callable[[], None]) -> None:
+        super().__init__(number, monitor, clock, tell, close)
+        self._features = frozenset(monitor.model.catalogue.names)
+        self._rows: dict[str, list[Row]] = {}
+        self._newest = -1
+
+    def record(self, sender: str, value: str | bytes | None, offset: int) -> None:
+        found = records.decode(value, self._features)
+        if isinstance(found, Mark):
+            self._mark(sender, found)
+        else:
+            self._row(sender, found, offset)
+
+    def flush(self) -> None:
+        gathered, self._rows = self._rows, {}
+        for sender, rows in gathered.items():
+            table, reasons = records.sound(rows, self.monitor.model.catalogue, self.monitor.gate.interval_us)
+            for reason in reasons:
+                self.skip(reason)
+            if len(table):
+                self._give(Batch(table, None, sender))
+
+    def tick(self) -> None:
+        if not self.again:
+            self.monitor.take(SOURCE, Batch(None, None))
+
+    def _row(self, sender: str, row: Row, offset: int) -> None:
+        minute = row["minute"] // self.monitor.gate.interval_us
+        if self.again and minute <= self.monitor.gate.closed:
+            return
+        self.wait(minute, offset)
+        self._rows.setdefault(sender if self.may_promise(sender) else "", []).append(row)
+        if minute > self._newest:
+            self._newest = minute
+            self.flush()
+
+    def _mark(self, sender: str, mark: Mark) -> None:
+        self.flush()
+        if self.may_promise(sender):
+            self._give(Batch(None, mark.complete_us, sender))
+        else:
+            self.refuse(CROWDED)
+
+    def _give(self, batch: Batch) -> None:
+        if self.again:
+            self.monitor.gate.take(SOURCE, batch, self.clock.now_us())
+        else:
+            self.monitor.take(SOURCE, batch)

@@ -1,0 +1,79 @@
+"""A partition of a topic of transactions (`talk`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from faultprint.monitor.courier import Tell
+from faultprint.monitor.kafka import talk
+from faultprint.monitor.kafka.clock import LogClock
+from faultprint.monitor.kafka.gathering import Gathering
+from faultprint.monitor.kafka.partition import CROWDED, SOURCE, Partition
+from faultprint.monitor.kafka.records import Mark
+from faultprint.monitor.ports import Batch
+from faultprint.monitor.watch import Monitor
+
+
+class TransactionsPartition(Partition):
+    """A minute is made when all senders' marks say that it is over, just before it is judged."""
+
+    def __init__(self, number: int, monitor: Monitor, clock: LogClock, tell: Tell, close: Callable[[], None]) -> None:
+        self._gathering = Gathering(monitor.gate.interval_us, monitor.gate.most_nodes)
+        super().__init__(number, monitor, clock, tell, close)
+        self._gathering.recall(monitor.store.facts())
+        self._made = monitor.gate.closed
+
+    def record(self, sender: str, value: str | bytes | None, offset: int) -> None:
+        found = talk.decode(value)
+        if isinstance(found, Mark):
+            self._mark(sender, found)
+        elif isinstance(found, talk.Listened):
+            self._listened(found, offset)
+        else:
+            self._told(sender, found, offset)
+
+    def flush(self) -> None:
+        """All is gathered already."""
+
+    def tick(self) -> None:
+        if self.again:
+            return
+        gate = self.monitor.gate
+        for number in self._gathering.numbers(max(self._made, gate.closed), gate.reached(self.clock.now_us())):
+            self._made = number
+            gate.put(SOURCE, self._gathering.minute(number))
+            self.monitor.through(number)
+        self.monitor.take(SOURCE, Batch(None, None))
+
+    def facts(self) -> Mapping[str, str]:
+        return {**super().facts(), **self._gathering.facts()}
+
+    def _told(self, sender: str, told: talk.Told, offset: int) -> None:
+        gate = self.monitor.gate
+        last_us = max(told.row["start"], told.row["completion"] or 0)
+        minute = last_us // gate.interval_us
+        if minute <= gate.closed:
+            return  # its minutes have it, as it stood
+        if last_us > self.clock.now_us() + gate.ahead_us:
+            self.refuse("early")
+        elif self._gathering.take(sender, told):
+            self.wait(minute, offset)
+        else:
+            self.refuse(CROWDED)
+
+    def _listened(self, found: talk.Listened, offset: int) -> None:
+        gate, stretch = self.monitor.gate, found.stretch
+        if stretch.end_us > self.clock.now_us() + gate.ahead_us:
+            self.refuse("early")
+        elif self._gathering.listened(stretch, found.from_us):
+            self.wait(max(stretch.end_us - 1, 0) // gate.interval_us, offset)
+        else:
+            self.refuse(CROWDED)
+
+    def _mark(self, sender: str, mark: Mark) -> None:
+        if not self.may_promise(sender):
+            self.refuse(CROWDED)
+            return
+        self._gathering.mark(sender)
+        self.monitor.gate.take(SOURCE, Batch(None, mark.complete_us, sender), self.clock.now_us())
+        self.tick()

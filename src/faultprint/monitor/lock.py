@@ -1,0 +1,30 @@
+"""The claim on states that are files: a lock beside them, which ends with the process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from faultprint.errors import UsageError
+
+
+class Lock:
+    """Held until it is closed."""
+
+    def __init__(self, state: Path) -> None:
+        """Raises UsageError where another holds it, or there can be none."""
+        # A file of its own: whoever closes a SQLite file loses all locks that its process holds on it.
+        path = state.with_name(state.name + ".lock")
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise UsageError(f"Another monitor is at work with {state}; end it, or name another state.") from None
+        except OSError as error:
+            raise UsageError(f"{path} cannot be locked ({error.strerror}); put the state where it can.") from None
+
+    def close(self) -> None:
+        """Let another have it."""
+        os.close(self._file)
