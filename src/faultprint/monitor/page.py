@@ -109,7 +109,7 @@ kafka-consumer-groups.sh --bootstrap-server k1:9092 --group faultprint --describ
 A sink of kind `kafka` tells a policy engine of ONSET and ABATED ([publishing](publish.md)), from a monitor with or without
 `[kafka]`.
 
-Minutes are the smaller load, some 4 kB a node and minute before compression; transactions (`holds = "transactions"`) are for
+Minutes are the smaller load, some 5 kB a node and minute before compression; transactions (`holds = "transactions"`) are for
 those who want them for other things, too. Users and dialogs lie on the topic as keyed hashes only, as in the table.
 
 The log has `partition taken up`, `partition put down`, `partition waits` (its state cannot be had yet),
