@@ -33,15 +33,15 @@ from faultprint.monitor.state import State
 from faultprint.publish.alarm import BASE, AlarmSettings
 from faultprint.publish.exchange import TimedSocket
 
+if TYPE_CHECKING:
+    from faultprint.monitor.kafka.group import Group
+    from faultprint.monitor.watch import Monitor
+
 REQUEST_S: Final = 10.0
 BODY: Final = 262_144
 _HEAD: Final = 65_536
 CONNECTIONS: Final = 32
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
-
-if TYPE_CHECKING:
-    from faultprint.monitor.kafka.group import Group
-    from faultprint.monitor.watch import Monitor
 
 
 def served(settings: HttpSettings, watched: Monitor | Group, state: State, clock: Clock) -> HttpServer:

@@ -156,7 +156,7 @@ The state must be a file: PostgreSQL is for monitors without `[kafka]`. People s
 at a time (`faultprint incidents list --state monitor.db.faultprint.minutes-0`, on the machine that holds it). There is no TMF642
 API, and no `--dry-run` but that of a replay: it would take partitions away from the monitors at work.
 
-Minutes are the smaller load, some 4 kB a node and minute before compression; transactions (`holds = "transactions"`) are for
+Minutes are the smaller load, some 5 kB a node and minute before compression; transactions (`holds = "transactions"`) are for
 those who want them for other things, too. Users and dialogs lie on the topic as keyed hashes only, as in the table.
 
 The log has `partition taken up`, `partition put down`, `partition waits` (its state cannot be had yet),

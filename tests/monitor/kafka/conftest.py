@@ -34,7 +34,7 @@ from ..conftest import Log, Town
 MINUTE = 60_000_000
 LATENESS = 1_000_000
 PARTITIONS = 3
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 class Table:

@@ -28,6 +28,8 @@ from ..conftest import Town, Watch, feed
 from ..test_contracts import transactions_file
 from .conftest import LATENESS, MINUTE, PARTITIONS, Hall, until
 
+pytestmark = pytest.mark.timeout(900)  # on a busy machine; half a minute each otherwise
+
 
 def configuration(town: Town, hall: Hall) -> Path:
     path = hall.folder / "monitor.toml"

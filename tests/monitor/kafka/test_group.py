@@ -22,6 +22,8 @@ from ...cases.town import minutes
 from ..conftest import Log, Town, Watch, feed
 from .conftest import PARTITIONS, Hall, until
 
+pytestmark = pytest.mark.timeout(900)  # on a busy machine; half a minute each otherwise
+
 FAULTS = {"alpha-7": "bye-slow", "beta-7": "register-timeouts", "gamma-7": "invite-errors", "delta-7": "bye-slow"}
 LENGTH = 160
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from faultprint import storage
@@ -28,7 +28,7 @@ from faultprint.publish.text import clean
 from faultprint.tables import MINUTES
 
 LONGEST: Final = 65_536
-"""Bytes of a record, at most; a row of the SIP catalogue has about 4,000."""
+"""Bytes of a record, at most; a row of the SIP catalogue has some 3,000 to 6,000."""
 NAME: Final = 256
 """Characters of a node's or network's name, at most."""
 ORIGIN: Final = "origin"
@@ -106,7 +106,7 @@ def rows(minutes: pl.DataFrame) -> Iterator[Row]:
     """The rows of a MINUTES table; what has no value is left out."""
     plain = minutes.with_columns(pl.col("minute").to_physical(), pl.col("node", "network").cast(pl.String))
     for row in plain.iter_rows(named=True):
-        yield {name: value for name, value in row.items() if value is not None}
+        yield {name: _short(value) for name, value in row.items() if value is not None}
 
 
 def frame(found: Sequence[Row], catalogue: Catalogue) -> pl.DataFrame:
@@ -136,6 +136,11 @@ def origin(headers: Iterable[tuple[str, str | bytes | None]] | None) -> str:
     return ""
 
 
+def _short(value: object) -> object:
+    """A float32 in as few digits as bring it back."""
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
 def _reason(row: pl.DataFrame, catalogue: Catalogue, interval_us: int) -> str:
     try:
         _check(row, catalogue, interval_us)
@@ -145,13 +150,9 @@ def _reason(row: pl.DataFrame, catalogue: Catalogue, interval_us: int) -> str:
 
 
 def _number(name: str, value: object) -> float:
-    """As float32 has it, so that what is too large for it is told here."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            with np.errstate(over="ignore"):
-                return float(np.float32(value))
-        except OverflowError:
-            pass
+        with suppress(OverflowError):
+            return float(value)
     raise TableError(clean(f"a row's {name!r} is no number"))
 
 
