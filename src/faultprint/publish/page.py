@@ -187,8 +187,7 @@ first (ABATED) and starts the second (ONSET); each run keeps its `requestID` fro
 _KAFKA_TEXT: Final = """\
 ### Over Kafka
 
-The record's key is the node, so that a node's events keep their order in a partition; its header `id` is the message's id.
-The producer is idempotent and waits for all replicas in sync; what it is told of each record becomes the message's receipt:
+A record's key is the node, its header `id` the message's id. The producer is idempotent and waits for all replicas in sync:
 
 | answer | outcome |
 | --- | --- |
@@ -197,9 +196,8 @@ The producer is idempotent and waits for all replicas in sync; what it is told o
 | authentication, authorisation, no such topic | refused |
 | too large, or not a record that the topic takes | rejected |
 
-TLS and SASL (PLAIN, SCRAM) as configured; a password does not go to another machine without TLS unless that is asked for. No
-other option of the client library can be set. An event whose acknowledgement was lost for good is sent again under its id,
-with the same `requestID`, which the policy engine takes for the ONSET that it has.
+TLS and SASL (PLAIN, SCRAM) as configured, no other option of the client library; a password does not go to another machine
+without TLS unless that is asked for. An event whose acknowledgement was lost is sent again under its id and `requestID`.
 """
 
 _ALARM_TEXT: Final = """\

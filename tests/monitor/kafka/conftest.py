@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +137,13 @@ class Hall:
         paths = self.folder.glob("*/lines.jsonl")
         return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
 
-    def judged(self, minutes: int) -> bool:
-        """Whether all four nodes have been judged as far as that, from `town.START`."""
-        last, nodes = int(START.timestamp()) // 60 + minutes - 1, 0
+    def judged(self, minutes: int, count: int = 4, start: datetime = START) -> bool:
+        """Whether so many nodes have been judged as far as that, from `start`."""
+        last, nodes = int(start.timestamp()) // 60 + minutes - 1, 0
         for path in self.states().values():
             with Store(path) as store:
                 nodes += len(list(store.nodes())) if int(store.facts().get("closed", -1)) >= last else 0
-        return nodes == 4
+        return nodes == count
 
 
 @pytest.fixture

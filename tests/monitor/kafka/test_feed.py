@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -70,14 +71,14 @@ def test_transactions_are_judged_as_their_minutes_are(hall: Hall, town: Town, wa
     with watch() as monitor:
         feed(monitor, frame)
         expected = memory.verdicts(monitor.store, MINUTE)
-    path, states = configuration(town, hall), hall.folder / "one"
+    path = configuration(town, hall)
     path.write_text(path.read_text() + 'holds = "transactions"\n')
     words = ["feed", str(hall.folder / "transactions.parquet"), "--config", str(path), "--json"]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 0, result.output
     hall.holds = Holds.TRANSACTIONS
     with hall.member("one"):
-        until(lambda: states.exists() and len(hall.verdicts()) == len(expected))
+        until(lambda: hall.judged(200, expected["node"].n_unique(), datetime.fromtimestamp(0, UTC)))
     assert hall.verdicts().equals(expected.sort("node", "minute"))
 
 
