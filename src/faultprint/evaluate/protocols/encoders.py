@@ -67,23 +67,26 @@ def trained(
 class Encoder(Willing):
     """A preset. The networks held out are the same for all, so that all set their thresholds on the same."""
 
+    device = "cpu"
+
     def __init__(self, name: str, preset: str, presets: Mapping[str, Preset] = PRESETS) -> None:
         self.name, self.preset, self._presets = name, preset, presets
 
-    def train(self, school: School) -> Model:
-        """Its model, trained for as long as the others."""
-        return trained(
+    def seconds(self, school: School) -> float | None:
+        """How long it may train, in seconds of a core; None: as long as its plan says."""
+        return school.seconds
+
+    def learn(self, school: School) -> Student:
+        model = trained(
             school.cache,
             self.preset,
             school.learn,
             school.identity,
             seed=school.seed,
-            seconds=school.seconds,
+            seconds=self.seconds(school),
             presets=self._presets,
+            device=self.device,
         )
-
-    def learn(self, school: School) -> Student:
-        model = self.train(school)
         stranger = stranger_of(model, school)
         space = ModelSpace(self.name, model, stranger)
         if model.manifest.encoder == "recurrent":
@@ -95,22 +98,15 @@ class AtLength(Encoder):
     """A preset that trains for as long as its plan says, on a GPU where there is one; it would take an hour elsewhere, so it
     takes part in one protocol only."""
 
+    device = "auto"
+
     def refuses(self, trial: Trial) -> str:
         if (trial.protocol, trial.data) != ("unseen", "simulated"):
             return "it trains at full length, and that for networks never seen only"
         return ""
 
-    def train(self, school: School) -> Model:
-        return trained(
-            school.cache,
-            self.preset,
-            school.learn,
-            school.identity,
-            seed=school.seed,
-            seconds=None,
-            presets=self._presets,
-            device="auto",
-        )
+    def seconds(self, school: School) -> float | None:
+        return None
 
 
 _LENGTH: Final = Plan(epochs=25, steps=125, patience=25)
