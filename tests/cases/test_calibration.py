@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from faultprint.cases.alarms import false_alarms
-from faultprint.cases.calibration import Track, alarms_per_day, calibrate, calibrate_library, rule_of, unknown_beyond
+from faultprint.cases.calibration import (
+    Track,
+    alarms_per_day,
+    calibrate,
+    calibrate_library,
+    rule_of,
+    unknown_beyond,
+    unknown_doubt,
+)
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import enrol_examples, examples
 from faultprint.cases.library import Library
@@ -29,10 +37,11 @@ def track(ratios: list[float]) -> Track:
     nearest = np.argmin(distances, axis=1)
     number = len(ratios)
     return Track(
-        Matches(("normal", "a"), distances, nearest, 1 - nearest),
+        Matches(("normal", "a"), distances, nearest, 1 - nearest, np.zeros(number, np.float32)),
         np.arange(number) * MINUTE,
         np.ones(number, bool),
         MINUTE,
+        np.full(number, -1),
     )
 
 
@@ -79,13 +88,25 @@ def test_probabilities_may_win_from_further_away() -> None:
 
 
 def test_a_window_at_the_origin_is_normal() -> None:
-    quiet = Track(
-        Matches(("normal", "a"), np.zeros((60, 2), np.float32), np.zeros(60, int), np.ones(60, int)),
-        np.arange(60) * MINUTE,
-        np.ones(60, bool),
-        MINUTE,
-    )
-    assert calibrate([quiet], most=0) == Rule()
+    assert calibrate([origin()], most=0) == Rule()
+
+
+def origin() -> Track:
+    """An hour of windows at the origin, in all doubt."""
+    zeros = np.zeros(60, np.float32)
+    matches = Matches(("normal", "a"), np.zeros((60, 2), np.float32), np.zeros(60, int), np.ones(60, int), zeros + 1)
+    return Track(matches, np.arange(60) * MINUTE, np.ones(60, bool), MINUTE, np.full(60, -1))
+
+
+def test_doubt_is_bounded_by_what_is_named_rightly() -> None:
+    doubt = np.linspace(0, 1, 101, dtype=np.float32)
+    nearest = np.where(np.arange(101) % 2 == 0, 1, 2)
+    matches = Matches(("normal", "a", "b"), np.ones((101, 3), np.float32), nearest, 3 - nearest, doubt)
+    shown = Track(matches, np.arange(101) * MINUTE, np.zeros(101, bool), MINUTE, np.ones(101, int))
+    assert unknown_doubt([shown, origin()]) == pytest.approx(0.98)  # of "a" alone, whose doubt is 0, .02, … 1
+    few = dataclasses.replace(shown, own=np.where(np.arange(101) < 90, 1, -1))
+    assert unknown_doubt([few]) == float("inf")
+    assert unknown_doubt([]) == float("inf")
 
 
 def test_without_labelled_traffic_the_nearest_wins() -> None:

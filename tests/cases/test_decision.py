@@ -14,10 +14,10 @@ from faultprint.errors import UsageError
 A, B = 1, 2
 
 
-def matches(*rows: tuple[float, float, float]) -> Matches:
+def matches(*rows: tuple[float, float, float], doubt: float = 0) -> Matches:
     distances = np.array(rows, np.float32)
     ranked = np.argsort(distances, axis=1)
-    return Matches(("normal", "a", "b"), distances, ranked[:, 0], ranked[:, 1])
+    return Matches(("normal", "a", "b"), distances, ranked[:, 0], ranked[:, 1], np.full(len(rows), doubt, np.float32))
 
 
 def say(rule: Rule, *rows: tuple[float, float, float]) -> list[int]:
@@ -39,6 +39,13 @@ def test_far_from_everything_is_unknown_unless_still_normal() -> None:
     assert say(rule, (3, 2.5, 9), (3, 1.9, 9), (0.5, 9, 9), (1.5, 9, 9)) == [UNKNOWN_CODE, A, 0, 0]
 
 
+def test_a_fault_named_with_doubt_is_unknown_and_normal_never() -> None:
+    rule, rows = Rule(unknown_doubt=0.5), ((1, 2, 3), (2, 1, 3), (3, 2, 1))
+    for doubt, said in ((0.5, [0, A, B]), (0.51, [0, UNKNOWN_CODE, UNKNOWN_CODE])):
+        found = claims(matches(*rows, doubt=doubt), np.ones(3, bool), rule)
+        assert found.tolist() == said
+
+
 def test_without_a_window_there_is_no_claim() -> None:
     ready = np.array([False, True])
     assert claims(matches((1, 2, 3), (1, 2, 3)), ready, Rule()).tolist() == [WARMING_CODE, 0]
@@ -58,6 +65,7 @@ def test_without_references_all_is_normal_or_unknown() -> None:
         {"closer": -0.5},
         {"leave_normal": float("nan")},
         {"unknown_beyond": -0.1},
+        {"unknown_doubt": float("nan")},
     ],
 )
 def test_a_rule_that_cannot_be_kept_is_refused(changes: dict[str, float]) -> None:

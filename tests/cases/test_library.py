@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faultprint.cases import portable
+from faultprint.cases.decision import Rule
 from faultprint.cases.library import APPLICATION_ID, SCHEMA_VERSION, Library
 from faultprint.cases.reference import Reference
 from faultprint.errors import LibraryError
@@ -198,6 +199,20 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(LibraryError, match=f"version {SCHEMA_VERSION + 1}"):
         Library.open(future)
+
+
+def test_a_library_of_version_1_is_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "cases.db"
+    with Library.open(path, create=True) as library:
+        library.set_rules("m", [Rule(closer=0.7, unknown_beyond=3, persistence=2, unknown_doubt=0.4)])
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE rule DROP COLUMN unknown_doubt")
+        connection.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        with Library.open(path) as library:
+            assert library.rule("m", 2) == Rule(closer=0.7, unknown_beyond=3, persistence=2)
+            library.set_rules("m", [])
+            library.set_rules("m", [Rule(closer=0.7, unknown_beyond=3, persistence=2)])
 
 
 def test_a_damaged_row_is_named(tmp_path: Path) -> None:

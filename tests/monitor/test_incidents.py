@@ -50,7 +50,7 @@ class Node:
 
 def judged(number: int, code: int, there: bool) -> Judged:
     distances = np.array([[2.0, 0.5, 1.0]], np.float32)
-    matches = Matches(CONDITIONS, distances, np.array([1]), np.array([2]))
+    matches = Matches(CONDITIONS, distances, np.array([1]), np.array([2]), np.zeros(1, np.float32))
     nothing = np.empty((1, 0), np.float32)
     one = np.array([0])
     return Judged(number, one, np.array([code]), np.array([there]), matches, one, {0: ["why"]}, nothing, one, None)

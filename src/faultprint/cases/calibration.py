@@ -4,6 +4,8 @@ A fault's reference must be nearer than `closer` times the distance to normal be
 to the loosest value that keeps to a number of false alarms a day on networks that neither trained the model nor gave a
 reference: looser ones raise more alarms than an operator bears, stricter ones find fewer faults and later. A ratio has no
 scale: it serves a node with two requests a minute and one with two thousand.
+
+What is named with more doubt than all but two in a hundred fault windows that are named rightly is unknown.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from faultprint.cases.alarms import false_alarms
 from faultprint.cases.decision import Rule, claims, faulty, settle
+from faultprint.cases.enrol import EXPOSURE
 from faultprint.cases.ground import Ground, labelled_grounds
 from faultprint.cases.library import Library
 from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
@@ -27,6 +30,10 @@ from faultprint.windows.labelling import faults, minute_conditions, window_condi
 
 ALARMS_PER_DAY: Final = 0.5
 """False alarms a node and day that a rule may raise where it is calibrated."""
+RIGHT: Final = 0.98
+"""Share of the fault windows that are named rightly which must not become unknown for doubt."""
+_LEAST_RIGHT: Final = 50
+"""Windows below which a quantile says nothing."""
 ODD: Final = 2.0
 """Times the allowed alarms beyond which a node's count no more: one odd node among a few must not set the rule for all."""
 _DAY_US: Final = 86_400_000_000
@@ -35,12 +42,15 @@ _CANDIDATES: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One node's windows; `quiet` (N,) where the truth is normal, `minute_us` (N,) starts of last minutes."""
+    """One node's windows; `quiet` (N,) where the truth is normal, `minute_us` (N,) starts of last minutes, `own` (N,) index
+    into the conditions of the fault that a window shows clearly (EXPOSURE of its minutes), -1 where it shows none or one
+    without a reference."""
 
     matches: Matches
     minute_us: NDArray[np.int64]
     quiet: NDArray[np.bool_]
     interval_us: int
+    own: NDArray[np.int64]
 
 
 def alarms_per_day(tracks: Sequence[Track], rule: Rule, of_one: float = float("inf")) -> float:
@@ -64,6 +74,7 @@ def calibrate(
     most: float = ALARMS_PER_DAY,
     loosest: float = 1.0,
     unknown_beyond: float = float("inf"),
+    unknown_doubt: float = float("inf"),
 ) -> Rule:
     """The rule with the largest `closer` that raises at most `most` false alarms a day on these tracks.
 
@@ -79,12 +90,19 @@ def calibrate(
     levels = np.geomspace(1 / max(len(ratios), 1), 1, _CANDIDATES)
     candidates = np.unique(np.append(np.quantile(ratios, levels), 0.99 * ratios.min()))[::-1] if len(ratios) else ratios
     rules = [
-        Rule(closer=float(closer), unknown_beyond=unknown_beyond, persistence=persistence)
+        Rule(closer=float(closer), unknown_beyond=unknown_beyond, persistence=persistence, unknown_doubt=unknown_doubt)
         for closer in (*([loosest] if np.isfinite(loosest) else []), *candidates)
     ]
     of_one = ODD * most or float("inf")
     fit = (rule for rule in rules if alarms_per_day(tracks, rule, of_one) <= most)
     return next(fit, rules[-1] if rules else Rule())
+
+
+def unknown_doubt(tracks: Sequence[Track]) -> float:
+    """The doubt that the share RIGHT of the fault windows that are named rightly keep to; infinite if there are too few."""
+    right = [track.matches.doubt[(track.own >= 0) & (track.matches.nearest == track.own)] for track in tracks]
+    found = np.concatenate(right) if right else np.zeros(0, np.float32)
+    return float(np.quantile(found, RIGHT)) if len(found) >= _LEAST_RIGHT else float("inf")
 
 
 def tracks(
@@ -98,8 +116,14 @@ def tracks(
         normal = np.zeros(len(series), np.bool_)
         normal[windows.last_minute] = windows.code == 0
         asked = place.ends >= place.begin
-        ends = place.ends[asked]
-        found.append(Track(match(place).part(asked), series.minute_us[ends], normal[ends], series.interval_us))
+        ends, matches = place.ends[asked], match(place).part(asked)
+        index = {word: number for number, word in enumerate(matches.conditions) if word in names}
+        known = np.array([index.get(word, -1) for word in windows.conditions], np.int64)
+        own = np.full(len(series), -1)
+        own[windows.last_minute] = np.where(
+            (windows.code >= 0) & (windows.exposed >= EXPOSURE), known[windows.code], -1
+        )
+        found.append(Track(matches, series.minute_us[ends], normal[ends], series.interval_us, own[ends]))
     return found
 
 
@@ -136,8 +160,8 @@ def calibrate_library(
         return matcher.match(embedded.vectors - own.mean)
 
     found = tracks(places, labels, match, model.window)
-    beyond = unknown_beyond(model)
-    rules = [calibrate(found, persistence=number, most=most, unknown_beyond=beyond) for number in persistences]
+    unknown = {"unknown_beyond": unknown_beyond(model), "unknown_doubt": unknown_doubt(found)}
+    rules = [calibrate(found, persistence=number, most=most, **unknown) for number in persistences]
     library.set_rules(model.id, rules)
     return rules
 

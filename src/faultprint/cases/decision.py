@@ -35,6 +35,7 @@ class Rule:
     leave_normal   a window nearer to its node's normal than this stays normal, whatever lies near it
     closer         a fault's reference must be nearer than this many times the distance to normal (1: the nearest wins)
     unknown_beyond a window that has left normal, but lies further than this from every reference, is unknown
+    unknown_doubt  a fault that is named with more doubt than this is unknown
     persistence    minutes in a row that must agree before the verdict changes (1: at once)
     """
 
@@ -42,11 +43,12 @@ class Rule:
     closer: float = 1.0
     unknown_beyond: float = float("inf")
     persistence: int = 1
+    unknown_doubt: float = float("inf")
 
     def __post_init__(self) -> None:
         if self.persistence < 1:
             raise UsageError(f"A persistence of {self.persistence} minutes cannot be kept; give 1 or more.")
-        for name in ("leave_normal", "closer", "unknown_beyond"):
+        for name in ("leave_normal", "closer", "unknown_beyond", "unknown_doubt"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, but must be 0 or more; give another.")
 
@@ -66,6 +68,7 @@ def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np
     away = normal > rule.leave_normal
     codes = np.where(away & (distance < np.float32(rule.closer) * normal), nearest, NORMAL_INDEX)
     codes[away & (np.minimum(distance, normal) > rule.unknown_beyond)] = UNKNOWN_CODE
+    codes[(codes != NORMAL_INDEX) & (matches.doubt > np.float32(rule.unknown_doubt))] = UNKNOWN_CODE
     codes[~ready] = WARMING_CODE
     return codes
 

@@ -16,7 +16,7 @@ from faultprint.cases.decision import Rule
 from faultprint.cases.reference import Reference, check
 from faultprint.errors import LibraryError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x46505254  # "FPRT", so that `file` and we can tell the file from any other SQLite database
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,10 +40,13 @@ CREATE TABLE rule (
     leave_normal REAL NOT NULL,
     closer REAL NOT NULL,
     unknown_beyond REAL NOT NULL,
+    unknown_doubt REAL NOT NULL DEFAULT 9e999,
     PRIMARY KEY (model, persistence)
 ) STRICT;
 CREATE INDEX reference_of_model ON reference (model, condition);
 """
+_UPGRADE: Final = "ALTER TABLE rule ADD COLUMN unknown_doubt REAL NOT NULL DEFAULT 9e999"
+"""From version 1, whose rules named every fault however great the doubt; 9e999 is SQL's infinity."""
 _COLUMNS: Final = 'id, condition, vector, model, node, network, start, "end", windows, created, comment'
 
 
@@ -169,11 +172,15 @@ class Library:
 
     def set_rules(self, model: str, rules: Iterable[Rule]) -> None:
         """Keep the rules calibrated with a model's references, one for each persistence; earlier ones go."""
-        rows = [(model, rule.persistence, rule.leave_normal, rule.closer, rule.unknown_beyond) for rule in rules]
+        rows = [
+            (model, rule.persistence, rule.leave_normal, rule.closer, rule.unknown_beyond, rule.unknown_doubt)
+            for rule in rules
+        ]
         with self._transaction():
             self._connection.execute("DELETE FROM rule WHERE model = ?", (model,))
             self._connection.executemany(
-                "INSERT INTO rule (model, persistence, leave_normal, closer, unknown_beyond) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO rule (model, persistence, leave_normal, closer, unknown_beyond, unknown_doubt) VALUES "
+                "(?, ?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -185,14 +192,14 @@ class Library:
         """
         with self._readable():
             row = self._connection.execute(
-                "SELECT leave_normal, closer, unknown_beyond FROM rule WHERE model = ? AND persistence <= ? ORDER BY "
-                "persistence DESC LIMIT 1",
+                "SELECT leave_normal, closer, unknown_beyond, unknown_doubt FROM rule WHERE model = ? AND persistence <= ? "
+                "ORDER BY persistence DESC LIMIT 1",
                 (model, persistence),
             ).fetchone()
         if row is None:
             return None
-        leave_normal, closer, beyond = row
-        return Rule(leave_normal, closer, beyond, persistence)
+        leave_normal, closer, beyond, doubt = row
+        return Rule(leave_normal, closer, beyond, persistence, doubt)
 
     def _dimensions(self) -> dict[str, int]:
         return dict(
@@ -206,6 +213,9 @@ class Library:
             version = self._pragma("user_version")
             tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if application == APPLICATION_ID and version == SCHEMA_VERSION:
+            return
+        if application == APPLICATION_ID and version == 1:
+            self._upgrade()
             return
         if application == APPLICATION_ID:
             raise LibraryError(
@@ -224,6 +234,12 @@ class Library:
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _upgrade(self) -> None:
+        with self._transaction():
+            if self._pragma("user_version") == 1:  # nobody else was quicker
+                self._connection.execute(_UPGRADE)
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -2,6 +2,9 @@
 
 The distance is Euclidean. The distance to a condition is that to the nearest of its references; `normal`
 always has one reference at the origin, because vectors arrive minus their node's normal mean.
+
+How sure the nearest is says `doubt`: whether the others lie much further, rather than how far it lies itself. A window of a
+fault that nobody has taught comes to lie between those that are known more often than far from all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from faultprint.cases.reference import Reference
 from faultprint.tables import NORMAL
 
 NORMAL_INDEX: Final = 0
+HEAT: Final = 0.4
+"""Squared distance that makes a condition e times less likely, in mean squared lengths of the references."""
 _CELLS: Final = 4_000_000  # distances held at once, 16 MB of float32
 
 
@@ -25,22 +30,33 @@ class Matches:
     """Per window the `distances` (N, C) to each condition, and the nearest and second nearest.
 
     `nearest` and `runner_up` are (N,) int64 indices into `conditions`; `runner_up` is -1 where there is but one
-    condition.
+    condition. `doubt` is (N,) float32: 0 where one condition alone comes into question, 1 where all do alike; its scale is the
+    system's own, and of others than Matcher it may go beyond 1.
     """
 
     conditions: tuple[str, ...]
     distances: NDArray[np.float32]
     nearest: NDArray[np.int64]
     runner_up: NDArray[np.int64]
+    doubt: NDArray[np.float32]
 
     def part(self, chosen: NDArray[np.bool_]) -> Matches:
         """The windows `chosen` (N,) only."""
-        return Matches(self.conditions, self.distances[chosen], self.nearest[chosen], self.runner_up[chosen])
+        return Matches(
+            self.conditions, self.distances[chosen], self.nearest[chosen], self.runner_up[chosen], self.doubt[chosen]
+        )
 
     def distance_to(self, condition: NDArray[np.int64]) -> NDArray[np.float32]:
         """(N,) distances to one condition a window, NaN for -1."""
         rows = np.arange(len(condition))
         return np.where(condition >= 0, self.distances[rows, condition], np.float32(np.nan)).astype(np.float32)
+
+
+def entropy(chances: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(N,) entropy of chances (N, C) of C conditions, over the most that it can be: 0 (certain) to 1 (all alike)."""
+    most = np.log(max(chances.shape[1], 2))
+    terms = chances * np.log(np.maximum(chances, np.finfo(np.float32).tiny))
+    return np.asarray(-terms.sum(axis=1) / most, np.float32)
 
 
 class Matcher:
@@ -59,6 +75,7 @@ class Matcher:
         self._vectors = np.ascontiguousarray(np.vstack([origin, vectors])[order], dtype=np.float32)
         self._starts = np.searchsorted(codes[order], np.arange(len(self.conditions)))
         self._squares = np.einsum("rd,rd->r", self._vectors, self._vectors)
+        self._heat = HEAT * float(np.einsum("rd,rd->r", vectors, vectors).mean()) if len(vectors) else 0.0
 
     @classmethod
     def of(cls, references: Sequence[Reference], dimensions: int) -> Self:
@@ -74,12 +91,19 @@ class Matcher:
         step = max(1, _CELLS // len(self._vectors))
         for start in range(0, len(vectors), step):
             distances[start : start + step] = self._condition_distances(vectors[start : start + step])
-        nearest = np.argmin(distances, axis=1)
+        nearest, doubt = np.argmin(distances, axis=1), self._doubt(distances)
         if len(self.conditions) == 1:
-            return Matches(self.conditions, distances, nearest, np.full(len(vectors), -1))
+            return Matches(self.conditions, distances, nearest, np.full(len(vectors), -1), doubt)
         others = distances.copy()
         others[np.arange(len(vectors)), nearest] = np.inf
-        return Matches(self.conditions, distances, nearest, np.argmin(others, axis=1))
+        return Matches(self.conditions, distances, nearest, np.argmin(others, axis=1), doubt)
+
+    def _doubt(self, distances: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not self._heat:
+            return np.zeros(len(distances), np.float32)
+        squares = distances * distances
+        chances = np.exp((squares.min(axis=1, keepdims=True) - squares) / np.float32(self._heat))
+        return entropy(chances / chances.sum(axis=1, keepdims=True))
 
     def _condition_distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         # ‖v − r‖² = ‖v‖² + ‖r‖² − 2 v·r ranks by one matrix product; the few winners are then measured

@@ -16,7 +16,7 @@ from faultprint.cases.clearing import quiet
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Example
 from faultprint.cases.ground import Ground
-from faultprint.cases.matching import Matcher, Matches
+from faultprint.cases.matching import Matcher, Matches, entropy
 from faultprint.cases.reference import Reference
 from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model, Normal
 from faultprint.errors import UsageError
@@ -168,13 +168,14 @@ class Embedding(Nearest):
         return self.space.vectors(place)
 
 
-def ranked(conditions: tuple[str, ...], distances: Array) -> Matches:
-    """Matches of distances (N, C) to the conditions, however they came about."""
+def ranked(conditions: tuple[str, ...], distances: Array, doubt: Array | None = None) -> Matches:
+    """Matches of distances (N, C) to the conditions, however they came about; `doubt` (N,) is the distance to the nearest
+    where the system has no better measure."""
     order = np.argsort(distances, axis=1, kind="stable")
     second = order[:, 1] if len(conditions) > 1 else np.full(len(order), -1)
-    return Matches(conditions, distances, order[:, 0], second)
+    return Matches(conditions, distances, order[:, 0], second, distances.min(axis=1) if doubt is None else doubt)
 
 
 def by_chance(conditions: tuple[str, ...], chances: NDArray[np.float64]) -> Matches:
     """Matches of a classifier that gives probabilities (N, C): the distance to a condition is one over its own."""
-    return ranked(conditions, (1 / np.maximum(chances, 1e-12)).astype(np.float32))
+    return ranked(conditions, (1 / np.maximum(chances, 1e-12)).astype(np.float32), entropy(chances))

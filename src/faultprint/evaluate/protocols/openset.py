@@ -1,7 +1,7 @@
 """How well what was never taught is told from what was: AUROC, and false positives at 95 % recall.
 
-Positive is a window of a fault without any reference; its score is the distance to the nearest of all that is known, normal
-included. Conditions weigh alike, so that neither normal nor a long fault decides.
+Positive is a window of a fault without any reference; its score is the system's doubt (`cases.matching.Matches`)
+whether it is any of what is known, normal included. Conditions weigh alike, so that neither normal nor a long fault decides.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def _open(system: System, setting: Setting) -> dict[str, Any]:
         clear = asked.select(
             pl.col("truth").is_not_null() & ((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
         ).to_series()
-        scores.append(system.match(place).distances.min(axis=1)[clear.to_numpy()].astype(np.float64))
+        scores.append(system.match(place).doubt[clear.to_numpy()].astype(np.float64))
         words.append(np.array(asked.filter(clear)["truth"].to_list(), dtype=object))
     found = open_set(np.concatenate(scores), np.concatenate(words), setting.strange)
     return {"auroc": found and found.auroc, "fpr95": found and found.fpr95}

@@ -8,14 +8,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from faultprint.cases.calibration import Track, calibrate, tracks
+from faultprint.cases.calibration import Track, calibrate, tracks, unknown_doubt
 from faultprint.cases.decision import Rule
 from faultprint.cases.ground import Ground
 from faultprint.cases.matching import NORMAL_INDEX
 from faultprint.evaluate.contest import PERSISTENCE
-from faultprint.evaluate.metrics import CLEAR_EXPOSURE
 from faultprint.evaluate.systems import System
-from faultprint.windows.labelling import faults, minute_conditions, window_conditions
 
 _OWN: Final = 0.99
 _NORMAL: Final = 0.999
@@ -24,25 +22,15 @@ _NORMAL: Final = 0.999
 def rule_for(system: System, kept: Sequence[Ground], labels: pl.DataFrame, window: int, *, unknown: bool) -> Rule:
     """The rule by `cases.calibration`; it calls nothing unknown unless `unknown`."""
     found = tracks(kept, labels, system.match, window)
-    beyond = _beyond(kept, found, labels, window) if unknown else float("inf")
-    return calibrate(found, persistence=PERSISTENCE, loosest=system.loosest, unknown_beyond=beyond)
+    told = {"unknown_beyond": _beyond(found), "unknown_doubt": unknown_doubt(found)} if unknown else {}
+    return calibrate(found, persistence=PERSISTENCE, loosest=system.loosest, **told)
 
 
-def _beyond(kept: Sequence[Ground], found: Sequence[Track], labels: pl.DataFrame, window: int) -> float:
-    """Further from everything than all but one in a hundred fault windows (of ten exposed minutes) from their own condition,
-    and than all but one in a thousand normal windows from normal."""
-    names = faults(labels)
-    own: list[np.ndarray] = []
-    usual: list[np.ndarray] = []
-    for place, track in zip(kept, found, strict=True):
-        windows = window_conditions(minute_conditions(labels, place.series, names), window)
-        rows = place.ends[place.ends >= place.begin] - (window - 1)
-        code = np.where(windows.exposed[rows] >= CLEAR_EXPOSURE, windows.code[rows], -1)
-        conditions = track.matches.conditions
-        for number, word in enumerate(windows.conditions):
-            if word in names and word in conditions:
-                own.append(track.matches.distances[code == number, conditions.index(word)])
-        usual.append(track.matches.distances[track.quiet, NORMAL_INDEX])
+def _beyond(found: Sequence[Track]) -> float:
+    """Further from everything than all but one in a hundred clear fault windows from their own condition, and than all but
+    one in a thousand normal windows from normal."""
+    own = [track.matches.distance_to(track.own)[track.own >= 0] for track in found]
+    usual = [track.matches.distances[track.quiet, NORMAL_INDEX] for track in found]
     bounds = [
         float(np.quantile(values, level))
         for parts, level in ((own, _OWN), (usual, _NORMAL))
