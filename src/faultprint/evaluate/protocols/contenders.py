@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Example, medoids
 from faultprint.cases.ground import Ground
 from faultprint.cases.matching import Matches
@@ -14,7 +18,7 @@ from faultprint.evaluate.protocols.cache import Cache
 from faultprint.evaluate.protocols.trials import Trial
 from faultprint.evaluate.recorded import Tables
 from faultprint.evaluate.run import Lessons
-from faultprint.evaluate.systems import Space, System, centre
+from faultprint.evaluate.systems import Hindsight, Space, System, centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,15 @@ class Own:
         return self._else.loosest
 
     def match(self, place: Ground) -> Matches:
-        return self._by_node.get(place.series.node, self._else).match(place)
+        return self._of(place).match(place)
+
+    def quiet(self, place: Ground, rule: Rule, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """As `Hindsight`; never where the node's system has none."""
+        system = self._of(place)
+        return system.quiet(place, rule, ends) if isinstance(system, Hindsight) else np.zeros(len(ends), np.bool_)
+
+    def _of(self, place: Ground) -> System:
+        return self._by_node.get(place.series.node, self._else)
 
 
 def typical(space: Space, known: Sequence[Example]) -> list[Example]:
