@@ -103,10 +103,11 @@ def test_doubt_is_bounded_by_what_is_named_rightly() -> None:
     nearest = np.where(np.arange(101) % 2 == 0, 1, 2)
     matches = Matches(("normal", "a", "b"), np.ones((101, 3), np.float32), nearest, 3 - nearest, doubt)
     shown = Track(matches, np.arange(101) * MINUTE, np.zeros(101, bool), MINUTE, np.ones(101, int))
-    assert unknown_doubt([shown, origin()]) == pytest.approx(0.98)  # of "a" alone, whose doubt is 0, .02, … 1
+    # Only "a" is ever right, and its doubt is 0, .02, … 1; "b" was taught but is not in this traffic.
+    assert unknown_doubt([shown, origin()]) == {"a": pytest.approx(0.98)}
     few = dataclasses.replace(shown, own=np.where(np.arange(101) < 90, 1, -1))
-    assert unknown_doubt([few]) == float("inf")
-    assert unknown_doubt([]) == float("inf")
+    assert unknown_doubt([few]) == {}
+    assert unknown_doubt([]) == {}
 
 
 def test_without_labelled_traffic_the_nearest_wins() -> None:

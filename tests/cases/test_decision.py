@@ -40,8 +40,8 @@ def test_far_from_everything_is_unknown_unless_still_normal() -> None:
 
 
 def test_a_fault_named_with_doubt_is_unknown_and_normal_never() -> None:
-    rule, rows = Rule(unknown_doubt=0.5), ((1, 2, 3), (2, 1, 3), (3, 2, 1))
-    for doubt, said in ((0.5, [0, A, B]), (0.51, [0, UNKNOWN_CODE, UNKNOWN_CODE])):
+    rule, rows = Rule(unknown_doubt={"normal": 0, "a": 0.5}), ((1, 2, 3), (2, 1, 3), (3, 2, 1))
+    for doubt, said in ((0.5, [0, A, B]), (0.51, [0, UNKNOWN_CODE, B])):
         found = claims(matches(*rows, doubt=doubt), np.ones(3, bool), rule)
         assert found.tolist() == said
 
@@ -65,7 +65,7 @@ def test_without_references_all_is_normal_or_unknown() -> None:
         {"closer": -0.5},
         {"leave_normal": float("nan")},
         {"unknown_beyond": -0.1},
-        {"unknown_doubt": float("nan")},
+        {"unknown_doubt": {"a": float("nan")}},
     ],
 )
 def test_a_rule_that_cannot_be_kept_is_refused(changes: dict[str, float]) -> None:

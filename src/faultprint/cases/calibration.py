@@ -5,12 +5,14 @@ to the loosest value that keeps to a number of false alarms a day on networks th
 reference: looser ones raise more alarms than an operator bears, stricter ones find fewer faults and later. A ratio has no
 scale: it serves a node with two requests a minute and one with two thousand.
 
-What is named with more doubt than all but two in a hundred fault windows that are named rightly is unknown.
+What is named with more doubt than all but two in a hundred fault windows that are named rightly is unknown. That holds for the
+faults that occur in the traffic it is set on; one that was taught otherwise is named in all doubt, since nobody knows how
+sure its name can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,7 +76,7 @@ def calibrate(
     most: float = ALARMS_PER_DAY,
     loosest: float = 1.0,
     unknown_beyond: float = float("inf"),
-    unknown_doubt: float = float("inf"),
+    unknown_doubt: Mapping[str, float] | None = None,
 ) -> Rule:
     """The rule with the largest `closer` that raises at most `most` false alarms a day on these tracks.
 
@@ -90,7 +92,12 @@ def calibrate(
     levels = np.geomspace(1 / max(len(ratios), 1), 1, _CANDIDATES)
     candidates = np.unique(np.append(np.quantile(ratios, levels), 0.99 * ratios.min()))[::-1] if len(ratios) else ratios
     rules = [
-        Rule(closer=float(closer), unknown_beyond=unknown_beyond, persistence=persistence, unknown_doubt=unknown_doubt)
+        Rule(
+            closer=float(closer),
+            unknown_beyond=unknown_beyond,
+            persistence=persistence,
+            unknown_doubt=unknown_doubt or {},
+        )
         for closer in (*([loosest] if np.isfinite(loosest) else []), *candidates)
     ]
     of_one = ODD * most or float("inf")
@@ -98,11 +105,17 @@ def calibrate(
     return next(fit, rules[-1] if rules else Rule())
 
 
-def unknown_doubt(tracks: Sequence[Track]) -> float:
-    """The doubt that the share RIGHT of the fault windows that are named rightly keep to; infinite if there are too few."""
-    right = [track.matches.doubt[(track.own >= 0) & (track.matches.nearest == track.own)] for track in tracks]
-    found = np.concatenate(right) if right else np.zeros(0, np.float32)
-    return float(np.quantile(found, RIGHT)) if len(found) >= _LEAST_RIGHT else float("inf")
+def unknown_doubt(tracks: Sequence[Track]) -> dict[str, float]:
+    """Of every fault that is named rightly, the doubt that the share RIGHT of all windows named rightly keep to; empty if
+    these are too few."""
+    doubts, words = [np.zeros(0, np.float32)], set[str]()
+    for track in tracks:
+        right = (track.own >= 0) & (track.matches.nearest == track.own)
+        doubts.append(track.matches.doubt[right])
+        words |= {track.matches.conditions[code] for code in np.unique(track.own[right]).tolist()}
+    found = np.concatenate(doubts)
+    bound = float(np.quantile(found, RIGHT)) if len(found) >= _LEAST_RIGHT else None
+    return {} if bound is None else dict.fromkeys(sorted(words), bound)
 
 
 def tracks(
@@ -160,8 +173,11 @@ def calibrate_library(
         return matcher.match(embedded.vectors - own.mean)
 
     found = tracks(places, labels, match, model.window)
-    unknown = {"unknown_beyond": unknown_beyond(model), "unknown_doubt": unknown_doubt(found)}
-    rules = [calibrate(found, persistence=number, most=most, **unknown) for number in persistences]
+    beyond, doubt = unknown_beyond(model), unknown_doubt(found)
+    rules = [
+        calibrate(found, persistence=number, most=most, unknown_beyond=beyond, unknown_doubt=doubt)
+        for number in persistences
+    ]
     library.set_rules(model.id, rules)
     return rules
 

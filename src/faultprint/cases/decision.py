@@ -15,7 +15,8 @@ The second step is a small state machine, written as a table and used for stored
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -35,7 +36,7 @@ class Rule:
     leave_normal   a window nearer to its node's normal than this stays normal, whatever lies near it
     closer         a fault's reference must be nearer than this many times the distance to normal (1: the nearest wins)
     unknown_beyond a window that has left normal, but lies further than this from every reference, is unknown
-    unknown_doubt  a fault that is named with more doubt than this is unknown
+    unknown_doubt  by condition: named with more doubt than this it is unknown; what is not here is named in all doubt
     persistence    minutes in a row that must agree before the verdict changes (1: at once)
     """
 
@@ -43,14 +44,20 @@ class Rule:
     closer: float = 1.0
     unknown_beyond: float = float("inf")
     persistence: int = 1
-    unknown_doubt: float = float("inf")
+    unknown_doubt: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.persistence < 1:
             raise UsageError(f"A persistence of {self.persistence} minutes cannot be kept; give 1 or more.")
-        for name in ("leave_normal", "closer", "unknown_beyond", "unknown_doubt"):
-            if not getattr(self, name) >= 0:
-                raise UsageError(f"{name} is {getattr(self, name)}, but must be 0 or more; give another.")
+        for name in ("leave_normal", "closer", "unknown_beyond"):
+            _check(name, getattr(self, name))
+        for condition, bound in self.unknown_doubt.items():
+            _check(f"unknown_doubt of {condition!r}", bound)
+
+
+def _check(name: str, value: float) -> None:
+    if not value >= 0:
+        raise UsageError(f"{name} is {value}, but must be 0 or more; give another.")
 
 
 def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np.int64]:
@@ -68,7 +75,9 @@ def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np
     away = normal > rule.leave_normal
     codes = np.where(away & (distance < np.float32(rule.closer) * normal), nearest, NORMAL_INDEX)
     codes[away & (np.minimum(distance, normal) > rule.unknown_beyond)] = UNKNOWN_CODE
-    codes[(codes != NORMAL_INDEX) & (matches.doubt > np.float32(rule.unknown_doubt))] = UNKNOWN_CODE
+    bounds = np.array([rule.unknown_doubt.get(word, np.inf) for word in matches.conditions], np.float32)
+    doubtful = matches.doubt > bounds[np.maximum(codes, NORMAL_INDEX)]
+    codes[(codes > NORMAL_INDEX) & doubtful] = UNKNOWN_CODE
     codes[~ready] = WARMING_CODE
     return codes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,13 +41,13 @@ CREATE TABLE rule (
     leave_normal REAL NOT NULL,
     closer REAL NOT NULL,
     unknown_beyond REAL NOT NULL,
-    unknown_doubt REAL NOT NULL DEFAULT 9e999,
+    unknown_doubt TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (model, persistence)
 ) STRICT;
 CREATE INDEX reference_of_model ON reference (model, condition);
 """
-_UPGRADE: Final = "ALTER TABLE rule ADD COLUMN unknown_doubt REAL NOT NULL DEFAULT 9e999"
-"""From version 1, whose rules named every fault however great the doubt; 9e999 is SQL's infinity."""
+_UPGRADE: Final = "ALTER TABLE rule ADD COLUMN unknown_doubt TEXT NOT NULL DEFAULT '{}'"
+"""From version 1, whose rules named every fault however great the doubt."""
 _COLUMNS: Final = 'id, condition, vector, model, node, network, start, "end", windows, created, comment'
 
 
@@ -173,7 +174,14 @@ class Library:
     def set_rules(self, model: str, rules: Iterable[Rule]) -> None:
         """Keep the rules calibrated with a model's references, one for each persistence; earlier ones go."""
         rows = [
-            (model, rule.persistence, rule.leave_normal, rule.closer, rule.unknown_beyond, rule.unknown_doubt)
+            (
+                model,
+                rule.persistence,
+                rule.leave_normal,
+                rule.closer,
+                rule.unknown_beyond,
+                json.dumps(dict(rule.unknown_doubt)),
+            )
             for rule in rules
         ]
         with self._transaction():
@@ -199,7 +207,7 @@ class Library:
         if row is None:
             return None
         leave_normal, closer, beyond, doubt = row
-        return Rule(leave_normal, closer, beyond, persistence, doubt)
+        return Rule(leave_normal, closer, beyond, persistence, json.loads(doubt))
 
     def _dimensions(self) -> dict[str, int]:
         return dict(

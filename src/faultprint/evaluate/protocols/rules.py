@@ -22,8 +22,8 @@ _NORMAL: Final = 0.999
 def rule_for(system: System, kept: Sequence[Ground], labels: pl.DataFrame, window: int, *, unknown: bool) -> Rule:
     """The rule by `cases.calibration`; it calls nothing unknown unless `unknown`."""
     found = tracks(kept, labels, system.match, window)
-    told = {"unknown_beyond": _beyond(found), "unknown_doubt": unknown_doubt(found)} if unknown else {}
-    return calibrate(found, persistence=PERSISTENCE, loosest=system.loosest, **told)
+    beyond, doubt = (_beyond(found), unknown_doubt(found)) if unknown else (float("inf"), None)
+    return calibrate(found, persistence=PERSISTENCE, loosest=system.loosest, unknown_beyond=beyond, unknown_doubt=doubt)
 
 
 def _beyond(found: Sequence[Track]) -> float:
