@@ -104,9 +104,12 @@ def test_doubt_is_bounded_by_what_is_named_rightly() -> None:
     matches = Matches(("normal", "a", "b"), np.ones((101, 3), np.float32), nearest, 3 - nearest, doubt)
     shown = Track(matches, np.arange(101) * MINUTE, np.zeros(101, bool), MINUTE, np.ones(101, int))
     # Only "a" is ever right, and its doubt is 0, .02, … 1; "b" was taught but is not in this traffic.
-    assert unknown_doubt([shown, origin()]) == {"a": pytest.approx(0.98)}
+    assert unknown_doubt([shown, origin()]) == {"a": pytest.approx(0.95)}
+    surer = dataclasses.replace(shown, matches=dataclasses.replace(matches, doubt=doubt / 2))
+    assert unknown_doubt([shown, surer, surer]) == {"a": pytest.approx(0.95)}
     few = dataclasses.replace(shown, own=np.where(np.arange(101) < 90, 1, -1))
     assert unknown_doubt([few]) == {}
+    assert unknown_doubt([few, surer]) == {"a": pytest.approx(0.475)}
     assert unknown_doubt([]) == {}
 
 

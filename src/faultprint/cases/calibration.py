@@ -5,7 +5,8 @@ to the loosest value that keeps to a number of false alarms a day on networks th
 reference: looser ones raise more alarms than an operator bears, stricter ones find fewer faults and later. A ratio has no
 scale: it serves a node with two requests a minute and one with two thousand.
 
-What is named with more doubt than all but two in a hundred fault windows that are named rightly is unknown. That holds for the
+What is named with more doubt than all but five in a hundred fault windows that are named rightly, on the node where these are
+most doubtful, is unknown: pooled, the nodes that are easy to tell would set a bound that others cannot keep. That holds for the
 faults that occur in the traffic it is set on; one that was taught otherwise is named in all doubt, since nobody knows how
 sure its name can be.
 """
@@ -32,8 +33,8 @@ from faultprint.windows.labelling import faults, minute_conditions, window_condi
 
 ALARMS_PER_DAY: Final = 0.5
 """False alarms a node and day that a rule may raise where it is calibrated."""
-RIGHT: Final = 0.98
-"""Share of the fault windows that are named rightly which must not become unknown for doubt."""
+RIGHT: Final = 0.95
+"""Share of each node's fault windows that are named rightly which must not become unknown for doubt."""
 _LEAST_RIGHT: Final = 50
 """Windows below which a quantile says nothing."""
 ODD: Final = 2.0
@@ -106,16 +107,15 @@ def calibrate(
 
 
 def unknown_doubt(tracks: Sequence[Track]) -> dict[str, float]:
-    """Of every fault that is named rightly, the doubt that the share RIGHT of all windows named rightly keep to; empty if
-    these are too few."""
-    doubts, words = [np.zeros(0, np.float32)], set[str]()
+    """Of every fault that is named rightly, the doubt that on every track the share RIGHT of the windows named rightly keep to;
+    empty if no track has enough of them."""
+    bounds, words = [], set[str]()
     for track in tracks:
         right = (track.own >= 0) & (track.matches.nearest == track.own)
-        doubts.append(track.matches.doubt[right])
         words |= {track.matches.conditions[code] for code in np.unique(track.own[right]).tolist()}
-    found = np.concatenate(doubts)
-    bound = float(np.quantile(found, RIGHT)) if len(found) >= _LEAST_RIGHT else None
-    return {} if bound is None else dict.fromkeys(sorted(words), bound)
+        if right.sum() >= _LEAST_RIGHT:
+            bounds.append(float(np.quantile(track.matches.doubt[right], RIGHT)))
+    return dict.fromkeys(sorted(words), max(bounds)) if bounds else {}
 
 
 def tracks(
