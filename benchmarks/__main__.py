@@ -9,23 +9,28 @@ from pathlib import Path
 
 from faultprint.files import replacing
 
-STAGES = ("probe", "simulate", "features", "training", "inference", "monitor")
+STAGES = ("probe", "simulate", "features", "training", "inference", "cached", "monitor")
+BESIDE = ("keras",)
+"""Run when named only."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("stages", nargs="*", default=STAGES, help=f"which of {', '.join(STAGES)} (default: all)")
+    known = ", ".join((*STAGES, *BESIDE))
+    parser.add_argument("stages", nargs="*", default=STAGES, help=f"which of {known} (default: all but {BESIDE[0]})")
     parser.add_argument("--out", type=Path, default=Path("build/bench/figures.json"))
     arguments = parser.parse_args()
-    if strange := set(arguments.stages) - set(STAGES):
-        parser.error(f"there is no benchmark {min(strange)!r}; take from {', '.join(STAGES)}")
+    if strange := set(arguments.stages) - {*STAGES, *BESIDE}:
+        parser.error(f"there is no benchmark {min(strange)!r}; take from {known}")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for stage in arguments.stages:
         for row in importlib.import_module(f"benchmarks.{stage}").run():
             rows.append(row)
-            beside = f"{row['ratio']:.1f} × {row['against']}" if row["ratio"] is not None else ""
-            print(f"{row['name']:<32}{row['value']:>16,.0f} {row['unit']:<16} {beside}", flush=True)
+            ratio = f"{row['ratio']:.1f} × " if row["ratio"] is not None else ""
+            print(
+                f"{row['name']:<32}{row['value']:>16,.0f} {row['unit']:<16} {ratio}{row['against'] or ''}", flush=True
+            )
     with replacing(arguments.out) as temporary:
         temporary.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -1,0 +1,102 @@
+"""Training beside the posts' own tool: their network in three towers as Keras 3 builds and trains it on TensorFlow, one thread.
+
+    .venv/bin/pip install '.[keras]' && python -m benchmarks keras
+
+Not among the stages of `make bench`, because TensorFlow is larger than all the rest together.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.learning_material import simulated
+from faultprint.training.losses.triplet import MARGIN
+from faultprint.training.networks.posts import DIMENSIONS, HIDDEN
+from faultprint.training.pooled_task import PooledTask
+from faultprint.training.posts_task import BATCH, LEARNING_RATE
+from faultprint.training.samplers import Triplets
+
+RUNS = 5
+_STEPS = {"default": 12, "keras": 3}
+
+
+def run() -> list[dict[str, Any]]:
+    """The row training.windows_per_s_keras: steps of both in turns, sampling included."""
+    torch.set_num_threads(1)
+    material = simulated()
+    ours = PooledTask(material, material, np.random.default_rng(1))
+    theirs = _towers(material.window, len(material.catalogue))
+    triplets = Triplets(material, np.random.default_rng(1))
+    nothing = np.zeros(BATCH, np.float32)
+
+    def posts() -> int:
+        theirs.train_on_batch(list(triplets.draw(BATCH)), nothing)
+        return 3 * BATCH
+
+    rates: dict[str, list[float]] = {name: [] for name in _STEPS}
+    for turn in range(RUNS + 1):
+        for name, step in (("default", lambda: ours.step(0.0).windows), ("keras", posts)):
+            rate = _rate(step, _STEPS[name])
+            if turn:  # the first turn warms up, and traces Keras' graph
+                rates[name].append(rate)
+    fast, slow = median(rates["default"]), median(rates["keras"])
+    return [
+        {
+            "name": "training.windows_per_s_keras",
+            "value": fast,
+            "unit": "windows/s",
+            "against": f"posts three-tower in Keras: {slow:.1f} windows/s",
+            "ratio": fast / slow,
+            "runs": RUNS,
+        }
+    ]
+
+
+def _rate(step: Callable[[], int], steps: int) -> float:
+    begin = time.perf_counter()
+    windows = sum(step() for _ in range(steps))
+    return windows / (time.perf_counter() - begin)
+
+
+def _towers(window: int, features: int) -> Any:
+    """Three inputs, one shared base network, the triplet loss on what comes out."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow
+
+    import keras
+
+    tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    layers = keras.layers
+    base = keras.Sequential(
+        [
+            keras.Input((window, features)),
+            layers.BatchNormalization(),
+            layers.LSTM(HIDDEN, return_sequences=True),
+            layers.LSTM(HIDDEN),
+            layers.BatchNormalization(),
+            layers.Dense(HIDDEN, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dense(DIMENSIONS),
+            layers.BatchNormalization(),
+        ]
+    )
+    inputs = [keras.Input((window, features)) for _ in range(3)]
+    vectors = layers.Concatenate()([base(one) for one in inputs])
+
+    def loss(_: Any, joined: Any) -> Any:
+        anchor, positive, negative = keras.ops.split(joined, 3, axis=1)
+        near, far = (keras.ops.sum((anchor - other) ** 2, axis=1) for other in (positive, negative))
+        return keras.ops.maximum(near - far + MARGIN, 0)
+
+    model = keras.Model(inputs, vectors)
+    model.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss=loss)
+    return model
