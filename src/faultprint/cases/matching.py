@@ -52,7 +52,7 @@ class Matches:
         return np.where(condition >= 0, self.distances[rows, condition], np.float32(np.nan)).astype(np.float32)
 
 
-def entropy(chances: NDArray[np.floating]) -> NDArray[np.float32]:
+def _entropy(chances: NDArray[np.floating]) -> NDArray[np.float32]:
     """(N,) entropy of chances (N, C) of C conditions, over the most that it can be: 0 (certain) to 1 (all alike)."""
     most = np.log(max(chances.shape[1], 2))
     terms = chances * np.log(np.maximum(chances, np.finfo(np.float32).tiny))
@@ -103,7 +103,7 @@ class Matcher:
             return np.zeros(len(distances), np.float32)
         squares = distances * distances
         chances = np.exp((squares.min(axis=1, keepdims=True) - squares) / np.float32(self._heat))
-        return entropy(chances / chances.sum(axis=1, keepdims=True))
+        return _entropy(chances / chances.sum(axis=1, keepdims=True))
 
     def _condition_distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         # ‖v − r‖² = ‖v‖² + ‖r‖² − 2 v·r ranks by one matrix product; the few winners are then measured

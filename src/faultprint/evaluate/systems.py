@@ -7,6 +7,7 @@ go through the same rule (`cases.decision`), calibrated in the same way (`cases.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,7 +17,7 @@ from faultprint.cases.clearing import quiet
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Example
 from faultprint.cases.ground import Ground
-from faultprint.cases.matching import Matcher, Matches, entropy
+from faultprint.cases.matching import Matcher, Matches
 from faultprint.cases.reference import Reference
 from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model, Normal
 from faultprint.errors import UsageError
@@ -134,7 +135,9 @@ class Nearest:
         return cls(space, Matcher(np.stack(vectors), [one.lesson.condition for one in taught]))
 
     def match(self, place: Ground) -> Matches:
-        return self.matcher.match(self.space.vectors(place))
+        """In a space of other vectors than a model's doubt is the distance to the nearest, which tells more there."""
+        found = self.matcher.match(self.space.vectors(place))
+        return found if isinstance(self.space, ModelSpace) else replace(found, doubt=found.distances.min(axis=1))
 
     def quiet(self, place: Ground, rule: Rule, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
         """As `Hindsight`; never in a space of other vectors than a model's."""
@@ -177,5 +180,8 @@ def ranked(conditions: tuple[str, ...], distances: Array, doubt: Array | None = 
 
 
 def by_chance(conditions: tuple[str, ...], chances: NDArray[np.float64]) -> Matches:
-    """Matches of a classifier that gives probabilities (N, C): the distance to a condition is one over its own."""
-    return ranked(conditions, (1 / np.maximum(chances, 1e-12)).astype(np.float32), entropy(chances))
+    """Matches of a classifier that gives probabilities (N, C): the distance to a condition is one over its own.
+
+    Doubt is one minus the largest: of LightGBM's it tells more than their entropy does."""
+    doubt = (1 - chances.max(axis=1)).astype(np.float32)
+    return ranked(conditions, (1 / np.maximum(chances, 1e-12)).astype(np.float32), doubt)
