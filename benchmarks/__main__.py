@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faultprint.files import replacing
 
-STAGES = ("probe", "simulate", "features", "training", "inference", "monitor")
+STAGES = ("probe", "simulate", "features", "training", "inference", "monitor", "hep_monitor")
 
 
 def main() -> None:

@@ -34,12 +34,17 @@ _FIRST = 29_000_000
 _FEW = 100
 
 
+def prepare(folder: Path) -> None:
+    """Make the files; what that takes is not this process's."""
+    command = [sys.executable, "-m", "benchmarks.crowd_material", str(folder)]
+    subprocess.run(command, cwd=Path(__file__).parents[1], check=True)
+
+
 @contextmanager
 def crowd(folder: Path, nodes: int, state: State | None = None, *, compact: bool = False) -> Iterator[Crowd]:
     """A monitor with a file sink and a library of random references, its files in `folder`; `state`: elsewhere; `compact`:
     as `nodes.compact`."""
-    command = [sys.executable, "-m", "benchmarks.crowd_material", str(folder)]
-    subprocess.run(command, cwd=Path(__file__).parents[1], check=True)
+    prepare(folder)
     sink = SinkSettings("lines", SinkKind.FILE, folder / "lines.jsonl")
     settings = Settings(
         folder / MODEL,
