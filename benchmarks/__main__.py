@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faultprint.files import replacing
 
-STAGES = ("probe", "simulate", "features", "training", "inference", "cached", "monitor")
+STAGES = ("probe", "simulate", "features", "training", "inference", "cached", "monitor", "hep_monitor")
 BESIDE = ("keras",)
 """Run when named only."""
 

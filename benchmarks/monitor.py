@@ -14,19 +14,26 @@ NODES = 4_000
 
 
 def run() -> list[dict[str, Any]]:
-    """The rows monitor.nodes_per_minute and monitor.bytes_per_node."""
-    with tempfile.TemporaryDirectory() as folder, crowd(Path(folder), NODES) as many:
+    """The rows monitor.nodes_per_minute and monitor.bytes_per_node, and the same of compact rings."""
+    rows = []
+    for prefix, compact in (("monitor.", False), ("monitor.compact_", True)):
+        seconds, size = _measured(compact)
+        rows.append(_row(prefix + "nodes_per_minute", NODES * 60 / seconds, "nodes/min"))
+        rows.append(_row(prefix + "bytes_per_node", size, "byte"))
+    return rows
+
+
+def _measured(compact: bool) -> tuple[float, float]:
+    """Processor seconds of a minute, and bytes of a node's rings."""
+    with tempfile.TemporaryDirectory() as folder, crowd(Path(folder), NODES, compact=compact) as many:
         many.fill()
-        before = many.monitor.rings_bytes
+        size = many.monitor.rings_bytes / NODES
         many.minute(0)
         many.aim()
         seconds = [many.minute(turn) for turn in range(1, RUNS + 1)]
         onsets = many.monitor.tallies.changes["onset"] / RUNS / NODES
         assert 0.001 < onsets < 0.1, f"{onsets:.2%} of the nodes begin an incident in a minute"
-    return [
-        _row("monitor.nodes_per_minute", NODES * 60 / median(seconds), "nodes/min"),
-        _row("monitor.bytes_per_node", before / NODES, "byte"),
-    ]
+    return median(seconds), size
 
 
 def _row(name: str, value: float, unit: str) -> dict[str, Any]:

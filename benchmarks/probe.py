@@ -86,14 +86,15 @@ def sdp(address: str, codecs: int) -> str:
 
 
 class Traffic:
-    """Registrations and calls of random subscribers, as timed messages on both legs of the P-CSCF."""
+    """Registrations and calls of random subscribers, as timed messages on both legs of the P-CSCF at an address."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, pcscf: str = PCSCF, start: float = _START) -> None:
         self._random = np.random.default_rng(seed)
+        self._pcscf, self._start = pcscf, start
 
     def events(self, count: int) -> Iterator[list[Event]]:
         """Procedures, each a list of messages, until there are `count` messages; 40 procedures a second start."""
-        start, made = _START, 0
+        start, made = self._start, 0
         while made < count:
             start += float(self._random.exponential(1 / 40))
             procedure = self._register(start) if self._random.random() < 0.4 else self._call(start)
@@ -115,16 +116,17 @@ class Traffic:
         """One request through the P-CSCF and its answers (delay, status line), on both legs."""
         branch = f"z9hG4bK{self._random.integers(1 << 62):x}"
         outer = [f"{call.ue}:5060;branch={branch};rport"]
-        inner = [f"{PCSCF}:5060;branch=z9hG4bK{branch[7:13]}.{branch[-8:]}.0", outer[0]]
+        pcscf = self._pcscf
+        inner = [f"{pcscf}:5060;branch=z9hG4bK{branch[7:13]}.{branch[-8:]}.0", outer[0]]
         events = [
-            (at, call.ue, PCSCF, message(line, outer, call, cseq, tag, extra, body)),
-            (at + 0.002, PCSCF, SCSCF, message(line, inner, call, cseq, tag, extra, body)),
+            (at, call.ue, pcscf, message(line, outer, call, cseq, tag, extra, body)),
+            (at + 0.002, pcscf, SCSCF, message(line, inner, call, cseq, tag, extra, body)),
         ]
         for delay, status in answers:
             content = body if "200" in status else ""
             to = ";tag=t" + call.call_id[:8]
-            events.append((at + delay, SCSCF, PCSCF, message(status, inner, call, cseq, to, extra, content)))
-            events.append((at + delay + 0.002, PCSCF, call.ue, message(status, outer, call, cseq, to, extra, content)))
+            events.append((at + delay, SCSCF, pcscf, message(status, inner, call, cseq, to, extra, content)))
+            events.append((at + delay + 0.002, pcscf, call.ue, message(status, outer, call, cseq, to, extra, content)))
         return events
 
     def _parties(self) -> Call:

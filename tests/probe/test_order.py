@@ -27,6 +27,14 @@ def test_a_late_request_goes_before_its_response() -> None:
     assert [packet.timestamp for packet in taken] == [999, 1000]
 
 
+def test_headers_may_be_spelt_in_any_way() -> None:
+    late = HepPacket(3500, A, B, 5060, 5060, 1, b"BYE sip:x SIP/2.0\r\ncseq :\t1\tBYE\r\ni:  c1 \r\n\r\n")
+    reorder = Reorder()
+    reorder.put(_message(1000, "SIP/2.0 200 OK", B))
+    reorder.put(late)
+    assert [packet.payload[:3] for packet in reorder.take(everything=True)] == [b"BYE", b"SIP"]
+
+
 def test_a_late_response_goes_before_its_ack() -> None:
     reorder = Reorder()
     reorder.put(_message(900, "INVITE sip:x SIP/2.0", A, sequence="1 INVITE"))

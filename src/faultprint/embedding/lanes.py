@@ -2,21 +2,25 @@
 
 A lane is one node. Per lane the last max(spans) minutes' values and each span's last W - span + 1 codes are kept, in rings
 over time: all lanes stand at the same minute. The vectors are those of `Model.embed`, bit for bit, because every sum is
-taken in the same order and ONNX Runtime gives a row the same bits in every batch of two or more.
+taken in the same order and ONNX Runtime gives a row the same bits in every batch of two or more; unless the rings are
+compact (`keeping.Bytes`): then all but the current minute is rounded.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.embedding.growing import capacity, grown
+from faultprint.embedding.keeping import Bytes, Exact, Keeping, Packed
 from faultprint.embedding.model import ENOUGH, Model, Normal
+from faultprint.embedding.normals import Normals
 from faultprint.embedding.recent import MINUTES, embed_parts
 from faultprint.windows.levels import Levels, averaged, levels, scaled, weighed
-from faultprint.windows.normalise import Scale, departures, scale
+from faultprint.windows.normalise import Scale, departures
 from faultprint.windows.series import Series
 from faultprint.windows.trailing import latest
 
@@ -40,35 +44,33 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one minute leaves in the rings of N lanes: `scaled` (N, F) and `codes` (N, S, H), as the rings hold them."""
+    """What one minute leaves in the rings of N lanes: values `scaled` (N, F) and `codes` (N, S, H), as the rings keep them."""
 
-    scaled: Array
-    codes: npt.NDArray[np.floating]
+    scaled: Packed
+    codes: Packed
 
 
 class Lanes:
     """The rings of many nodes. Minutes are numbered from the epoch in the model's intervals, and only go forward."""
 
-    def __init__(self, model: Model, *, code_type: type[np.floating] = np.float32) -> None:
-        """`code_type`: how codes are kept; float16 halves their memory, and vectors are then equal to about 0.001.
+    def __init__(self, model: Model, *, compact: bool = False) -> None:
+        """`compact`: keep a byte a number, to which vectors are equal to about 1 in 100.
 
         Raises ModelError for a model that does not encode minutes.
         """
         manifest = model.manifest
-        self._model, self._people = model, model.people
+        self._model = model
         self._spans, self._window = manifest.spans, manifest.window
         self._reach = tuple(self._window - span + 1 for span in self._spans)
-        features = len(model.catalogue)
+        features, people = len(model.catalogue), model.people
+        self._keeping: Keeping = Bytes(model.kinds, self._spans) if compact else Exact(self._spans)
+        self._normals = Normals(model, people, self._keeping)
         width = model.encode(np.zeros((2, features * len(self._spans) * 2), np.float32)).shape[1] // len(self._spans)
         self._count = 0
         self._minute = -1
-        self._values = np.empty((max(self._spans), 0, features), np.float32)
-        self._codes = [np.empty((reach, 0, width), code_type) for reach in self._reach]
+        self._values = np.empty((max(self._spans), 0, features), self.kept)
+        self._codes = [np.empty((reach, 0, width), self.kept) for reach in self._reach]
         self._here = np.empty((self._window, 0), np.bool_)
-        self._centre, self._per_event = np.empty((0, features), np.float32), np.empty((0, features), np.float32)
-        self._fixed = np.empty((len(self._spans), 0, features), np.float32)
-        self._mean = np.empty((0, model.dimensions), np.float32)
-        self._usual = np.empty((0, model.dimensions), np.float32)
 
     def __len__(self) -> int:
         return self._count
@@ -79,10 +81,14 @@ class Lanes:
         return self._window + max(self._spans) - 1
 
     @property
-    def code_type(self) -> np.dtype[np.floating]:
-        """How codes are kept."""
-        found: np.dtype[np.floating] = self._codes[0].dtype
-        return found
+    def kept_as(self) -> str:
+        """The name of the way in which minutes are kept: what `step` gave under another cannot be put back."""
+        return self._keeping.name
+
+    @property
+    def kept(self) -> np.dtype[Any]:
+        """The type of what the rings keep of a value or a code."""
+        return self._keeping.kept
 
     @property
     def code_shape(self) -> tuple[int, int]:
@@ -92,30 +98,17 @@ class Lanes:
     @property
     def nbytes(self) -> int:
         """Bytes that the lanes hold, room for growth included."""
-        rings = (
-            self._values,
-            *self._codes,
-            self._here,
-            self._centre,
-            self._per_event,
-            self._fixed,
-            self._mean,
-            self._usual,
-        )
-        return sum(ring.nbytes for ring in rings)
+        return sum(ring.nbytes for ring in (self._values, *self._codes, self._here)) + self._normals.nbytes
 
     def add(self, number: int) -> None:
         """So many lanes more, empty and without a normal."""
         self._count += number
-        if self._count > len(self._mean):
-            capacity = max(self._count, 2 * len(self._mean))
-            self._values = _grown(self._values, 1, capacity, np.nan)
-            self._codes = [_grown(ring, 1, capacity, 0) for ring in self._codes]
-            self._here = _grown(self._here, 1, capacity, False)
-            self._fixed = _grown(self._fixed, 1, capacity, 0)
-            self._centre, self._per_event, self._mean, self._usual = (
-                _grown(array, 0, capacity, 0) for array in (self._centre, self._per_event, self._mean, self._usual)
-            )
+        room = capacity(self._count, self._here.shape[1])
+        if room > self._here.shape[1]:
+            self._values = grown(self._values, 1, room, self._keeping.missing)
+            self._codes = [grown(ring, 1, room, 0) for ring in self._codes]
+            self._here = grown(self._here, 1, room, False)
+            self._normals.grow(room)
 
     def advance(self, minute: int) -> None:
         """Begin the minute of this number: for every lane, minutes passed over and this one are gaps until told otherwise.
@@ -125,7 +118,7 @@ class Lanes:
         if minute <= self._minute:
             raise ValueError(f"minute {minute} does not come after minute {self._minute}")
         for passed in range(max(self._minute + 1, minute - self._window + 1), minute + 1):
-            self._values[passed % len(self._values)] = np.nan
+            self._values[passed % len(self._values)] = self._keeping.missing
             self._here[passed % self._window] = False
             for ring in self._codes:
                 ring[passed % len(ring)] = 0
@@ -136,29 +129,25 @@ class Lanes:
 
         `recent`: its last `history` minutes or all there are, ending before or at the current minute.
         """
-        own = scale(normal.profile, self._people, self._model.kinds, self._spans)
-        self._centre[lane], self._per_event[lane], self._fixed[:, lane] = own.centre, own.per_event, own.fixed
-        self._mean[lane] = normal.mean
-        self._usual[lane] = np.nan if normal.recent is None else normal.recent
+        own = self._normals.teach(lane, normal)
         if recent is None:
             return
         codes = self._encode(departures(levels(recent, self._model.kinds, self._spans), self._model.kinds, own))
         numbers = recent.minute_us // recent.interval_us
-        values = scaled(recent.values, self._model.kinds)
+        every = scaled(recent.values, self._model.kinds)[:, None]
+        values = self._keeping.values(every, numbers % len(self._values), self._normals.measure(np.array([lane])))
+        codes = self._keeping.codes(codes)
         for at in np.flatnonzero(recent.observed & (numbers > self._minute - self._window)):
-            self._keep(int(numbers[at]), np.array([lane]), values[at][None], codes[at][None])
+            self.restore(int(numbers[at]), np.array([lane]), codes[at][None], values[at])
 
     def step(self, lanes: Ints, values: Array) -> tuple[Windows, Trace]:
         """The current minute's `values` (N, F) of the lanes (N,), each of which has its normal and comes once."""
         count = len(lanes)
         vectors = np.empty((count, self._model.dimensions), np.float32)
-        trace = Trace(
-            scaled(values, self._model.kinds),
-            np.empty((count, *self.code_shape), self.code_type),
-        )
+        trace = Trace(np.empty(values.shape, self.kept), np.empty((count, *self.code_shape), self.kept))
         for start in range(0, count, _CHUNK):
             part = slice(start, start + _CHUNK)
-            vectors[part] = self._advance_chunk(_place(lanes[part]), trace, part)
+            vectors[part] = self._advance_chunk(_place(lanes[part]), values[part], trace, part)
         minutes = np.count_nonzero(self._here[:, lanes], axis=0)
         return Windows(vectors, minutes, minutes >= np.ceil(ENOUGH * self._window)), trace
 
@@ -166,50 +155,62 @@ class Lanes:
         """Levels (1, N, F) over the last `span` minutes, one of the model's spans, and what they are measured by."""
         if span not in self._spans:
             raise ValueError(f"{span} is none of the model's spans {self._spans}")
-        amount, weight = weighed(self._values[self._slots(self._values, span)][:, lanes], self._model.kinds)
+        slots, measure = self._slots(self._values, span), self._normals.measure(lanes)
+        values = self._keeping.values_of(self._values[slots][:, lanes], slots, measure)
+        amount, weight = weighed(values, self._model.kinds)
         total, events = latest(amount, np.add), latest(weight, np.add)
         level = averaged(total, events, self._model.kinds)
         at = self._spans.index(span)
-        measure = Scale(self._centre[lanes], self._per_event[lanes], self._fixed[at : at + 1, lanes])
-        return Levels((span,), level[None], events[None]), measure
+        own = Scale(measure.centre, measure.per_event, measure.fixed[at : at + 1])
+        return Levels((span,), level[None], events[None]), own
 
     def lately(self, lanes: Ints, minutes: int = MINUTES) -> Array:
         """(N, D) vectors of the lanes' last minutes by themselves (`embedding.recent`), minus what is normal for these; NaN
         where they cannot be judged."""
-        values = self._values[np.ix_(self._slots(self._values, minutes)[::-1], lanes)]
+        slots, measure = self._slots(self._values, minutes)[::-1], self._normals.measure(lanes)
+        values = self._keeping.values_of(self._values[np.ix_(slots, lanes)], slots, measure)
         here = self._here[np.ix_(self._slots(self._here, minutes)[::-1], lanes)]
-        measure = Scale(self._centre[lanes], self._per_event[lanes], self._fixed[:, lanes])
-        return embed_parts(self._model, values, here, measure) - self._usual[lanes]
+        return embed_parts(self._model, values, here, measure) - self._normals.usual[lanes]
 
-    def restore(self, minute: int, lanes: Ints, codes: npt.NDArray[np.floating], scaled: Array | None) -> None:
-        """Put back what `step` gave for an earlier minute, after `advance` to the last one known; `scaled` is not needed
-        of minutes that no trailing mean reaches any more."""
-        self._keep(minute, lanes, scaled, codes)
+    def restore(self, minute: int, lanes: Ints, codes: Packed, scaled: Packed | None) -> None:
+        """Put back what `step` gave for an earlier minute, after `advance` to the last one known, of lanes that have their
+        normal; `scaled` is not needed of minutes that no trailing mean reaches any more."""
+        age = self._minute - minute
+        if scaled is not None and age < len(self._values):
+            self._values[minute % len(self._values), lanes] = scaled
+        if age < self._window:
+            self._here[minute % self._window, lanes] = True
+        for i, ring in enumerate(self._codes):
+            if age < len(ring):
+                ring[minute % len(ring), lanes] = codes[:, i]
 
-    def _advance_chunk(self, where: slice | Ints, trace: Trace, part: slice) -> Array:
-        """Encode the lanes' minute, keep it, and pool: (n, D) vectors minus normal."""
-        model, slot = self._model, self._minute % len(self._values)
-        self._values[slot, where] = trace.scaled[part]
-        sums = weighed(self._window_of(self._values, where, max(self._spans)), model.kinds)
+    def _advance_chunk(self, where: slice | Ints, values: Array, trace: Trace, part: slice) -> Array:
+        """Encode the lanes' minute, keep it, and pool: (n, D) vectors minus normal. The minute itself counts as it is."""
+        model, keeping, slots = self._model, self._keeping, self._slots(self._values, max(self._spans))
+        measure, now = self._normals.measure(where), scaled(values, model.kinds)
+        trace.scaled[part] = self._values[slots[0], where] = keeping.values(now[None], slots[:1], measure)[0]
+        window = keeping.values_of(self._window_of(self._values, where, len(slots)), slots, measure)
+        window[0] = now
+        sums = weighed(window, model.kinds)
         level, support = [], []
         for span in self._spans:
             total, events = (latest(one[:span], np.add) for one in sums)
             level.append(averaged(total, events, model.kinds))
             support.append(events)
-        measure = Scale(self._centre[where], self._per_event[where], self._fixed[:, where])
-        inputs = departures(Levels(self._spans, np.stack(level), np.stack(support)), model.kinds, measure)
-        trace.codes[part] = self._encode(inputs)
+        codes = self._encode(departures(Levels(self._spans, np.stack(level), np.stack(support)), model.kinds, measure))
+        trace.codes[part] = keeping.codes(codes)
         self._here[self._minute % self._window, where] = True
         for i, ring in enumerate(self._codes):
             ring[self._minute % len(ring), where] = trace.codes[part, i]
-        return model.head(self._pool(where)) - self._mean[where]
+        return model.head(self._pool(where, codes)) - self._normals.mean[where]
 
-    def _pool(self, where: slice | Ints) -> Array:
-        """(n, 3 · S · H) as `embedding.pooling.pool` gives for the last minute."""
+    def _pool(self, where: slice | Ints, now: Array) -> Array:
+        """(n, 3 · S · H) as `embedding.pooling.pool` gives for the last minute, whose codes (n, S, H) are `now`."""
         here = self._window_of(self._here, where, self._window)
         peaks, means, last = [], [], []
-        for ring, reach in zip(self._codes, self._reach, strict=True):
-            codes = self._window_of(ring, where, reach).astype(np.float32, copy=False)
+        for i, (ring, reach) in enumerate(zip(self._codes, self._reach, strict=True)):
+            codes = self._keeping.codes_of(self._window_of(ring, where, reach))
+            codes[0] = now[:, i]
             seen = here[:reach]
             count = np.count_nonzero(seen, axis=0).astype(np.float32)[:, None]
             means.append(latest(codes, np.add) / np.maximum(count, 1))  # a gap's codes are 0
@@ -223,17 +224,6 @@ class Lanes:
         """(n, S, H) codes; a single row is encoded twice, for alone it would come out in other bits."""
         codes = self._model.encode(inputs if len(inputs) > 1 else np.repeat(inputs, 2, axis=0))[: len(inputs)]
         return codes.reshape(len(inputs), len(self._spans), -1)
-
-    def _keep(self, minute: int, lanes: Ints, scaled: Array | None, codes: npt.NDArray[np.floating]) -> None:
-        """Write a minute that the rings still reach into them."""
-        age = self._minute - minute
-        if scaled is not None and age < len(self._values):
-            self._values[minute % len(self._values), lanes] = scaled
-        if age < self._window:
-            self._here[minute % self._window, lanes] = True
-        for i, ring in enumerate(self._codes):
-            if age < len(ring):
-                ring[minute % len(ring), lanes] = codes[:, i]
 
     def _slots(self, ring: npt.NDArray[np.generic], span: int) -> Ints:
         """The places of the last `span` minutes in a ring, newest first."""
@@ -249,12 +239,3 @@ def _place(lanes: Ints) -> slice | Ints:
     first, last = int(lanes[0]), int(lanes[-1])
     neighbours = last - first + 1 == len(lanes) and (np.diff(lanes) == 1).all()
     return slice(first, last + 1) if neighbours else lanes
-
-
-def _grown(array: npt.NDArray[T], axis: int, length: int, fill: object) -> npt.NDArray[T]:
-    """A copy with `axis` as long as that, what is new filled."""
-    shape = list(array.shape)
-    shape[axis] = length
-    result = np.full(shape, fill, array.dtype)
-    result[tuple(slice(size) for size in array.shape)] = array
-    return result

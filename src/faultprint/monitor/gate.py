@@ -18,6 +18,7 @@ the watermark: nobody listens, and that must show.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -121,7 +122,7 @@ class Gate:
 
     def known(self, node: str, network: str) -> None:
         """A node and its network, from before."""
-        self._networks[node] = network
+        self._networks[sys.intern(node)] = sys.intern(network)
 
     def through(self, last: int) -> Iterator[Finished]:
         """The minutes up to that of this number, which are final now, in order: those with rows, and the last one."""
@@ -185,7 +186,8 @@ class Gate:
                 if "\0" in node or "\0" in network:
                     elsewhere[row] = True
                 elif len(self._networks) < self.most_nodes:
-                    self._networks[node] = network
+                    # Names are kept in several places, networks with each of their nodes: one object for all.
+                    self._networks[sys.intern(node)] = sys.intern(network)
                 else:
                     crowded[row] = True
             elif known != network:

@@ -79,8 +79,8 @@ class Judge:
     def __init__(
         self, model: Model, matcher: Matcher, rule: Rule, profile_minutes: int, *, compact: bool = False
     ) -> None:
-        """`compact`: keep codes in half precision. Raises ModelError for a model that a live monitor cannot run."""
-        self.lanes = Lanes(model, code_type=np.float16 if compact else np.float32)
+        """`compact`: keep minutes in a byte a number. Raises ModelError for a model that a live monitor cannot run."""
+        self.lanes = Lanes(model, compact=compact)
         if RECENT not in model.manifest.spans:
             raise ModelError(
                 f"The model has spans of {model.manifest.spans} minutes, but evidence needs one of {RECENT}; train it anew."
@@ -98,13 +98,15 @@ class Judge:
         """The minute `number` of the nodes `observed` (N,), each once, with their `values` (N, F)."""
         self.lanes.add(len(nodes) - len(self.lanes))
         self.lanes.advance(number)
-        order = np.argsort(observed)
-        observed, values = observed[order], values[order]
+        if (np.diff(observed) < 0).any():
+            order = np.argsort(observed)
+            observed, values = observed[order], values[order]
         ready = np.flatnonzero(nodes["ready"][observed] == 1)
         claimed = np.full(len(observed), WARMING_CODE)
         windows, trace, vectors = np.empty(0, np.int64), None, np.empty((0, self.model.dimensions), np.float32)
         if len(ready):
-            stepped, trace = self.lanes.step(observed[ready], values[ready])
+            of_ready = values if len(ready) == len(values) else values[ready]
+            stepped, trace = self.lanes.step(observed[ready], of_ready)
             windows, vectors = ready[stepped.whole], stepped.vectors[stepped.whole]
         matches = self.matcher.match(vectors)
         claimed[windows] = claims(matches, np.ones(len(windows), np.bool_), self.rule)

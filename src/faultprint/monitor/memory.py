@@ -65,7 +65,7 @@ class Memory:
         record = MinuteRecord(
             facts={
                 "model": self._model.id,
-                "codes": judge.lanes.code_type.name,
+                "codes": judge.lanes.kept_as,
                 "closed": str(number),
                 "conditions": json.dumps(judge.matcher.conditions),
                 **self.beside(),
@@ -109,9 +109,9 @@ class Memory:
                 f"{self._store.state} holds the state of a monitor with the model {facts['model']}, but {self._model.id} is in "
                 "use; vectors of different models cannot be mixed: name another state file."
             )
-        if facts["codes"] != judge.lanes.code_type.name:
+        if facts["codes"] != judge.lanes.kept_as:
             raise UsageError(
-                f"{self._store.state} keeps codes as {facts['codes']}, not {judge.lanes.code_type.name}; set nodes.compact as it "
+                f"{self._store.state} keeps minutes as {facts['codes']}, not {judge.lanes.kept_as}; set nodes.compact as it "
                 "was, or name another state file."
             )
         gate.closed = int(facts["closed"])
@@ -149,9 +149,9 @@ class Memory:
         scaled = {frame.minute: frame.data for frame in self._store.frames(_SCALED)}
         for frame in self._store.frames(_CODES):
             lane = np.frombuffer(frame.nodes, np.int32).astype(np.int64)
-            codes = np.frombuffer(frame.data, lanes.code_type).reshape(len(lane), *lanes.code_shape)
+            codes = np.frombuffer(frame.data, lanes.kept).reshape(len(lane), *lanes.code_shape)
             data = scaled.get(frame.minute)
-            values = None if data is None else np.frombuffer(data, np.float32).reshape(len(lane), -1)
+            values = None if data is None else np.frombuffer(data, lanes.kept).reshape(len(lane), -1)
             lanes.restore(frame.minute, lane, codes, values)
 
     def _recall_incidents(self, incidents: Incidents, closed: int) -> None:
@@ -167,8 +167,8 @@ class Memory:
 def _frames(judged: Judged) -> Iterator[Frame]:
     if judged.trace is not None and len(judged.traced):
         who = judged.traced.astype(np.int32).tobytes()
-        yield Frame(_SCALED, judged.number, who, np.ascontiguousarray(judged.trace.scaled).tobytes())
-        yield Frame(_CODES, judged.number, who, np.ascontiguousarray(judged.trace.codes).tobytes())
+        yield Frame(_SCALED, judged.number, who, judged.trace.scaled.data)
+        yield Frame(_CODES, judged.number, who, judged.trace.codes.data)
     warming = np.flatnonzero(~np.isin(judged.nodes, judged.traced, assume_unique=True))
     if len(warming):
         who = judged.nodes[warming].astype(np.int32).tobytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -59,9 +60,10 @@ class Nodes:
         for name, network in zip(names, networks, strict=True):
             index = self._index.get(name)
             if index is None:
-                index = self._index[name] = len(self.names)
-                self.names.append(name)
-                self.networks.append(network)
+                index = len(self.names)
+                self.names.append(sys.intern(name))
+                self.networks.append(sys.intern(network))
+                self._index[self.names[-1]] = index
             found.append(index)
         self._grow()
         return np.array(found, np.int64)

@@ -56,7 +56,7 @@ class NodeSettings:
     ] = 60
     persistence: Annotated[int, Key("minutes that must agree before a verdict changes", least=1)] = 3
     compact: Annotated[
-        bool, Key("keep codes in half precision: 32 kB a node for 46 kB, distances equal to about 1 in 1000")
+        bool, Key("keep a byte a number: rings of 12 kB a node for 46, distances equal to about 1 in 100")
     ] = False
 
 

@@ -30,7 +30,7 @@ class Frame:
     kind: str
     minute: int
     nodes: bytes
-    data: bytes
+    data: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from faultprint.embedding.model import Model
 from faultprint.errors import FaultprintError
 from faultprint.monitor.courier import Courier, Tell
 from faultprint.monitor.gate import Finished, Gate
+from faultprint.monitor.heap import give_back
 from faultprint.monitor.incidents import Incidents
 from faultprint.monitor.judge import Judge, Judged
 from faultprint.monitor.memory import Memory
@@ -71,6 +72,7 @@ class Monitor:
         self._stamp = _stamp(library)
         self._silent_minutes, self._silent = silent_minutes, frozenset[int]()
         self._put_back = False
+        self._compact = compact
         self.store = store
         self.judge = Judge(model, *self._references(), profile_minutes, compact=compact)
         self.memory = Memory(store, model, keep_minutes, keep_incident_days, tell)
@@ -142,6 +144,8 @@ class Monitor:
         messages = [*self._messages(changed), *self._measurements(finished)]
         self.memory.keep(judged, self.judge, self.nodes, changed, messages, self.stop)
         self._account(judged, changed, messages)
+        if self._compact:
+            give_back()
         self.tallies.seconds_of_last = time.perf_counter() - begun
 
     def _messages(self, changed: Sequence[Incident]) -> list[Addressed]:

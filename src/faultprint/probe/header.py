@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_BLANKS: Final = frozenset({b" ", b"\t"})
+"""A line that begins with one goes on with the header before (folding)."""
+
 
 class Header:
     """One header: `line` is how a line with it mostly begins; `pattern` finds it in either case, in its compact form
@@ -17,6 +20,16 @@ class Header:
         self.size = len(self.line)
         names = b"|".join(_either_case(form) for form in (name, compact) if form)
         self.pattern = re.compile(rb"\n(?:" + names + rb")[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
+
+    def value(self, text: bytes, end: int) -> bytes | None:
+        """The value of the first such header before `end`, folded lines included; None if there is none."""
+        at = text.find(self.line, 0, end)
+        if at >= 0:
+            stop = text.find(b"\r\n", at, end)
+            if stop >= 0 and text[stop + 2 : stop + 3] not in _BLANKS:
+                return text[at + self.size : stop].strip()
+        found = self.pattern.search(text, 0, end)
+        return clean(found[1]) if found else None
 
 
 def _either_case(name: bytes) -> bytes:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from faultprint.probe.packet import Packet
 
@@ -23,16 +21,23 @@ MAX_PAYLOAD: Final = 65_507
 _HEADER: Final = 6
 _INET, _INET6 = 2, 10
 _UDP: Final = 17
-_NUMBERS: Final = {1: 1, 2: 1, 7: 2, 8: 2, 9: 4, 10: 4, 11: 1, 12: 4, 18: 2}
-"""Chunk type → bytes, of the chunks that hold a number."""
+_CHUNK: Final = struct.Struct("!HHH").unpack_from
+"""Vendor, type and length of a chunk."""
+_OCTET, _SHORT, _LONG = (
+    (_HEADER + number.size, number.unpack_from) for number in map(struct.Struct, ("!B", "!H", "!I"))
+)
+_NUMBERS: Final = {
+    1: _OCTET, 2: _OCTET, 7: _SHORT, 8: _SHORT, 9: _LONG, 10: _LONG, 11: _OCTET, 12: _LONG, 18: _SHORT
+}  # fmt: skip
+"""Chunk type → length of a chunk that holds a number, and how it is read."""
+_NEEDED: Final = {1: "IP family", 7: "source port", 8: "destination port", 9: "time", 11: "protocol"}
 
 
 class HepError(ValueError):
     """Bytes that are no HEP version 3 packet; the message names the rule."""
 
 
-@dataclass(frozen=True, slots=True)
-class HepPacket:
+class HepPacket(NamedTuple):
     """One message as an agent saw it. `timestamp`: µs since 1970; addresses: 4 or 16 bytes; `protocol`: 1 for SIP."""
 
     timestamp: int
@@ -67,49 +72,43 @@ def decode(data: bytes) -> HepPacket:
         raise HepError(f"the length says {length} bytes, but the packet has {len(data)}")
     numbers: dict[int, int] = {}
     texts: dict[int, bytes] = {}
-    for kind, body in _chunks(data):
-        size = _NUMBERS.get(kind)
-        if size is None:
-            texts[kind] = body
-        elif len(body) == size:
-            numbers[kind] = int.from_bytes(body, "big")
-        else:
-            raise HepError(f"chunk {kind} holds {len(body)} bytes, not {size}")
+    at = _HEADER
+    while at < length:
+        if at + _HEADER > length:
+            raise HepError(f"the chunk at byte {at} is cut short")
+        vendor, kind, size = _CHUNK(data, at)
+        if size < _HEADER or at + size > length:
+            raise HepError(f"chunk {kind} claims {size} bytes of {length - at}")
+        if vendor == 0:
+            number = _NUMBERS.get(kind)
+            if number is None:
+                texts[kind] = data[at + _HEADER : at + size]
+            elif number[0] == size:
+                (numbers[kind],) = number[1](data, at + _HEADER)
+            else:
+                raise HepError(f"chunk {kind} holds {size - _HEADER} bytes, not {number[0] - _HEADER}")
+        at += size
     return _packet(numbers, texts)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and body of the generic vendor's chunks. Raises HepError."""
-    at = _HEADER
-    while at < len(data):
-        if at + _HEADER > len(data):
-            raise HepError(f"the chunk at byte {at} is cut short")
-        vendor, kind, length = struct.unpack_from("!HHH", data, at)
-        if length < _HEADER or at + length > len(data):
-            raise HepError(f"chunk {kind} claims {length} bytes of {len(data) - at}")
-        if vendor == 0:
-            yield kind, data[at + _HEADER : at + length]
-        at += length
-
-
 def _packet(numbers: dict[int, int], texts: dict[int, bytes]) -> HepPacket:
-    for kind, name in ((1, "IP family"), (7, "source port"), (8, "destination port"), (9, "time"), (11, "protocol")):
-        if kind not in numbers:
-            raise HepError(f"chunk {kind} ({name}) is missing")
+    if not _NEEDED.keys() <= numbers.keys():
+        kind = min(_NEEDED.keys() - numbers.keys())
+        raise HepError(f"chunk {kind} ({_NEEDED[kind]}) is missing")
     family = numbers[1]
     if family not in (_INET, _INET6):
         raise HepError(f"IP family {family} is neither 2 nor 10")
     first, size = (3, 4) if family == _INET else (5, 16)
-    addresses = [texts.get(first, b""), texts.get(first + 1, b"")]
-    if any(len(address) != size for address in addresses):
+    source, destination = texts.get(first, b""), texts.get(first + 1, b"")
+    if len(source) != size or len(destination) != size:
         raise HepError(f"the addresses must have {size} bytes each")
     microseconds = numbers.get(10, 0)
     if microseconds >= 1_000_000:
         raise HepError(f"{microseconds} microseconds are a second or more")
     return HepPacket(
         timestamp=numbers[9] * 1_000_000 + microseconds,
-        source=addresses[0],
-        destination=addresses[1],
+        source=source,
+        destination=destination,
         source_port=numbers[7],
         destination_port=numbers[8],
         protocol=numbers[11],

@@ -45,8 +45,6 @@ _NAMES: Final = re.compile(
 )
 """The four headers that name a request, in any order: most clients write them one after the other."""
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
-_BLANKS: Final = frozenset({b" ", b"\t"})
-"""A line that begins with one goes on with the header before (folding)."""
 _EMPTY: Final = b"\nContent-Length: 0\r\n\r\n"
 _MAGIC_COOKIE: Final = b"z9hG4bK"
 _NAMED: Final = ((b"From", FROM), (b"To", TO), (b"Call-ID", CALL_ID), (b"CSeq", CSEQ))
@@ -146,14 +144,7 @@ class Message:
 
     def get(self, header: Header) -> bytes | None:
         """The value of the first such header, folded lines included; None if there is none."""
-        text, head = self.text, self.head
-        at = text.find(header.line, 0, head)
-        if at >= 0:
-            stop = text.find(b"\r\n", at, head)
-            if stop >= 0 and text[stop + 2 : stop + 3] not in _BLANKS:
-                return text[at + header.size : stop].strip()
-        found = header.pattern.search(text, 0, head)
-        return clean(found[1]) if found else None
+        return header.value(self.text, self.head)
 
     def all(self, header: Header) -> list[bytes]:
         """The values of every such header, in order."""

@@ -7,11 +7,10 @@ response, or the ACK of a response.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right, insort
-from dataclasses import replace
 from typing import Final, NamedTuple
 
+from faultprint.probe.header import CALL_ID, CSEQ
 from faultprint.probe.hep import HepPacket
 
 HOLD_US: Final = 400_000
@@ -23,8 +22,6 @@ that it crossed, but never so near to the first that it would count as its copy.
 MAX_HELD: Final = 65_536
 _MAX_CAUSES: Final = 64
 """Of one transaction; nothing is sent more often than eleven times (timers E and G)."""
-_CALL: Final = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
-_SEQUENCE: Final = re.compile(rb"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\w+)", re.IGNORECASE | re.MULTILINE)
 _ACK: Final = b"ACK"
 _INVITE: Final = b"INVITE"
 
@@ -93,7 +90,7 @@ class Reorder:
             if cause.time <= held.time + HOLD_US:
                 self._early.add(cause.number)
                 self._give(cause, at - 1, taken)
-        taken.append(held.packet if at == held.time else replace(held.packet, timestamp=at))
+        taken.append(held.packet if at == held.time else held.packet._replace(timestamp=at))
 
 
 def _time(held: _Held) -> int:
@@ -107,14 +104,17 @@ def _stamp(packet: HepPacket) -> int:
 def _labels(packet: HepPacket) -> tuple[_Label | None, _Label | None]:
     """What the message is a consequence of, and what would be its own: a request's is its response, that of a response
     to INVITE the ACK. None where there is no such thing, or where a header is missing."""
-    head = packet.payload.partition(b"\r\n\r\n")[0]
-    call, sequence = _CALL.search(head), _SEQUENCE.search(head)
-    if call is None or sequence is None:
+    text = packet.payload
+    # Up to the end of its last line; where there is none, the message is cut short.
+    end = text.find(b"\r\n\r\n") + 2
+    call, sequence = (header.value(text, end if end > 1 else len(text)) for header in (CALL_ID, CSEQ))
+    parts = (sequence or b"").split()
+    if not call or len(parts) != 2:
         return None, None
+    number, method = parts[0], parts[1].upper()
     one, other = (packet.source, packet.source_port), (packet.destination, packet.destination_port)
-    number, method = sequence[1], sequence[2].upper()
-    if head.startswith(b"SIP/2.0 "):
-        ends = (*other, *one, call[1].strip(), number)
+    if text.startswith(b"SIP/2.0 "):
+        ends = (*other, *one, call, number)
         return (*ends, method), (*ends, _ACK) if method == _INVITE else None
-    ends = (*one, *other, call[1].strip(), number)
+    ends = (*one, *other, call, number)
     return ((*ends, _ACK), None) if method == _ACK else (None, (*ends, method))
