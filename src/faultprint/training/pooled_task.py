@@ -17,7 +17,7 @@ from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.pooling import pool
 from faultprint.training.averaging import running_mean
 from faultprint.training.device import tensor
-from faultprint.training.losses.batch_all import batch_all
+from faultprint.training.losses.batch_all import BatchAll, batch_all
 from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.losses.prototypes import Prototypes
 from faultprint.training.material import NORMAL_CODE, STRETCH, UNSCORED, Material
@@ -112,15 +112,21 @@ class PooledTask:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         vectors, code = self.vectors(self.learning, self.sampler.draw())
-        triplets = batch_all(vectors, code)
-        pairs = contrastive(vectors, code, NORMAL_CODE, self.settings.pair_temperature)
-        loss = pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
+        loss, formed, active = self.loss(vectors, code)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.learning.parameters(), _LARGEST_GRADIENT)
         self.optimiser.step()
         self.averaged.update_parameters(self.learning)
-        return Step(loss.item(), len(code), triplets.formed, triplets.active, rate, vectors.detach().cpu().numpy())
+        return Step(loss.item(), len(code), formed, active, rate, vectors.detach().cpu().numpy())
+
+    def loss(self, vectors: Tensor, code: Tensor) -> BatchAll:
+        """What a batch's `vectors` (B, D), bearing `code` (B,), are to make small."""
+        triplets = batch_all(vectors, code)
+        pairs = contrastive(vectors, code, NORMAL_CODE, self.settings.pair_temperature)
+        return triplets._replace(
+            loss=pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
+        )
 
     def vectors(self, network: PooledNetwork, batch: Chunks) -> tuple[Tensor, Tensor]:
         """Vectors minus their node's normal mean (B, D), and codes (B,), of the batch's windows that are used."""

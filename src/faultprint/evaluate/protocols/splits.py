@@ -7,9 +7,12 @@ choose side. The simulator's seeds below 1,000 were looked at while Faultprint w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
+
+from faultprint.errors import UsageError
 
 TRAIN: Final = "train"
 SPLITS: Final = ("choose", "report")
@@ -68,6 +71,26 @@ QUICK: Final = Sizes(
     few=(1, 4),
 )
 """To see that everything runs; its figures mean nothing."""
+
+
+def sized(sizes: Sizes, words: Sequence[str]) -> Sizes:
+    """The sizes with others in their place, each a word like `meet_networks=4`. Raises UsageError."""
+    there = {name: value for name, value in sizes.as_dict().items() if not isinstance(value, tuple)}
+    given: dict[str, float] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in there:
+            raise UsageError(f"There is no size {name!r}; take from {', '.join(there)}, as in meet_networks=4.")
+        whole = "networks" in name
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < math.inf or (whole and value != int(value)):
+            kind = "a whole number" if whole else "a number"
+            raise UsageError(f"The size {name} is {text!r}, but it must be {kind} of 0 or more; correct it.")
+        given[name] = int(value) if value == int(value) else value
+    return replace(sizes, **given)  # type: ignore[arg-type]
 
 
 def networks_for(trained_on: int) -> int:

@@ -122,6 +122,19 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
         "Networks never seen, an hour of normal traffic: the default preset without one of its parts.",
         _normals(("an hour", HOUR)),
     ),
+    "puzzles": Protocol(
+        "Networks never seen, an hour of normal traffic: the default encoder made or taught as the posts' was.",
+        _normals(("an hour", HOUR)),
+    ),
+    "gap": Protocol(
+        "The posts' network while it learns: the loss by a batch's own statistics beside that by the running ones.",
+        _normals(("an hour", HOUR)),
+    ),
+    "arithmetic": Protocol(
+        "King − man + woman: is a fault of one network, normal there taken off and normal here added, nearest to the same fault "
+        "here?",
+        _normals(("an hour", HOUR)),
+    ),
     "by-time": Protocol(
         "Every row of a table of 10 s rows by itself, cross-validated by time in five parts.",
         lambda sizes, seed: [("all that is known", {})],
