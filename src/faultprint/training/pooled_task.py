@@ -45,8 +45,11 @@ class PooledTask:
     """Chunks in; of their windows the contrastive loss over all pairs, the triplet loss over all triplets, and that of
     the learned prototypes.
 
-    Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic.
+    Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic. Where `moved` is
+    False, they learn without that.
     """
+
+    moved = True
 
     def __init__(
         self,
@@ -111,7 +114,7 @@ class PooledTask:
         rate = self.settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        vectors, code = self.vectors(self.learning, self.sampler.draw())
+        vectors, code = self.vectors(self.learning, self.sampler.draw(), moved=self.moved)
         loss, formed, active = self.loss(vectors, code)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -128,8 +131,8 @@ class PooledTask:
             loss=pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
         )
 
-    def vectors(self, network: PooledNetwork, batch: Chunks) -> tuple[Tensor, Tensor]:
-        """Vectors minus their node's normal mean (B, D), and codes (B,), of the batch's windows that are used."""
+    def vectors(self, network: PooledNetwork, batch: Chunks, *, moved: bool = True) -> tuple[Tensor, Tensor]:
+        """Vectors (B, D), minus their node's normal mean if `moved`, and codes (B,), of the batch's windows that are used."""
         chunks, length, width = batch.inputs.shape
         slots, window, _ = batch.hours.shape
         minutes = np.concatenate((batch.inputs.reshape(-1, width), batch.hours.reshape(-1, width)))
@@ -143,10 +146,12 @@ class PooledTask:
         raw = network.head(torch.cat([part.flatten(0, 1) for part in pooled]))
         split = chunks * len(batch.ends)
         mean = raw[split:].view(slots, len(_NORMAL_ENDS), -1).mean(dim=1)
-        moved = raw[:split].view(chunks, len(batch.ends), -1) - mean[tensor(batch.slot)][:, None]
+        vectors = raw[:split].view(chunks, len(batch.ends), -1)
+        if moved:
+            vectors = vectors - mean[tensor(batch.slot)][:, None]
         code = tensor(batch.code)
         used = code != UNSCORED
-        return moved[used], code[used]
+        return vectors[used], code[used]
 
     @torch.no_grad()
     def validate(self) -> float:

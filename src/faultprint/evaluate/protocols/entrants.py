@@ -41,7 +41,7 @@ PUZZLES: Final[Mapping[str, str]] = {
     "16 numbers": "`every triplet` with vectors of 16 numbers",
     "sigmoid": "`every triplet` with each number put into [0, 1] by a sigmoid",
     "unit sphere": "`every triplet` with vectors divided by their length",
-    "sigmoid, random": "`random triplets` with sigmoids",
+    "sigmoid, random": "`random triplets` of sigmoids, in training moved by no normal: within [0, 1], as the lossless loss needs",
     "sigmoid, lossless": "the same with the lossless triplet loss",
     "3 sigmoids, random": "`sigmoid, random` with vectors of 3 numbers",
     "3 sigmoids, lossless": "the same with the lossless triplet loss",

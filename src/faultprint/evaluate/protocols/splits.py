@@ -73,24 +73,32 @@ QUICK: Final = Sizes(
 """To see that everything runs; its figures mean nothing."""
 
 
+_LEAST: Final = {"train_networks": 2, "meet_networks": 1}
+"""What a size must be at least, where none at all makes no sense."""
+
+
 def sized(sizes: Sizes, words: Sequence[str]) -> Sizes:
     """The sizes with others in their place, each a word like `meet_networks=4`. Raises UsageError."""
-    there = {name: value for name, value in sizes.as_dict().items() if not isinstance(value, tuple)}
-    given: dict[str, float] = {}
+    names = [name for name, value in sizes.as_dict().items() if not isinstance(value, tuple)]
+    given: dict[str, Any] = {}
     for word in words:
         name, _, text = word.partition("=")
-        if name not in there:
-            raise UsageError(f"There is no size {name!r}; take from {', '.join(there)}, as in meet_networks=4.")
-        whole = "networks" in name
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not 0 <= value < math.inf or (whole and value != int(value)):
-            kind = "a whole number" if whole else "a number"
-            raise UsageError(f"The size {name} is {text!r}, but it must be {kind} of 0 or more; correct it.")
-        given[name] = int(value) if value == int(value) else value
-    return replace(sizes, **given)  # type: ignore[arg-type]
+        if name not in names:
+            raise UsageError(f"There is no size {name!r}; take from {', '.join(names)}, as in meet_networks=4.")
+        given[name] = _size(name, text)
+    return replace(sizes, **given)
+
+
+def _size(name: str, text: str) -> float:
+    least, whole = _LEAST.get(name, 0), name.endswith("networks")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value < math.inf or (whole and value % 1):
+        kind = "a whole number" if whole else "a number"
+        raise UsageError(f"The size {name} is {text!r}, but it must be {kind} of {least} or more; correct it.")
+    return value if value % 1 else int(value)
 
 
 def networks_for(trained_on: int) -> int:

@@ -93,7 +93,7 @@ def _few(sizes: Sizes, seed: int) -> Sequence[tuple[str, Mapping[str, Any]]]:
 PROTOCOLS: Final[Mapping[str, Protocol]] = {
     "later": Protocol(
         "Networks that were trained on, on later days.",
-        lambda sizes, seed: [("an hour", {"later": True})],
+        lambda sizes, seed: [("an hour", {"later": True})] if sizes.later_networks else [],
     ),
     "unseen": Protocol(
         "Networks never seen, by how much of their normal traffic is known.",

@@ -134,6 +134,10 @@ class Watched(PostsTask):
         towers = _towers(self.triplets)
         return Look(*self._judged(towers, training=True), *self._judged(towers, training=False))
 
+    def look_at_mixed(self) -> float:
+        """The share of satisfied triplets of a batch mixed of all networks, whatever is fed, in inference mode."""
+        return self._judged(_towers(self.mixed), training=False)[1]
+
     def reestimate(self) -> None:
         """Take the running statistics anew: the mean over mixed batches, the weights as they are."""
         for module in self.network.modules():
@@ -182,7 +186,8 @@ class Gap(Willing):
                     "satisfied_reestimated": again["satisfied_inference"],
                     "sampled_f1_reestimated": task.validate(),
                 }
-        return found | {"steps": task.steps, "looks": [[step, *look] for step, look in task.looks]}
+        looks = [[step, *(round(value, 4) for value in look)] for step, look in task.looks]
+        return found | {"steps": task.steps, "looks": looks}
 
 
 def _parted(setting: Setting) -> tuple[Material, Material]:
@@ -193,9 +198,10 @@ def _parted(setting: Setting) -> tuple[Material, Material]:
 
 
 def _closing(task: Watched) -> dict[str, float]:
-    """Means over some batches, by the names of a look."""
+    """Means over some batches, by the names of a look, and that of mixed ones."""
     means = np.mean([task.look() for _ in range(_BATCHES)], axis=0).tolist()
-    return dict(zip(Look._fields, means, strict=True))
+    mixed = np.mean([task.look_at_mixed() for _ in range(_BATCHES)])
+    return dict(zip(Look._fields, means, strict=True)) | {"satisfied_mixed": float(mixed)}
 
 
 _WAYS: Final = {

@@ -41,8 +41,11 @@ class AnySettings(Settings):
 
 
 class Variant(PooledTask):
-    """The default training with vectors of so many `dimensions` out of a last layer of the kind `bound`, by `loss` alone;
-    without it by the default's own. `batch_normed`: every LayerNorm gives its place to a BatchNorm."""
+    """The default training with vectors of so many `dimensions` out of a last layer of the kind `bound`.
+
+    They are taught by `loss` alone, without it by the default's own, `moved` by their node's normal or as they are.
+    `batch_normed`: every LayerNorm gives its place to a BatchNorm.
+    """
 
     def __init__(
         self,
@@ -53,10 +56,11 @@ class Variant(PooledTask):
         dimensions: int = DIMENSIONS,
         bound: type[nn.Linear] = nn.Linear,
         loss: Loss | None = None,
+        moved: bool = True,
         batch_normed: bool = False,
     ) -> None:
         super().__init__(train, held_out, rng, settings=AnySettings(dimensions=dimensions))
-        self._by = loss
+        self._by, self.moved = loss, moved
         for network in (self.learning, self.network):
             network.head_second = linear(bound, network.head_second)
             if batch_normed:
@@ -85,12 +89,9 @@ def by_hardest(vectors: Tensor, code: Tensor) -> BatchAll:
     return _of(vectors, hardest_triplets(vectors, code), triplet)
 
 
-def _within_one(anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """The lossless loss of vectors minus a mean, both of sigmoid outputs: their differences, of [−1, 1], put into [0, 1]."""
-    return lossless((anchor + 1) / 2, (positive + 1) / 2, (negative + 1) / 2)
-
-
-by_lossless: Final = partial(by_random, loss=_within_one)
+by_lossless: Final = partial(by_random, loss=lossless)
+"""Of vectors within [0, 1]."""
+_SIGMOIDS: Final[Mapping[str, Any]] = {"bound": SigmoidLinear, "moved": False}
 
 _HOW: Final[Mapping[str, dict[str, Any]]] = {
     "random triplets": {"loss": by_random},
@@ -101,10 +102,10 @@ _HOW: Final[Mapping[str, dict[str, Any]]] = {
     "16 numbers": {"loss": batch_all, "dimensions": 16},
     "sigmoid": {"loss": batch_all, "bound": SigmoidLinear},
     "unit sphere": {"loss": batch_all, "bound": UnitLinear},
-    "sigmoid, random": {"loss": by_random, "bound": SigmoidLinear},
-    "sigmoid, lossless": {"loss": by_lossless, "bound": SigmoidLinear},
-    "3 sigmoids, random": {"loss": by_random, "bound": SigmoidLinear, "dimensions": 3},
-    "3 sigmoids, lossless": {"loss": by_lossless, "bound": SigmoidLinear, "dimensions": 3},
+    "sigmoid, random": {"loss": by_random, **_SIGMOIDS},
+    "sigmoid, lossless": {"loss": by_lossless, **_SIGMOIDS},
+    "3 sigmoids, random": {"loss": by_random, "dimensions": 3, **_SIGMOIDS},
+    "3 sigmoids, lossless": {"loss": by_lossless, "dimensions": 3, **_SIGMOIDS},
     "batch norm": {"batch_normed": True},
 }
 VARIANTS: Final[Mapping[str, Preset]] = {
