@@ -11,7 +11,8 @@ import pytest
 from faultprint.errors import TableError
 from faultprint.evaluate.protocols.rows import FIGURES, KEYS, REASON, write
 from faultprint.evaluate.protocols.suite import LINE_UPS
-from faultprint.evaluate.puzzles_page import PUZZLES, page, picture
+from faultprint.evaluate.puzzles import PUZZLES
+from faultprint.evaluate.puzzles_page import page, picture
 
 
 def row(protocol: str, system: str, seed: int, **figures: Any) -> dict[str, Any]:
@@ -21,7 +22,8 @@ def row(protocol: str, system: str, seed: int, **figures: Any) -> dict[str, Any]
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    looks = [[step, 0.5, step / 100, 0.2, 0.25] for step in range(0, 101, 5)]
+    steps = [*range(0, 101, 5)]
+    looks = {"step": steps, "satisfied": [step / 100 for step in steps], "satisfied_inference": [0.25] * len(steps)}
     made = [
         row("gap", "raw", 4, satisfied=0.8, satisfied_inference=0.5, looks=looks),
         row("gap", "raw, one network", 4, looks=looks),

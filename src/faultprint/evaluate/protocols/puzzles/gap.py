@@ -186,8 +186,7 @@ class Gap(Willing):
                     "satisfied_reestimated": again["satisfied_inference"],
                     "sampled_f1_reestimated": task.validate(),
                 }
-        looks = [[step, *(round(value, 4) for value in look)] for step, look in task.looks]
-        return found | {"steps": task.steps, "looks": looks}
+        return found | {"steps": task.steps, "looks": _course(task)}
 
 
 def _parted(setting: Setting) -> tuple[Material, Material]:
@@ -202,6 +201,13 @@ def _closing(task: Watched) -> dict[str, float]:
     means = np.mean([task.look() for _ in range(_BATCHES)], axis=0).tolist()
     mixed = np.mean([task.look_at_mixed() for _ in range(_BATCHES)])
     return dict(zip(Look._fields, means, strict=True)) | {"satisfied_mixed": float(mixed)}
+
+
+def _course(task: Watched) -> dict[str, list[float]]:
+    """The looks on the way, by the names of a look, and the steps at which they were taken."""
+    steps, looks = zip(*task.looks, strict=True)
+    columns = dict(zip(Look._fields, zip(*looks, strict=True), strict=True))
+    return {"step": [*steps], **{name: [round(value, 4) for value in column] for name, column in columns.items()}}
 
 
 _WAYS: Final = {
