@@ -32,8 +32,8 @@ Three things lie behind it, and each has a cure of its own.
 - **The running statistics lag.** With Keras' momentum of .99 and three towers a step they are those of the batches after a
   hundred steps, and until then inference mode is another network. Its loss does not show it but says the opposite: vectors
   that are not yet scaled lie in one place, where the loss is the margin, .2, while in training mode it is 4 or 5. So count
-  satisfied triplets, not the loss. `raw, 512 units` makes twenty steps in its seconds and does not get out of this. More steps
-  close the gap, or statistics taken anew over a dozen batches.
+  satisfied triplets, not the loss. `raw, 512 units` makes twenty steps in its seconds and does not get out of this. More
+  steps close the gap, or statistics taken anew over a dozen batches.
 - **Batches of one network are easy.** Within one network faults differ plainly, and a batch's own statistics take the rest of
   the network's ways away: before anything is learnt four fifths of such triplets are satisfied in training mode, where of
   mixed ones it is half, as by tossing a coin. What is learnt from them is worth little. On triplets that cross networks it
@@ -89,8 +89,8 @@ into one place, as FaceNet's authors warn (arXiv 1503.03832).
     ),
     Puzzle(
         "Three numbers or more?",
-        """Three are too few, and eight still are; from sixteen on nothing is gained under triplets alone. A picture wants three
-numbers, thirteen faults do not fit into them; the movie of a training draws three axes of thirty-two instead
+        """More: each doubling gains some hundredths of F1, from three numbers to thirty-two. A picture wants three, but thirteen
+faults do not fit into them; the movie of a training draws three axes of thirty-two instead
 ([training](training.md#the-movie)).
 """,
         "puzzles",
@@ -99,8 +99,8 @@ numbers, thirteen faults do not fit into them; the movie of a training draws thr
     ),
     Puzzle(
         "A sigmoid, the unit sphere, or no bound?",
-        """It makes no difference worth a setting: a sigmoid is level with no bound, the unit sphere a little behind. Sigmoids
-are there for the lossless loss.
+        """A bound gains nothing. A sigmoid is within the spread of two seeds of none, the unit sphere behind both. Sigmoids are
+there for the lossless loss.
 """,
         "puzzles",
         ("every triplet", "sigmoid", "unit sphere"),
@@ -108,9 +108,10 @@ are there for the lossless loss.
     ),
     Puzzle(
         "The lossless triplet loss or the ordinary one?",
-        """The ordinary one, by far. Near a positive the lossless loss pulls with a force of 1/N of N numbers, from a near
-negative it pushes with one of 1/AN, which knows no bound; so it spreads everything, and windows of one fault as well.
-It never stops, as it promises, and that is its fault: it goes on where nothing is left to gain.
+        """The ordinary one, with 32 numbers and with the posts' three, though three name little under either. Near a positive
+the lossless loss pulls with a force of about 1/N of N numbers, from a negative it pushes with one of 1/AN, which
+knows no bound: it spreads everything, windows of one fault as well. It never stops, as it promises, and goes on where
+nothing is left to gain.
 """,
         "puzzles",
         ("sigmoid, random", "sigmoid, lossless", "3 sigmoids, random", "3 sigmoids, lossless"),
@@ -119,10 +120,11 @@ It never stops, as it promises, and that is its fault: it goes on where nothing 
     Puzzle(
         "King − man + woman?",
         """What is carried is carried without arithmetic. The default encoder puts three of four faults of one network nearest to
-the same fault at another, whether normal is taken off and added or not: it learns from forty networks at once that
-they are the same. That holds even where its input is normalised by one profile for all networks. Leaving the node's
-own profile out of a network that was trained with it costs more than the arithmetic gives back. The posts' network,
-in half a minute, carries little more than chance, and arithmetic takes from it rather than adds.
+the same fault at another as they are, and seven of ten when normal there is taken off and normal here added; chance
+is one of eleven. It learns from forty networks at once that they are the same, with the arithmetic in its training.
+Under one profile for all networks it carries six of ten, again with and without. Leaving the node's own profile out
+of an encoder that was trained with it costs more, and the arithmetic gives nothing back. The posts' network, in half
+a minute, carries little more than chance, and arithmetic adds nothing there either.
 """,
         "arithmetic",
         ("posts", "posts, 64 units", "one profile", "no profile", "default"),

@@ -19,12 +19,12 @@ _HEAD: Final = """# The posts' puzzles
 The posts that this began with left questions open. Here they are measured, one thing changed at a time, all else the same and each
 training given the same seconds of one core. This page is generated from `benchmarks/results/puzzles.json`, which is written by
 
-    faultprint evaluate --protocol puzzles --protocol gap --protocol arithmetic --seeds 4,5,6 --size seconds=30 \\
+    faultprint evaluate --protocol puzzles --protocol gap --protocol arithmetic --seeds 4,5 --size seconds=30 \\
         --size meet_networks=6 --size meet_days=3 --size history_days=1 --size later_networks=0 \\
         --json benchmarks/results/puzzles.json
 
-Half a minute is little, for the posts' network above all: what is compared is what each way makes of it, and not what it could come
-to.
+Half a minute is little, for the posts' network above all, and two seeds are few: what is compared is what each way makes of that time,
+and not what it could come to.
 """
 _SVG: Final = "http://www.w3.org/2000/svg"
 _SHOWN: Final = (("raw", "mixed"), ("raw, one network", "one"))

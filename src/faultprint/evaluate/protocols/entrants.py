@@ -53,7 +53,7 @@ PUZZLES: Final[Mapping[str, str]] = {
     "normalised, one network": "the same, every batch of one network",
     "normalised, layer norm": "`normalised` with LayerNorm for BatchNorm",
     "raw, 512 units": "`raw` as wide as the posts' network is",
-    "posts, 64 units": "the posts' network with layers of 64 units, which takes thirty times as many steps in the same seconds",
+    "posts, 64 units": "the posts' network with layers of 64 units, which takes some twenty times as many steps",
     "one profile": "the default preset trained and used on input normalised by one profile, the population's, for all nodes",
 }
 """What the posts' puzzles are answered with, for the protocols `puzzles`, `gap` and `arithmetic`."""

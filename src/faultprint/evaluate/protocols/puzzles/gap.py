@@ -33,7 +33,7 @@ from faultprint.windows.profile import Profile, population
 Array = npt.NDArray[np.float32]
 
 NARROW: Final = 64
-"""Units of a layer where the posts have 512: thirty times as many steps in the same seconds."""
+"""Units of a layer where the posts have 512: some twenty times as many steps in the same seconds."""
 _EVERY: Final = 5
 """Steps between two looks."""
 _BATCHES: Final = 12
