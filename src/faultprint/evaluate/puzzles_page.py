@@ -23,8 +23,8 @@ training given the same seconds of one core. This page is generated from `benchm
         --size meet_networks=6 --size meet_days=3 --size history_days=1 --size later_networks=0 \\
         --json benchmarks/results/puzzles.json
 
-Half a minute is little, for the posts' network above all, and two seeds are few: what is compared is what each way makes of that time,
-and not what it could come to.
+Half a minute is little, for the posts' network above all, and two seeds are few: what is compared is what each way makes of that
+time, and not what it could come to.
 """
 _SVG: Final = "http://www.w3.org/2000/svg"
 _SHOWN: Final = (("raw", "mixed"), ("raw, one network", "one"))
