@@ -65,6 +65,12 @@ STDOUT: Final = "-"
 )
 @click.option("--quick", is_flag=True, help="The protocols on next to nothing, to see that they run.")
 @click.option(
+    "--size",
+    "changed",
+    multiple=True,
+    help="Another size of the protocols than the published one, as NAME=VALUE; repeatable (docs/protocols.md).",
+)
+@click.option(
     "--cache",
     type=FOLDER,
     default=Path("build/protocols"),
@@ -96,7 +102,8 @@ def evaluate(
     """
     from faultprint.errors import UsageError
 
-    suite = {name: rest.pop(name) for name in ("data", "systems", "seeds", "split", "quick", "cache", "beds", "core")}
+    own = ("data", "systems", "seeds", "split", "quick", "changed", "cache", "beds", "core")
+    suite = {name: rest.pop(name) for name in own}
     if protocols:
         if minutes:
             raise UsageError("A protocol brings its own minutes; leave out MINUTES, or --protocol.")
@@ -171,19 +178,19 @@ def _protocols(
     seeds: str,
     split: str,
     quick: bool,
+    changed: tuple[str, ...],
     cache: Path,
     beds: Path,
     core: Path,
 ) -> None:
     from faultprint.evaluate.protocols import rows
-    from faultprint.evaluate.protocols.splits import QUICK
+    from faultprint.evaluate.protocols.splits import QUICK, Sizes, sized
     from faultprint.evaluate.protocols.stage import Places
     from faultprint.evaluate.protocols.suite import Plan, run
     from faultprint.files import check_folder
 
     wanted: dict[str, Any] = {"protocols": () if "all" in protocols else protocols, "data": data, "systems": systems}
-    if quick:
-        wanted["sizes"] = QUICK
+    wanted["sizes"] = sized(QUICK if quick else Sizes(), changed)
     plan = Plan(seeds=_seeds(seeds), split=split, **{name: value for name, value in wanted.items() if value})
     if out not in (None, STDOUT):
         check_folder(Path(str(out)))
@@ -211,7 +218,7 @@ def _row_table(found: list[dict[str, Any]]) -> Iterator[str]:
     for row in found:
         who = f"{row['data']}, {row['protocol']}, {row['variant']}, seed {row['seed']}"
         said = row[REASON] or ", ".join(f"{name} {row[name]:.3g}" for name in FIGURES if row[name] is not None)
-        yield f"{row['system']:<14}{who}: {said}"
+        yield f"{row['system']:<24}{who}: {said}"
 
 
 def _table(systems: dict[str, Any]) -> Iterator[str]:

@@ -18,6 +18,8 @@ from faultprint.evaluate.episodes import Episode, outcomes
 from faultprint.tables import NORMAL, WARMING_UP
 
 CLEAR_EXPOSURE: Final = 10  # faulty minutes from which a window shows its fault clearly
+CLEAR: Final = pl.col("truth").is_not_null() & ((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
+"""Of a table with truth and exposed: windows that are normal, or show their fault clearly."""
 _DAY_US: Final = 86_400_000_000
 
 
@@ -78,7 +80,7 @@ def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, win
     number of intervals in a window.
     """
     kept = scored.filter(pl.col("truth").is_not_null())
-    clear = kept.filter((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
+    clear = kept.filter(CLEAR)
     episodes = tuple(outcomes(scored, labels, interval_us=interval_us, window=window))
     alarms, normal_us = _false_alarms(scored, interval_us)
     delays = [episode.delay for episode in episodes if episode.delay is not None]

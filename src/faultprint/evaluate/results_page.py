@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from faultprint.evaluate.protocols.entrants import DATA, PARTS, SYSTEMS
+from faultprint.evaluate.protocols.entrants import DATA, PARTS, PUZZLES, SYSTEMS
 from faultprint.evaluate.protocols.rows import FIGURES, REASON, read
 from faultprint.evaluate.protocols.trials import PROTOCOLS
 from faultprint.features.catalogue_page import table
@@ -25,10 +25,23 @@ HEADS: Final[Mapping[str, str]] = {
     "clearing_median_minutes": "clearing",
     "auroc": "AUROC",
     "fpr95": "FPR95",
+    "satisfied": "satisfied triplets",
+    "satisfied_inference": "satisfied, inference",
+    "satisfied_mixed": "satisfied, mixed",
+    "satisfied_reestimated": "satisfied, statistics anew",
+    "loss_training": "loss",
+    "loss_inference": "loss, inference",
+    "loss_reestimated": "loss, statistics anew",
+    "sampled_f1": "macro-F1 of a sample",
+    "sampled_f1_reestimated": "the same, statistics anew",
+    "carried": "carried",
+    "carried_unmoved": "without arithmetic",
+    "carried_by_chance": "by chance",
     "row_macro_f1": "macro-F1 of rows",
     "balanced_accuracy": "balanced accuracy",
 }
 """What stands over a figure's column; delays in minutes."""
+_ENTRANTS: Final[Mapping[str, str]] = {**SYSTEMS, **PARTS, **PUZZLES}
 _DECIMALS: Final = {"delay_median_minutes": 1, "delay_p90_minutes": 1, "clearing_median_minutes": 1}
 _NONE_YET: Final = "There are no figures yet: `faultprint evaluate --protocol all --json FILE` makes them.\n"
 
@@ -43,19 +56,20 @@ def page(path: Path = COMMITTED) -> str:
     )
     if not path.exists():
         return f"{head}\n{_NONE_YET}"
-    about, rows = read(path)
-    parts = [head, _about(about, rows), "\n".join(_legend())]
+    written, rows = read(path)
+    parts = [head, about(written, rows), "\n".join([*legend(rows), ""])]
     for data in DATA:
         for protocol in PROTOCOLS:
             own = [row for row in rows if (row["data"], row["protocol"]) == (data, protocol)]
             if own:
-                parts.append(_section(data, protocol, own, len({row["seed"] for row in rows})))
+                parts.append(_section(data, protocol, own, seeds_of(rows)))
     return "\n".join(parts)
 
 
-def _about(about: Row, rows: Sequence[Row]) -> str:
+def about(written: Row, rows: Sequence[Row]) -> str:
+    """What holds for all rows, in a paragraph; `written` stands in the file beside them."""
     splits, seeds = sorted({row["split"] for row in rows}), sorted({row["seed"] for row in rows})
-    sizes = ", ".join(f"{name} {value}" for name, value in about.get("sizes", {}).items())
+    sizes = ", ".join(f"{name} {value}" for name, value in written.get("sizes", {}).items())
     return (
         f"Networks: the {' and '.join(splits)} side of the split. Seeds: {', '.join(map(str, seeds))}. Sizes: {sizes}. "
         "A figure is the mean over the seeds ± their standard deviation; – where there is nothing to measure. Where a system was "
@@ -63,27 +77,43 @@ def _about(about: Row, rows: Sequence[Row]) -> str:
     )
 
 
-def _legend() -> Iterator[str]:
-    yield from (f"- {HEADS[name]}: {meaning}" for name, meaning in FIGURES.items())
+def seeds_of(rows: Sequence[Row]) -> int:
+    """How many seeds there are."""
+    return len({row["seed"] for row in rows})
+
+
+def legend(rows: Sequence[Row]) -> Iterator[str]:
+    """A line a figure and a line a system that the rows have."""
+    there = {row["system"] for row in rows}
+    yield from (f"- {HEADS[name]}: {FIGURES[name]}" for name in _measured(rows))
     yield ""
-    yield from (f"- `{name}`: {meaning}" for name, meaning in {**SYSTEMS, **PARTS}.items())
-    yield ""
+    yield from (f"- `{name}`: {meaning}" for name, meaning in _ENTRANTS.items() if name in there)
+
+
+def _measured(rows: Sequence[Row]) -> list[str]:
+    """Of all figures those that a row has; rows may be older than a figure."""
+    return [name for name in FIGURES if any(row.get(name) is not None for row in rows)]
+
+
+def cells(system: str, own: Sequence[Row], shown: Sequence[str], seeds: int) -> list[str]:
+    """A line of a table: the system, and figures over its rows, where there are `seeds` seeds in all."""
+    runs = f" ({len(own)})" if len(own) < seeds else ""
+    return [f"`{system}`{runs}", *(_cell(name, [row.get(name) for row in own]) for name in shown)]
 
 
 def _section(data: str, protocol: str, rows: Sequence[Row], seeds: int) -> str:
-    shown = [name for name in FIGURES if any(row[name] is not None for row in rows)]
+    shown = _measured(rows)
     lines, reasons = [], set()
     variants = list(dict.fromkeys(row["variant"] for row in sorted(rows, key=lambda row: row.get("order", 0))))
     for variant in variants:
-        for system in (*SYSTEMS, *PARTS):
+        for system in _ENTRANTS:
             own = [row for row in rows if (row["variant"], row["system"]) == (variant, system)]
             if not own:
                 continue
             if own[0][REASON]:
                 reasons.add(f"`{system}`: not applicable: {own[0][REASON]}.")
                 continue
-            runs = f" ({len(own)})" if len(own) < seeds else ""
-            lines.append([variant, f"`{system}`{runs}", *(_cell(name, [row[name] for row in own]) for name in shown)])
+            lines.append([variant, *cells(system, own, shown, seeds)])
     body = table(["", "system", *(HEADS[name] for name in shown)], lines) if lines else ""
     notes = "".join(f"\n{reason}\n" for reason in sorted(reasons))
     return f"## {protocol}, {data}\n\n{PROTOCOLS[protocol].meaning} Data: {DATA[data]}.\n\n{body}{notes}"

@@ -67,6 +67,11 @@ class Plot:
         across, foot = self.at(x, self.y.low)
         return f'<path class="stopped" d="M{across:.1f} {foot - 5:.1f}v10"><title>{escape(words)}</title></path>'
 
+    def line(self, points: Sequence[tuple[float, float]], kind: str) -> str:
+        """A line of the class `kind` from point to point."""
+        places = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.at(*point) for point in points))
+        return f'<polyline class="{kind}" points="{places}"/>'
+
     def steps(self, points: Sequence[tuple[float, float]]) -> str:
         """A line that keeps its height up to the next point."""
         places = [self.at(*point) for point in points]

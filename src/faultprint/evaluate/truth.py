@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from faultprint.cases.ground import Ground
 from faultprint.windows.labelling import UNSCORED, check_nodes, faults, minute_conditions, window_conditions
 from faultprint.windows.series import Series
 
@@ -40,6 +41,13 @@ def truth(nodes: Sequence[Series], labels: pl.DataFrame, window: int) -> pl.Data
             )
         )
     return pl.concat(frames)
+
+
+def of_windows(known: pl.DataFrame, place: Ground) -> pl.DataFrame:
+    """The rows of `known` (as `truth` makes it) for the windows that end at `place.ends`, in their order."""
+    own = known.filter(pl.col("node") == place.series.node)
+    at = {moment: row for row, moment in enumerate(own["minute"].dt.epoch("us").to_list())}
+    return own[[at[moment] for moment in place.series.minute_us[place.ends].tolist()]]
 
 
 def scored(verdicts: pl.DataFrame, known: pl.DataFrame, counted: pl.DataFrame) -> pl.DataFrame:

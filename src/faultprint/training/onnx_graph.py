@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from faultprint.training.networks.layers import SigmoidLinear, UnitLinear
 from faultprint.training.networks.pooled import PooledNetwork, SpanLinear
 from faultprint.training.networks.posts import KerasLSTM, PostsNetwork
 
@@ -41,10 +42,16 @@ class GraphBuilder:
         return name
 
     def linear(self, x: str, layer: nn.Linear) -> str:
-        return self.add("Gemm", x, self.constant(layer.weight), self.constant(layer.bias), transB=1)
+        y = self.add("Gemm", x, self.constant(layer.weight), self.constant(layer.bias), transB=1)
+        if isinstance(layer, UnitLinear):
+            return self.add("LpNormalization", y, axis=-1, p=2)
+        return self.add("Sigmoid", y) if isinstance(layer, SigmoidLinear) else y
 
     def span_linear(self, x: str, layer: SpanLinear) -> str:
         return self.add("Add", self.add("MatMul", x, self.constant(layer.weight)), self.constant(layer.bias))
+
+    def norm(self, x: str, layer: nn.LayerNorm | nn.BatchNorm1d) -> str:
+        return self.layer_norm(x, layer) if isinstance(layer, nn.LayerNorm) else self.batch_norm(x, layer)
 
     def layer_norm(self, x: str, layer: nn.LayerNorm) -> str:
         return self.add(
@@ -106,11 +113,11 @@ def pooled_graphs(network: PooledNetwork) -> Mapping[str, bytes]:
     g = GraphBuilder()
     x = g.add("Reshape", "x", g.constant(np.array([-1, spans, network.inputs])))
     x = g.span_linear(g.add("Transpose", x, perm=[1, 0, 2]), network.first)
-    x = g.span_linear(g.add("Relu", g.layer_norm(x, network.norm)), network.second)
+    x = g.span_linear(g.add("Relu", g.norm(x, network.norm)), network.second)
     x = g.add("Transpose", g.add("Relu", x), perm=[1, 0, 2])
     codes = g.add("Reshape", x, g.constant(np.array([-1, spans * code])))
     minute = g.bytes(codes, ("N", spans * network.inputs), ("N", spans * code))
     h = GraphBuilder()
-    hidden = h.add("Relu", h.layer_norm(h.linear("x", network.head_first), network.head_norm))
+    hidden = h.add("Relu", h.norm(h.linear("x", network.head_first), network.head_norm))
     head = h.bytes(h.linear(hidden, network.head_second), ("N", 3 * spans * code), ("N", network.dimensions))
     return {"minute.onnx": minute, "head.onnx": head}

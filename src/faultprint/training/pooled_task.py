@@ -17,7 +17,7 @@ from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.pooling import pool
 from faultprint.training.averaging import running_mean
 from faultprint.training.device import tensor
-from faultprint.training.losses.batch_all import batch_all
+from faultprint.training.losses.batch_all import BatchAll, batch_all
 from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.losses.prototypes import Prototypes
 from faultprint.training.material import NORMAL_CODE, STRETCH, UNSCORED, Material
@@ -45,8 +45,11 @@ class PooledTask:
     """Chunks in; of their windows the contrastive loss over all pairs, the triplet loss over all triplets, and that of
     the learned prototypes.
 
-    Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic.
+    Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic. Where `moved` is
+    False, they learn without that.
     """
+
+    moved = True
 
     def __init__(
         self,
@@ -111,19 +114,25 @@ class PooledTask:
         rate = self.settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        vectors, code = self.vectors(self.learning, self.sampler.draw())
-        triplets = batch_all(vectors, code)
-        pairs = contrastive(vectors, code, NORMAL_CODE, self.settings.pair_temperature)
-        loss = pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
+        vectors, code = self.vectors(self.learning, self.sampler.draw(), moved=self.moved)
+        loss, formed, active = self.loss(vectors, code)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.learning.parameters(), _LARGEST_GRADIENT)
         self.optimiser.step()
         self.averaged.update_parameters(self.learning)
-        return Step(loss.item(), len(code), triplets.formed, triplets.active, rate, vectors.detach().cpu().numpy())
+        return Step(loss.item(), len(code), formed, active, rate, vectors.detach().cpu().numpy())
 
-    def vectors(self, network: PooledNetwork, batch: Chunks) -> tuple[Tensor, Tensor]:
-        """Vectors minus their node's normal mean (B, D), and codes (B,), of the batch's windows that are used."""
+    def loss(self, vectors: Tensor, code: Tensor) -> BatchAll:
+        """What a batch's `vectors` (B, D), bearing `code` (B,), are to make small."""
+        triplets = batch_all(vectors, code)
+        pairs = contrastive(vectors, code, NORMAL_CODE, self.settings.pair_temperature)
+        return triplets._replace(
+            loss=pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
+        )
+
+    def vectors(self, network: PooledNetwork, batch: Chunks, *, moved: bool = True) -> tuple[Tensor, Tensor]:
+        """Vectors (B, D), minus their node's normal mean if `moved`, and codes (B,), of the batch's windows that are used."""
         chunks, length, width = batch.inputs.shape
         slots, window, _ = batch.hours.shape
         minutes = np.concatenate((batch.inputs.reshape(-1, width), batch.hours.reshape(-1, width)))
@@ -137,10 +146,12 @@ class PooledTask:
         raw = network.head(torch.cat([part.flatten(0, 1) for part in pooled]))
         split = chunks * len(batch.ends)
         mean = raw[split:].view(slots, len(_NORMAL_ENDS), -1).mean(dim=1)
-        moved = raw[:split].view(chunks, len(batch.ends), -1) - mean[tensor(batch.slot)][:, None]
+        vectors = raw[:split].view(chunks, len(batch.ends), -1)
+        if moved:
+            vectors = vectors - mean[tensor(batch.slot)][:, None]
         code = tensor(batch.code)
         used = code != UNSCORED
-        return moved[used], code[used]
+        return vectors[used], code[used]
 
     @torch.no_grad()
     def validate(self) -> float:

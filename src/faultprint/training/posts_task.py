@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from faultprint.embedding.artefact import EncoderKind
 from faultprint.embedding.model import Model
 from faultprint.training.device import tensor
-from faultprint.training.losses.distances import squared
-from faultprint.training.losses.triplet import MARGIN, lossless, triplet
+from faultprint.training.losses.triplet import lossless, triplet, violating
 from faultprint.training.material import NORMAL_CODE, Material
-from faultprint.training.networks.posts import DIMENSIONS, DIMENSIONS_3D, PostsNetwork
+from faultprint.training.networks.posts import DIMENSIONS, DIMENSIONS_3D, HIDDEN, PostsNetwork
 from faultprint.training.onnx_graph import posts_graphs
 from faultprint.training.places import LEAST_EXPOSED, Places
-from faultprint.training.samplers import Triplets
+from faultprint.training.samplers import Draws, Triplets
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.training.task import Step
 from faultprint.training.watched import Watched
@@ -38,21 +37,31 @@ _NORMAL_WINDOWS: Final = 4
 
 
 class PostsTask:
-    """`three_dimensions`: three sigmoid outputs under the lossless triplet loss."""
+    """`three_dimensions`: three sigmoid outputs under the lossless triplet loss; `hidden`: the layers' width."""
 
     def __init__(
-        self, train: Material, held_out: Material, rng: np.random.Generator, *, three_dimensions: bool = False
+        self,
+        train: Material,
+        held_out: Material,
+        rng: np.random.Generator,
+        *,
+        three_dimensions: bool = False,
+        hidden: int = HIDDEN,
     ) -> None:
         self.encoder: EncoderKind = "recurrent"
         self.spans: tuple[int, ...] = ()
         self.people: Profile | None = None
         self.material, self.held_out, self.rng = train, held_out, rng
-        self.triplets = Triplets(train, rng)
-        features = len(train.catalogue)
+        triplets = self.triplets_of(train)
+        self.triplets: Draws = triplets
         self.dimensions = DIMENSIONS_3D if three_dimensions else DIMENSIONS
-        self.network = PostsNetwork(features, self.dimensions, sigmoid=three_dimensions)
+        self.network = PostsNetwork(triplets.width, self.dimensions, hidden=hidden, sigmoid=three_dimensions)
         self.loss: Loss = lossless if three_dimensions else triplet
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
+
+    def triplets_of(self, material: Material) -> Triplets:
+        """What draws this task's windows."""
+        return Triplets(material, self.rng)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -75,7 +84,7 @@ class PostsTask:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         with torch.no_grad():
-            active = int((squared(anchor, positive) - squared(anchor, negative) + MARGIN > 0).sum())
+            active = violating(anchor, positive, negative)
         kept = torch.cat((anchor, positive, negative)).detach().cpu().numpy()
         return Step(loss.item(), 3 * BATCH, BATCH, active, LEARNING_RATE, kept)
 
@@ -126,7 +135,7 @@ class PostsTask:
     def _sample(self, material: Material) -> tuple[Array, npt.NDArray[np.int64]]:
         """Vectors minus their node's normal mean, and codes, of a few windows a condition."""
         places = Places(material, LEAST_EXPOSED)
-        sampler = Triplets(material, self.rng)
+        sampler = self.triplets_of(material)
         drawn = [(code, *places.draw(code, self.rng)) for code in places.codes for _ in range(SCORED)]
         nodes = sorted({node for _, node, _ in drawn})
         normal = {}

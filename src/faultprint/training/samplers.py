@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,13 @@ OF_NORMAL: Final = 20
 """Chunks of each fault, and of normal, in a batch for the default network."""
 
 
+class Draws(Protocol):
+    """Triplets, endlessly."""
+
+    def draw(self, size: int) -> tuple[Array, Array, Array]:
+        """Anchors, positives and negatives, (size, W, F) each."""
+
+
 class Triplets:
     """The posts' way: random triplets, three windows each, endlessly."""
 
@@ -37,6 +44,11 @@ class Triplets:
         self.rich = [c for c in self.places.codes if sum(map(len, self.places.places[c].values())) > 1]
         if not self.rich:
             raise UsageError("No condition has two windows, so no triplet can be formed; label longer stretches.")
+
+    @property
+    def width(self) -> int:
+        """F, the length of a minute."""
+        return len(self.nodes[0].series.names)
 
     def draw(self, size: int) -> tuple[Array, Array, Array]:
         """Anchors, positives and negatives, (size, W, F) raw each. Conditions are as likely as one another."""

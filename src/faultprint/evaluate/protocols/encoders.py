@@ -76,8 +76,9 @@ class Encoder(Willing):
         """How long it may train, in seconds of a core; None: as long as its plan says."""
         return school.seconds
 
-    def learn(self, school: School) -> Student:
-        model = trained(
+    def model(self, school: School) -> Model:
+        """The trained model."""
+        return trained(
             school.cache,
             self.preset,
             school.learn,
@@ -87,6 +88,9 @@ class Encoder(Willing):
             presets=self._presets,
             device=self.device,
         )
+
+    def learn(self, school: School) -> Student:
+        model = self.model(school)
         stranger = stranger_of(model, school)
         space = ModelSpace(self.name, model, stranger)
         if model.manifest.encoder == "recurrent":

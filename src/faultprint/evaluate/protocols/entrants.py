@@ -32,6 +32,32 @@ PARTS: Final[Mapping[str, str]] = {
 }
 """The default preset without one of its parts, for the protocol `parts`."""
 
+PUZZLES: Final[Mapping[str, str]] = {
+    "random triplets": "taught by triplets alone, drawn at random, as many as take up each window of a batch about once",
+    "every triplet": "taught by triplets alone, by all of a batch that violate the margin; 32 numbers, not bounded",
+    "hardest triplets": "taught by triplets alone, of each window the hardest",
+    "3 numbers": "`every triplet` with vectors of 3 numbers",
+    "8 numbers": "`every triplet` with vectors of 8 numbers",
+    "16 numbers": "`every triplet` with vectors of 16 numbers",
+    "sigmoid": "`every triplet` with each number put into [0, 1] by a sigmoid",
+    "unit sphere": "`every triplet` with vectors divided by their length",
+    "sigmoid, random": "`random triplets` of sigmoids, in training moved by no normal: within [0, 1], as the lossless loss needs",
+    "sigmoid, lossless": "the same with the lossless triplet loss",
+    "3 sigmoids, random": "`sigmoid, random` with vectors of 3 numbers",
+    "3 sigmoids, lossless": "the same with the lossless triplet loss",
+    "batch norm": "the default preset with BatchNorm where it has LayerNorm",
+    "raw": "the posts' network with layers of 64 units, on raw input, batches mixed of all networks",
+    "raw, one network": "the same, every batch of one network, another each time",
+    "raw, layer norm": "`raw` with LayerNorm for BatchNorm",
+    "normalised": "`raw` on input normalised by an hour of the node's own normal",
+    "normalised, one network": "the same, every batch of one network",
+    "normalised, layer norm": "`normalised` with LayerNorm for BatchNorm",
+    "raw, 512 units": "`raw` as wide as the posts' network is",
+    "posts, 64 units": "the posts' network with layers of 64 units, which takes some twenty times as many steps",
+    "one profile": "the default preset trained and used on input normalised by one profile, the population's, for all nodes",
+}
+"""What the posts' puzzles are answered with, for the protocols `puzzles`, `gap` and `arithmetic`."""
+
 DATA: Final[Mapping[str, str]] = {
     "simulated": "networks of the simulator",
     "bed": "the real IMS of the test bed; trained on simulated and recorded networks",

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
-from faultprint.evaluate.metrics import CLEAR_EXPOSURE, condition_figures
+from faultprint.evaluate.metrics import CLEAR, condition_figures
 from faultprint.evaluate.protocols.contenders import Own, Student
 from faultprint.evaluate.protocols.openset import open_set
 from faultprint.evaluate.protocols.rules import rule_for
 from faultprint.evaluate.protocols.setting import Setting, called_unknown
+from faultprint.evaluate.protocols.trials import Trial
 from faultprint.evaluate.run import Outcome, judge
 from faultprint.evaluate.systems import System
-from faultprint.tables import NORMAL
+from faultprint.evaluate.truth import of_windows
+
+
+@runtime_checkable
+class Gauge(Protocol):
+    """An entrant that is not only asked about windows, but measured in a way of its own; as a `Contender` otherwise."""
+
+    @property
+    def name(self) -> str: ...
+
+    def refuses(self, trial: Trial) -> str: ...
+
+    def figures(self, setting: Setting) -> dict[str, Any]:
+        """By name, as `play` gives them."""
+        ...
 
 
 def play(student: Student, setting: Setting) -> dict[str, Any]:
@@ -52,7 +67,7 @@ def _of_hidden(outcome: Outcome, setting: Setting) -> dict[str, Any]:
     if not setting.hidden or setting.strange:
         return {"hidden_f1": None, "hidden_f1_exposed": None}
     kept = outcome.scored.filter(pl.col("truth").is_not_null())
-    clear = kept.filter((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
+    clear = kept.filter(CLEAR)
 
     def mean(frame: pl.DataFrame) -> float | None:
         scores = [row.f1 for row in condition_figures(frame, ()) if row.condition in setting.hidden]
@@ -67,13 +82,8 @@ def _open(system: System, setting: Setting) -> dict[str, Any]:
         return {"auroc": None, "fpr95": None}
     scores, words = [], []
     for place in setting.places:
-        truth = setting.known.filter(pl.col("node") == place.series.node)
-        at = {moment: row for row, moment in enumerate(truth["minute"].dt.epoch("us").to_list())}
-        rows = [at[moment] for moment in place.series.minute_us[place.ends].tolist()]
-        asked = truth[rows]
-        clear = asked.select(
-            pl.col("truth").is_not_null() & ((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
-        ).to_series()
+        asked = of_windows(setting.known, place)
+        clear = asked.select(CLEAR).to_series()
         scores.append(system.match(place).doubt[clear.to_numpy()].astype(np.float64))
         words.append(np.array(asked.filter(clear)["truth"].to_list(), dtype=object))
     found = open_set(np.concatenate(scores), np.concatenate(words), setting.strange)

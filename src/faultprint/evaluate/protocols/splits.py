@@ -7,9 +7,12 @@ choose side. The simulator's seeds below 1,000 were looked at while Faultprint w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
+
+from faultprint.errors import UsageError
 
 TRAIN: Final = "train"
 SPLITS: Final = ("choose", "report")
@@ -68,6 +71,34 @@ QUICK: Final = Sizes(
     few=(1, 4),
 )
 """To see that everything runs; its figures mean nothing."""
+
+
+_LEAST: Final = {"train_networks": 2, "meet_networks": 1}
+"""What a size must be at least, where none at all makes no sense."""
+
+
+def sized(sizes: Sizes, words: Sequence[str]) -> Sizes:
+    """The sizes with others in their place, each a word like `meet_networks=4`. Raises UsageError."""
+    names = [name for name, value in sizes.as_dict().items() if not isinstance(value, tuple)]
+    given: dict[str, Any] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in names:
+            raise UsageError(f"There is no size {name!r}; take from {', '.join(names)}, as in meet_networks=4.")
+        given[name] = _size(name, text)
+    return replace(sizes, **given)
+
+
+def _size(name: str, text: str) -> float:
+    least, whole = _LEAST.get(name, 0), name.endswith("networks")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value < math.inf or (whole and value % 1):
+        kind = "a whole number" if whole else "a number"
+        raise UsageError(f"The size {name} is {text!r}, but it must be {kind} of {least} or more; correct it.")
+    return value if value % 1 else int(value)
 
 
 def networks_for(trained_on: int) -> int:

@@ -18,7 +18,10 @@ from faultprint.evaluate.protocols.encoders import AT_LENGTH, AtLength, Encoder
 from faultprint.evaluate.protocols.encoders import CODE as MODEL_CODE
 from faultprint.evaluate.protocols.entrants import DATA
 from faultprint.evaluate.protocols.neighbours import Summarised, Warped
-from faultprint.evaluate.protocols.play import play
+from faultprint.evaluate.protocols.play import Gauge, play
+from faultprint.evaluate.protocols.puzzles.arithmetic import CARRIERS
+from faultprint.evaluate.protocols.puzzles.gap import GAPS
+from faultprint.evaluate.protocols.puzzles.variants import TAUGHT
 from faultprint.evaluate.protocols.rocketeer import Rockets
 from faultprint.evaluate.protocols.rows import FIGURES, REASON
 from faultprint.evaluate.protocols.setting import Setting, make_ready
@@ -43,13 +46,21 @@ _WITHOUT: Final[Mapping[str, Contender]] = {contender.name: contender for conten
 _SLOW: Final = ("posts", "dtw", "minirocket")
 """They take minutes for what others do in seconds: left out where a protocol asks the same question many times."""
 _QUICK: Final[Mapping[str, Contender]] = {name: one for name, one in CONTENDERS.items() if name not in _SLOW}
-_OWN: Final[Mapping[str, Mapping[str, Contender]]] = {
+_PUZZLES: Final[Mapping[str, Mapping[str, Gauge]]] = {
+    protocol: {gauge.name: gauge for gauge in gauges}
+    for protocol, gauges in (("puzzles", TAUGHT), ("gap", GAPS), ("arithmetic", CARRIERS))
+}
+_OWN: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
     "parts": {"default": CONTENDERS["default"], **_WITHOUT},
     "few": _QUICK,
     "rough": _QUICK,
+    **_PUZZLES,
 }
-LINE_UPS: Final[Mapping[str, Mapping[str, Contender]]] = {name: _OWN.get(name, CONTENDERS) for name in PROTOCOLS}
+LINE_UPS: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
+    name: _OWN.get(name, CONTENDERS) for name in PROTOCOLS
+}
 """Who takes part, by protocol."""
+_NAMES: Final = tuple(dict.fromkeys(name for line_up in LINE_UPS.values() for name in line_up))
 ROWS_OF_5GC: Final = "5gc-faults"
 _JUDGING: Final = ("contest", "episodes", "metrics", "recorded", "run", "summary", "systems", "trees", "truth")
 CODE: Final = (*MODEL_CODE, "cases", "evaluate/protocols", *(f"evaluate/{name}.py" for name in _JUDGING))
@@ -64,7 +75,7 @@ class Plan:
 
     protocols: tuple[str, ...] = tuple(PROTOCOLS)
     data: tuple[str, ...] = tuple(DATA)
-    systems: tuple[str, ...] = (*CONTENDERS, *_WITHOUT)
+    systems: tuple[str, ...] = _NAMES
     seeds: tuple[int, ...] = (1, 2, 3)
     split: str = SPLITS[0]
     sizes: Sizes = field(default_factory=Sizes)
@@ -73,7 +84,7 @@ class Plan:
         for what, given, there in (
             ("protocol", self.protocols, PROTOCOLS),
             ("data", self.data, DATA),
-            ("system", self.systems, [*CONTENDERS, *_WITHOUT]),
+            ("system", self.systems, _NAMES),
             ("split", (self.split,), SPLITS),
         ):
             if strange := [name for name in given if name not in there]:
@@ -152,7 +163,10 @@ class _Suite:
             return fivegcore_rows.play(trial, name, rows, self.plan.sizes.seconds)
         if not ready[0].places:
             return {REASON: f"no node has {trial.normal} minutes of normal traffic before what is scored"}
-        return play(self._student(LINE_UPS[trial.protocol][name], ready[0]), ready[0])
+        entrant = LINE_UPS[trial.protocol][name]
+        if isinstance(entrant, Gauge):
+            return entrant.figures(ready[0])
+        return play(self._student(entrant, ready[0]), ready[0])
 
     def _student(self, contender: Contender, setting: Setting) -> Student:
         """Learnt once for all trials in a row that share what is learnt."""

@@ -93,7 +93,7 @@ def _few(sizes: Sizes, seed: int) -> Sequence[tuple[str, Mapping[str, Any]]]:
 PROTOCOLS: Final[Mapping[str, Protocol]] = {
     "later": Protocol(
         "Networks that were trained on, on later days.",
-        lambda sizes, seed: [("an hour", {"later": True})],
+        lambda sizes, seed: [("an hour", {"later": True})] if sizes.later_networks else [],
     ),
     "unseen": Protocol(
         "Networks never seen, by how much of their normal traffic is known.",
@@ -120,6 +120,19 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
     ),
     "parts": Protocol(
         "Networks never seen, an hour of normal traffic: the default preset without one of its parts.",
+        _normals(("an hour", HOUR)),
+    ),
+    "puzzles": Protocol(
+        "Networks never seen, an hour of normal traffic: the default encoder made or taught as the posts' was.",
+        _normals(("an hour", HOUR)),
+    ),
+    "gap": Protocol(
+        "The posts' network while it learns: the loss by a batch's own statistics beside that by the running ones.",
+        _normals(("an hour", HOUR)),
+    ),
+    "arithmetic": Protocol(
+        "King − man + woman: is a fault of one network, normal there taken off and normal here added, nearest to the same fault "
+        "here?",
         _normals(("an hour", HOUR)),
     ),
     "by-time": Protocol(

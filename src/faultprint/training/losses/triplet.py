@@ -22,6 +22,11 @@ def triplet(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 
     return torch.relu(squared(anchor, positive) - squared(anchor, negative) + margin).mean()
 
 
+def violating(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = MARGIN) -> int:
+    """How many of the triplets, each (B, D), violate the margin: AP − AN + margin is above 0."""
+    return int((squared(anchor, positive) - squared(anchor, negative) + margin > 0).sum())
+
+
 def lossless(anchor: Tensor, positive: Tensor, negative: Tensor, epsilon: float = EPSILON) -> Tensor:
     """Mean of −ln(1 − AP/β + ε) − ln(1 − (N − AN)/β + ε) with β = N dimensions; (B, N) each, within [0, 1]."""
     beta = anchor.shape[1]

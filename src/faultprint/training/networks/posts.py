@@ -59,19 +59,22 @@ def _dense(inputs: int, outputs: int) -> nn.Linear:
 class PostsNetwork(nn.Module):
     """(B, T, F) raw windows → (B, dimensions).
 
-    `sigmoid` puts the outputs into [0, 1], as the lossless triplet loss needs them (the posts' variant in three dimensions).
+    `hidden` is the width of the layers within. `sigmoid` puts the outputs into [0, 1], as the lossless triplet loss needs them
+    (the posts' variant in three dimensions).
     """
 
-    def __init__(self, features: int, dimensions: int = DIMENSIONS, *, sigmoid: bool = False) -> None:
+    def __init__(
+        self, features: int, dimensions: int = DIMENSIONS, *, hidden: int = HIDDEN, sigmoid: bool = False
+    ) -> None:
         super().__init__()
         self.features, self.dimensions, self.sigmoid = features, dimensions, sigmoid
         self.norm_input = _norm(features)
-        self.lstm_1 = KerasLSTM(features, HIDDEN)
-        self.lstm_2 = KerasLSTM(HIDDEN, HIDDEN)
-        self.norm_state = _norm(HIDDEN)
-        self.dense = _dense(HIDDEN, HIDDEN)
-        self.norm_dense = _norm(HIDDEN)
-        self.output = _dense(HIDDEN, dimensions)
+        self.lstm_1 = KerasLSTM(features, hidden)
+        self.lstm_2 = KerasLSTM(hidden, hidden)
+        self.norm_state = _norm(hidden)
+        self.dense = _dense(hidden, hidden)
+        self.norm_dense = _norm(hidden)
+        self.output = _dense(hidden, dimensions)
         self.norm_output = _norm(dimensions)
 
     def forward(self, windows: Tensor) -> Tensor:
