@@ -28,6 +28,7 @@ from golden import (
 )
 
 from faultprint import storage
+from faultprint.probe import live
 from faultprint.probe.core import Probe
 from faultprint.probe.hep import HepPacket, encode
 from faultprint.probe.live import HepSource, probe_live
@@ -188,3 +189,22 @@ def test_a_silence_frees_what_hep_holds_back(tmp_path: Path) -> None:
     assert seen == [T0]
     assert looks <= 6
     assert report.messages == 1
+
+
+def test_what_the_kernel_had_no_room_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "BUFFER", 4096)
+    monkeypatch.setattr(live, "AT_ONCE", 1)
+    source = HepSource("127.0.0.1", 0)
+    skipped: Counter[str] = Counter()
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+            for _ in range(100):
+                agent.sendto(b"x" * 1000, source._socket.getsockname())
+        while skipped[live.NOT_HEP] + skipped[live.LOST] < 100:
+            before = skipped.total()
+            source.read(skipped)
+            assert skipped.total() > before, skipped
+    finally:
+        source.close()
+    assert skipped[live.NOT_HEP] + skipped[live.LOST] == 100
+    assert 0 < skipped[live.NOT_HEP] < 20
