@@ -41,7 +41,7 @@ def run() -> list[dict[str, Any]]:
     ours, posts = (task(material, material, np.random.default_rng(1)) for task in (PooledTask, PostsTask))
     step, encode = _ours(Model(untrained(ours)))
     theirs = _theirs(Model(untrained(posts)))
-    square = np.random.default_rng(1).normal(size=(_SIDE, _SIDE)).astype(np.float32)
+    square = torch.rand(_SIDE, _SIDE)
     each = _seconds({"step": step, "encode": encode, "posts": theirs, "peak": lambda: square @ square})
     peak = 2 * _SIDE**3 / each["peak"]
     one, window = _operations(ours.network), _operations(posts.network, material.window)

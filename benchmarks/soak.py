@@ -54,11 +54,12 @@ def soak(
             many.take(batch)
             judged.append(time.monotonic() - begun)
             assert all(courier.drain(_DRAIN_S) for courier in many.monitor.couriers)
+            resident = _rss() / 1e6
             if turn % _AIM == 0:
-                many.aim()
+                many.aim()  # takes memory of its own
             if turn == 0:  # nothing begins in this minute, so it counts for nothing
                 continue
-            rss_mb.append(_rss() / 1e6)
+            rss_mb.append(resident)
             found = _figures(many, minutes, before / 1e6, rss_mb, judged[1:], sent.seconds)
             _keep(found, out)
             print(f"{turn} of {minutes} minutes, {rss_mb[-1]:.0f} MB", file=sys.stderr, flush=True)
