@@ -6,10 +6,8 @@ its layers; normalising, pooling and matching count as nothing, so that the shar
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from torch import nn
 
 from benchmarks.inference import untrained
 from benchmarks.learning_material import simulated
+from benchmarks.turns import RUNS, rates
 from faultprint.cases.matching import Matcher
 from faultprint.embedding.lanes import Lanes
 from faultprint.embedding.model import Model
@@ -26,9 +25,10 @@ from faultprint.training.networks.posts import KerasLSTM
 from faultprint.training.pooled_task import PooledTask
 from faultprint.training.posts_task import PostsTask
 
-RUNS = 5
 NODES = 4_000
 _REFERENCES = 13
+_AT_ONCE = 128
+"""Rows that the graphs are given, as lanes give them."""
 _SIDE = 1_024
 _POSTS_WINDOWS = 64
 
@@ -42,31 +42,24 @@ def run() -> list[dict[str, Any]]:
     step, encode = _ours(Model(untrained(ours)))
     theirs = _theirs(Model(untrained(posts)))
     square = torch.rand(_SIDE, _SIDE)
-    each = _seconds({"step": step, "encode": encode, "posts": theirs, "peak": lambda: square @ square})
-    peak = 2 * _SIDE**3 / each["peak"]
+
+    def product() -> int:
+        square @ square
+        return 2 * _SIDE**3
+
+    rate = rates({"step": step, "encode": encode, "posts": theirs, "peak": product})
+    peak = rate["peak"]
     one, window = _operations(ours.network), _operations(posts.network, material.window)
     beside = f"peak {peak / 1e9:.0f} GFLOP/s"
     return [
-        _row("inference.cached_nodes_per_minute", NODES * 60 / each["step"], "nodes/min", None),
-        _row("inference.gemm_share", 100 * NODES * one / each["encode"] / peak, "%", beside),
-        _row("inference.step_gemm_share", 100 * NODES * one / each["step"] / peak, "%", beside),
-        _row("inference.posts_gemm_share", 100 * _POSTS_WINDOWS * window / each["posts"] / peak, "%", beside),
+        _row("inference.cached_nodes_per_minute", 60 * rate["step"], "nodes/min", None),
+        _row("inference.gemm_share", 100 * one * rate["encode"] / peak, "%", beside),
+        _row("inference.step_gemm_share", 100 * one * rate["step"] / peak, "%", beside),
+        _row("inference.posts_gemm_share", 100 * window * rate["posts"] / peak, "%", beside),
     ]
 
 
-def _seconds(kinds: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """The median of RUNS turns, in which all take part."""
-    seconds: dict[str, list[float]] = {name: [] for name in kinds}
-    for turn in range(RUNS + 1):
-        for name, work in kinds.items():
-            begin = time.perf_counter()
-            work()
-            if turn:  # the first turn warms up
-                seconds[name].append(time.perf_counter() - begin)
-    return {name: median(found) for name, found in seconds.items()}
-
-
-def _ours(model: Model) -> tuple[Callable[[], object], Callable[[], object]]:
+def _ours(model: Model) -> tuple[Callable[[], int], Callable[[], int]]:
     """(a new minute of NODES nodes from values to matches, the two graphs alone on as many minutes)."""
     rng = np.random.default_rng(1)
     series = simulated().nodes[0].series
@@ -79,30 +72,31 @@ def _ours(model: Model) -> tuple[Callable[[], object], Callable[[], object]]:
         rng.normal(size=(_REFERENCES, model.dimensions)).astype(np.float32), [*map(str, range(_REFERENCES))]
     )
     values = series.values[rng.integers(len(series), size=NODES)]
-
     numbers = count()
 
-    def step() -> object:
+    def step() -> int:
         lanes.advance(next(numbers))
-        return matcher.match(lanes.step(every, values)[0].vectors)
+        matcher.match(lanes.step(every, values)[0].vectors)
+        return NODES
 
     for _ in range(model.window):
         step()
     inputs = rng.normal(size=(NODES, 2 * len(model.catalogue) * len(model.manifest.spans))).astype(np.float32)
     pooled = np.tile(model.encode(inputs), 3)
-    chunks = [slice(start, start + 128) for start in range(0, NODES, 128)]
 
-    def graphs() -> object:
-        return [(model.encode(inputs[chunk]), model.head(pooled[chunk])) for chunk in chunks]
+    def graphs() -> int:
+        for start in range(0, NODES, _AT_ONCE):
+            model.encode(inputs[start : start + _AT_ONCE])
+            model.head(pooled[start : start + _AT_ONCE])
+        return NODES
 
     return step, graphs
 
 
-def _theirs(model: Model) -> Callable[[], object]:
-    series = simulated().nodes[0].series
+def _theirs(model: Model) -> Callable[[], int]:
+    node = simulated().nodes[0]
     ends = np.arange(model.window, model.window + _POSTS_WINDOWS)
-    profile = simulated().nodes[0].whole
-    return lambda: model.embed(series, profile, ends=ends)
+    return lambda: len(model.embed(node.series, node.whole, ends=ends))
 
 
 def _operations(network: nn.Module, minutes: int = 1) -> int:

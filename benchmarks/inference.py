@@ -5,14 +5,14 @@ Both go through `Model.embed`, normalisation included; weights are untrained, wh
 
 from __future__ import annotations
 
-import time
-from statistics import median
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.learning_material import simulated
+from benchmarks.turns import RUNS, rates
 from faultprint.embedding.artefact import Artefact, Manifest
 from faultprint.embedding.model import Model
 from faultprint.training.pooled_task import PooledTask
@@ -20,7 +20,6 @@ from faultprint.training.posts_task import PostsTask
 from faultprint.training.task import Task
 from faultprint.windows.series import MINUTE_US
 
-RUNS = 5
 _POSTS_WINDOWS = 128
 
 
@@ -31,16 +30,18 @@ def run() -> list[dict[str, Any]]:
     ours, theirs = (
         Model(untrained(task(material, material, np.random.default_rng(1)))) for task in (PooledTask, PostsTask)
     )
-    rates: dict[str, list[float]] = {"default": [], "posts": []}
-    every = np.arange(len(material.nodes[0].series))
-    for turn in range(RUNS + 1):
-        for name, model, ends in (("default", ours, every), ("posts", theirs, every[-_POSTS_WINDOWS:])):
-            node = material.nodes[turn % len(material.nodes)]
-            begin = time.perf_counter()
-            found = model.embed(node.series, node.whole, ends=ends)
-            if turn:  # the first turn warms up
-                rates[name].append(len(found) / (time.perf_counter() - begin))
-    fast, slow = median(rates["default"]), median(rates["posts"])
+    nodes, others = cycle(material.nodes), cycle(material.nodes)
+
+    def mine() -> int:
+        node = next(nodes)
+        return len(ours.embed(node.series, node.whole))
+
+    def posts() -> int:
+        node = next(others)
+        return len(theirs.embed(node.series, node.whole, ends=np.arange(len(node.series))[-_POSTS_WINDOWS:]))
+
+    rate = rates({"default": mine, "posts": posts})
+    fast, slow = rate["default"], rate["posts"]
     return [
         {
             "name": "inference.windows_per_s",

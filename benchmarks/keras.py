@@ -8,23 +8,20 @@ Not among the stages of `make bench`, because TensorFlow is larger than all the 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.learning_material import simulated
+from benchmarks.turns import RUNS, rates
 from faultprint.training.losses.triplet import MARGIN
 from faultprint.training.networks.posts import DIMENSIONS, HIDDEN
 from faultprint.training.pooled_task import PooledTask
 from faultprint.training.posts_task import BATCH, LEARNING_RATE
 from faultprint.training.samplers import Triplets
 
-RUNS = 5
-_STEPS = {"default": 12, "keras": 3}
+_STEPS, _POSTS_STEPS = 12, 3
 
 
 def run() -> list[dict[str, Any]]:
@@ -36,17 +33,16 @@ def run() -> list[dict[str, Any]]:
     triplets = Triplets(material, np.random.default_rng(1))
     nothing = np.zeros(BATCH, np.float32)
 
-    def posts() -> int:
-        theirs.train_on_batch(list(triplets.draw(BATCH)), nothing)
-        return 3 * BATCH
+    def mine() -> int:
+        return sum(ours.step(0.0).windows for _ in range(_STEPS))
 
-    rates: dict[str, list[float]] = {name: [] for name in _STEPS}
-    for turn in range(RUNS + 1):
-        for name, step in (("default", lambda: ours.step(0.0).windows), ("keras", posts)):
-            rate = _rate(step, _STEPS[name])
-            if turn:  # the first turn warms up, and traces Keras' graph
-                rates[name].append(rate)
-    fast, slow = median(rates["default"]), median(rates["keras"])
+    def posts() -> int:
+        for _ in range(_POSTS_STEPS):
+            theirs.train_on_batch(list(triplets.draw(BATCH)), nothing)
+        return 3 * BATCH * _POSTS_STEPS
+
+    rate = rates({"default": mine, "posts": posts})
+    fast, slow = rate["default"], rate["posts"]
     return [
         {
             "name": "training.windows_per_s_keras",
@@ -57,12 +53,6 @@ def run() -> list[dict[str, Any]]:
             "runs": RUNS,
         }
     ]
-
-
-def _rate(step: Callable[[], int], steps: int) -> float:
-    begin = time.perf_counter()
-    windows = sum(step() for _ in range(steps))
-    return windows / (time.perf_counter() - begin)
 
 
 def _towers(window: int, features: int) -> Any:
