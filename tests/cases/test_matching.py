@@ -67,3 +67,15 @@ def test_doubt_is_how_alike_the_conditions_are() -> None:
     assert at_a == pytest.approx(-(chances * np.log(chances)).sum() / np.log(3), abs=1e-6)
     assert 0 <= far < 1e-6
     assert Matcher(np.zeros((0, 2), np.float32), []).match(np.ones((1, 2), np.float32)).doubt.tolist() == [0]
+
+
+def test_a_mild_example_is_drawn_out_to_where_normal_traffic_seldom_is() -> None:
+    vectors = np.array([[0.1, 0], [0, 3], [0, -0.1]], np.float32)
+    found = Matcher(vectors, ["a", "b", "normal"], 1.0).match(np.array([[0.2, 0], [1, 0], [0, 3], [0, -0.1]], np.float32))
+    assert [found.conditions[index] for index in found.nearest] == ["normal", "a", "b", "normal"]
+    assert found.distances[np.arange(4), found.nearest] == pytest.approx([0.2, 0, 0, 0], abs=1e-6)
+
+
+def test_an_example_that_is_wholly_normal_points_nowhere() -> None:
+    found = Matcher(np.zeros((1, 2), np.float32), ["a"], 1.0).match(np.ones((1, 2), np.float32))
+    assert found.distances.tolist() == [pytest.approx([2**0.5] * 2)]

@@ -84,7 +84,7 @@ def random_model(seed: int = 1) -> Model:
 def random_artefact(seed: int = 1) -> Artefact:
     """The same as it is saved."""
     torch.manual_seed(seed)
-    network = PooledNetwork(CHANNELS * len(SIP_CATALOGUE), SPANS, 60).eval()
+    network = PooledNetwork(CHANNELS * len(SIP_CATALOGUE), SPANS, 60, code=48).eval()
     one = series(minutes("model-1", 200, seed=99), SIP_CATALOGUE.names)[0]
     people = population([profile(levels(one, KINDS), KINDS, np.ones(200, np.bool_))], KINDS)
     record = {"networks": ["alpha", "beta"], "held_out": ["gamma"]}

@@ -158,7 +158,7 @@ def test_of_a_long_history_a_stretch_takes_part(long: Material) -> None:
         for chunk, slot in zip(batch.inputs, batch.slot, strict=True):
             held = draws.slots[slot]
             node = long.nodes[held.node]
-            own = node.profile(held.hour, held.hour + held.hours * long.window, long.kinds)
+            own = node.profile(held.hour, held.hour + held.known, long.kinds, 1) if held.known else draws.people
             whole = node.inputs(held.start, held.start + 200, long.kinds, own, people)
             assert np.array_equal(held.inputs, whole)
             assert any(np.array_equal(chunk, whole[b : b + draws.length]) for b in range(201 - draws.length))

@@ -84,6 +84,23 @@ def test_profiles_are_drawn_anew(small: Material) -> None:
     assert all(slot.inputs is not old for slot, old in zip(draws.slots, before, strict=True))
 
 
+def test_three_in_ten_draws_of_a_node_are_of_a_stranger(small: Material) -> None:
+    draws = sampler(small)
+    seen = [draws._slot(0) for _ in range(200)]
+    assert 0.2 < np.mean([slot.known == 0 for slot in seen]) < 0.4
+    assert {slot.known for slot in seen} == {0, 10, 60, 120, 240}
+
+
+def test_a_stranger_stands_under_the_populations_profile(small: Material) -> None:
+    draws = sampler(small)
+    for _ in range(10):
+        batch = draws.draw()
+        for slot, strange in zip(draws.slots, batch.strangers, strict=True):
+            node = small.nodes[slot.node]
+            plain = node.inputs(slot.hour, slot.hour + 60, small.kinds, draws.people, draws.people)
+            assert np.array_equal(slot.normal, plain) == strange == (slot.known == 0)
+
+
 def test_the_same_seed_draws_the_same(small: Material) -> None:
     first, second, other = (sampler(small, seed).draw() for seed in (1, 1, 2))
     assert np.array_equal(first.inputs, second.inputs)

@@ -27,6 +27,7 @@ from faultprint.cases.enrol import EXPOSURE
 from faultprint.cases.ground import Ground, labelled_grounds
 from faultprint.cases.library import Library
 from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
+from faultprint.cases.reference import Reference
 from faultprint.embedding.model import Model
 from faultprint.errors import LabelError, LibraryError
 from faultprint.windows.labelling import faults, minute_conditions, window_conditions
@@ -39,6 +40,8 @@ _LEAST_RIGHT: Final = 50
 """Windows below which a quantile says nothing."""
 ODD: Final = 2.0
 """Times the allowed alarms beyond which a node's count no more: one odd node among a few must not set the rule for all."""
+USUAL: Final = 0.9
+"""Share of normal windows that are not to be nearer to a fault's reference than to normal, wherever they lie."""
 _DAY_US: Final = 86_400_000_000
 _CANDIDATES: Final = 60
 
@@ -165,7 +168,7 @@ def calibrate_library(
         raise LibraryError(
             "Every reference in the library was taught by the networks given to calibrate it; give minutes of another network."
         )
-    matcher = Matcher.of(references, model.dimensions)
+    matcher = matcher_of(model, references)
 
     def match(place: Ground) -> Matches:
         own = model.normal(place.series, place.normal)
@@ -180,6 +183,17 @@ def calibrate_library(
     ]
     library.set_rules(model.id, rules)
     return rules
+
+
+def matcher_of(model: Model, references: Sequence[Reference]) -> Matcher:
+    """The search through references made by this model."""
+    return Matcher.of(references, model.dimensions, least_length(model))
+
+
+def least_length(model: Model) -> float:
+    """How long a fault's reference is at least: twice the distance that USUAL of the normal windows keep to, since what lies
+    nearer to a reference than to normal is further from normal than half of that. 0 if the model does not tell."""
+    return 2 * (_quantile(model, "normal_distance", USUAL) or 0.0)
 
 
 def rule_of(model: Model, library: Library, persistence: int = 1) -> Rule:

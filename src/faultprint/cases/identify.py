@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from faultprint.cases.calibration import rule_of
+from faultprint.cases.calibration import matcher_of, rule_of
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, settle
 from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
@@ -40,7 +40,7 @@ def identify(
     they have passed the verdict is warming-up. `rule` decides (default: `cases.calibration.rule_of`, with
     `persistence`). Raises TableError, ModelError, LibraryError or UsageError.
     """
-    matcher = Matcher.of(library.for_model(model.id, model.dimensions), model.dimensions)
+    matcher = matcher_of(model, library.for_model(model.id, model.dimensions))
     rule = rule or rule_of(model, library, persistence)
     nodes = grids(minutes, model)
     frames = []

@@ -3,6 +3,9 @@
 The distance is Euclidean. The distance to a condition is that to the nearest of its references; `normal`
 always has one reference at the origin, because vectors arrive minus their node's normal mean.
 
+A mild example of a fault may lie within what is usual for normal traffic, and would claim much of it. Its direction
+tells what it is of, its length little, so that it is drawn out to where normal traffic seldom is.
+
 How sure the nearest is says `doubt`: whether the others lie much further, rather than how far it lies itself. A window of a
 fault that nobody has taught comes to lie between those that are known more often than far from all of them.
 """
@@ -59,13 +62,22 @@ def _entropy(chances: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray(-terms.sum(axis=1) / most, np.float32)
 
 
+def _drawn_out(vectors: NDArray[np.float32], fault: NDArray[np.bool_], least: float) -> NDArray[np.float32]:
+    """The vectors, those of a `fault` (R,) at `least` so long; one of length zero points nowhere and stays."""
+    length = np.linalg.norm(vectors, axis=1)
+    short = fault & (length > 0) & (length < least)
+    factor = np.where(short, least / np.maximum(length, np.finfo(np.float32).tiny), 1.0)
+    return np.asarray(vectors * factor[:, None], np.float32)
+
+
 class Matcher:
     """References laid out for search: grouped by condition, `normal` first (the others by name)."""
 
-    def __init__(self, vectors: NDArray[np.float32], conditions: Sequence[str]) -> None:
-        """`vectors` (R, D) float32 with R ≥ 0, and the condition of each."""
+    def __init__(self, vectors: NDArray[np.float32], conditions: Sequence[str], least: float = 0.0) -> None:
+        """`vectors` (R, D) float32 with R ≥ 0, and the condition of each; a fault's that is shorter is drawn out to `least`."""
         if vectors.ndim != 2 or len(vectors) != len(conditions):
             raise ValueError(f"{vectors.shape} vectors do not go with {len(conditions)} conditions")
+        vectors = _drawn_out(vectors, np.array([name != NORMAL for name in conditions], np.bool_), least)
         names = [NORMAL, *conditions]
         self.conditions: tuple[str, ...] = (NORMAL, *sorted({*conditions} - {NORMAL}))
         place = {name: index for index, name in enumerate(self.conditions)}
@@ -78,12 +90,12 @@ class Matcher:
         self._heat = HEAT * float(np.einsum("rd,rd->r", vectors, vectors).mean()) if len(vectors) else 0.0
 
     @classmethod
-    def of(cls, references: Sequence[Reference], dimensions: int) -> Self:
-        """The matcher of a library's references."""
+    def of(cls, references: Sequence[Reference], dimensions: int, least: float = 0.0) -> Self:
+        """The matcher of a library's references; `least` as above."""
         vectors = np.array([reference.vector for reference in references], np.float32).reshape(
             len(references), dimensions
         )
-        return cls(vectors, [reference.condition for reference in references])
+        return cls(vectors, [reference.condition for reference in references], least)
 
     def match(self, vectors: NDArray[np.float32]) -> Matches:
         """Compare windows (N, D) with every reference; NaN rows give NaN distances."""

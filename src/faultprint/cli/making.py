@@ -26,6 +26,7 @@ from faultprint.tables import Interface
     "--load", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Scale of the traffic."
 )
 @click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first network.")
+@click.option("--strange", default=0, help="Instead of the named faults, so many that nobody has named.")
 @click.option("--varied", is_flag=True, help="Give each episode ways of its own, as if it were another network's.")
 @seed_option
 @click.option("--out", type=FOLDER, required=True, help="Folder for the two tables.")
@@ -36,6 +37,7 @@ def simulate(
     episodes_per_day: float,
     load: float,
     first: int,
+    strange: int,
     varied: bool,
     seed: int,
     out: Path,
@@ -56,6 +58,7 @@ def simulate(
             first=first,
             episodes_per_day=episodes_per_day,
             varied=varied,
+            strange=strange,
             load=load,
             workers=os.cpu_count() or 1,
             progress=progress,

@@ -13,6 +13,7 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from faultprint.cases.calibration import matcher_of
 from faultprint.cases.clearing import quiet
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Example
@@ -163,7 +164,7 @@ class Embedding(Nearest):
     """A model and its library's references."""
 
     def __init__(self, name: str, model: Model, references: Sequence[Reference]) -> None:
-        super().__init__(ModelSpace(name, model), Matcher.of(references, model.dimensions))
+        super().__init__(ModelSpace(name, model), matcher_of(model, references))
         self.model, self.references = model, list(references)
 
     def vectors(self, place: Ground) -> Array:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from faultprint.cases.calibration import rule_of
+from faultprint.cases.calibration import matcher_of, rule_of
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher
 from faultprint.embedding.model import Model
@@ -230,7 +230,7 @@ class Monitor:
     def _references(self) -> tuple[Matcher, Any]:
         with Library.open(self._library) as library:
             references = library.for_model(self.model.id, self.model.dimensions)
-            return Matcher.of(references, self.model.dimensions), rule_of(self.model, library, self._persistence)
+            return matcher_of(self.model, references), rule_of(self.model, library, self._persistence)
 
 
 def _stamp(path: Path) -> tuple[tuple[int, int], ...]:

@@ -21,6 +21,7 @@ from faultprint.simulate.troubles import (
     storm,
 )
 from faultprint.simulate.troubles.fault import Fault
+from faultprint.simulate.troubles.strange import strange as strange_faults
 
 _MODULES: Final = (
     hss,
@@ -40,3 +41,8 @@ _MODULES: Final = (
 
 FAULTS: Final[Mapping[str, Fault]] = {module.FAULT.name: module.FAULT for module in _MODULES}
 """By name, the condition in the labels."""
+
+
+def faults_of(strange: int) -> Mapping[str, Fault]:
+    """FAULTS, or so many that nobody has named, if any."""
+    return strange_faults(strange) if strange else FAULTS

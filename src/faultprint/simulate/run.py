@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from faultprint.files import replacing
 from faultprint.simulate.answers import draw_reactions
 from faultprint.simulate.disturbances import A_DAY, draw_disturbances
 from faultprint.simulate.exchanges import Exchanges
-from faultprint.simulate.faults import FAULTS
+from faultprint.simulate.faults import FAULTS, faults_of
 from faultprint.simulate.legs import to_rows
 from faultprint.simulate.networks import Network, draw_network
 from faultprint.simulate.plan import Episode
@@ -31,6 +31,7 @@ from faultprint.simulate.population import draw_population
 from faultprint.simulate.rates import draw_curve
 from faultprint.simulate.schedule import draw_episodes, labels
 from faultprint.simulate.traffic import Event, generate
+from faultprint.simulate.troubles.fault import Fault
 from faultprint.simulate.world import World
 from faultprint.tables import COVERAGE_KEY, LABELS
 from faultprint.workers import pool
@@ -71,17 +72,20 @@ def simulate_network(
     start: datetime = START,
     load: float = 1.0,
     varied: bool = False,
+    strange: int = 0,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Transactions (in order of start) and labels of one network, in memory; `varied` as in `simulate`.
+    """Transactions (in order of start) and labels of one network, in memory; `varied` and `strange` as in `simulate`.
 
     Raises UsageError.
     """
-    _check(index, days, seed, episodes_per_day, load, start)
+    _check(index, days, seed, episodes_per_day, load, start, strange)
+    faults = faults_of(strange)
     _, place_seed, plan_seed, way_seed, traffic_seed = _seeds(index, seed)
     world = build_world(network_of(index, seed, load), days, start, np.random.default_rng(place_seed))
     rng = np.random.default_rng(plan_seed)
-    episodes = draw_episodes(world, episodes_per_day, way_seed, rng, varied=varied)
-    rows = happen(world, episodes, start, np.random.default_rng(traffic_seed), disturbances_per_day, varied=varied)
+    episodes = draw_episodes(world, episodes_per_day, way_seed, rng, varied=varied, faults=faults)
+    chance = np.random.default_rng(traffic_seed)
+    rows = happen(world, episodes, start, chance, disturbances_per_day, varied=varied, faults=faults)
     return rows, labels(episodes, world, start)
 
 
@@ -100,6 +104,7 @@ def happen(
     disturbances_per_day: float = A_DAY,
     *,
     varied: bool = False,
+    faults: Mapping[str, Fault] = FAULTS,
 ) -> pl.DataFrame:
     """The transactions of a world in which `episodes` come to pass; if `varied`, equipment answers otherwise in each."""
     events: list[Event] = []
@@ -110,7 +115,7 @@ def happen(
         if disturbance.inject:
             injected.append(disturbance.inject(moment, world, rng))
     for episode, chance in zip(episodes, rng.spawn(len(episodes)), strict=True):
-        fault = FAULTS[episode.fault]
+        fault = faults[episode.fault]
         events.append(Event(episode, fault.effect, _elsewhere(world, chance) if varied else world))
         if fault.inject:
             injected.append(fault.inject(episode, world, rng))
@@ -131,6 +136,7 @@ def simulate(
     first: int = 0,
     episodes_per_day: float = 5.0,
     varied: bool = False,
+    strange: int = 0,
     start: datetime = START,
     load: float = 1.0,
     workers: int = 1,
@@ -141,12 +147,13 @@ def simulate(
     Rows are in order of node and start. Each of `workers` processes holds one network in memory (about 0.5 kB a row, so
     that a busy one takes 1 GB a week); how many there are changes nothing in what is written. Both files appear, or
     neither does. If `varied`, each episode has ways of its own, as if equipment of another network were there: more to
-    learn from, but no network is like that. `progress` gets (networks done, networks). Raises UsageError.
+    learn from, but no network is like that. So many `strange` faults, which nobody has named, take the named ones' place.
+    `progress` gets (networks done, networks). Raises UsageError.
     """
     began = time.monotonic()
     if networks < 1:
         raise UsageError(f"{networks} networks cannot be simulated; ask for at least 1.")
-    _check(first, days, seed, episodes_per_day, load, start)
+    _check(first, days, seed, episodes_per_day, load, start, strange)
     _make_folder(out)
     indices = sorted(range(first, first + networks), key=lambda index: network_of(index, seed).node)
     coverage = [_coverage(network_of(index, seed), days, start) for index in indices]
@@ -159,6 +166,7 @@ def simulate(
             seed=seed,
             episodes_per_day=episodes_per_day,
             varied=varied,
+            strange=strange,
             start=start,
             load=load,
         )
@@ -173,7 +181,9 @@ def simulate(
             )
             storage.write(pl.concat(truths), LABELS, out / "labels.parquet")
     faults = Counter(word for truth in truths for word in truth["condition"].to_list())
-    return SimulationReport(rows, networks, days, {name: faults[name] for name in FAULTS}, time.monotonic() - began)
+    return SimulationReport(
+        rows, networks, days, {name: faults[name] for name in faults_of(strange)}, time.monotonic() - began
+    )
 
 
 def _write_part(index: int, path: Path, **how: Any) -> tuple[int, pl.DataFrame]:
@@ -213,7 +223,11 @@ def _coverage(network: Network, days: float, start: datetime) -> list[Any]:
     return [network.node, network.name, begin, begin + round(days * 86_400 * 1e6)]
 
 
-def _check(index: int, days: float, seed: int, episodes_per_day: float, load: float, start: datetime) -> None:
+def _check(
+    index: int, days: float, seed: int, episodes_per_day: float, load: float, start: datetime, strange: int
+) -> None:
+    if not 0 <= strange <= 1000:
+        raise UsageError(f"There are no {strange} strange faults; ask for 0 to 1000.")
     if not 0 < days <= 100:
         raise UsageError(f"{days:g} days cannot be simulated; give more than 0 and at most 100.")
     if seed < 0:

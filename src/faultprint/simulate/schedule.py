@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
 
 import numpy as np
 import polars as pl
@@ -17,19 +17,23 @@ from faultprint.simulate.troubles.fault import Fault, Slot
 from faultprint.simulate.world import World
 from faultprint.tables import LABELS, NORMAL, RECOVERY
 
-_LONGEST_RECOVERY: Final = max(fault.recovery[1] for fault in FAULTS.values())
-
 
 def draw_episodes(
-    world: World, a_day: float, own: np.random.SeedSequence, rng: np.random.Generator, *, varied: bool = False
+    world: World,
+    a_day: float,
+    own: np.random.SeedSequence,
+    rng: np.random.Generator,
+    *,
+    varied: bool = False,
+    faults: Mapping[str, Fault] = FAULTS,
 ) -> list[Episode]:
-    """Episodes in order of time; `own` seeds the network's own way of having each fault, or, if `varied`, each episode's.
+    """Episodes of `faults` in order of time; `own` seeds the network's own way of having each, or, if `varied`, each episode's.
 
     Raises UsageError where so many do not fit.
     """
     count = round(a_day * world.span / 86_400)
     lengths = np.exp(rng.uniform(np.log(DURATIONS[0]), np.log(DURATIONS[1]), count))
-    each = lengths + _LONGEST_RECOVERY + MINIMUM_GAP
+    each = lengths + max(fault.recovery[1] for fault in faults.values()) + MINIMUM_GAP
     slack = world.span - QUIET_START - each.sum()
     if slack < 0:
         days = world.span / 86_400
@@ -38,31 +42,31 @@ def draw_episodes(
             f"{QUIET_START / 3600:g} quiet hours first; ask for fewer episodes a day or more days."
         )
     starts = QUIET_START + np.sort(rng.random(count)) * slack + np.cumsum(each) - each
-    names = _busy_hours(_names(count, rng), starts, lengths, world)
-    ways = dict(zip(FAULTS, own.spawn(len(FAULTS)), strict=True))
+    names = _busy_hours(_names(count, faults, rng), starts, lengths, world, faults)
+    ways = dict(zip(faults, own.spawn(len(faults)), strict=True))
     each_way = own.spawn(count) if varied else [ways[name] for name in names]
     return [
-        _episode(FAULTS[name], float(start), float(length), world, way, rng)
+        _episode(faults[name], float(start), float(length), world, way, rng)
         for name, start, length, way in zip(names, starts, lengths, each_way, strict=True)
     ]
 
 
-def _names(count: int, rng: np.random.Generator) -> list[str]:
+def _names(count: int, faults: Mapping[str, Fault], rng: np.random.Generator) -> list[str]:
     """Every fault once a round, each round in an order of its own."""
     names: list[str] = []
     while len(names) < count:
-        names += [str(name) for name in rng.permutation(list(FAULTS))]
+        names += [str(name) for name in rng.permutation(list(faults))]
     return names[:count]
 
 
-def _busy_hours(names: list[str], starts: F64, lengths: F64, world: World) -> list[str]:
+def _busy_hours(names: list[str], starts: F64, lengths: F64, world: World, faults: Mapping[str, Fault]) -> list[str]:
     """Within each round, the fault that needs a busy hour gets the busiest slot, in exchange for what was there."""
     names = list(names)
     quietest = [float(world.curve.plain_between(s, s + n).min()) for s, n in zip(starts, lengths, strict=True)]
-    for first in range(0, len(names), len(FAULTS)):
-        slots = range(first, min(first + len(FAULTS), len(names)))
+    for first in range(0, len(names), len(faults)):
+        slots = range(first, min(first + len(faults), len(names)))
         for slot in slots:
-            if FAULTS[names[slot]].busy:
+            if faults[names[slot]].busy:
                 best = max(slots, key=quietest.__getitem__)
                 names[slot], names[best] = names[best], names[slot]
                 break

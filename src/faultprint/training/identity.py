@@ -14,7 +14,7 @@ from faultprint.training.loop import Plan
 from faultprint.training.material import STRETCH, Material
 from faultprint.training.settings import Settings
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _WORDS: Final[Mapping[str, str]] = {
     "format": "format",
     "version": "Faultprint version",

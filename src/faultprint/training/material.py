@@ -44,10 +44,10 @@ class Node:
     hours: npt.NDArray[np.int64]
     whole: Profile
 
-    def profile(self, start: int, stop: int, kinds: Kinds) -> Profile:
-        """Of the normal minutes from `start` up to `stop`."""
+    def profile(self, start: int, stop: int, kinds: Kinds, least: int = LEAST_MINUTES) -> Profile:
+        """Of the normal minutes from `start` up to `stop`, `least` of them at least."""
         part = self.series.part(start, stop)
-        return profile(levels(part, kinds, SPANS[:1]), kinds, self.normal[start : start + len(part)])
+        return profile(levels(part, kinds, SPANS[:1]), kinds, self.normal[start : start + len(part)], least)
 
     def inputs(self, start: int, stop: int, kinds: Kinds, own: Profile, people: Profile) -> npt.NDArray[np.float32]:
         """(stop - start, S · 2 · F) the input of these minutes, the same bits whichever others are asked for with them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -49,6 +50,22 @@ class GraphBuilder:
 
     def span_linear(self, x: str, layer: SpanLinear) -> str:
         return self.add("Add", self.add("MatMul", x, self.constant(layer.weight)), self.constant(layer.bias))
+
+    def concat(self, parts: Sequence[str], axis: int) -> str:
+        return self.add("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0]
+
+    def parts(self, x: str, blocks: int, sizes: Sequence[int]) -> list[str]:
+        """(N, blocks · sum(sizes)) → (N, blocks · size) for each, out of every block."""
+        if len(sizes) == 1:
+            return [x]
+        whole = self.add("Reshape", x, self.constant(np.array([-1, blocks, sum(sizes)])))
+        edges = np.cumsum([0, *sizes])
+        bounds = [[self.constant(np.array([edge])) for edge in pair] for pair in pairwise(edges.tolist())]
+        cut = [self.add("Slice", whole, *pair, self.constant(np.array([2]))) for pair in bounds]
+        return [
+            self.add("Reshape", part, self.constant(np.array([-1, blocks * size])))
+            for part, size in zip(cut, sizes, strict=True)
+        ]
 
     def norm(self, x: str, layer: nn.LayerNorm | nn.BatchNorm1d) -> str:
         return self.layer_norm(x, layer) if isinstance(layer, nn.LayerNorm) else self.batch_norm(x, layer)
@@ -107,17 +124,33 @@ def posts_graphs(network: PostsNetwork) -> Mapping[str, bytes]:
     return {"window.onnx": g.bytes(y, ("B", "T", network.features), ("B", network.dimensions))}
 
 
-def pooled_graphs(network: PooledNetwork) -> Mapping[str, bytes]:
-    """minute.onnx: inputs (N, S · I) → codes (N, S · H); head.onnx: pooled codes (N, 3 · S · H) → vectors (N, D)."""
-    spans, code = len(network.spans), network.code
+def pooled_graphs(*networks: PooledNetwork) -> Mapping[str, bytes]:
+    """minute.onnx: inputs (N, S · I) → codes (N, S · H); head.onnx: pooled codes (N, 3 · S · H) → vectors (N, D).
+
+    Of several networks, as `networks.joined.Joined` puts them side by side.
+    """
+    spans, inputs = len(networks[0].spans), networks[0].inputs
+    sizes = [network.code for network in networks]
+    code, dimensions = sum(sizes), sum(network.dimensions for network in networks)
     g = GraphBuilder()
-    x = g.add("Reshape", "x", g.constant(np.array([-1, spans, network.inputs])))
-    x = g.span_linear(g.add("Transpose", x, perm=[1, 0, 2]), network.first)
-    x = g.span_linear(g.add("Relu", g.norm(x, network.norm)), network.second)
-    x = g.add("Transpose", g.add("Relu", x), perm=[1, 0, 2])
-    codes = g.add("Reshape", x, g.constant(np.array([-1, spans * code])))
-    minute = g.bytes(codes, ("N", spans * network.inputs), ("N", spans * code))
+    x = g.add("Reshape", "x", g.constant(np.array([-1, spans, inputs])))
+    x = g.add("Transpose", x, perm=[1, 0, 2])
+    codes = g.concat([_codes(g, x, network) for network in networks], axis=2)
+    codes = g.add("Reshape", g.add("Transpose", codes, perm=[1, 0, 2]), g.constant(np.array([-1, spans * code])))
+    minute = g.bytes(codes, ("N", spans * inputs), ("N", spans * code))
     h = GraphBuilder()
-    hidden = h.add("Relu", h.norm(h.linear("x", network.head_first), network.head_norm))
-    head = h.bytes(h.linear(hidden, network.head_second), ("N", 3 * spans * code), ("N", network.dimensions))
-    return {"minute.onnx": minute, "head.onnx": head}
+    parts = h.parts("x", 3 * spans, sizes)
+    vectors = h.concat([_vectors(h, part, network) for part, network in zip(parts, networks, strict=True)], axis=1)
+    return {"minute.onnx": minute, "head.onnx": h.bytes(vectors, ("N", 3 * spans * code), ("N", dimensions))}
+
+
+def _codes(g: GraphBuilder, x: str, network: PooledNetwork) -> str:
+    """(S, N, I) → (S, N, H)."""
+    hidden = g.add("Relu", g.norm(g.span_linear(x, network.first), network.norm))
+    return g.add("Relu", g.span_linear(hidden, network.second))
+
+
+def _vectors(h: GraphBuilder, pooled: str, network: PooledNetwork) -> str:
+    """(N, 3 · S · H) → (N, D)."""
+    hidden = h.add("Relu", h.norm(h.linear(pooled, network.head_first), network.head_norm))
+    return h.linear(hidden, network.head_second)

@@ -16,7 +16,7 @@ LEAST_EXPOSED: Final = 10
 
 
 class Places:
-    """Where the windows of every condition are: condition → network → (node, last minute) rows."""
+    """Where the windows of every condition are: condition → network → (node, last minute) rows, and the same by node."""
 
     def __init__(
         self,
@@ -29,8 +29,10 @@ class Places:
         Raises UsageError where a batch could hold no two conditions.
         """
         self.places: list[dict[str, npt.NDArray[np.int64]]] = []
+        self.by_node: list[dict[int, npt.NDArray[np.int64]]] = []
         for code in range(len(material.conditions)):
             found: dict[str, list[npt.NDArray[np.int64]]] = {}
+            nodes: dict[int, npt.NDArray[np.int64]] = {}
             for i, node in enumerate(material.nodes):
                 if within is not None and i not in within:
                     continue
@@ -40,8 +42,9 @@ class Places:
                     here &= node.exposed[part] >= least_exposed
                 ends = np.flatnonzero(here) + (part.start or 0)
                 if len(ends):
-                    rows = np.column_stack((np.full(len(ends), i), ends)).astype(np.int64)
-                    found.setdefault(node.series.network, []).append(rows)
+                    nodes[i] = np.column_stack((np.full(len(ends), i), ends)).astype(np.int64)
+                    found.setdefault(node.series.network, []).append(nodes[i])
+            self.by_node.append(nodes)
             self.places.append({network: np.concatenate(rows) for network, rows in sorted(found.items())})
         self.codes: list[int] = [code for code, found in enumerate(self.places) if found]
         if within is None and len(self.codes) < 2:

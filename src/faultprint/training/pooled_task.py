@@ -17,10 +17,12 @@ from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.pooling import pool
 from faultprint.training.averaging import running_mean
 from faultprint.training.device import tensor
+from faultprint.training.general import general
 from faultprint.training.losses.batch_all import BatchAll, batch_all
 from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.losses.prototypes import Prototypes
 from faultprint.training.material import NORMAL_CODE, STRETCH, UNSCORED, Material
+from faultprint.training.networks.joined import Joined
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.onnx_graph import pooled_graphs
 from faultprint.training.samplers import Chunks, ChunkSampler
@@ -46,10 +48,11 @@ class PooledTask:
     the learned prototypes.
 
     Windows are compared as they will be at work: minus the mean vector of an hour of their node's normal traffic. Where `moved` is
-    False, they learn without that.
+    False, they learn without that. The general eye is put beside what was learnt, unless `looks_generally` is False.
     """
 
     moved = True
+    looks_generally = True
 
     def __init__(
         self,
@@ -78,10 +81,13 @@ class PooledTask:
             train.window,
             **self.settings.sizes,
         )
-        self.dimensions = self.learning.dimensions
+        self._general = general(train.catalogue, SPANS, train.window) if self.looks_generally else None
+        self.dimensions = self.learning.dimensions + (self._general.dimensions if self._general else 0)
         self.averaged = AveragedModel(self.learning, avg_fn=running_mean)
         self.averaged.eval()
-        self.prototypes = Prototypes(len(train.conditions), self.dimensions, self.settings.prototype_temperature)
+        self.prototypes = Prototypes(
+            len(train.conditions), self.learning.dimensions, self.settings.prototype_temperature
+        )
         learnt = [
             {"params": self.learning.parameters(), "weight_decay": self.settings.weight_decay},
             {"params": self.prototypes.parameters(), "weight_decay": 0.0},
@@ -91,10 +97,16 @@ class PooledTask:
 
     @property
     def network(self) -> PooledNetwork:
-        """The network that is scored and shipped."""
+        """The network that is scored, and shipped."""
         module = self.averaged.module
         assert isinstance(module, PooledNetwork)
         return module
+
+    @property
+    def shipped(self) -> Joined:
+        """What is shipped: that, and the general eye."""
+        device = self.network.head_second.weight.device
+        return Joined([self.network, *([self._general.to(device)] if self._general else [])])
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -131,7 +143,7 @@ class PooledTask:
             loss=pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
         )
 
-    def vectors(self, network: PooledNetwork, batch: Chunks, *, moved: bool = True) -> tuple[Tensor, Tensor]:
+    def vectors(self, network: PooledNetwork | Joined, batch: Chunks, *, moved: bool = True) -> tuple[Tensor, Tensor]:
         """Vectors (B, D), minus their node's normal mean if `moved`, and codes (B,), of the batch's windows that are used."""
         chunks, length, width = batch.inputs.shape
         slots, window, _ = batch.hours.shape
@@ -145,13 +157,19 @@ class PooledTask:
         )
         raw = network.head(torch.cat([part.flatten(0, 1) for part in pooled]))
         split = chunks * len(batch.ends)
-        mean = raw[split:].view(slots, len(_NORMAL_ENDS), -1).mean(dim=1)
+        mean = self._means(raw[split:].view(slots, len(_NORMAL_ENDS), -1), tensor(batch.strangers))
         vectors = raw[:split].view(chunks, len(batch.ends), -1)
         if moved:
             vectors = vectors - mean[tensor(batch.slot)][:, None]
         code = tensor(batch.code)
         used = code != UNSCORED
         return vectors[used], code[used]
+
+    @staticmethod
+    def _means(normal: Tensor, strangers: Tensor) -> Tensor:
+        """(A, D) what is normal for every slot, of its windows' vectors (A, ·, D); for strangers, what is so for strangers."""
+        mean = normal.mean(dim=1)
+        return torch.where(strangers[:, None], mean[strangers].mean(dim=0), mean) if strangers.any() else mean
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -169,7 +187,7 @@ class PooledTask:
 
     def graphs(self) -> Mapping[str, bytes]:
         """minute.onnx and head.onnx."""
-        return pooled_graphs(self.network)
+        return pooled_graphs(*self.shipped.each)
 
     @torch.no_grad()
     def compare(self, model: Model) -> tuple[Array, Array]:
@@ -178,9 +196,9 @@ class PooledTask:
         series = view.node.series.part(0, STRETCH)
         window, minutes = self.material.window, len(series)
         ends = range(window - 1, minutes, max((minutes - window) // 64, 1))
-        codes = self.network.encode(tensor(view.inputs(0, minutes)))[None]
-        observed = tensor(series.observed)[None]
-        expected: Array = self.network.head(self.network.pool(codes, observed, ends)[0]).cpu().numpy()
+        whole, observed = self.shipped, tensor(series.observed)[None]
+        codes = whole.encode(tensor(view.inputs(0, minutes)))[None]
+        expected: Array = whole.head(whole.pool(codes, observed, ends)[0]).cpu().numpy()
         found = model.embed(series, view.own, ends=np.array(ends), shortest=1)
         return expected[np.isin(ends, found.last_minute)], found.vectors
 
@@ -205,11 +223,12 @@ class PooledTask:
             np.zeros_like(code),
             watched.node,
             np.stack([inputs(index, int(node.hours[0])) for index, node in enumerate(watched.nodes)]),
+            np.zeros(len(watched.nodes), np.bool_),
         )
 
         @torch.no_grad()
         def look() -> Array:
-            vectors: Array = self.vectors(self.network, batch)[0].cpu().numpy()
+            vectors: Array = self.vectors(self.shipped, batch)[0].cpu().numpy()
             return vectors
 
         return look

@@ -6,7 +6,7 @@ batch mixes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -17,13 +17,18 @@ from faultprint.errors import UsageError
 from faultprint.training.material import NORMAL_CODE, STRETCH, UNSCORED, Material, Node
 from faultprint.training.places import LEAST_EXPOSED, Places
 from faultprint.windows.normalise import raw
-from faultprint.windows.profile import Profile
+from faultprint.windows.profile import LEAST_MINUTES, Profile
 
 Array = npt.NDArray[np.float32]
 
 PER_FAULT: Final = 4
 OF_NORMAL: Final = 20
 """Chunks of each fault, and of normal, in a batch for the default network."""
+_KNOWN: Final = (1, 1, 1, 1, 2, 4)
+"""Hours of its normal traffic by which a node in use is known, each as likely."""
+_BARELY: Final = 10
+_KNOWN_LESS: Final = (0.3, 0.05)
+"""Shares of the draws in which nothing is known of it, and no more than _BARELY minutes."""
 
 
 class Draws(Protocol):
@@ -73,7 +78,8 @@ class Chunks:
 
     `inputs` (C, L, I); `observed` (C, L); windows end at the minutes `ends` (E of them) of every chunk and bear `code` (C, E)
     (-1: not used) with `exposed` (C, E) faulty minutes; `slot` (C,) says whose normal a chunk is compared with: `hours`
-    (A, W, I) are stretches of normal traffic, one a slot, and all of their minutes are observed.
+    (A, W, I) are stretches of normal traffic, one a slot, and all of their minutes are observed. Slots of `strangers` (A,) are
+    under the population's profile, and what is normal there is not to be taken as known.
     """
 
     inputs: Array
@@ -83,18 +89,20 @@ class Chunks:
     exposed: npt.NDArray[np.int64]
     slot: npt.NDArray[np.int64]
     hours: Array
+    strangers: npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
 class _Slot:
-    """A node as it stands under one draw of its profile: of `hours` hours from minute `hour` on, as far as they are normal.
+    """A node as it stands under one draw of its profile: of `known` minutes from minute `hour` on, as far as they are normal;
+    of none, the population's.
 
     `inputs` are of the minutes from `start` on, at most STRETCH, `normal` those of the hour.
     """
 
     node: int
     hour: int
-    hours: int
+    known: int
     start: int
     inputs: Array
     normal: Array
@@ -107,9 +115,10 @@ class _Slot:
 class ChunkSampler:
     """P chunks of each of the K conditions, over up to `active` nodes at once.
 
-    A node in use is normalised by a profile of a random hour of its normal traffic (sometimes longer), as it will be at
-    work; every `refresh_every` batches one draws a new profile, or gives its place to another node. A history longer than
-    STRETCH takes part with a stretch of it at a time, around a window of a condition drawn as evenly as its conditions allow.
+    A node in use is normalised by a profile of a random hour of its normal traffic (sometimes longer), as it will be at work, or
+    by the population's, for it may be met before much is known of it; every `refresh_every` batches one draws a new profile, or
+    gives its place to another node. A history longer than STRETCH takes part with a stretch of it at a time, around a window of a
+    condition drawn as evenly as its conditions allow.
     """
 
     def __init__(
@@ -124,9 +133,12 @@ class ChunkSampler:
         step: int = 4,
         active: int = 12,
         refresh_every: int = 2,
+        at_once: int | None = None,
     ) -> None:
+        """`at_once`: faults in a batch, drawn anew for each, where it is not to be all."""
         self.material, self.people, self.rng = material, people, rng
         self.per_fault, self.of_normal, self.refresh_every = per_fault, of_normal, refresh_every
+        self.at_once = at_once
         self.length = min(length, min(len(node.series) for node in material.nodes))
         first = material.window - 1
         self.ends = range(first, self.length, step)
@@ -149,7 +161,7 @@ class ChunkSampler:
         """For JSON: what was drawn and is still in use; `restore` goes on from it, given the generator's own state as well."""
         return {
             "waiting": [int(node) for node in self.waiting],
-            "slots": [[slot.node, slot.hour, slot.hours, slot.start] for slot in self.slots],
+            "slots": [[slot.node, slot.hour, slot.known, slot.start] for slot in self.slots],
             "oldest": self.oldest,
             "drawn": self.drawn,
         }
@@ -162,10 +174,16 @@ class ChunkSampler:
         self._narrow()
 
     def _slot(self, index: int) -> _Slot:
-        """The node under a profile of an hour of its normal traffic, mostly; every third time of two or four."""
+        """The node under a profile of a stretch of its normal traffic, or of none."""
         hour = int(self.rng.choice(self.material.nodes[index].hours))
-        hours = int(self.rng.choice((1, 1, 1, 1, 2, 4)))
-        return self._fill(index, hour, hours, self._stretch(self.material.nodes[index]))
+        return self._fill(index, hour, self._known(), self._stretch(self.material.nodes[index]))
+
+    def _known(self) -> int:
+        """Minutes of a node's normal traffic that are known."""
+        luck, (nothing, barely) = self.rng.random(), _KNOWN_LESS
+        if luck < nothing + barely:
+            return 0 if luck < nothing else _BARELY
+        return int(self.rng.choice(_KNOWN)) * self.material.window
 
     def _stretch(self, node: Node) -> int:
         """The first minute of the stretch that takes part: around a window of one of its conditions, each as likely."""
@@ -179,14 +197,14 @@ class ChunkSampler:
         start = end - int(self.rng.integers(self.material.window - 1, STRETCH))
         return int(np.clip(start, 0, length - STRETCH))
 
-    def _fill(self, index: int, hour: int, hours: int, start: int) -> _Slot:
+    def _fill(self, index: int, hour: int, known: int, start: int) -> _Slot:
         node, kinds, window = self.material.nodes[index], self.material.kinds, self.material.window
-        own = node.profile(hour, hour + hours * window, kinds)
+        own = node.profile(hour, hour + known, kinds, min(known, LEAST_MINUTES)) if known else self.people
         inputs, normal = (
             node.inputs(begin, min(begin + length, len(node.series)), kinds, own, self.people)
             for begin, length in ((start, STRETCH), (hour, window))
         )
-        return _Slot(index, hour, hours, start, inputs, normal)
+        return _Slot(index, hour, known, start, inputs, normal)
 
     def _narrow(self) -> None:
         """Of long histories only the windows within the stretches that take part can be drawn."""
@@ -210,7 +228,7 @@ class ChunkSampler:
             self._renew()
         places = {slot.node: i for i, slot in enumerate(self.slots)}
         targets: list[tuple[int, int]] = []
-        for condition in self.codes:
+        for condition in self._conditions():
             wanted = self.of_normal if condition == NORMAL_CODE else self.per_fault
             targets += self._targets(condition, wanted, places)
         order = np.array([places[node] for node, _ in targets], dtype=np.int64)
@@ -223,7 +241,15 @@ class ChunkSampler:
         exposed = np.stack([n.exposed[b + ends] for n, b in zip(nodes, starts, strict=True)]).astype(np.int64)
         code[(code > NORMAL_CODE) & (exposed < LEAST_EXPOSED)] = -1
         hours = np.stack([slot.normal for slot in self.slots])
-        return Chunks(inputs, observed, self.ends, code, exposed, order, hours)
+        strangers = np.array([not slot.known for slot in self.slots])
+        return Chunks(inputs, observed, self.ends, code, exposed, order, hours, strangers)
+
+    def _conditions(self) -> Sequence[int]:
+        """Normal and the faults of a batch."""
+        faults = [code for code in self.codes if code != NORMAL_CODE]
+        if self.at_once is None or len(faults) <= self.at_once:
+            return self.codes
+        return [NORMAL_CODE, *(int(code) for code in self.rng.choice(faults, self.at_once, replace=False))]
 
     def _renew(self) -> None:
         index = self._next()
@@ -233,14 +259,13 @@ class ChunkSampler:
         self._narrow()
 
     def _targets(self, code: int, wanted: int, places: dict[int, int]) -> list[tuple[int, int]]:
-        """Windows of the condition on nodes in use; fewer, or none, where these have none."""
+        """Windows of the condition on nodes in use, each node as likely, then every window; none where these have none."""
+        here = [rows for node, rows in self.places.by_node[code].items() if node in places]
         found: list[tuple[int, int]] = []
-        for _ in range(4 * wanted if code in self.places.codes else 0):
-            if len(found) == wanted:
-                break
-            node, end = self.places.draw(code, self.rng)
-            if node in places:
-                found.append((node, end))
+        for _ in range(wanted if here else 0):
+            rows = here[self.rng.integers(len(here))]
+            node, end = rows[self.rng.integers(len(rows))]
+            found.append((int(node), int(end)))
         return found
 
     def _start(self, slot: _Slot, end: int) -> int:

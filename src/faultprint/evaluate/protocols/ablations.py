@@ -93,10 +93,17 @@ class WithoutPrototypes(PooledTask):
         self.prototypes = _Nothing()  # type: ignore[assignment]
 
 
+class WithoutGeneral(PooledTask):
+    """The default training, and nothing beside what it has learnt."""
+
+    looks_generally = False
+
+
 _WHOLE: Final = replace(PRESETS["default"], tunable=False)
 TRAINED: Final[Mapping[str, Preset]] = {
     **{name: replace(_WHOLE, task=partial(Pruned, part=part)) for name, part in PARTS.items()},
     "no prototypes": replace(_WHOLE, task=WithoutPrototypes),
+    "no general eye": replace(_WHOLE, task=WithoutGeneral),
 }
 
 

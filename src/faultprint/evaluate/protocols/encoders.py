@@ -12,11 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faultprint.cases.calibration import least_length
 from faultprint.cases.enrol import Example
 from faultprint.cases.ground import Ground
 from faultprint.cases.matching import Matcher
 from faultprint.cases.placing import grids
 from faultprint.embedding.model import Model, Normal, load
+from faultprint.embedding.recent import MINUTES, recent
 from faultprint.evaluate.protocols.cache import Cache
 from faultprint.evaluate.protocols.contenders import School, Student, Willing, typical
 from faultprint.evaluate.protocols.trials import Trial
@@ -152,7 +154,8 @@ class Referenced:
 
     def system(self, given: Sequence[Example]) -> System:
         vectors = np.stack([*self._vectors, *(centre(self.space, one) for one in given)])
-        matcher = Matcher(vectors, [*self._words, *(one.lesson.condition for one in given)])
+        least = least_length(self.space.model) if isinstance(self.space, ModelSpace) else 0.0
+        matcher = Matcher(vectors, [*self._words, *(one.lesson.condition for one in given)], least)
         return Nearest(self.space, matcher, self._loosest)
 
 
@@ -162,10 +165,21 @@ def stranger_of(model: Model, school: School) -> Normal:
     An encoder without a population does not look at profiles: any node's will do.
     """
     minutes, labels = school.lessons.taught, school.lessons.taught_labels
-    names, means = faults(labels), []
+    names, means, recents = faults(labels), [], []
     for series in grids(minutes, model)[:_STRANGERS]:
         quiet = minute_conditions(labels, series, names).normal & series.observed
-        whole = np.flatnonzero(np.convolve(quiet, np.ones(model.window, np.int64))[: len(quiet)] == model.window)
         own = model.manifest.population or model.profile(series, quiet)
+        whole, few = (_ends_of(quiet, length) for length in (model.window, MINUTES))
         means.append(model.embed(series, own, ends=whole[:: model.window]).vectors)
-    return Normal(own, np.concatenate(means).mean(axis=0, dtype=np.float64).astype(np.float32))
+        if model.manifest.encoder == "pooled":
+            recents.append(recent(model, series, own, few[:: model.window]))
+    return Normal(own, _mean(means), _mean(recents) if recents else None)
+
+
+def _ends_of(quiet: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
+    """Last minutes of the stretches of so many `quiet` ones."""
+    return np.flatnonzero(np.convolve(quiet, np.ones(length, np.int64))[: len(quiet)] == length)
+
+
+def _mean(vectors: Sequence[Array]) -> Array:
+    return np.asarray(np.concatenate(vectors).mean(axis=0, dtype=np.float64), np.float32)

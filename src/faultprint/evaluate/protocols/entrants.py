@@ -26,6 +26,7 @@ PARTS: Final[Mapping[str, str]] = {
     "no mean": "trained without the mean over the window",
     "no last minute": "trained without the window's last minute by itself",
     "no prototypes": "trained by pairs and triplets alone",
+    "no general eye": "trained alike, without the general eye beside it",
     "no arithmetic": "used without subtracting the node's own normal mean: a mean over training nodes instead",
     "no profile": "used with the population's profile instead of the node's own; its own normal mean is subtracted",
     "every reference": "used with every example of the lessons as a reference, instead of a typical one a fault",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, max_pool1d, pad
 
 WIDE: Final = 96
-CODE: Final = 48
+CODE: Final = 40
 HEAD: Final = 160
 DIMENSIONS: Final = 32
 DROPOUT: Final = 0.3

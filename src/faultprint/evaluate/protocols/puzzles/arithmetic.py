@@ -31,7 +31,7 @@ from faultprint.training.pooled_task import PooledTask
 from faultprint.training.posts_task import PostsTask
 from faultprint.training.train import PRESETS, Preset
 from faultprint.windows.levels import Kinds
-from faultprint.windows.profile import Profile, population
+from faultprint.windows.profile import LEAST_MINUTES, Profile, population
 
 Array = npt.NDArray[np.float32]
 
@@ -45,13 +45,15 @@ class Stranger(Node):
 
     people: Profile
 
-    def profile(self, start: int, stop: int, kinds: Kinds) -> Profile:
+    def profile(self, start: int, stop: int, kinds: Kinds, least: int = LEAST_MINUTES) -> Profile:
         """Whatever the minutes."""
         return self.people
 
 
 class OneProfile(PooledTask):
-    """The default training on input that is normalised by one profile for all nodes."""
+    """The default training on input that is normalised by one profile for all nodes, which the general eye has never seen."""
+
+    looks_generally = False
 
     def __init__(self, train: Material, held_out: Material, rng: np.random.Generator) -> None:
         people = population([node.whole for node in train.nodes], train.kinds)

@@ -44,8 +44,11 @@ class Variant(PooledTask):
     """The default training with vectors of so many `dimensions` out of a last layer of the kind `bound`.
 
     They are taught by `loss` alone, without it by the default's own, `moved` by their node's normal or as they are.
-    `batch_normed`: every LayerNorm gives its place to a BatchNorm.
+    `batch_normed`: every LayerNorm gives its place to a BatchNorm. The general eye is left out, for it
+    would answer in their place.
     """
+
+    looks_generally = False
 
     def __init__(
         self,
