@@ -71,7 +71,9 @@ def test_doubt_is_how_alike_the_conditions_are() -> None:
 
 def test_a_mild_example_is_drawn_out_to_where_normal_traffic_seldom_is() -> None:
     vectors = np.array([[0.1, 0], [0, 3], [0, -0.1]], np.float32)
-    found = Matcher(vectors, ["a", "b", "normal"], 1.0).match(np.array([[0.2, 0], [1, 0], [0, 3], [0, -0.1]], np.float32))
+    found = Matcher(vectors, ["a", "b", "normal"], 1.0).match(
+        np.array([[0.2, 0], [1, 0], [0, 3], [0, -0.1]], np.float32)
+    )
     assert [found.conditions[index] for index in found.nearest] == ["normal", "a", "b", "normal"]
     assert found.distances[np.arange(4), found.nearest] == pytest.approx([0.2, 0, 0, 0], abs=1e-6)
 

@@ -47,9 +47,7 @@ def test_two_networks_side_by_side_say_what_each_says_alone() -> None:
     assert np.allclose(vectors, torch.cat(alone, dim=1).numpy(), atol=1e-5)
 
 
-def test_what_is_kept_comes_back_weighed_and_in_half_precision(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_kept_comes_back_weighed_and_in_half_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = network(**SIZES)
     save(one, SIP_CATALOGUE, tmp_path / "general.npz")
     monkeypatch.setattr(module, "SHIPPED", tmp_path / "general.npz")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from faultprint.embedding.artefact import read
 from faultprint.errors import DivergedError, UsageError
 from faultprint.training import settings as numbers
+from faultprint.training.general import SIZES
 from faultprint.training.settings import RANGES, Settings
 from faultprint.training.train import train
 
@@ -80,7 +81,7 @@ def test_settings_reach_the_artefact(tables: Tables, tmp_path: Path) -> None:
     train(*tables, tmp_path / "plain", epochs=1)
     train(*tables, tmp_path / "named", epochs=1, settings=Settings())
     artefact = read(tmp_path / "m")
-    assert artefact.manifest.dimensions == 8
+    assert artefact.manifest.dimensions == 8 + SIZES["dimensions"]
     assert artefact.manifest.training["settings"] == OTHERS.as_dict()
     plain, named = (read(tmp_path / name) for name in ("plain", "named"))
     assert plain.graphs == named.graphs
