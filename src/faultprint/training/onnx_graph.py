@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -55,13 +54,18 @@ class GraphBuilder:
     def concat(self, parts: Sequence[str], axis: int) -> str:
         return self.add("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0]
 
-    def parts(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
-        """`x` cut along the axis into so many each."""
+    def parts(self, x: str, blocks: int, sizes: Sequence[int]) -> list[str]:
+        """(N, blocks · sum(sizes)) → (N, blocks · size) for each, out of every block."""
         if len(sizes) == 1:
             return [x]
-        edges = [self.constant(np.array([edge])) for edge in np.cumsum([0, *sizes]).tolist()]
-        along = self.constant(np.array([axis]))
-        return [self.add("Slice", x, *pair, along) for pair in pairwise(edges)]
+        whole = self.add("Reshape", x, self.constant(np.array([-1, blocks, sum(sizes)])))
+        edges = np.cumsum([0, *sizes])
+        bounds = [[self.constant(np.array([edge])) for edge in pair] for pair in pairwise(edges.tolist())]
+        cut = [self.add("Slice", whole, *pair, self.constant(np.array([2]))) for pair in bounds]
+        return [
+            self.add("Reshape", part, self.constant(np.array([-1, blocks * size])))
+            for part, size in zip(cut, sizes, strict=True)
+        ]
 
     def norm(self, x: str, layer: nn.LayerNorm | nn.BatchNorm1d) -> str:
         return self.layer_norm(x, layer) if isinstance(layer, nn.LayerNorm) else self.batch_norm(x, layer)
@@ -130,48 +134,23 @@ def pooled_graphs(*networks: PooledNetwork) -> Mapping[str, bytes]:
     code, dimensions = sum(sizes), sum(network.dimensions for network in networks)
     g = GraphBuilder()
     x = g.add("Reshape", "x", g.constant(np.array([-1, spans, inputs])))
-    codes = g.add("Transpose", _codes(g, g.add("Transpose", x, perm=[1, 0, 2]), networks), perm=[1, 0, 2])
-    codes = g.add("Reshape", codes, g.constant(np.array([-1, spans * code])))
+    x = g.add("Transpose", x, perm=[1, 0, 2])
+    codes = g.concat([_codes(g, x, network) for network in networks], axis=2)
+    codes = g.add("Reshape", g.add("Transpose", codes, perm=[1, 0, 2]), g.constant(np.array([-1, spans * code])))
     minute = g.bytes(codes, ("N", spans * inputs), ("N", spans * code))
     h = GraphBuilder()
-    vectors = _vectors(h, networks)
+    parts = h.parts("x", 3 * spans, sizes)
+    vectors = h.concat([_vectors(h, part, network) for part, network in zip(parts, networks, strict=True)], axis=1)
     return {"minute.onnx": minute, "head.onnx": h.bytes(vectors, ("N", 3 * spans * code), ("N", dimensions))}
 
 
-def _codes(g: GraphBuilder, x: str, networks: Sequence[PooledNetwork]) -> str:
-    """(S, N, I) → (S, N, H). The first layers are one product for all: the more columns, the nearer to the machine's best."""
-    weight, bias = (
-        torch.cat([getattr(network.first, name) for network in networks], dim=2) for name in ("weight", "bias")
-    )
-    first = g.add("Add", g.add("MatMul", x, g.constant(weight)), g.constant(bias))
-    parts = g.parts(first, [network.first.weight.shape[2] for network in networks], axis=2)
-    hidden = [g.add("Relu", g.norm(part, network.norm)) for part, network in zip(parts, networks, strict=True)]
-    second = [g.span_linear(part, network.second) for part, network in zip(hidden, networks, strict=True)]
-    return g.concat([g.add("Relu", part) for part in second], axis=2)
+def _codes(g: GraphBuilder, x: str, network: PooledNetwork) -> str:
+    """(S, N, I) → (S, N, H)."""
+    hidden = g.add("Relu", g.norm(g.span_linear(x, network.first), network.norm))
+    return g.add("Relu", g.span_linear(hidden, network.second))
 
 
-def _vectors(h: GraphBuilder, networks: Sequence[PooledNetwork]) -> str:
-    """(N, 3 · S · H) → (N, D). The first layers are one product for all, with weights of 0 for what is not a network's own."""
-    if len(networks) == 1:
-        first = h.linear("x", networks[0].head_first)
-    else:
-        weight = h.constant(_side_by_side(networks))
-        bias = h.constant(torch.cat([network.head_first.bias for network in networks]))
-        first = h.add("Gemm", "x", weight, bias, transB=1)
-    parts = h.parts(first, [network.head_first.out_features for network in networks], axis=1)
-    hidden = [h.add("Relu", h.norm(part, network.head_norm)) for part, network in zip(parts, networks, strict=True)]
-    return h.concat(
-        [h.linear(part, network.head_second) for part, network in zip(hidden, networks, strict=True)], axis=1
-    )
-
-
-def _side_by_side(networks: Sequence[PooledNetwork]) -> Tensor:
-    """(ΣU, 3 · S · H) the weights of the heads' first layers over the codes of all."""
-    sizes = [network.code for network in networks]
-    rows = []
-    for network, end in zip(networks, np.cumsum(sizes).tolist(), strict=True):
-        own = network.head_first.weight.detach()
-        whole = own.new_zeros(len(own), 3 * len(network.spans), sum(sizes))
-        whole[:, :, end - network.code : end] = own.view(len(own), -1, network.code)
-        rows.append(whole.flatten(1))
-    return torch.cat(rows)
+def _vectors(h: GraphBuilder, pooled: str, network: PooledNetwork) -> str:
+    """(N, 3 · S · H) → (N, D)."""
+    hidden = h.add("Relu", h.norm(h.linear(pooled, network.head_first), network.head_norm))
+    return h.linear(hidden, network.head_second)
