@@ -9,22 +9,17 @@ are for the steps; the simulation takes some two minutes before.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import polars as pl
 import torch
 from tqdm import tqdm
 
-from faultprint import storage
+from benchmarks.learning_material import labelled
 from faultprint.evaluate.recorded import Tables
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.features.minutes import build, read_minutes
-from faultprint.simulate.run import simulate
-from faultprint.tables import LABELS
 from faultprint.training.device import seeded
 from faultprint.training.general import SHIPPED, SIZES, save
 from faultprint.training.loop import Plan, fit
@@ -34,7 +29,8 @@ from faultprint.training.samplers import ChunkSampler
 from faultprint.training.settings import Settings
 
 _BASE: Final = 71_000
-_DAYS, _EPISODES = 2.0, 7.0
+_EPISODES: Final = 7.0
+"""A network and day."""
 _HELD_OUT: Final = 10
 """Networks that are not learnt from: the best epoch is taken by them."""
 _SLOTS, _AT_ONCE, _CHUNKS = 24, 36, 2
@@ -66,27 +62,6 @@ def learnt(tables: Tables, seed: int, seconds: float) -> PooledTask:
     return task
 
 
-def made(networks: int, faults: int, seed: int) -> Tables:
-    """Minutes and labels of so many networks."""
-    minutes, labels = [], []
-    with tempfile.TemporaryDirectory() as name:
-        for number in tqdm(range(networks), desc="simulating", unit="network"):
-            folder = Path(name)
-            simulate(
-                folder,
-                networks=1,
-                days=_DAYS,
-                seed=_BASE + seed,
-                first=number,
-                episodes_per_day=_EPISODES,
-                strange=faults,
-            )
-            build(folder / "transactions.parquet", folder / "minutes.parquet")
-            minutes.append(read_minutes(folder / "minutes.parquet").frame)
-            labels.append(storage.read(folder / "labels.parquet", LABELS))
-    return pl.concat(minutes), pl.concat(labels)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.general", description=__doc__)
     parser.add_argument("--networks", type=int, default=300)
@@ -96,7 +71,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    task = learnt(made(arguments.networks, arguments.faults, arguments.seed), arguments.seed, arguments.seconds)
+    numbers = tqdm(range(arguments.networks), desc="simulating", unit="network")
+    tables = labelled(numbers, _BASE + arguments.seed, episodes_per_day=_EPISODES, strange=arguments.faults)
+    task = learnt(tables, arguments.seed, arguments.seconds)
     save(task.network, SIP_CATALOGUE, arguments.out)
 
 

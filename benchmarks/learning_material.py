@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import polars as pl
 
@@ -20,12 +22,17 @@ SEED = 1
 @cache
 def simulated() -> Material:
     """Four networks of two days."""
+    return material(*labelled(range(NETWORKS), SEED, load=0.25), SIP_CATALOGUE)
+
+
+def labelled(indices: Iterable[int], seed: int, **how: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(minutes, labels) of these networks of DAYS days; `how` as `simulate_network` takes it."""
     begin = round(START.timestamp() * 1e6)
     frames, truths = [], []
-    for index in range(NETWORKS):
-        transactions, truth = simulate_network(index, DAYS, SEED, load=0.25)
-        network = network_of(index, SEED, 0.25)
+    for index in indices:
+        transactions, truth = simulate_network(index, DAYS, seed, **how)
+        network = network_of(index, seed)
         stretch = Stretch(network.node, network.name, begin, begin + round(DAYS * 86_400e6))
         frames.append(minutes(transactions.lazy(), [stretch]))
         truths.append(truth)
-    return material(pl.concat(frames), pl.concat(truths), SIP_CATALOGUE)
+    return pl.concat(frames), pl.concat(truths)

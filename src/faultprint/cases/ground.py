@@ -51,9 +51,14 @@ def labelled_grounds(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) 
     found, names = [], faults(labels)
     for series in grids(minutes, model):
         quiet = minute_conditions(labels, series, names).normal & series.observed
-        hours = np.flatnonzero(np.convolve(quiet, np.ones(model.window, np.int64))[: len(series)] == model.window)
+        hours = ends_of(quiet, model.window)
         if len(hours):
             chosen = np.zeros(len(series), np.bool_)
             chosen[hours[0] - model.window + 1 : hours[0] + 1] = True
             found.append(Ground(series, chosen, whole_windows(series, model.window), int(hours[0]) + 1))
     return found
+
+
+def ends_of(chosen: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
+    """(·,) the minutes that end a stretch of `length` minutes all of which are `chosen` (T,)."""
+    return np.flatnonzero(np.convolve(chosen, np.ones(length, np.int64))[: len(chosen)] == length)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -32,7 +32,6 @@ class Places:
         self.by_node: list[dict[int, npt.NDArray[np.int64]]] = []
         for code in range(len(material.conditions)):
             found: dict[str, list[npt.NDArray[np.int64]]] = {}
-            nodes: dict[int, npt.NDArray[np.int64]] = {}
             for i, node in enumerate(material.nodes):
                 if within is not None and i not in within:
                     continue
@@ -42,10 +41,10 @@ class Places:
                     here &= node.exposed[part] >= least_exposed
                 ends = np.flatnonzero(here) + (part.start or 0)
                 if len(ends):
-                    nodes[i] = np.column_stack((np.full(len(ends), i), ends)).astype(np.int64)
-                    found.setdefault(node.series.network, []).append(nodes[i])
-            self.by_node.append(nodes)
+                    rows = np.column_stack((np.full(len(ends), i), ends)).astype(np.int64)
+                    found.setdefault(node.series.network, []).append(rows)
             self.places.append({network: np.concatenate(rows) for network, rows in sorted(found.items())})
+            self.by_node.append(_by_node(self.places[-1].values()))
         self.codes: list[int] = [code for code, found in enumerate(self.places) if found]
         if within is None and len(self.codes) < 2:
             raise UsageError(
@@ -59,3 +58,9 @@ class Places:
         rows = self.places[code][networks[rng.integers(len(networks))]]
         node, end = rows[rng.integers(len(rows))]
         return int(node), int(end)
+
+
+def _by_node(piles: Iterable[npt.NDArray[np.int64]]) -> dict[int, npt.NDArray[np.int64]]:
+    """Node → its (node, last minute) rows, in order of the nodes: parts of the piles, not copies."""
+    parts = [part for rows in piles for part in np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)]
+    return {int(part[0, 0]): part for part in sorted(parts, key=lambda part: int(part[0, 0]))}

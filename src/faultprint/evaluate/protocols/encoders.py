@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from faultprint.cases.calibration import least_length
 from faultprint.cases.enrol import Example
-from faultprint.cases.ground import Ground
+from faultprint.cases.ground import Ground, ends_of
 from faultprint.cases.matching import Matcher
 from faultprint.cases.placing import grids
 from faultprint.embedding.model import Model, Normal, load
@@ -169,16 +169,11 @@ def stranger_of(model: Model, school: School) -> Normal:
     for series in grids(minutes, model)[:_STRANGERS]:
         quiet = minute_conditions(labels, series, names).normal & series.observed
         own = model.manifest.population or model.profile(series, quiet)
-        whole, few = (_ends_of(quiet, length) for length in (model.window, MINUTES))
+        whole, few = (ends_of(quiet, length) for length in (model.window, MINUTES))
         means.append(model.embed(series, own, ends=whole[:: model.window]).vectors)
         if model.manifest.encoder == "pooled":
             recents.append(recent(model, series, own, few[:: model.window]))
     return Normal(own, _mean(means), _mean(recents) if recents else None)
-
-
-def _ends_of(quiet: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
-    """Last minutes of the stretches of so many `quiet` ones."""
-    return np.flatnonzero(np.convolve(quiet, np.ones(length, np.int64))[: len(quiet)] == length)
 
 
 def _mean(vectors: Sequence[Array]) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultprint.cases.enrol import Example
-from faultprint.cases.ground import Ground
+from faultprint.cases.ground import Ground, ends_of
 from faultprint.cases.matching import Matches
 from faultprint.evaluate.protocols.classifiers import lessons_material, normalised
 from faultprint.evaluate.protocols.contenders import School, Student, Willing, typical
@@ -89,8 +89,8 @@ class Warping:
 
     def _usual(self, place: Ground, minutes: Array) -> list[Array]:
         """(1, W, F) the last whole window of the node's normal traffic, if there is one."""
-        whole = np.convolve(place.normal, np.ones(self._window, np.int64))[: len(place.normal)] == self._window
-        return [minutes[None, end - self._window + 1 : end + 1] for end in np.flatnonzero(whole)[-1:]]
+        whole = ends_of(place.normal, self._window)
+        return [minutes[None, end - self._window + 1 : end + 1] for end in whole[-1:]]
 
 
 def _space(school: School) -> SummarySpace:

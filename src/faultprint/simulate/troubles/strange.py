@@ -49,63 +49,64 @@ _LOSS: Final = 0.4
 """Share of the messages of what is struck that get lost, where that is its way."""
 
 Rows = npt.NDArray[np.intp]
-Way = Callable[[Exchanges, Rows, Draws, World, np.random.Generator], None]
+Drawn = Mapping[str, Any]
+Way = Callable[[Exchanges, Rows, Drawn, World, np.random.Generator], None]
 
 
-def _spread(draws: Draws, n: int, rng: np.random.Generator) -> Any:
+def _spread(draws: Drawn, n: int, rng: np.random.Generator) -> Any:
     return draws["seconds"] * np.exp(0.5 * rng.standard_normal(n))
 
 
-def _fail(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _fail(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     effects.fail(view, rows, draws["answer"], rng)
 
 
-def _refuse(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _refuse(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     effects.refuse(view, rows, draws["answer"], rng)
 
 
-def _ignore(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _ignore(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     effects.ignore(view, rows)
 
 
-def _silence(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _silence(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     effects.silence(view, rows, world, rng)
 
 
-def _slow(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _slow(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     effects.slow(view, rows, draws["factor"], _spread(draws, len(rows), rng))
 
 
-def _delay(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _delay(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     there = _spread(draws, len(rows), rng)
     effects.delay_node(view, rows, there, there * rng.random(len(rows)))
 
 
-def _drop(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _drop(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     effects.drop(view, rows)
 
 
-def _mute(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _mute(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     effects.mute(view, rows)
 
 
-def _late(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _late(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     effects.come_late(view, rows, _spread(draws, len(rows), rng))
 
 
-def _break_off(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _break_off(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     call = CALL[view.kind[rows]]
     effects.break_off(view, rows[call & ~np.isnan(view.ring[rows])], draws["answer"], rng)
     effects.refuse(view, rows[~call], draws["answer"], rng)
 
 
-def _desert(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _desert(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     call = CALL[view.kind[rows]]
     effects.desert(view, rows[call & (view.status[rows] == 200)], draws["answer"], rng)
     effects.delay_node(view, rows[~call], draws["seconds"], 0.0)
 
 
-def _lose(view: Exchanges, rows: Rows, draws: Draws, world: World, rng: np.random.Generator) -> None:
+def _lose(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
     chance = np.zeros(len(view))
     chance[rows] = _LOSS
     effects.lose(view, chance, chance, world, rng)
@@ -115,7 +116,7 @@ _WAYS: Final[tuple[Way, ...]] = (
     *(_fail, _fail, _refuse, _refuse, _ignore, _silence, _slow, _slow),
     *(_delay, _drop, _mute, _lose, _break_off, _desert, _late),
 )
-"""What may become of a request that is struck; two of them are as often again."""
+"""What may become of a request that is struck; three of them twice as often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def _kind(number: int) -> Fault:
             chosen = hit & part.scope[view.kind] & view.leaves & view.arrives
             if index:
                 chosen &= rng.random(len(view)) < episode.draws["second"]
-            part.way(view, np.flatnonzero(chosen), dict(episode.draws), world, rng)
+            part.way(view, np.flatnonzero(chosen), episode.draws, world, rng)
 
     return Fault(
         name=f"strange-{number:03d}",
