@@ -13,7 +13,7 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from faultprint.cases.calibration import matcher_of
+from faultprint.cases.calibration import least_length, matcher_of
 from faultprint.cases.clearing import quiet
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Example
@@ -133,7 +133,7 @@ class Nearest:
     def of(cls, space: Space, taught: Sequence[Example]) -> Nearest:
         """One reference an example: the mean vector of its windows."""
         vectors = [centre(space, one) for one in taught]
-        return cls(space, Matcher(np.stack(vectors), [one.lesson.condition for one in taught]))
+        return cls(space, Matcher(np.stack(vectors), [one.lesson.condition for one in taught], least_of(space)))
 
     def match(self, place: Ground) -> Matches:
         """In a space of other vectors than a model's doubt is the distance to the nearest, which tells more there."""
@@ -158,6 +158,11 @@ def ground_of(example: Example) -> Ground:
 def centre(space: Space, example: Example) -> Array:
     """(D,) the mean vector of an example's windows."""
     return np.asarray(space.vectors(ground_of(example)).mean(axis=0, dtype=np.float64), np.float32)
+
+
+def least_of(space: Space) -> float:
+    """How long a fault's reference is at least (`cases.calibration`); 0 in a space of other vectors than a model's."""
+    return least_length(space.model) if isinstance(space, ModelSpace) else 0.0
 
 
 class Embedding(Nearest):

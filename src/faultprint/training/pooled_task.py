@@ -40,7 +40,6 @@ Array = npt.NDArray[np.float32]
 _LARGEST_GRADIENT: Final = 5.0
 _NORMAL_ENDS: Final = range(29, 60, 5)
 """Windows of a normal hour that stand for all of those that `Model.normal` averages."""
-_REFERENCE_BATCHES: Final = 8
 
 
 class PooledTask:
@@ -53,6 +52,8 @@ class PooledTask:
 
     moved = True
     looks_generally = True
+    reference_batches = 8
+    """Batches from which references are taken to score with."""
 
     def __init__(
         self,
@@ -68,13 +69,7 @@ class PooledTask:
         self.material = train
         people = population([node.whole for node in train.nodes], train.kinds)
         self.people: Profile | None = people
-        self.sampler = ChunkSampler(
-            train,
-            people,
-            rng,
-            per_fault=self.settings.chunks_per_fault,
-            of_normal=self.settings.chunks_of_normal,
-        )
+        self.sampler = self.sampling(train, people, rng)
         self.learning = PooledNetwork(
             CHANNELS * len(train.catalogue),
             SPANS,
@@ -94,6 +89,11 @@ class PooledTask:
         ]
         self.optimiser = torch.optim.AdamW(learnt, lr=self.settings.learning_rate)
         self._views = [View(node, train.kinds, people, train.window) for node in held_out.nodes]
+
+    def sampling(self, train: Material, people: Profile, rng: np.random.Generator) -> ChunkSampler:
+        """What draws the batches."""
+        per_fault, of_normal = self.settings.chunks_per_fault, self.settings.chunks_of_normal
+        return ChunkSampler(train, people, rng, per_fault=per_fault, of_normal=of_normal)
 
     @property
     def network(self) -> PooledNetwork:
@@ -174,7 +174,7 @@ class PooledTask:
     @torch.no_grad()
     def validate(self) -> float:
         """Macro-F1 of the nearest reference on the networks held out; references are means over some batches."""
-        drawn = [self.vectors(self.network, self.sampler.draw()) for _ in range(_REFERENCE_BATCHES)]
+        drawn = [self.vectors(self.network, self.sampler.draw()) for _ in range(self.reference_batches)]
         taught, taught_code = (torch.cat(part).cpu().numpy() for part in zip(*drawn, strict=True))
         known = references(taught, taught_code, len(self.material.conditions))
         truth, said = [], []

@@ -133,12 +133,9 @@ class ChunkSampler:
         step: int = 4,
         active: int = 12,
         refresh_every: int = 2,
-        at_once: int | None = None,
     ) -> None:
-        """`at_once`: faults in a batch, drawn anew for each, where it is not to be all."""
         self.material, self.people, self.rng = material, people, rng
         self.per_fault, self.of_normal, self.refresh_every = per_fault, of_normal, refresh_every
-        self.at_once = at_once
         self.length = min(length, min(len(node.series) for node in material.nodes))
         first = material.window - 1
         self.ends = range(first, self.length, step)
@@ -228,9 +225,9 @@ class ChunkSampler:
             self._renew()
         places = {slot.node: i for i, slot in enumerate(self.slots)}
         targets: list[tuple[int, int]] = []
-        for condition in self._conditions():
+        for condition in self.conditions():
             wanted = self.of_normal if condition == NORMAL_CODE else self.per_fault
-            targets += self._targets(condition, wanted, places)
+            targets += self.targets(condition, wanted, places)
         order = np.array([places[node] for node, _ in targets], dtype=np.int64)
         starts = [self._start(self.slots[places[node]], end) for node, end in targets]
         inputs = np.stack([self.slots[s].part(b, self.length) for s, b in zip(order, starts, strict=True)])
@@ -240,16 +237,14 @@ class ChunkSampler:
         code = np.stack([n.code[b + ends] for n, b in zip(nodes, starts, strict=True)]).astype(np.int64)
         exposed = np.stack([n.exposed[b + ends] for n, b in zip(nodes, starts, strict=True)]).astype(np.int64)
         code[(code > NORMAL_CODE) & (exposed < LEAST_EXPOSED)] = -1
-        hours = np.stack([slot.normal for slot in self.slots])
-        strangers = np.array([not slot.known for slot in self.slots])
+        used, order = np.unique(order, return_inverse=True)
+        hours = np.stack([self.slots[slot].normal for slot in used])
+        strangers = np.array([not self.slots[slot].known for slot in used])
         return Chunks(inputs, observed, self.ends, code, exposed, order, hours, strangers)
 
-    def _conditions(self) -> Sequence[int]:
-        """Normal and the faults of a batch."""
-        faults = [code for code in self.codes if code != NORMAL_CODE]
-        if self.at_once is None or len(faults) <= self.at_once:
-            return self.codes
-        return [NORMAL_CODE, *(int(code) for code in self.rng.choice(faults, self.at_once, replace=False))]
+    def conditions(self) -> Sequence[int]:
+        """Normal and the faults of a batch: all."""
+        return self.codes
 
     def _renew(self) -> None:
         index = self._next()
@@ -258,7 +253,7 @@ class ChunkSampler:
         self.slots[place] = self._slot(index if index >= 0 else self.slots[place].node)
         self._narrow()
 
-    def _targets(self, code: int, wanted: int, places: dict[int, int]) -> list[tuple[int, int]]:
+    def targets(self, code: int, wanted: int, places: Mapping[int, int]) -> list[tuple[int, int]]:
         """Windows of the condition on nodes in use, each node as likely, then every window; none where these have none."""
         here = [rows for node, rows in self.places.by_node[code].items() if node in places]
         found: list[tuple[int, int]] = []

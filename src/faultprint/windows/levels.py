@@ -27,21 +27,27 @@ SHORTEST_SECONDS: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Where in a catalogue's order the kinds lie: (F,) bool each, and (F,) index of every feature's support (-1: none)."""
+    """Where in a catalogue's order the kinds lie: (F,) bool each.
+
+    `supports` (U,) are the features that tell the events behind others; `events` (F,) which of these is a feature's, U where it
+    has none: a count, and what is measured once a minute.
+    """
 
     count: npt.NDArray[np.bool_]
     ratio: npt.NDArray[np.bool_]
     seconds: npt.NDArray[np.bool_]
     gauge: npt.NDArray[np.bool_]
-    support: npt.NDArray[np.int64]
+    supports: npt.NDArray[np.int64]
+    events: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Kinds:
         kind = np.array([feature.kind for feature in catalogue.features])
-        support = [catalogue.index(f.support) if f.support else -1 for f in catalogue.features]
-        return cls(
-            kind == "count", kind == "ratio", kind == "seconds", kind == "gauge", np.array(support, dtype=np.int64)
-        )
+        count = kind == "count"
+        support = np.array([catalogue.index(f.support) if f.support else -1 for f in catalogue.features], np.int64)
+        supports = np.unique(support[(support >= 0) & ~count])
+        events = np.where((support >= 0) & ~count, np.searchsorted(supports, support), len(supports))
+        return cls(count, kind == "ratio", kind == "seconds", kind == "gauge", supports, events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +96,23 @@ def weighed(scaled: Array, kinds: Kinds) -> tuple[Array, Array]:
 
     Events are the value's support, at least one; for a count one, its minute.
     """
-    there = ~np.isnan(scaled)
-    known = np.where(there, scaled, np.float32(0))
-    supported = (kinds.support >= 0) & ~kinds.count
-    weight = np.take(known, np.where(supported, kinds.support, 0), axis=-1)
-    weight *= supported
-    np.maximum(weight, 1, out=weight)
-    weight *= there
+    # Where values are missing is as good as random, which a choice of either waits for; bits are masked without one.
+    there = np.equal(scaled, scaled).astype(np.int32)
+    np.negative(there, out=there)
+    known = np.bitwise_and(scaled.view(np.int32), there).view(np.float32)
+    events = np.ones((*known.shape[:-1], len(kinds.supports) + 1), np.float32)
+    np.maximum(known[..., kinds.supports], 1, out=events[..., :-1])
+    weight = np.take(events, kinds.events, axis=-1)
+    bits = weight.view(np.int32)
+    np.bitwise_and(bits, there, out=bits)
     return np.multiply(known, weight, out=known), weight
 
 
 def averaged(total: Array, events: Array, kinds: Kinds) -> Array:
     """(..., F) levels from amounts and events summed over a span; 0 where there are no events."""
-    level = np.zeros_like(total)
-    np.divide(total, events, out=level, where=events > 0)
+    level = np.maximum(events, 1)  # there is one at least, or none and no amount
+    np.divide(total, level, out=level)
     # The mean of a count is taken before its logarithm: ten minutes' traffic over ten minutes.
-    np.log1p(level, out=level, where=kinds.count)
+    counts = np.flatnonzero(kinds.count)
+    level[..., counts] = np.log1p(level[..., counts])
     return level

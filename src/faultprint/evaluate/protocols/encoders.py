@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faultprint.cases.calibration import least_length
 from faultprint.cases.enrol import Example
 from faultprint.cases.ground import Ground, ends_of
 from faultprint.cases.matching import Matcher
@@ -23,7 +22,7 @@ from faultprint.evaluate.protocols.cache import Cache
 from faultprint.evaluate.protocols.contenders import School, Student, Willing, typical
 from faultprint.evaluate.protocols.trials import Trial
 from faultprint.evaluate.recorded import Tables
-from faultprint.evaluate.systems import ModelSpace, Nearest, Space, System, centre
+from faultprint.evaluate.systems import ModelSpace, Nearest, Space, System, centre, least_of
 from faultprint.training.loop import Plan
 from faultprint.training.train import PRESETS, Preset, train
 from faultprint.windows.labelling import faults, minute_conditions
@@ -154,9 +153,8 @@ class Referenced:
 
     def system(self, given: Sequence[Example]) -> System:
         vectors = np.stack([*self._vectors, *(centre(self.space, one) for one in given)])
-        least = least_length(self.space.model) if isinstance(self.space, ModelSpace) else 0.0
-        matcher = Matcher(vectors, [*self._words, *(one.lesson.condition for one in given)], least)
-        return Nearest(self.space, matcher, self._loosest)
+        words = [*self._words, *(one.lesson.condition for one in given)]
+        return Nearest(self.space, Matcher(vectors, words, least_of(self.space)), self._loosest)
 
 
 def stranger_of(model: Model, school: School) -> Normal:
