@@ -1,7 +1,7 @@
 """The general eye: a small network that has learnt to tell apart faults that nobody has named, and is shipped as it is.
 
 A network that learns a dozen faults learns to look at what tells these apart, and little of what another fault may do. This one
-has learnt on simulated networks with a hundred faults drawn by chance (`simulate.troubles.strange`), none of which a library ever
+has learnt on simulated networks with hundreds of faults drawn by chance (`simulate.troubles.strange`), none of which a library ever
 holds: `python -m benchmarks.general` makes it. Its vector stands beside that of the network that is trained.
 """
 
@@ -21,8 +21,8 @@ from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.windows.normalise import CHANNELS
 
 SHIPPED: Final = Path(__file__).with_name("weights") / "general.npz"
-SIZES: Final = {"dimensions": 16, "wide": 64, "code": 8, "head": 96}
-WEIGHT: Final = 0.5
+SIZES: Final = {"dimensions": 24, "wide": 96, "code": 12, "head": 160}
+WEIGHT: Final = 0.6
 """What its vectors are multiplied by beside the trained network's."""
 _OF: Final = "of"
 
