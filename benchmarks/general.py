@@ -46,7 +46,7 @@ class ManyKinds(ChunkSampler):
         """Normal, and some of the faults that nodes enough in use bear."""
         held = {slot.node for slot in self.slots}
         borne = {code: len(held & self.places.by_node[code].keys()) for code in self.codes if code != NORMAL_CODE}
-        often = [code for code, nodes in borne.items() if nodes >= _CHUNKS]
+        often = [code for code, nodes in borne.items() if nodes >= self.per_fault]
         return [NORMAL_CODE, *(int(code) for code in self.rng.permutation(often)[:_AT_ONCE])]
 
     def targets(self, code: int, wanted: int, places: Mapping[int, int]) -> list[tuple[int, int]]:

@@ -45,8 +45,9 @@ class Kinds:
         kind = np.array([feature.kind for feature in catalogue.features])
         count = kind == "count"
         support = np.array([catalogue.index(f.support) if f.support else -1 for f in catalogue.features], np.int64)
-        supports = np.unique(support[(support >= 0) & ~count])
-        events = np.where((support >= 0) & ~count, np.searchsorted(supports, support), len(supports))
+        backed = (support >= 0) & ~count
+        supports = np.unique(support[backed])
+        events = np.where(backed, np.searchsorted(supports, support), len(supports))
         return cls(count, kind == "ratio", kind == "seconds", kind == "gauge", supports, events)
 
 
@@ -113,6 +114,5 @@ def averaged(total: Array, events: Array, kinds: Kinds) -> Array:
     level = np.maximum(events, 1)  # there is one at least, or none and no amount
     np.divide(total, level, out=level)
     # The mean of a count is taken before its logarithm: ten minutes' traffic over ten minutes.
-    counts = np.flatnonzero(kinds.count)
-    level[..., counts] = np.log1p(level[..., counts])
+    level[..., kinds.count] = np.log1p(level[..., kinds.count])
     return level
