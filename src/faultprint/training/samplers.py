@@ -78,7 +78,7 @@ class Chunks:
 
     `inputs` (C, L, I); `observed` (C, L); windows end at the minutes `ends` (E of them) of every chunk and bear `code` (C, E)
     (-1: not used) with `exposed` (C, E) faulty minutes; `slot` (C,) says whose normal a chunk is compared with: `hours`
-    (A, W, I) are stretches of normal traffic, one a slot that is used, and all of their minutes are observed. Slots of `strangers` (A,) are
+    (A, W, I) are stretches of normal traffic, one a slot that is used, all of their minutes observed. Slots of `strangers` (A,) are
     under the population's profile, and what is normal there is not to be taken as known.
     """
 
