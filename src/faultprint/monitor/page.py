@@ -161,8 +161,9 @@ Minutes are the smaller load, some 5 kB a node and minute before compression; tr
 those who want them for other things, too. Users and dialogs lie on the topic as keyed hashes only, as in the table.
 
 The log has `partition taken up`, `partition put down`, `partition waits` (its state cannot be had yet),
-`state not handed on`, `record unreadable`, `brokers away`, `brokers back`, `kafka error`; lines of a partition's monitor have
-its number. The metrics are those of all partitions held together; `faultprint_kafka_partitions` says how many these are.
+`state not handed on`, `record unreadable`, `brokers away`, `brokers back`, `left without a word` (no broker answered when the
+monitor left), `kafka error`; lines of a partition's monitor have its number. The metrics are those of all partitions held
+together; `faultprint_kafka_partitions` says how many these are.
 """
 
 _KAFKA: Final = (

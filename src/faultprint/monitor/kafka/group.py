@@ -75,9 +75,10 @@ class Group:
                 self._turn()
         finally:
             try:
-                self._subscription.leave()  # hands on what is held, by `_revoked`
+                self._revoked(list(self._held))  # while it is still a member, whose offsets count
             finally:
                 self._lost(list(self._held))
+                self._subscription.leave()
 
     def _turn(self) -> None:
         self.pulse.beat()

@@ -5,6 +5,7 @@ While brokers are away nothing is known of the log's end; once they answer again
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +25,8 @@ COMMIT_S: Final = 1.0
 """Between commits of offsets."""
 ASK_S: Final = 2.0
 """For an answer of the brokers."""
+LEAVE_S: Final = 15.0
+"""For the brokers to let a member go."""
 _END: Final = "_PARTITION_EOF"
 _PASSING: Final = frozenset({"_TRANSPORT", "_RESOLVE", "_TIMED_OUT", "_MAX_POLL_EXCEEDED", "_AUTO_OFFSET_RESET"})
 """Errors that are no news: the library deals with them, or another event tells."""
@@ -60,7 +63,10 @@ class Subscription:
         )
 
     def join(self, assigned: Numbers, revoked: Numbers, lost: Numbers) -> None:
-        """Become a member. The partitions assigned wait for `begin`; all is called in `gather` and `leave`."""
+        """Become a member. The partitions assigned wait for `begin`.
+
+        All is called in `gather`; in `leave`, from a thread of its own.
+        """
 
         def take(consumer: Consumer, partitions: list[TopicPartition]) -> None:
             consumer.incremental_assign(partitions)
@@ -75,8 +81,12 @@ class Subscription:
         )
 
     def leave(self) -> None:
-        """Be a member no more."""
-        self._consumer.close()
+        """Be a member no more. Brokers that are away can keep the library waiting for ever; they will notice by themselves."""
+        closing = threading.Thread(target=self._consumer.close, name="leaving", daemon=True)
+        closing.start()
+        closing.join(LEAVE_S)
+        if closing.is_alive():
+            self._tell("left without a word", detail=f"the brokers did not answer for {LEAVE_S:g} s")
 
     def gather(self, seconds: float) -> None:
         """Read until AT_ONCE records are there, none comes any more, or the time is over. Raises UsageError if refused."""
