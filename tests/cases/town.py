@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from faultprint import storage
 from faultprint.embedding.artefact import Artefact, Manifest
 from faultprint.embedding.model import Model
+from faultprint.embedding.stranger import stranger
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.tables import LABELS
 from faultprint.training.networks.pooled import PooledNetwork
@@ -91,4 +93,6 @@ def random_artefact(seed: int = 1) -> Artefact:
     manifest = Manifest(
         "default", "pooled", SIP_CATALOGUE, MINUTE_US, 60, network.dimensions, SPANS, people, record, {}
     )
-    return Artefact(manifest, pooled_graphs(network))
+    artefact = Artefact(manifest, pooled_graphs(network))
+    met = stranger(Model(artefact), [(one, np.arange(141))], people)
+    return replace(artefact, manifest=replace(manifest, stranger=met))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from faultprint.cases import doubtful
 from faultprint.cases.enrol import Lesson, enrol
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
@@ -200,6 +201,19 @@ def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Wa
         feed(monitor, table)
         (other,) = monitor.incidents.open.values()
     assert other.identity != incident.identity and other.onset_us >= person.time_us
+
+
+def test_a_node_that_begins_amid_a_fault_is_told(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An untrained encoder has not learnt that own and strangers' vectors are to lie together, so that it may be less sure.
+    monkeypatch.setattr(doubtful, "CLOSER", 0.9)
+    log = Log()
+    with watch(log) as monitor:
+        feed(
+            monitor,
+            pl.concat([minutes("beta-1", 70, [(0, 70, "bye-slow")], seed=7), minutes("beta-2", 70, [], seed=8)]),
+        )
+    assert ("normal is doubtful", {"node": "beta-1", "looks_like": "bye-slow"}) in log
+    assert (log.events().count("normal is doubtful"), log.events().count("node ready")) == (1, 2)
 
 
 def test_a_silent_node_is_told_once_and_is_no_verdict(watch: Watch, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class Placed:
     """Windows of one node: `vectors` (N, D) float32, minus normal; `last_minute` (N,) int64 index into the
     series.
 
-    `chosen` (T,) bool: the minutes taken as normal traffic.
+    `chosen` (T,) bool: the minutes taken as normal traffic; none, where the node is a stranger.
     """
 
     series: Series
@@ -37,16 +37,22 @@ class Placed:
     last_minute: NDArray[np.int64]
 
 
-def place(series: Series, model: Model, normal: NDArray[np.bool_], ends: NDArray[np.int64] | None = None) -> Placed:
+def place(
+    series: Series, model: Model, normal: NDArray[np.bool_] | None, ends: NDArray[np.int64] | None = None
+) -> Placed:
     """The node's windows that end at minutes `ends` (default: all), its traffic in the minutes `normal` (T,)
-    as normal.
+    as normal; None: nothing is known of it, and it is judged as a stranger.
 
-    Raises ModelError for other minutes than the model's, UsageError where the normal minutes are too few.
+    Raises ModelError for other minutes than the model's, or where it knows no strangers, UsageError where the normal minutes
+    are too few.
     """
-    # Of the normal minutes only: a node may have months of others.
-    there = np.flatnonzero(normal)
-    first, last = (int(there[0]), int(there[-1])) if len(there) else (0, len(series) - 1)
-    own = model.normal(series.part(first, last + 1), normal[first : last + 1])
+    if normal is None:
+        normal, own = np.zeros(len(series), np.bool_), model.stranger
+    else:
+        # Of the normal minutes only: a node may have months of others.
+        there = np.flatnonzero(normal)
+        first, last = (int(there[0]), int(there[-1])) if len(there) else (0, len(series) - 1)
+        own = model.normal(series.part(first, last + 1), normal[first : last + 1])
     embedded = model.embed(series, own.profile, ends=ends)
     return Placed(series, normal, own, embedded.vectors - own.mean, embedded.last_minute)
 

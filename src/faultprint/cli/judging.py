@@ -31,6 +31,9 @@ from faultprint.cli.frame import (
 @model_option
 @library_option
 @normal_option
+@click.option(
+    "--no-normal", is_flag=True, help="Nobody vouches for any stretch: take what is normal for nodes in general."
+)
 @profile_option
 @persistence_option
 @click.option("--out", type=OUTPUT, required=True, help="Verdicts (Parquet).")
@@ -40,6 +43,7 @@ def identify(
     model: Path,
     library: Path,
     normal: Moments | None,
+    no_normal: bool,
     profile_minutes: int,
     persistence: int,
     out: Path,
@@ -48,7 +52,8 @@ def identify(
     """Say of every minute of MINUTES which known condition the node is in.
 
     Each node needs an hour of its own normal traffic: the stretch given by --normal, else its first hour, which whoever
-    starts Faultprint vouches for.
+    starts Faultprint vouches for. Where that looks like a fault itself, it is said. Of a node of which there is nothing but the
+    fault, --no-normal makes do with what is normal for nodes in general.
     """
     import polars as pl
 
@@ -56,11 +61,17 @@ def identify(
     from faultprint.cases.identify import identify as run
     from faultprint.cases.library import Library
     from faultprint.embedding.model import load
+    from faultprint.errors import UsageError
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import VERDICTS
 
+    if no_normal and normal:
+        raise UsageError(
+            "--normal gives a stretch of normal traffic and --no-normal says that there is none; leave one out."
+        )
     encoder = load(model)
     table = read_minutes(minutes, encoder.catalogue).frame
+    doubts: dict[str, str] = {}
     with Library.open(library) as shelf, progress_bar("nodes") as progress:
         verdicts = run(
             table,
@@ -68,8 +79,10 @@ def identify(
             shelf,
             normal=normal,
             profile_minutes=profile_minutes,
+            strangers=no_normal,
             persistence=persistence,
             progress=progress,
+            doubt=doubts.__setitem__,
         )
     storage.write(verdicts, VERDICTS, out)
     counts = verdicts.group_by("condition").agg(pl.len()).sort("len", "condition", descending=[True, False])
@@ -79,9 +92,12 @@ def identify(
         for spell in spells:
             stretch = f"{spell['from']:%Y-%m-%d %H:%M}–{spell['to']:%H:%M}  {spell['minutes']:>5} min"
             yield f"{spell['node']:<20} {stretch}  {spell['condition']:<22} {spell['evidence']}".rstrip()
+        for node, condition in doubts.items():
+            yield f"{node}: what was taken as its normal looks like {condition}; give another --normal, or --no-normal."
         yield ", ".join(f"{condition} {number} min" for condition, number in counts.iter_rows())
 
-    report({"minutes": len(verdicts), "conditions": dict(counts.iter_rows()), "spells": spells}, as_json, lines)
+    result = {"minutes": len(verdicts), "conditions": dict(counts.iter_rows()), "spells": spells, "doubtful": doubts}
+    report(result, as_json, lines)
 
 
 def _spells(verdicts: Any) -> list[dict[str, Any]]:

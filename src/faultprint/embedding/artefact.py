@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from faultprint.embedding.stranger import Stranger
 from faultprint.errors import FaultprintError, ModelError
 from faultprint.features.catalogue import Catalogue
 from faultprint.files import replacing
@@ -50,6 +51,7 @@ class Manifest:
     population        what normal traffic looked like over the training networks (encoder "pooled"; else none)
     training          record of the training: seed, epochs, losses, effective dimensions, versions, …
     calibration       distances on networks held out from training, see `faultprint.training.calibration`
+    stranger          what is normal for a node of which nothing is known (encoder "pooled"; none in models of before)
     """
 
     preset: str
@@ -62,12 +64,17 @@ class Manifest:
     population: Profile | None
     training: dict[str, Any]
     calibration: dict[str, Any]
+    stranger: Stranger | None = None
 
     def to_json(self) -> str:
         """The text of manifest.json; `from_json` reads it back."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         plain["catalogue"] = json.loads(self.catalogue.to_json())
         plain["population"] = self.population.as_dict() if self.population else None
+        if self.stranger:
+            plain["stranger"] = self.stranger.as_dict()
+        else:
+            del plain["stranger"]  # models of before do without, and keep their identity
         text = {"format": FORMAT, "catalogue_hash": self.catalogue.hash, **plain}
         return json.dumps(text, indent=1, allow_nan=False)
 
@@ -83,6 +90,7 @@ class Manifest:
             raise ModelError(
                 f"The model has format {version!r}, but this version of Faultprint reads format {FORMAT}; train the model anew."
             )
+        found = {"stranger": None, **found}
         names = {field.name for field in fields(cls)}
         if different := sorted({*found} ^ {"format", "catalogue_hash", *names}):
             problem = "has the unknown" if different[0] in found else "lacks the"
@@ -118,6 +126,7 @@ _TYPES: Final[Mapping[str, Any]] = {
     "population": dict | None,
     "training": dict,
     "calibration": dict,
+    "stranger": dict | None,
 }
 
 
@@ -145,6 +154,11 @@ def _check(manifest: Manifest, catalogue_hash: Any) -> None:
     if pooled:
         assert isinstance(manifest.population, dict)
         object.__setattr__(manifest, "population", Profile.from_dict(manifest.population, len(manifest.catalogue)))
+    if manifest.stranger is not None:
+        assert isinstance(manifest.stranger, dict)
+        if not pooled:
+            raise ModelError("The model's encoder knows no strangers, but its manifest does; train the model anew.")
+        object.__setattr__(manifest, "stranger", Stranger.from_dict(manifest.stranger, manifest.dimensions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,16 @@ class Model:
             )
         return self.manifest.population
 
+    @property
+    def stranger(self) -> Normal:
+        """What is normal for a node of which nothing is known. Raises ModelError where the model does not tell."""
+        found, people = self.manifest.stranger, self.manifest.population
+        if found is None or people is None:
+            raise ModelError(
+                "The model does not tell what is normal for a node of which nothing is known; train the preset 'default' anew."
+            )
+        return Normal(people, found.mean, found.recent)
+
     def check(self, series: Series) -> None:
         """Raise ModelError unless the series has the model's features and interval."""
         if series.names != self.catalogue.names:
@@ -166,18 +176,19 @@ class Model:
         """
         normal = np.ones(len(series), dtype=np.bool_) if chosen is None else chosen
         own = self.profile(series, normal, least)
-        edges = np.flatnonzero(np.diff(np.concatenate(([False], normal, [False]))))
-        runs = [series.part(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+        return Normal(own, self.mean(series, normal, own), self._recent(_runs(series, normal), own))
+
+    def mean(self, series: Series, chosen: npt.NDArray[np.bool_], profile: Profile) -> Array:
+        """(D,) the mean vector of the minutes `chosen` (T,), taken as `normal` takes them, under any profile. Raises UsageError."""
+        runs = _runs(series, chosen)
         for shortest in (SHORTEST_OF_NORMAL, SHORTEST, 1):
-            embedded = [self.embed(run, own, shortest=shortest).vectors for run in runs]
+            embedded = [self.embed(run, profile, shortest=shortest).vectors for run in runs]
             if any(len(vectors) for vectors in embedded):
-                break
-        vectors = np.concatenate(embedded)
-        if not len(vectors):
-            raise UsageError(
-                f"No stretch of node {series.node!r}'s normal traffic lasts {SHORTEST} minutes; mark a longer one as normal."
-            )
-        return Normal(own, vectors.mean(axis=0, dtype=np.float64).astype(np.float32), self._recent(runs, own))
+                mean = np.concatenate(embedded).mean(axis=0, dtype=np.float64)
+                return np.asarray(mean, np.float32)
+        raise UsageError(
+            f"No stretch of node {series.node!r}'s normal traffic lasts {SHORTEST} minutes; mark a longer one as normal."
+        )
 
     def _recent(self, runs: Sequence[Series], own: Profile) -> Array | None:
         """The mean vector of as many minutes as are recent, within one run of normal ones each."""
@@ -232,6 +243,12 @@ class Model:
 def load(path: Path, threads: int = 1) -> Model:
     """The model in the file `path`. Raises ModelError for anything that is not one."""
     return Model(read(path), threads)
+
+
+def _runs(series: Series, chosen: npt.NDArray[np.bool_]) -> list[Series]:
+    """The unbroken stretches of the minutes `chosen` (T,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], chosen, [False]))))
+    return [series.part(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _session(name: str, graph: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from faultprint.cases.clearing import calm
 from faultprint.cases.clearing import step_all as step_presence
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, step_all
+from faultprint.cases.doubtful import doubtful
 from faultprint.cases.evidence import RECENT, words
 from faultprint.cases.identify import names
 from faultprint.cases.matching import Matcher, Matches
@@ -32,7 +33,8 @@ class Judged:
     `nodes` (N,) indices of the nodes observed, ascending; `code` (N,) verdicts (`cases.decision`); `ongoing` (N,) whether
     the fault that a verdict names is still there (`cases.clearing`); `matches` of those whose
     window is whole, which stand at `windows` (W,) among the N; `evidence` by place among the N. `values` (N, F) are the
-    minute's; `trace` is of the nodes `traced` (T,), `normals` of those that became ready.
+    minute's; `trace` is of the nodes `traced` (T,), `normals` of those that became ready, and `doubts` the
+    faults that some of these look like (`cases.doubtful`).
     """
 
     number: int
@@ -46,6 +48,7 @@ class Judged:
     traced: Ints
     trace: Trace | None
     normals: Mapping[int, Normal] = field(default_factory=dict)
+    doubts: Mapping[int, str] = field(default_factory=dict)
 
     def condition(self, place: int) -> str:
         """The word for the verdict of the node at this place."""
@@ -113,7 +116,7 @@ class Judge:
         code = self._settle(nodes, observed, claimed)
         nodes["seen"][observed] += 1
         nodes["last"][observed] = number
-        normals = self._warm(number, nodes, observed, values)
+        normals, doubts = self._warm(number, nodes, observed, values)
         return Judged(
             number,
             observed,
@@ -126,6 +129,7 @@ class Judge:
             observed[ready],
             trace,
             normals,
+            doubts,
         )
 
     def _settle(self, nodes: Nodes, observed: Ints, claimed: Ints) -> Ints:
@@ -148,9 +152,11 @@ class Judge:
             nodes[column][observed] = now
         return after[1]
 
-    def _warm(self, number: int, nodes: Nodes, observed: Ints, values: Array) -> dict[int, Normal]:
-        """Keep the minute of nodes without a normal; those that have seen enough get theirs."""
-        normals = {}
+    def _warm(
+        self, number: int, nodes: Nodes, observed: Ints, values: Array
+    ) -> tuple[dict[int, Normal], dict[int, str]]:
+        """Keep the minute of nodes without a normal; those that have seen enough get theirs. What some of these look like, too."""
+        normals, doubts = {}, {}
         for place in np.flatnonzero(nodes["ready"][observed] == 0).tolist():
             node = int(observed[place])
             nodes.keep(node, number, values[place].copy())
@@ -158,8 +164,10 @@ class Judge:
                 history = nodes.history(node, self.model.manifest.interval_us, self.model.catalogue.names)
                 normals[node] = self.model.normal(history, history.observed)
                 self.lanes.teach(node, normals[node], _end(history, self.lanes.history))
+                if fault := doubtful(history, history.observed, self.model, self.matcher):
+                    doubts[node] = fault
                 nodes.warmed(node)
-        return normals
+        return normals, doubts
 
     def _evidence(self, observed: Ints, code: Ints) -> dict[int, list[str]]:
         places = np.flatnonzero(faulty(code))

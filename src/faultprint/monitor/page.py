@@ -131,10 +131,11 @@ _LOG_TEXT: Final = """\
 ## Log
 
 The log is one JSON object a line on standard error: `time`, `event`, and what belongs to it:
-`node ready`, `node silent`, `node heard again`, `incident`, `sink away`, `sink back`, `message rejected`, `batch rejected`,
-`messages put aside`, `state cannot be written`, `state written again`, `outbox cannot be written`, `outbox written again`,
-`outbox left as it was`, `clock put back`, `clock has caught up`, `library read`, `library unreadable`, `instruction refused`,
-`request failed`, `started`.
+`node ready`, `normal is doubtful` (the minutes taken as the node's normal look like a fault; see
+[matching](matching.md)), `node silent`, `node heard again`, `incident`, `sink away`, `sink back`, `message rejected`,
+`batch rejected`, `messages put aside`, `state cannot be written`, `state written again`, `outbox cannot be written`,
+`outbox written again`, `outbox left as it was`, `clock put back`, `clock has caught up`, `library read`,
+`library unreadable`, `instruction refused`, `request failed`, `started`.
 """
 
 

@@ -169,6 +169,8 @@ class Monitor:
         tallies.verdicts.update(judged.counts())
         for node in judged.normals:
             self.tell("node ready", node=self.nodes.names[node])
+        for node, condition in judged.doubts.items():
+            self.tell("normal is doubtful", node=self.nodes.names[node], looks_like=condition)
         self._watch_silence(judged.number)
         self._announce(changed, messages)
 

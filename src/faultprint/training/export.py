@@ -13,6 +13,7 @@ import torch
 import faultprint
 from faultprint.embedding.artefact import Artefact, Manifest
 from faultprint.embedding.model import Model
+from faultprint.embedding.stranger import stranger
 from faultprint.errors import ModelError
 from faultprint.training.calibration import calibrate
 from faultprint.training.material import Material
@@ -55,9 +56,11 @@ def artefact_of(
 def calibrated(
     artefact: Artefact, train: Material, held_out: Material, rng: np.random.Generator, most: int
 ) -> Artefact:
-    """The artefact with the distances of held-out networks in its manifest, see `calibrate`."""
-    found = calibrate(Model(artefact), train, held_out, rng, most)
-    return replace(artefact, manifest=replace(artefact.manifest, calibration=found))
+    """The artefact with the distances of held-out networks in its manifest, see `calibrate`, and what is normal for a stranger."""
+    model, people = Model(artefact), artefact.manifest.population
+    found = calibrate(model, train, held_out, rng, most)
+    met = stranger(model, [(node.series, node.hours) for node in train.nodes], people) if people else None
+    return replace(artefact, manifest=replace(artefact.manifest, calibration=found, stranger=met))
 
 
 def versions() -> dict[str, str]:

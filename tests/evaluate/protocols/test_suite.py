@@ -77,6 +77,18 @@ def test_every_system_is_asked_and_what_is_done_is_not_done_again(
     assert len(town) == times
 
 
+def test_hours_of_a_fault_are_doubted_more_than_normal_ones(
+    town: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults: list[Fault] = [(750 + 180 * n, 820 + 180 * n, name) for n, name in enumerate(NAMES)]
+    long = minutes("omega-1", 1300, faults, seed=9), labels("omega-1", 1300, faults)
+    monkeypatch.setattr(stage.Stages, "_read_meet", lambda self, data, split, later, seed: long)
+    (row,) = run(Plan(protocols=("doubtful",), data=("simulated",), seeds=(1,), sizes=SIZES), tmp_path, Places())
+    # Nine tenths of them are held by the windows that end from the 54th minute of a fault to six after it.
+    assert row["hours"] > 3 * 10
+    assert row["doubted_normal"] < 0.1 < 0.3 < row["doubted_by_name"] <= row["doubted_fault"]
+
+
 def test_less_normal_traffic_asks_about_the_same_windows(town: list[str], tmp_path: Path) -> None:
     plan = Plan(protocols=("unseen",), data=("simulated",), systems=("default", "1-nn"), seeds=(1,), sizes=SIZES)
     rows = run(plan, tmp_path, Places())

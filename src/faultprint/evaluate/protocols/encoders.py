@@ -17,7 +17,7 @@ from faultprint.cases.ground import Ground, ends_of
 from faultprint.cases.matching import Matcher
 from faultprint.cases.placing import grids
 from faultprint.embedding.model import Model, Normal, load
-from faultprint.embedding.recent import MINUTES, recent
+from faultprint.embedding.stranger import stranger
 from faultprint.evaluate.protocols.cache import Cache
 from faultprint.evaluate.protocols.contenders import School, Student, Willing, typical
 from faultprint.evaluate.protocols.trials import Trial
@@ -31,8 +31,6 @@ Array = NDArray[np.float32]
 
 CODE: Final = ("training", "embedding", "windows", "features", "simulate", "tables.py")
 """The source that a trained model depends on."""
-_STRANGERS: Final = 10
-"""Nodes whose normal traffic stands for that of a node of which none is known."""
 
 
 def trained(
@@ -152,27 +150,25 @@ class Referenced:
         self._words = [one.lesson.condition for one in chosen]
 
     def system(self, given: Sequence[Example]) -> System:
+        return Nearest(self.space, self.matcher(given), self._loosest)
+
+    def matcher(self, given: Sequence[Example]) -> Matcher:
+        """The search through the references."""
         vectors = np.stack([*self._vectors, *(centre(self.space, one) for one in given)])
         words = [*self._words, *(one.lesson.condition for one in given)]
-        return Nearest(self.space, Matcher(vectors, words, least_of(self.space)), self._loosest)
+        return Matcher(vectors, words, least_of(self.space))
 
 
 def stranger_of(model: Model, school: School) -> Normal:
-    """What is normal for nobody in particular: the population's profile, and the mean of some training nodes' normal windows.
-
-    An encoder without a population does not look at profiles: any node's will do.
-    """
+    """What is normal for nobody in particular. An encoder without a population does not look at profiles: any node's will do."""
+    if model.manifest.stranger is not None:
+        return model.stranger
     minutes, labels = school.lessons.taught, school.lessons.taught_labels
-    names, means, recents = faults(labels), [], []
-    for series in grids(minutes, model)[:_STRANGERS]:
+    names, nodes = faults(labels), []
+    for series in grids(minutes, model):
         quiet = minute_conditions(labels, series, names).normal & series.observed
-        own = model.manifest.population or model.profile(series, quiet)
-        whole, few = (ends_of(quiet, length) for length in (model.window, MINUTES))
-        means.append(model.embed(series, own, ends=whole[:: model.window]).vectors)
-        if model.manifest.encoder == "pooled":
-            recents.append(recent(model, series, own, few[:: model.window]))
-    return Normal(own, _mean(means), _mean(recents) if recents else None)
-
-
-def _mean(vectors: Sequence[Array]) -> Array:
-    return np.asarray(np.concatenate(vectors).mean(axis=0, dtype=np.float64), np.float32)
+        if len(hours := ends_of(quiet, model.window)):
+            nodes.append((series, hours + 1 - model.window))
+            own = model.profile(series, quiet)
+    met = stranger(model, nodes, own)
+    return Normal(own, met.mean, met.recent)

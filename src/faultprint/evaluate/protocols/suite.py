@@ -29,6 +29,7 @@ from faultprint.evaluate.protocols.splits import SPLITS, Sizes
 from faultprint.evaluate.protocols.stage import Places, Stages
 from faultprint.evaluate.protocols.thresholds import Operator
 from faultprint.evaluate.protocols.trials import PROTOCOLS, Trial, trials
+from faultprint.evaluate.protocols.vouched import VOUCHED
 
 _ALL: Final[tuple[Contender, ...]] = (
     Encoder("default", "default"),
@@ -46,15 +47,15 @@ _WITHOUT: Final[Mapping[str, Contender]] = {contender.name: contender for conten
 _SLOW: Final = ("posts", "dtw", "minirocket")
 """They take minutes for what others do in seconds: left out where a protocol asks the same question many times."""
 _QUICK: Final[Mapping[str, Contender]] = {name: one for name, one in CONTENDERS.items() if name not in _SLOW}
-_PUZZLES: Final[Mapping[str, Mapping[str, Gauge]]] = {
+_GAUGES: Final[Mapping[str, Mapping[str, Gauge]]] = {
     protocol: {gauge.name: gauge for gauge in gauges}
-    for protocol, gauges in (("puzzles", TAUGHT), ("gap", GAPS), ("arithmetic", CARRIERS))
+    for protocol, gauges in (("doubtful", VOUCHED), ("puzzles", TAUGHT), ("gap", GAPS), ("arithmetic", CARRIERS))
 }
 _OWN: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
     "parts": {"default": CONTENDERS["default"], **_WITHOUT},
     "few": _QUICK,
     "rough": _QUICK,
-    **_PUZZLES,
+    **_GAUGES,
 }
 LINE_UPS: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
     name: _OWN.get(name, CONTENDERS) for name in PROTOCOLS

@@ -122,6 +122,11 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
         "Networks never seen, an hour of normal traffic: the default preset without one of its parts.",
         _normals(("an hour", HOUR)),
     ),
+    "doubtful": Protocol(
+        "Networks never seen: of hours that somebody vouches for as normal, those that look like a fault.",
+        _normals(("an hour", HOUR)),
+        ("simulated", "bed"),
+    ),
     "puzzles": Protocol(
         "Networks never seen, an hour of normal traffic: the default encoder made or taught as the posts' was.",
         _normals(("an hour", HOUR)),

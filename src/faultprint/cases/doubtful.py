@@ -1,0 +1,34 @@
+"""Whether the minutes that are taken as a node's normal look like a fault themselves.
+
+Whoever starts Faultprint amid a fault teaches it that the fault is normal. So these minutes are looked at as a stranger's
+(`embedding.stranger`), and where a fault's reference is far nearer than a stranger's normal, that is said. Nothing follows
+from it: a node may be odd, and be right.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.cases.decision import Rule, claims
+from faultprint.cases.matching import NORMAL_INDEX, Matcher
+from faultprint.embedding.model import Model
+from faultprint.windows.series import Series
+
+CLOSER: Final = 0.7
+"""How much nearer a fault must be (`cases.decision.Rule`); docs/decisions/0015 tells what came of others."""
+
+
+def doubtful(series: Series, normal: NDArray[np.bool_], model: Model, matcher: Matcher) -> str | None:
+    """The fault that the minutes `normal` (T,) look like; None where they do not, or the model knows no strangers."""
+    if model.manifest.stranger is None:
+        return None
+    there = np.flatnonzero(normal)
+    first, last = int(there[0]), int(there[-1]) + 1
+    usual = model.stranger
+    vector = model.mean(series.part(first, last), normal[first:last], usual.profile) - usual.mean
+    matches = matcher.match(vector[None])
+    code = int(claims(matches, np.ones(1, np.bool_), Rule(closer=CLOSER))[0])
+    return None if code == NORMAL_INDEX else matches.conditions[code]

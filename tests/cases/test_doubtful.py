@@ -1,0 +1,88 @@
+"""Minutes that are vouched for as normal, and are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from faultprint.cases.calibration import matcher_of
+from faultprint.cases.doubtful import doubtful
+from faultprint.cases.enrol import Lesson, enrol, teach
+from faultprint.cases.identify import identify
+from faultprint.cases.library import Library
+from faultprint.cases.placing import place
+from faultprint.embedding.model import Model
+from faultprint.errors import ModelError
+from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.windows.series import Series, series
+
+from .town import SIGNS, minute, minutes, random_artefact
+
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def library(model: Model) -> Iterator[Library]:
+    """An untrained encoder has not learnt that own and strangers' vectors are to lie together: it is taught by strangers."""
+    with Library.open(":memory:") as shelf:
+        for number, name in enumerate(SIGNS):
+            table = series(minutes("alpha-1", 200, [(0, 200, name)], seed=number), SIP_CATALOGUE.names)[0]
+            shelf.add([teach(place(table, model, None), Lesson(name, (minute(60), minute(200))), model, NOW)])
+        yield shelf
+
+
+def one(faults: list[tuple[int, int, str]], seed: int = 7) -> Series:
+    return series(minutes("beta-1", 200, faults, seed=seed), SIP_CATALOGUE.names)[0]
+
+
+def looks(model: Model, library: Library, faults: list[tuple[int, int, str]]) -> str | None:
+    normal = np.zeros(200, np.bool_)
+    normal[:60] = True
+    references = library.for_model(model.id, model.dimensions)
+    return doubtful(one(faults), normal, model, matcher_of(model, references))
+
+
+@pytest.mark.parametrize("fault", SIGNS)
+def test_a_fault_taken_as_normal_is_told(model: Model, library: Library, fault: str) -> None:
+    assert looks(model, library, [(0, 60, fault)]) == fault
+
+
+def test_what_is_normal_is_not_and_later_faults_do_not_count(model: Model, library: Library) -> None:
+    assert looks(model, library, []) is None
+    assert looks(model, library, [(100, 200, "bye-slow")]) is None
+
+
+def test_identify_tells_of_it(model: Model, library: Library) -> None:
+    told: list[tuple[str, str]] = []
+    table = minutes("beta-1", 200, [(0, 60, "bye-slow")], seed=7)
+    identify(table, model, library, doubt=lambda *words: told.append(words))
+    assert told == [("beta-1", "bye-slow")]
+    told.clear()
+    identify(table, model, library, normal=(minute(100), minute(160)), doubt=lambda *words: told.append(words))
+    identify(table, model, library, strangers=True, doubt=lambda *words: told.append(words))
+    assert told == []
+
+
+def test_a_fault_is_named_where_nothing_else_was_ever_seen(model: Model, library: Library) -> None:
+    """All that there is of the node is the fault."""
+    table = minutes("beta-1", 90, [(0, 90, "invite-errors")], seed=7)
+    own = identify(table, model, library)
+    assert {*own["condition"]} == {"warming-up", "normal"}
+    verdicts = identify(table, model, library, strangers=True)
+    assert verdicts["condition"].to_list() == ["warming-up"] * 47 + ["invite-errors"] * 43
+    assert "in.invite_originating.server_error_share" in verdicts["evidence"][-1][0]
+
+
+def test_a_model_of_before_judges_no_strangers_and_doubts_nothing() -> None:
+    artefact = random_artefact()
+    model = Model(replace(artefact, manifest=replace(artefact.manifest, stranger=None)))
+    with Library.open(":memory:") as shelf:
+        table = minutes("alpha-1", 200, [(120, 160, "bye-slow")], seed=1)
+        shelf.add([enrol(table, Lesson("bye-slow", (minute(120), minute(160))), model, created=NOW)])
+        assert looks(model, shelf, [(0, 60, "bye-slow")]) is None
+        with pytest.raises(ModelError, match="train the preset 'default' anew"):
+            identify(table, model, shelf, strangers=True)
