@@ -61,9 +61,10 @@ def test_every_minute_gets_a_verdict(folder: Path) -> None:
     )
     assert set(verdicts["condition"][:60]) == {"warming-up"}
     assert "warming-up" not in set(verdicts["condition"][60:])
-    result_of("identify", folder / "meet/minutes.parquet", *taught, "--no-normal", "--out", out)
-    strangers = storage.read(out, VERDICTS)["condition"]
-    assert set(strangers[:47]) == {"warming-up"} and "warming-up" not in set(strangers[47:])
+    for words in ("--no-normal", "--mostly-normal"):
+        result_of("identify", folder / "meet/minutes.parquet", *taught, words, "--out", out)
+        found = storage.read(out, VERDICTS)["condition"]
+        assert set(found[:47]) == {"warming-up"} and "warming-up" not in set(found[47:]), words
 
 
 def test_evaluate_prints_the_figures_of_each_system(folder: Path) -> None:
@@ -136,6 +137,7 @@ def test_a_study_is_reported_and_its_settings_train(folder: Path, tmp_path: Path
     ("words", "sentence"),
     [
         (("features", "{labels}", "--out", "{out}"), "is no transactions table: column 'network' is missing"),
+        ((*IDENTIFY, "--no-normal", "--mostly-normal"), "--mostly-normal says where there is normal traffic"),
         ((*IDENTIFY, "--no-normal", "--normal", "2026-01-05T00:00Z/2026-01-05T01:00Z"), "leave one out"),
         (("identify", "{labels}", "--model", "{model}", "--library", "{cases}", "--out", "{out}"), "is no minutes table"),
         (("identify", "{minutes}", "--model", "{labels}", "--library", "{cases}", "--out", "{out}"), "labels.parquet"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from faultprint.cases.enrol import Lesson, enrol
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
 from faultprint.embedding.artefact import save
-from faultprint.embedding.model import Model
+from faultprint.embedding.model import Model, load
 from faultprint.errors import LibraryError, ModelError, StateError, UsageError
 from faultprint.monitor import memory
 from faultprint.monitor.desk import Desk
@@ -100,6 +101,33 @@ def test_verdicts_equal_those_of_identify_whatever_the_gaps(
     with watch(sink=()) as monitor:
         feed(monitor, table)
     assert_same_verdicts(kept(tmp_path), batch_verdicts(table, town))
+
+
+def test_verdicts_equal_those_of_identify_where_nobody_vouches(watch: Watch, tmp_path: Path) -> None:
+    artefact = random_artefact()
+    reach = {"levels": [0.99], "normal_distance": {"quantiles": [1.2], "windows": 1}}
+    save(replace(artefact, manifest=replace(artefact.manifest, calibration=reach)), tmp_path / "sure.faultprint")
+    model, library = load(tmp_path / "sure.faultprint"), tmp_path / "sure-cases.db"
+    teach(library, minutes("alpha-1", 200, [(100, 130, "bye-slow")], seed=1), "bye-slow", model)
+    table = pl.concat(
+        [
+            minutes("beta-1", 320, [(60, 110, "bye-slow"), (250, 290, "bye-slow")], seed=2),
+            minutes("beta-2", 320, seed=3),
+        ]
+    )
+    nodes = NodeSettings(profile_minutes=200, mostly_normal=True)
+    with watch(model=tmp_path / "sure.faultprint", library=library, nodes=nodes) as monitor:
+        feed(monitor, table)
+    with Library.open(library) as shelf:
+        wanted = identify(table, model, shelf, persistence=3, profile_minutes=200, vouched=False)
+        plain = identify(table, model, shelf, persistence=3, profile_minutes=200)
+    assert_same_verdicts(kept(tmp_path), wanted)
+    assert not wanted["distance"].equals(plain["distance"])
+
+
+def test_a_model_that_cannot_sift_is_refused_at_the_start(watch: Watch) -> None:
+    with pytest.raises(ModelError, match="how far from normal"), watch(nodes=NodeSettings(mostly_normal=True)):
+        pass
 
 
 @pytest.mark.parametrize("stops", [(30, 59, 60, 61), (62, 110, 125, 205)])

@@ -29,7 +29,7 @@ from faultprint.cases.library import Library
 from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
 from faultprint.cases.reference import Reference
 from faultprint.embedding.model import Model
-from faultprint.errors import LabelError, LibraryError
+from faultprint.errors import LabelError, LibraryError, ModelError
 from faultprint.windows.labelling import faults, minute_conditions, window_conditions
 
 ALARMS_PER_DAY: Final = 0.5
@@ -218,6 +218,13 @@ def unknown_beyond(model: Model) -> float:
     bounds = [_quantile(model, "fault_distance", 0.99), _quantile(model, "normal_distance", 0.999)]
     known = [bound for bound in bounds if bound is not None]
     return max(known) if known else float("inf")
+
+
+def normal_reach(model: Model) -> float:
+    """The distance from normal that 99 of 100 normal windows keep to. Raises ModelError if the model does not tell."""
+    if (found := _quantile(model, "normal_distance", 0.99)) is None:
+        raise ModelError("The model does not tell how far from normal its normal windows lay; train it anew.")
+    return found
 
 
 def _quantile(model: Model, name: str, level: float) -> float | None:

@@ -15,6 +15,7 @@ from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher, Matches
 from faultprint.cases.placing import Placed, Stretch, grids, normal_minutes, place
+from faultprint.cases.sifting import sifted
 from faultprint.embedding.model import Model
 from faultprint.storage import schema
 from faultprint.tables import UNKNOWN, VERDICTS, WARMING_UP
@@ -32,6 +33,7 @@ def identify(
     *,
     normal: Mapping[str, Stretch] | Stretch | None = None,
     profile_minutes: int = 60,
+    vouched: bool = True,
     strangers: bool = False,
     persistence: int = 1,
     rule: Rule | None = None,
@@ -42,7 +44,8 @@ def identify(
 
     `normal`: the stretch of each node's own normal traffic, one for all or by node. Without it, a node's first
     `profile_minutes` observed minutes are taken: whoever starts Faultprint vouches that they were normal, and until
-    they have passed the verdict is warming-up. With `strangers` nobody vouches for any: every node is judged by what is normal
+    they have passed the verdict is warming-up. If they are not `vouched` for, they need only be mostly normal: what stands out
+    is left out (`cases.sifting`). With `strangers` nobody vouches for any: every node is judged by what is normal
     for nodes in general, from its first whole window on. `doubt` is told where what is taken as normal looks wrong. `rule`
     decides (default: `cases.calibration.rule_of`, with `persistence`). Raises TableError, ModelError, LibraryError or UsageError.
     """
@@ -52,6 +55,8 @@ def identify(
     frames = []
     for done, series in enumerate(nodes, start=1):
         chosen, begin = (None, 0) if strangers else normal_minutes(series, normal, profile_minutes)
+        if chosen is not None and not vouched:
+            chosen = sifted(series, chosen, model)
         frames.append(verdicts(place(series, model, chosen), model, matcher, rule, begin))
         if doubt and chosen is not None and (fault := doubtful(series, chosen, model, matcher)):
             doubt(series.node, fault)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from faultprint.monitor.state import State
 
 Moments = tuple[datetime, datetime]
+EVER: Moments = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from faultprint.cli.frame import (
+    EVER,
     FOLDER,
     INPUT,
     OUTPUT,
@@ -32,6 +33,11 @@ from faultprint.cli.frame import (
 @library_option
 @normal_option
 @click.option(
+    "--mostly-normal",
+    is_flag=True,
+    help="Nobody vouches for a stretch, but most of MINUTES (or of --normal) is normal: leave out what stands out.",
+)
+@click.option(
     "--no-normal", is_flag=True, help="Nobody vouches for any stretch: take what is normal for nodes in general."
 )
 @profile_option
@@ -43,6 +49,7 @@ def identify(
     model: Path,
     library: Path,
     normal: Moments | None,
+    mostly_normal: bool,
     no_normal: bool,
     profile_minutes: int,
     persistence: int,
@@ -52,8 +59,9 @@ def identify(
     """Say of every minute of MINUTES which known condition the node is in.
 
     Each node needs an hour of its own normal traffic: the stretch given by --normal, else its first hour, which whoever
-    starts Faultprint vouches for. Where that looks like a fault itself, it is said. Of a node of which there is nothing but the
-    fault, --no-normal makes do with what is normal for nodes in general.
+    starts Faultprint vouches for. Where that looks like a fault itself, it is said. A day of traffic does as well though nobody
+    vouches for it, with --mostly-normal. Of a node of which there is nothing but the fault, --no-normal makes do with what is
+    normal for nodes in general.
     """
     import polars as pl
 
@@ -65,10 +73,13 @@ def identify(
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import VERDICTS
 
-    if no_normal and normal:
+    if no_normal and (normal or mostly_normal):
+        given = "--normal" if normal else "--mostly-normal"
         raise UsageError(
-            "--normal gives a stretch of normal traffic and --no-normal says that there is none; leave one out."
+            f"{given} says where there is normal traffic and --no-normal that there is none; leave one out."
         )
+    if mostly_normal and not normal:
+        normal = EVER
     encoder = load(model)
     table = read_minutes(minutes, encoder.catalogue).frame
     doubts: dict[str, str] = {}
@@ -79,6 +90,7 @@ def identify(
             shelf,
             normal=normal,
             profile_minutes=profile_minutes,
+            vouched=not mostly_normal,
             strangers=no_normal,
             persistence=persistence,
             progress=progress,

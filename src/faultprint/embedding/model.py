@@ -176,16 +176,27 @@ class Model:
         """
         normal = np.ones(len(series), dtype=np.bool_) if chosen is None else chosen
         own = self.profile(series, normal, least)
-        return Normal(own, self.mean(series, normal, own), self._recent(_runs(series, normal), own))
+        runs = [run for _, run in _runs(series, normal)]
+        return Normal(own, self.mean(series, normal, own), self._recent(runs, own))
 
     def mean(self, series: Series, chosen: npt.NDArray[np.bool_], profile: Profile) -> Array:
-        """(D,) the mean vector of the minutes `chosen` (T,), taken as `normal` takes them, under any profile. Raises UsageError."""
+        """(D,) the mean vector of the windows `within` the minutes `chosen` (T,), under any profile. Raises UsageError."""
+        vectors, _ = self.within(series, chosen, profile)
+        return np.asarray(vectors.mean(axis=0, dtype=np.float64), np.float32)
+
+    def within(
+        self, series: Series, chosen: npt.NDArray[np.bool_], profile: Profile
+    ) -> tuple[Array, npt.NDArray[np.int64]]:
+        """The windows that lie within the minutes `chosen` (T,), as `normal` takes them: vectors (N, D) and last minutes (N,).
+
+        Raises UsageError if there is none.
+        """
         runs = _runs(series, chosen)
         for shortest in (SHORTEST_OF_NORMAL, SHORTEST, 1):
-            embedded = [self.embed(run, profile, shortest=shortest).vectors for run in runs]
-            if any(len(vectors) for vectors in embedded):
-                mean = np.concatenate(embedded).mean(axis=0, dtype=np.float64)
-                return np.asarray(mean, np.float32)
+            embedded = [(start, self.embed(run, profile, shortest=shortest)) for start, run in runs]
+            if any(len(one) for _, one in embedded):
+                last = np.concatenate([start + one.last_minute for start, one in embedded])
+                return np.concatenate([one.vectors for _, one in embedded]), last
         raise UsageError(
             f"No stretch of node {series.node!r}'s normal traffic lasts {SHORTEST} minutes; mark a longer one as normal."
         )
@@ -245,10 +256,10 @@ def load(path: Path, threads: int = 1) -> Model:
     return Model(read(path), threads)
 
 
-def _runs(series: Series, chosen: npt.NDArray[np.bool_]) -> list[Series]:
-    """The unbroken stretches of the minutes `chosen` (T,)."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], chosen, [False]))))
-    return [series.part(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+def _runs(series: Series, chosen: npt.NDArray[np.bool_]) -> list[tuple[int, Series]]:
+    """The unbroken stretches of the minutes `chosen` (T,), each with its first minute's index."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], chosen, [False])))).tolist()
+    return [(start, series.part(start, stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _session(name: str, graph: bytes, threads: int) -> onnxruntime.InferenceSession:

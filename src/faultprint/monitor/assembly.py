@@ -68,6 +68,7 @@ def assembled(
                 clock,
                 tell,
                 profile_minutes=settings.nodes.profile_minutes,
+                vouched=not settings.nodes.mostly_normal,
                 persistence=settings.nodes.persistence,
                 compact=settings.nodes.compact,
                 silent_minutes=settings.time.silent_minutes,

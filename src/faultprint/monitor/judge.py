@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.cases.calibration import normal_reach
 from faultprint.cases.clearing import calm
 from faultprint.cases.clearing import step_all as step_presence
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, step_all
@@ -15,6 +16,7 @@ from faultprint.cases.doubtful import doubtful
 from faultprint.cases.evidence import RECENT, words
 from faultprint.cases.identify import names
 from faultprint.cases.matching import Matcher, Matches
+from faultprint.cases.sifting import sifted
 from faultprint.embedding.lanes import Lanes, Trace
 from faultprint.embedding.model import Model, Normal
 from faultprint.errors import ModelError
@@ -80,17 +82,27 @@ class Judge:
     """
 
     def __init__(
-        self, model: Model, matcher: Matcher, rule: Rule, profile_minutes: int, *, compact: bool = False
+        self,
+        model: Model,
+        matcher: Matcher,
+        rule: Rule,
+        profile_minutes: int,
+        *,
+        vouched: bool = True,
+        compact: bool = False,
     ) -> None:
-        """`compact`: keep minutes in a byte a number. Raises ModelError for a model that a live monitor cannot run."""
+        """`vouched`: as for `identify`; `compact`: keep minutes in a byte a number. Raises ModelError for a model that a live
+        monitor cannot run."""
         self.lanes = Lanes(model, compact=compact)
         if RECENT not in model.manifest.spans:
             raise ModelError(
                 f"The model has spans of {model.manifest.spans} minutes, but evidence needs one of {RECENT}; train it anew."
             )
+        if not vouched:
+            normal_reach(model)  # now, rather than when the first node is ready
         self.model, self.rule = model, rule
         self.matcher = matcher
-        self.profile_minutes = profile_minutes
+        self.profile_minutes, self.vouched = profile_minutes, vouched
 
     def exchange(self, matcher: Matcher, rule: Rule, nodes: Nodes) -> None:
         """Another library, or the same with other references: verdicts that stand keep their conditions, by name."""
@@ -162,9 +174,10 @@ class Judge:
             nodes.keep(node, number, values[place].copy())
             if nodes["seen"][node] >= self.profile_minutes:
                 history = nodes.history(node, self.model.manifest.interval_us, self.model.catalogue.names)
-                normals[node] = self.model.normal(history, history.observed)
+                chosen = history.observed if self.vouched else sifted(history, history.observed, self.model)
+                normals[node] = self.model.normal(history, chosen)
                 self.lanes.teach(node, normals[node], _end(history, self.lanes.history))
-                if fault := doubtful(history, history.observed, self.model, self.matcher):
+                if fault := doubtful(history, chosen, self.model, self.matcher):
                     doubts[node] = fault
                 nodes.warmed(node)
         return normals, doubts

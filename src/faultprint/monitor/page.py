@@ -62,11 +62,13 @@ faultprint monitor --config monitor.toml
 
 The same as those of `faultprint identify` on the same minutes: the condition of every minute, and all columns from the
 moment on at which a node is ready; before it, `identify` already measures distances by a profile that is yet to come.
-A new node is warming-up for its first `nodes.profile_minutes` observed minutes, which are taken as its normal. All nodes'
-minutes are judged together: each minute is encoded once, and the codes are kept in rings, so that a new minute costs one
-minute's work; see [the decision](decisions/0006-rings-in-single-precision.md). With `nodes.compact` they keep a byte a number,
-which changes one verdict in a thousand ([how](decisions/0011-compact-rings-in-bytes.md)). What is taught to the library while the
-monitor runs counts from the next minute.
+A new node is warming-up for its first `nodes.profile_minutes` observed minutes, which are taken as its normal. Where nobody can
+vouch for them, set `nodes.mostly_normal` and make them a day (1440; they are kept in memory meanwhile, 0.8 MB a node): then
+faults among them are left out ([how](matching.md#normal-that-nobody-vouches-for)). All nodes' minutes are judged together:
+each minute is encoded once, and the codes are kept in rings, so that a new minute costs one minute's work; see [the
+decision](decisions/0006-rings-in-single-precision.md). With `nodes.compact` they keep a byte a number, which changes one
+verdict in a thousand ([how](decisions/0011-compact-rings-in-bytes.md)). What is taught to the library while the monitor runs
+counts from the next minute.
 
 Live minutes equal the batch, too, but for retransmissions that come after the minute has been closed: a minute is judged
 `time.lateness_seconds` after its end, while a transaction is kept for another half minute to see them.

@@ -54,6 +54,9 @@ class NodeSettings:
     profile_minutes: Annotated[
         int, Key("a new node's first observed minutes that are taken as its normal", least=30)
     ] = 60
+    mostly_normal: Annotated[
+        bool, Key("these minutes need only be mostly normal: what stands out in them is left out; make them a day")
+    ] = False
     persistence: Annotated[int, Key("minutes that must agree before a verdict changes", least=1)] = 3
     compact: Annotated[
         bool, Key("keep a byte a number: rings of 12 kB a node for 46, distances equal to about 1 in 100")

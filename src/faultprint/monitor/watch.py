@@ -55,6 +55,7 @@ class Monitor:
         tell: Tell,
         *,
         profile_minutes: int = 60,
+        vouched: bool = True,
         persistence: int = 3,
         compact: bool = False,
         silent_minutes: int = 5,
@@ -74,7 +75,7 @@ class Monitor:
         self._put_back = False
         self._compact = compact
         self.store = store
-        self.judge = Judge(model, *self._references(), profile_minutes, compact=compact)
+        self.judge = Judge(model, *self._references(), profile_minutes, vouched=vouched, compact=compact)
         self.memory = Memory(store, model, keep_minutes, keep_incident_days, tell)
         self.memory.recall(self.judge, self.nodes, incidents, gate)
         self.orders = Orders(store, incidents, self.nodes, tell)

@@ -52,7 +52,7 @@ def test_rows_go_into_the_file_or_to_the_terminal(tmp_path: Path) -> None:
     )
     about, rows = read(out)
     assert about["split"] == "choose" and about["sizes"]["train_networks"] == 50
-    assert {row["protocol"] for row in rows} == {"unseen"} and all(row[REASON] for row in rows)
+    assert {row["protocol"] for row in rows} == {"unseen", "doubtful"} and all(row[REASON] for row in rows)
     said = json.loads(run("--protocol", "unseen", *nowhere(tmp_path), "--quick", "--seeds", "2", "--json").stdout)
     assert said["sizes"]["train_networks"] < 10 and {row["seed"] for row in said["rows"]} == {2}
 

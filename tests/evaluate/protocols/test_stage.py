@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from faultprint.cases.sifting import sifted
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.evaluate.protocols.cache import Cache
@@ -16,7 +18,7 @@ from faultprint.evaluate.protocols.stage import Places, Stages, first_days, hide
 from faultprint.evaluate.protocols.trials import trials
 from faultprint.windows.labelling import minute_conditions
 
-from ...cases.town import labels, minute, minutes
+from ...cases.town import labels, minute, minutes, random_artefact
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -71,6 +73,18 @@ def test_normal_is_the_last_of_the_history_and_windows_are_the_same_whatever_is_
         assert conditions.normal[place.normal].all()
         assert not place.normal[place.begin :].any()
     assert np.flatnonzero(places[60].normal)[-1] == places[60].begin - 1
+
+
+def test_minutes_that_nobody_vouches_for_are_the_last_of_all_sifted(met: Tables) -> None:
+    artefact = random_artefact()
+    told = {"levels": [0.99], "normal_distance": {"quantiles": [1.2], "windows": 1}}
+    model = Model(replace(artefact, manifest=replace(artefact.manifest, calibration=told)))
+    place = grounds(met, model, normal=250, history=300, vouched=False)[0]
+    raw = np.zeros(len(place.series), np.bool_)
+    raw[place.begin - 250 : place.begin] = True
+    assert np.array_equal(place.normal, sifted(place.series, raw, model))
+    usual = grounds(met, model, normal=200, history=300)[0]
+    assert (place.series.minute_us[place.ends] == usual.series.minute_us[usual.ends]).all()
 
 
 def test_without_a_history_verdicts_begin_after_an_hour_of_normal(model: Model, met: Tables) -> None:

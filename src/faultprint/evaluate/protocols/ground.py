@@ -7,16 +7,18 @@ from numpy.typing import NDArray
 
 from faultprint.cases.ground import Ground
 from faultprint.cases.placing import grids, whole_windows
+from faultprint.cases.sifting import sifted
 from faultprint.embedding.model import Model
 from faultprint.evaluate.protocols.trials import HOUR
 from faultprint.evaluate.recorded import Tables
 from faultprint.windows.labelling import faults, minute_conditions
 
 
-def grounds(tables: Tables, model: Model, *, normal: int, history: int | None) -> list[Ground]:
+def grounds(tables: Tables, model: Model, *, normal: int, history: int | None, vouched: bool = True) -> list[Ground]:
     """Every node: as normal the last `normal` labelled minutes of the history, windows after the history.
 
-    Up to an hour they are in a row, if the history holds so many: what an operator marks is a stretch.
+    Up to an hour they are in a row, if the history holds so many: what an operator marks is a stretch. Not `vouched` for, they are
+    the last minutes whatever their labels, sifted (`cases.sifting`).
 
     `history` is in minutes from the node's first; None: until there is an hour of normal minutes, whatever `normal` is, so that
     windows are the same for all variants. Nodes whose history holds too few normal minutes are left out.
@@ -26,13 +28,16 @@ def grounds(tables: Tables, model: Model, *, normal: int, history: int | None) -
     for series in grids(minutes, model):
         quiet = np.flatnonzero(minute_conditions(labels, series, names).normal & series.observed)
         begin = history if history is not None else int(quiet[HOUR - 1]) + 1 if len(quiet) >= HOUR else len(series)
-        before = quiet[quiet < begin]
+        before = quiet if vouched else np.flatnonzero(series.observed)
+        before = before[before < begin]
         ends = whole_windows(series, model.window)
         ends = ends[ends >= begin]
         if len(before) < normal or not len(ends):
             continue
         chosen = np.zeros(len(series), np.bool_)
         chosen[_last(before, normal)] = True
+        if not vouched:
+            chosen = sifted(series, chosen, model)
         # What lies further back is nobody's business, and would only be worked through for nothing.
         start = max(0, min([begin - 2 * model.window, *np.flatnonzero(chosen)[:1].tolist()]))
         found.append(Ground(series.part(start, len(series)), chosen[start:], ends - start, begin - start))

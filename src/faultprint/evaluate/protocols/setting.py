@@ -62,7 +62,7 @@ def make_ready(trial: Trial, stages: Stages, cache: Cache, sizes: Sizes) -> Sett
     meet = stage.meet
     if trial.later:
         meet = only(meet, {str(name) for name in lessons.taught["network"].unique()})
-    places = grounds(meet, model, normal=trial.normal, history=stage.history)
+    places = grounds(meet, model, normal=trial.normal, history=stage.history, vouched=trial.vouched)
     labels = meet[1].filter(pl.col("node").cast(pl.String).is_in([place.series.node for place in places]))
     known = truth([place.series for place in places], labels, model.window) if places else pl.DataFrame()
     given, own = _given(trial, stage, pool, meet, model)

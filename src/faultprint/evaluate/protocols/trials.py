@@ -38,7 +38,8 @@ FOLDS: Final = 3
 class Trial:
     """`networks` are those handed to training; `later`: met are their later days, not the networks of the split.
 
-    `normal` is in minutes, `spoil` names a row of `spoil.SPOILS` (empty: the data as it is).
+    `normal` is in minutes; not `vouched` for, they are minutes as they come, faults and all. `spoil` names a row of
+    `spoil.SPOILS` (empty: the data as it is).
     """
 
     data: str
@@ -48,6 +49,7 @@ class Trial:
     seed: int
     networks: int
     normal: int = HOUR
+    vouched: bool = True
     later: bool = False
     hidden: Hidden | None = None
     spoil: str = ""
@@ -97,7 +99,13 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
     ),
     "unseen": Protocol(
         "Networks never seen, by how much of their normal traffic is known.",
-        _normals(("a day", 24 * HOUR), ("an hour", HOUR), ("ten minutes", 10), ("none", 0)),
+        lambda sizes, seed: [
+            ("a day", {"normal": 24 * HOUR}),
+            ("a day, unvouched", {"normal": 24 * HOUR, "vouched": False}),
+            ("an hour", {"normal": HOUR}),
+            ("ten minutes", {"normal": 10}),
+            ("none", {"normal": 0}),
+        ],
         ("simulated", "bed"),
     ),
     "new-fault": Protocol(

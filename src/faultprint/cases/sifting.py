@@ -1,0 +1,44 @@
+"""Normal minutes out of traffic that is mostly normal: nobody vouches for a stretch, and what stands out in it is left out.
+
+A profile is made of medians, so that a day with a few faults in it has nearly the profile of a day without. Under it most
+windows lie together; those further from their median than normal windows are from a node's normal, and all their minutes with
+them, are taken away, and what is left is the node's normal. Where most of the traffic is a fault, that fault is what is left
+(`cases.doubtful` may notice).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.cases.calibration import normal_reach
+from faultprint.embedding.model import Model
+from faultprint.windows.series import Series
+
+
+def sifted(series: Series, chosen: NDArray[np.bool_], model: Model) -> NDArray[np.bool_]:
+    """(T,) of the minutes `chosen` (T,) those in whose windows nothing stands out; half of the windows at least count as such.
+
+    Raises UsageError where the minutes are too few, ModelError where the model does not tell how far normal windows lie.
+    """
+    there = np.flatnonzero(chosen)
+    first = int(there[0]) if len(there) else 0
+    part, among = series.part(first, int(there[-1]) + 1 if len(there) else len(series)), chosen[first:]
+    among = among[: len(part)]
+    vectors, last = model.within(part, among, model.profile(part, among))
+    far = np.linalg.norm(vectors - np.median(vectors, axis=0), axis=1)
+    odd = far > max(normal_reach(model), float(np.median(far)))
+    without = among & ~_covered(last[odd], model.window, len(part))
+    within = among & _covered(last[~odd], model.window, len(part))
+    left = next((one for one in (without, within) if np.count_nonzero(one) >= model.window), among)
+    result = np.zeros(len(series), np.bool_)
+    result[first : first + len(part)] = left
+    return result
+
+
+def _covered(last: NDArray[np.int64], window: int, minutes: int) -> NDArray[np.bool_]:
+    """(minutes,) what the windows that end at `last` hold."""
+    edges = np.zeros(minutes + 1, np.int64)
+    np.add.at(edges, np.maximum(last - window + 1, 0), 1)
+    np.add.at(edges, last + 1, -1)
+    return np.cumsum(edges)[:-1] > 0

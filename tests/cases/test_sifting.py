@@ -1,0 +1,118 @@
+"""Normal traffic out of traffic that is mostly normal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faultprint.cases.calibration import normal_reach
+from faultprint.cases.sifting import sifted
+from faultprint.embedding.model import Embedded, Model
+from faultprint.errors import ModelError, UsageError
+from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.windows.profile import Profile
+from faultprint.windows.series import Series, series
+
+from .town import SIGNS, Fault, minutes, random_artefact
+
+LENGTH = 600
+
+
+COLUMNS = sorted({SIP_CATALOGUE.index(feature) for sign in SIGNS.values() for feature in sign})
+
+
+class Plain(Model):
+    """An encoder whose vectors are a window's means of what the faults set: an untrained one sees more of the noise."""
+
+    def embed(self, series: Series, profile: Profile, **which: Any) -> Embedded:
+        found = super().embed(series, profile, **which)
+        own = np.nan_to_num(series.values[:, COLUMNS] - profile.centre[COLUMNS])
+        total = np.concatenate([np.zeros((1, len(COLUMNS))), np.cumsum(own, axis=0)])
+        first = np.maximum(found.last_minute - self.window + 1, 0)
+        means = (total[found.last_minute + 1] - total[first]) / found.minutes[:, None]
+        return replace(found, vectors=means.astype(np.float32))
+
+
+def traffic(faults: list[Fault], seed: int = 5, gaps: range = range(0)) -> Series:
+    return series(minutes("beta-1", LENGTH, faults, seed=seed, gaps=gaps), SIP_CATALOGUE.names)[0]
+
+
+@pytest.fixture(scope="module")
+def knowing() -> Model:
+    """The model, told how far windows of normal traffic lie from normal."""
+    artefact, one = random_artefact(), traffic([], seed=4)
+    plain = Plain(artefact)
+    vectors, _ = plain.within(one, one.observed, plain.profile(one))
+    # Under the profile of an hour, by which training measures it, windows lie further from normal than under ten hours'.
+    far = 2 * float(np.quantile(np.linalg.norm(vectors - vectors.mean(axis=0), axis=1), 0.99))
+    told = {"levels": [0.99], "normal_distance": {"quantiles": [far], "windows": len(vectors)}}
+    return Plain(replace(artefact, manifest=replace(artefact.manifest, calibration=told)))
+
+
+@pytest.mark.parametrize("fault", SIGNS)
+def test_faults_are_left_out_and_most_else_is_not(knowing: Model, fault: str) -> None:
+    one = traffic([(150, 210, fault), (400, 460, fault)])
+    left = sifted(one, one.observed, knowing)
+    assert not left[150:210].any() and not left[400:460].any()
+    # What is further from them than a window is long.
+    assert left[:90].all() and left[270:340].all() and left[520:].all()
+
+
+def test_the_normal_of_what_is_left_is_that_of_normal_traffic(knowing: Model) -> None:
+    clean, one = traffic([]), traffic([(150, 210, "bye-slow"), (300, 360, "invite-errors")])
+    wanted = knowing.normal(clean)
+    found = knowing.normal(one, sifted(one, one.observed, knowing))
+    taken = knowing.normal(one)
+
+    def off(mean: np.ndarray) -> float:  # type: ignore[type-arg]
+        return float(np.linalg.norm(mean - wanted.mean))
+
+    assert off(found.mean) < 0.5 * off(taken.mean)
+
+
+def test_only_what_was_chosen_is_looked_at(knowing: Model) -> None:
+    one = traffic([(0, 250, "bye-slow")])
+    chosen = np.zeros(LENGTH, np.bool_)
+    chosen[300:500] = True
+    left = sifted(one, chosen, knowing)
+    assert not left[:300].any() and not left[500:].any() and left[300:500].mean() > 0.5
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 560), st.integers(1, 120), st.sampled_from(sorted(SIGNS))), max_size=6, unique=True
+    ),
+    st.integers(1, 500),
+    st.integers(0, 100),
+    st.integers(30, 300),
+)
+def test_whatever_comes_leaves_enough_for_a_normal(
+    knowing: Model, faults: list[Fault], gap: int, length: int, count: int
+) -> None:
+    one = traffic(
+        [(start, min(start + more, LENGTH), name) for start, more, name in faults], gaps=range(gap, gap + length)
+    )
+    chosen = np.zeros(LENGTH, np.bool_)
+    chosen[np.flatnonzero(one.observed)[:count]] = True
+    left = sifted(one, chosen, knowing)
+    assert not (left & ~chosen).any()
+    assert left.sum() >= min(60, chosen.sum())
+    knowing.normal(one, left)
+
+
+def test_what_cannot_be_sifted(model: Model, knowing: Model) -> None:
+    one = traffic([])
+    assert normal_reach(knowing) > 0
+    with pytest.raises(ModelError, match="does not tell how far from normal"):
+        sifted(one, one.observed, model)
+    few = np.zeros(LENGTH, np.bool_)
+    few[:20] = True
+    for chosen in (few, np.zeros(LENGTH, np.bool_)):
+        with pytest.raises(UsageError, match="too few for a profile"):
+            sifted(one, chosen, knowing)
