@@ -242,6 +242,8 @@ def test_a_node_that_begins_amid_a_fault_is_told(watch: Watch, monkeypatch: pyte
         )
     assert ("normal is doubtful", {"node": "beta-1", "looks_like": "bye-slow"}) in log
     assert (log.events().count("normal is doubtful"), log.events().count("node ready")) == (1, 2)
+    with watch() as monitor:
+        assert monitor.nodes["doubtful"].tolist() == [1, 0]
 
 
 def test_a_silent_node_is_told_once_and_is_no_verdict(watch: Watch, tmp_path: Path) -> None:

@@ -179,6 +179,7 @@ class Judge:
                 self.lanes.teach(node, normals[node], _end(history, self.lanes.history))
                 if fault := doubtful(history, chosen, self.model, self.matcher):
                     doubts[node] = fault
+                    nodes["doubtful"][node] = 1
                 nodes.warmed(node)
         return normals, doubts
 

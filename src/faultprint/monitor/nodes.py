@@ -23,6 +23,7 @@ COLUMNS: Final[Mapping[str, int]] = {
     "alarmed": 0,
     "calm": 0,
     "ready": 0,
+    "doubtful": 0,
     "raised": 0,
     "there": 0,
     "against": 0,
@@ -33,6 +34,7 @@ verdict, rival, agreed   the standing (`cases.decision.Standing`)
 seen, last               observed minutes so far, and the number of the last one
 alarmed, calm            minutes in a row that were alarming, or normal
 ready                    1 once the node has its normal
+doubtful                 1 if that looks like a fault (`cases.doubtful`)
 raised, there, against   whether the verdict is a fault, whether that is still there (`cases.clearing.Standings`)
 """
 

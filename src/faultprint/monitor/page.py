@@ -70,6 +70,11 @@ decision](decisions/0006-rings-in-single-precision.md). With `nodes.compact` the
 verdict in a thousand ([how](decisions/0011-compact-rings-in-bytes.md)). What is taught to the library while the monitor runs
 counts from the next minute.
 
+When a node is ready, what was taken as its normal is looked at with a stranger's eye: if it looks like a fault, the log has
+`normal is doubtful`, and `faultprint_nodes_doubtful` counts the node ([what is behind it](matching.md#normal-that-is-none)). If
+it was one, nobody will hear of it: begin the state anew when it is over, or watch such nodes with a monitor of their own whose
+`nodes.mostly_normal` is set.
+
 Live minutes equal the batch, too, but for retransmissions that come after the minute has been closed: a minute is judged
 `time.lateness_seconds` after its end, while a transaction is kept for another half minute to see them.
 
