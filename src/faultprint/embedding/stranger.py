@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from faultprint.embedding.recent import MINUTES, recent
 from faultprint.errors import ModelError
-from faultprint.windows.profile import Profile
+from faultprint.windows.profile import Profile, finite
 from faultprint.windows.series import Series
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Stranger:
         """Raises ModelError unless `found` is what `as_dict` gives for so many dimensions."""
         if set(found) != {"mean", "recent"}:
             raise ModelError("A stranger's normal has mean, recent and nothing else; train the model anew.")
-        return cls(_vector(found["mean"], dimensions), found["recent"] and _vector(found["recent"], dimensions))
+        mean, few = finite("A stranger's mean", found["mean"], dimensions), found["recent"]
+        return cls(mean, None if few is None else finite("A stranger's recent mean", few, dimensions))
 
 
 def stranger(model: Model, nodes: Sequence[tuple[Series, npt.NDArray[np.int64]]], own: Profile) -> Stranger:
@@ -71,13 +72,3 @@ def _mean(vectors: Array | Sequence[Array]) -> Array:
 
 def _plain(vector: Array) -> list[float]:
     return [float(number) for number in vector]
-
-
-def _vector(found: Any, dimensions: int) -> Array:
-    try:
-        vector = np.array(found, dtype=np.float32)
-    except (TypeError, ValueError, OverflowError):
-        vector = np.empty(0, dtype=np.float32)
-    if vector.shape != (dimensions,) or not np.isfinite(vector).all():
-        raise ModelError(f"A stranger's normal must be {dimensions} finite numbers; train the model anew.")
-    return vector

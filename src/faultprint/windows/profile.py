@@ -54,19 +54,20 @@ class Profile:
         """Raises ModelError unless `found` is what `as_dict` gives for so many features."""
         if set(found) != {"minutes", *_ARRAYS} or type(found["minutes"]) is not int:
             raise ModelError(f"A profile has minutes, {', '.join(_ARRAYS)} and nothing else; make it anew.")
-        return cls(found["minutes"], *(_vector(name, found[name], features) for name in _ARRAYS))
+        return cls(found["minutes"], *(finite(f"A profile's {name}", found[name], features) for name in _ARRAYS))
 
 
 _ARRAYS: Final = ("centre", "spread", "support", "seen")
 
 
-def _vector(name: str, found: Any, features: int) -> Vector:
+def finite(what: str, found: Any, length: int) -> Vector:
+    """(length,) the numbers `found` in a manifest. Raises ModelError unless they are so many finite ones."""
     try:
         vector = np.array(found, dtype=np.float32)
     except (TypeError, ValueError, OverflowError):
         vector = np.empty(0, dtype=np.float32)
-    if vector.shape != (features,) or not np.isfinite(vector).all():
-        raise ModelError(f"A profile's {name} must be {features} finite numbers; make the profile anew.")
+    if vector.shape != (length,) or not np.isfinite(vector).all():
+        raise ModelError(f"{what} must be {length} finite numbers; train the model anew.")
     return vector
 
 
