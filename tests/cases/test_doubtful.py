@@ -67,11 +67,28 @@ def test_identify_tells_of_it(model: Model, library: Library) -> None:
     assert told == []
 
 
+@pytest.mark.parametrize(("until", "ready", "said"), [(60, 120, 1), (120, 180, 2), (300, 180, 3)])
+def test_the_next_minutes_are_taken_where_the_first_look_like_a_fault(
+    until: int, ready: int, said: int, model: Model, library: Library
+) -> None:
+    told: list[tuple[str, str]] = []
+    table = minutes("beta-1", 300, [(0, until, "bye-slow")], seed=7)
+    words = identify(table, model, library, doubt=lambda *words: told.append(words))["condition"].to_list()
+    assert told == [("beta-1", "bye-slow")] * said
+    assert words[:ready] == ["warming-up"] * ready and "warming-up" not in words[ready:]
+    assert words[-1] == "normal"  # in the last case a fault that has become what is usual
+
+
+def test_nothing_is_said_of_a_node_of_which_all_looks_like_a_fault(model: Model, library: Library) -> None:
+    words = identify(minutes("beta-1", 110, [(0, 110, "bye-slow")], seed=7), model, library)["condition"]
+    assert set(words) == {"warming-up"}
+
+
 def test_a_fault_is_named_where_nothing_else_was_ever_seen(model: Model, library: Library) -> None:
     """All that there is of the node is the fault."""
     table = minutes("beta-1", 90, [(0, 90, "invite-errors")], seed=7)
     own = identify(table, model, library)
-    assert {*own["condition"]} == {"warming-up", "normal"}
+    assert {*own["condition"]} == {"warming-up"}
     verdicts = identify(table, model, library, strangers=True)
     assert verdicts["condition"].to_list() == ["warming-up"] * 47 + ["invite-errors"] * 43
     assert "in.invite_originating.server_error_share" in verdicts["evidence"][-1][0]

@@ -241,9 +241,28 @@ def test_a_node_that_begins_amid_a_fault_is_told(watch: Watch, monkeypatch: pyte
             pl.concat([minutes("beta-1", 70, [(0, 70, "bye-slow")], seed=7), minutes("beta-2", 70, [], seed=8)]),
         )
     assert ("normal is doubtful", {"node": "beta-1", "looks_like": "bye-slow"}) in log
-    assert (log.events().count("normal is doubtful"), log.events().count("node ready")) == (1, 2)
+    assert (log.events().count("normal is doubtful"), log.events().count("node ready")) == (1, 1)
     with watch() as monitor:
         assert monitor.nodes["doubtful"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("stops", [(), (30, 59, 60, 61, 100, 119, 120, 121, 150), (75, 181, 200)])
+@pytest.mark.parametrize("until", [70, 130, 400])
+def test_a_node_waits_for_its_fault_to_end_as_it_does_for_identify(
+    stops: Sequence[int], until: int, town: Town, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubtful, "CLOSER", 0.9)
+    gaps = [20, 21, 22, 90, 91]
+    amid = minutes("beta-1", 320, [(0, until, "bye-slow"), (250, 280, "invite-errors")], seed=7, gaps=gaps)
+    table = pl.concat([amid, minutes("beta-2", 320, [(150, 180, "invite-errors")], seed=8)])
+    for stop in stops:
+        with watch() as monitor:
+            feed(monitor, table.filter(pl.col("minute") < minute(stop)), end=False)
+            drained(monitor)
+    with watch() as monitor:
+        feed(monitor, table)
+        assert monitor.nodes["refused"].tolist() == [2 if until > 70 else 1, 0]
+    assert_same_verdicts(kept(tmp_path), batch_verdicts(table, town))
 
 
 def test_a_silent_node_is_told_once_and_is_no_verdict(watch: Watch, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """Whether the minutes that are taken as a node's normal look like a fault themselves.
 
 Whoever starts Faultprint amid a fault teaches it that the fault is normal. So these minutes are looked at as a stranger's
-(`embedding.stranger`), and where a fault's reference is far nearer than a stranger's normal, that is said. Nothing follows
-from it: a node may be odd, and be right.
+(`embedding.stranger`): do they lie far nearer to a fault's reference than to a stranger's normal?
 """
 
 from __future__ import annotations

@@ -10,20 +10,17 @@ from numpy.typing import NDArray
 
 from faultprint.cases.calibration import matcher_of, rule_of
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, settle
-from faultprint.cases.doubtful import doubtful
 from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher, Matches
-from faultprint.cases.placing import Placed, Stretch, grids, normal_minutes, place
-from faultprint.cases.sifting import sifted
+from faultprint.cases.placing import Placed, Stretch, given_minutes, grids, place
+from faultprint.cases.taking import Doubt, first_taken, taken
 from faultprint.embedding.model import Model
 from faultprint.storage import schema
 from faultprint.tables import UNKNOWN, VERDICTS, WARMING_UP
 from faultprint.windows.series import Series
 
 Progress = Callable[[int, int], None]
-Doubt = Callable[[str, str], None]
-"""doubt(node, condition): the minutes taken as the node's normal look like that fault."""
 
 
 def identify(
@@ -38,28 +35,33 @@ def identify(
     persistence: int = 1,
     rule: Rule | None = None,
     progress: Progress | None = None,
-    doubt: Doubt | None = None,
+    doubt: Doubt = lambda node, condition: None,
 ) -> pl.DataFrame:
     """The VERDICTS of every observed minute of a MINUTES table, by node and time.
 
     `normal`: the stretch of each node's own normal traffic, one for all or by node. Without it, a node's first
-    `profile_minutes` observed minutes are taken: whoever starts Faultprint vouches that they were normal, and until
-    they have passed the verdict is warming-up. If they are not `vouched` for, they need only be mostly normal: what stands out
-    is left out (`cases.sifting`). With `strangers` nobody vouches for any: every node is judged by what is normal
-    for nodes in general, from its first whole window on. `doubt` is told where what is taken as normal looks wrong. `rule`
-    decides (default: `cases.calibration.rule_of`, with `persistence`). Raises TableError, ModelError, LibraryError or UsageError.
+    `profile_minutes` observed minutes are taken (the next, where these look like a fault: `cases.taking`): whoever starts
+    Faultprint vouches that they were normal, and until they have passed the verdict is warming-up. If they are not `vouched`
+    for, they need only be mostly normal: what stands out is left out (`cases.sifting`). With `strangers` nobody vouches for any:
+    every node is judged by what is normal for nodes in general, from its first whole window on. `doubt` is told where what is
+    to be taken as normal looks like a fault. `rule` decides (default: `cases.calibration.rule_of`, with `persistence`).
+    Raises TableError, ModelError, LibraryError or UsageError.
     """
     matcher = matcher_of(model, library.for_model(model.id, model.dimensions))
     rule = rule or rule_of(model, library, persistence)
     nodes = grids(minutes, model)
     frames = []
     for done, series in enumerate(nodes, start=1):
-        chosen, begin = (None, 0) if strangers else normal_minutes(series, normal, profile_minutes)
-        if chosen is not None and not vouched:
-            chosen = sifted(series, chosen, model)
+        given = None if strangers else given_minutes(series, normal)
+        if strangers:
+            chosen, begin = None, 0
+        elif given is None:
+            chosen, begin = first_taken(series, profile_minutes, model, matcher, vouched=vouched, doubt=doubt)
+        else:
+            (chosen, fault), begin = taken(series, given, model, matcher, vouched=vouched), 0
+            if fault:
+                doubt(series.node, fault)
         frames.append(verdicts(place(series, model, chosen), model, matcher, rule, begin))
-        if doubt and chosen is not None and (fault := doubtful(series, chosen, model, matcher)):
-            doubt(series.node, fault)
         if progress:
             progress(done, len(nodes))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema(VERDICTS))

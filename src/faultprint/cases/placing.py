@@ -74,9 +74,9 @@ def whole_windows(series: Series, window: int) -> NDArray[np.int64]:
     return np.flatnonzero(series.observed & (seen >= np.ceil(ENOUGH * window)))
 
 
-def first_minutes(series: Series, number: int) -> NDArray[np.bool_]:
-    """(T,) bool: the first `number` observed intervals. Raises UsageError if there are fewer."""
-    seen = np.flatnonzero(series.observed)
+def first_minutes(series: Series, number: int, before: int = 0) -> NDArray[np.bool_]:
+    """(T,) bool: the first `number` observed intervals after `before` others. Raises UsageError if there are fewer."""
+    seen = np.flatnonzero(series.observed)[before:]
     if number < 1 or len(seen) < number:
         raise UsageError(
             f"Node {series.node!r} has {len(seen)} observed minutes, but its profile needs {number}; give more "
@@ -95,10 +95,18 @@ def normal_minutes(
      `normal`: a stretch for all nodes, one a node by name, or None for each node's first `number` observed
     minutes; in that case verdicts begin after them. Raises UsageError.
     """
+    given = given_minutes(series, normal)
+    if given is not None:
+        return given, 0
+    chosen = first_minutes(series, number)
+    return chosen, int(np.flatnonzero(chosen)[-1]) + 1
+
+
+def given_minutes(series: Series, normal: Mapping[str, Stretch] | Stretch | None) -> NDArray[np.bool_] | None:
+    """(T,) bool, the node's minutes within the stretch that `normal` names, as above; None, if it names none. Raises UsageError."""
     stretch = normal.get(series.node) if isinstance(normal, Mapping) else normal
     if stretch is None:
-        chosen = first_minutes(series, number)
-        return chosen, int(np.flatnonzero(chosen)[-1]) + 1
+        return None
     chosen = within(series, stretch) & series.observed
     if not chosen.any():
         start, end = (moment.isoformat() for moment in stretch)
@@ -106,7 +114,7 @@ def normal_minutes(
             f"Node {series.node!r} has no minutes within {start} to {end}, which was given as normal; give another "
             "stretch."
         )
-    return chosen, 0
+    return chosen
 
 
 def microseconds(moment: datetime) -> int:

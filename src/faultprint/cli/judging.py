@@ -59,9 +59,9 @@ def identify(
     """Say of every minute of MINUTES which known condition the node is in.
 
     Each node needs an hour of its own normal traffic: the stretch given by --normal, else its first hour, which whoever
-    starts Faultprint vouches for. Where that looks like a fault itself, it is said. A day of traffic does as well though nobody
-    vouches for it, with --mostly-normal. Of a node of which there is nothing but the fault, --no-normal makes do with what is
-    normal for nodes in general.
+    starts Faultprint vouches for; where that looks like a fault itself, it is said, and the next is taken. A day of traffic does
+    as well though nobody vouches for it, with --mostly-normal. Of a node of which there is nothing but the fault, --no-normal
+    makes do with what is normal for nodes in general.
     """
     import polars as pl
 
@@ -105,7 +105,7 @@ def identify(
             stretch = f"{spell['from']:%Y-%m-%d %H:%M}–{spell['to']:%H:%M}  {spell['minutes']:>5} min"
             yield f"{spell['node']:<20} {stretch}  {spell['condition']:<22} {spell['evidence']}".rstrip()
         for node, condition in doubts.items():
-            yield f"{node}: what was taken as its normal looks like {condition}; give another --normal, or --no-normal."
+            yield f"{node}: what was to be its normal looks like {condition}; give another --normal, or --no-normal."
         yield ", ".join(f"{condition} {number} min" for condition, number in counts.iter_rows())
 
     result = {"minutes": len(verdicts), "conditions": dict(counts.iter_rows()), "spells": spells, "doubtful": doubts}

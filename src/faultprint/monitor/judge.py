@@ -12,11 +12,10 @@ from faultprint.cases.calibration import normal_reach
 from faultprint.cases.clearing import calm
 from faultprint.cases.clearing import step_all as step_presence
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, step_all
-from faultprint.cases.doubtful import doubtful
 from faultprint.cases.evidence import RECENT, words
 from faultprint.cases.identify import names
 from faultprint.cases.matching import Matcher, Matches
-from faultprint.cases.sifting import sifted
+from faultprint.cases.taking import TRIES, taken
 from faultprint.embedding.lanes import Lanes, Trace
 from faultprint.embedding.model import Model, Normal
 from faultprint.errors import ModelError
@@ -35,8 +34,8 @@ class Judged:
     `nodes` (N,) indices of the nodes observed, ascending; `code` (N,) verdicts (`cases.decision`); `ongoing` (N,) whether
     the fault that a verdict names is still there (`cases.clearing`); `matches` of those whose
     window is whole, which stand at `windows` (W,) among the N; `evidence` by place among the N. `values` (N, F) are the
-    minute's; `trace` is of the nodes `traced` (T,), `normals` of those that became ready, and `doubts` the
-    faults that some of these look like (`cases.doubtful`).
+    minute's; `trace` is of the nodes `traced` (T,), `normals` of those that became ready, `doubts` the
+    faults that what was to be normal looks like (`cases.taking`).
     """
 
     number: int
@@ -78,7 +77,8 @@ class Judged:
 class Judge:
     """Holds the rings of all nodes (`embedding.lanes`), the references and the rule.
 
-    A node's first `profile_minutes` observed minutes are its normal; until they have passed its verdict is warming-up.
+    A node's first `profile_minutes` observed minutes are its normal, or the next (`cases.taking`); until they have passed its
+    verdict is warming-up.
     """
 
     def __init__(
@@ -167,19 +167,22 @@ class Judge:
     def _warm(
         self, number: int, nodes: Nodes, observed: Ints, values: Array
     ) -> tuple[dict[int, Normal], dict[int, str]]:
-        """Keep the minute of nodes without a normal; those that have seen enough get theirs. What some of these look like, too."""
+        """Keep the minute of nodes without a normal; those that have seen enough get theirs, or are in doubt (`cases.taking`)."""
         normals, doubts = {}, {}
         for place in np.flatnonzero(nodes["ready"][observed] == 0).tolist():
             node = int(observed[place])
             nodes.keep(node, number, values[place].copy())
             if nodes["seen"][node] >= self.profile_minutes:
                 history = nodes.history(node, self.model.manifest.interval_us, self.model.catalogue.names)
-                chosen = history.observed if self.vouched else sifted(history, history.observed, self.model)
+                chosen, fault = taken(history, history.observed, self.model, self.matcher, vouched=self.vouched)
+                nodes["doubtful"][node] = fault is not None
+                if fault:
+                    doubts[node] = fault
+                    if nodes["refused"][node] < TRIES - 1:
+                        nodes.refuse(node)
+                        continue
                 normals[node] = self.model.normal(history, chosen)
                 self.lanes.teach(node, normals[node], _end(history, self.lanes.history))
-                if fault := doubtful(history, chosen, self.model, self.matcher):
-                    doubts[node] = fault
-                    nodes["doubtful"][node] = 1
                 nodes.warmed(node)
         return normals, doubts
 

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from faultprint.embedding.lanes import Lanes
 from faultprint.embedding.model import Model, Normal
 from faultprint.errors import UsageError
 from faultprint.monitor.courier import Tell
@@ -120,7 +119,7 @@ class Memory:
         for node, normal in normals:
             judge.lanes.teach(node, normal)
         judge.lanes.advance(gate.closed)
-        self._recall_rings(judge.lanes, nodes, dict(normals))
+        self._recall_rings(judge, nodes, dict(normals))
         self._recall_incidents(incidents, gate.closed)
         # The library may have changed meanwhile.
         rename(nodes, json.loads(facts["conditions"]), judge.matcher.conditions)
@@ -136,13 +135,16 @@ class Memory:
         width = len(self._model.catalogue)
         return [(node, _normal_of(data, width)) for node, _, _, data in rows if data is not None]
 
-    def _recall_rings(self, lanes: Lanes, nodes: Nodes, normals: Mapping[int, Normal]) -> None:
+    def _recall_rings(self, judge: Judge, nodes: Nodes, normals: Mapping[int, Normal]) -> None:
+        lanes = judge.lanes
         for frame in self._store.frames(_WARMING):
             who = np.frombuffer(frame.nodes, np.int32)
             for node, row in zip(
                 who.tolist(), np.frombuffer(frame.data, np.float32).reshape(len(who), -1), strict=True
             ):
                 nodes.keep(node, frame.minute, row)
+        for node in nodes.warming:  # without the minutes that were refused
+            nodes.trim(node, judge.profile_minutes if node in normals else int(nodes["seen"][node]))
         for node in [node for node in nodes.warming if node in normals]:
             lanes.teach(node, normals[node], nodes.history(node, self._interval_us, self._model.catalogue.names))
             nodes.warmed(node)

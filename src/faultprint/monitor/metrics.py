@@ -111,7 +111,11 @@ _OF_EACH: Final = (
     _one("state_failing", "1 while the state cannot be written.", lambda m: m.memory.insistence.failing, join=max),
     _one("nodes", "Nodes known.", lambda m: len(m.nodes)),
     _one("nodes_ready", "Nodes that have their normal; the others are warming up.", lambda m: m.nodes["ready"].sum()),
-    _one("nodes_doubtful", "Nodes whose normal looks like a fault.", lambda m: m.nodes["doubtful"].sum()),
+    _one(
+        "nodes_doubtful",
+        "Nodes of which what was last to be their normal looks like a fault.",
+        lambda m: m.nodes["doubtful"].sum(),
+    ),
     _one("nodes_silent", "Nodes that nobody listens to.", lambda m: m.tallies.silent),
     Measure(Kind.GAUGE, "incidents_open", "Incidents that are open.", _open, ("condition",)),
     _one(

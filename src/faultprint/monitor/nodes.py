@@ -24,6 +24,7 @@ COLUMNS: Final[Mapping[str, int]] = {
     "calm": 0,
     "ready": 0,
     "doubtful": 0,
+    "refused": 0,
     "raised": 0,
     "there": 0,
     "against": 0,
@@ -31,10 +32,10 @@ COLUMNS: Final[Mapping[str, int]] = {
 """Column → its value for a new node.
 
 verdict, rival, agreed   the standing (`cases.decision.Standing`)
-seen, last               observed minutes so far, and the number of the last one
+seen, last               observed minutes that count, and the number of the last one
 alarmed, calm            minutes in a row that were alarming, or normal
 ready                    1 once the node has its normal
-doubtful                 1 if that looks like a fault (`cases.doubtful`)
+doubtful, refused        1 if what was last to be its normal looks like a fault; how often the next minutes were awaited for it
 raised, there, against   whether the verdict is a fault, whether that is still there (`cases.clearing.Standings`)
 """
 
@@ -83,6 +84,18 @@ class Nodes:
         for number, row in kept:
             values[number - first], observed[number - first] = row, True
         return Series(self.names[node], self.networks[node], first * interval_us, interval_us, names, values, observed)
+
+    def refuse(self, node: int) -> None:
+        """The minutes kept of a node are not to be its normal; those to come are."""
+        del self._warming[node]
+        self["seen"][node] = 0
+        self["refused"][node] += 1
+
+    def trim(self, node: int, minutes: int) -> None:
+        """Let go all but the last so many that are kept of a node."""
+        kept = self._warming.pop(node)[-minutes:] if minutes else []
+        if kept:
+            self._warming[node] = kept
 
     def warmed(self, node: int) -> None:
         """The node has its normal; what was kept for it is let go."""

@@ -70,10 +70,9 @@ decision](decisions/0006-rings-in-single-precision.md). With `nodes.compact` the
 verdict in a thousand ([how](decisions/0011-compact-rings-in-bytes.md)). What is taught to the library while the monitor runs
 counts from the next minute.
 
-When a node is ready, what was taken as its normal is looked at with a stranger's eye: if it looks like a fault, the log has
-`normal is doubtful`, and `faultprint_nodes_doubtful` counts the node ([what is behind it](matching.md#normal-that-is-none)). If
-it was one, nobody will hear of it: begin the state anew when it is over, or watch such nodes with a monitor of their own whose
-`nodes.mostly_normal` is set.
+What is to be a node's normal is looked at with a stranger's eye: if it looks like a fault, the log has `normal is doubtful`,
+`faultprint_nodes_doubtful` counts the node, and the next minutes are awaited instead, twice at most
+([what is behind it](matching.md#normal-that-is-none)). A monitor that was started amid a fault is so ready an hour after its end.
 
 Live minutes equal the batch, too, but for retransmissions that come after the minute has been closed: a minute is judged
 `time.lateness_seconds` after its end, while a transaction is kept for another half minute to see them.
@@ -138,7 +137,7 @@ _LOG_TEXT: Final = """\
 ## Log
 
 The log is one JSON object a line on standard error: `time`, `event`, and what belongs to it:
-`node ready`, `normal is doubtful` (the minutes taken as the node's normal look like a fault; see
+`node ready`, `normal is doubtful` (what was to be the node's normal looks like a fault; see
 [matching](matching.md)), `node silent`, `node heard again`, `incident`, `sink away`, `sink back`, `message rejected`,
 `batch rejected`, `messages put aside`, `state cannot be written`, `state written again`, `outbox cannot be written`,
 `outbox written again`, `outbox left as it was`, `clock put back`, `clock has caught up`, `library read`,
