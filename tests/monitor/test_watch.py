@@ -261,7 +261,17 @@ def test_a_node_waits_for_its_fault_to_end_as_it_does_for_identify(
             drained(monitor)
     with watch() as monitor:
         feed(monitor, table)
-        assert monitor.nodes["refused"].tolist() == [2 if until > 70 else 1, 0]
+        assert monitor.nodes["refused"].tolist() == [{70: 1, 130: 2, 400: 3}[until], 0]
+    assert_same_verdicts(kept(tmp_path), batch_verdicts(table, town))
+
+
+def test_a_node_full_of_gaps_waits_and_stops_nobody(town: Town, watch: Watch, tmp_path: Path) -> None:
+    log = Log()
+    broken = minutes("beta-1", 400, [(300, 330, "bye-slow")], seed=7, gaps=range(1, 160, 2))
+    table = pl.concat([broken, minutes("beta-2", 400, seed=8)])
+    with watch(log) as monitor:
+        feed(monitor, table)
+    assert log.events().count("normal has gaps") == 1 and log.events().count("node ready") == 2
     assert_same_verdicts(kept(tmp_path), batch_verdicts(table, town))
 
 

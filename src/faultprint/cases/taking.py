@@ -4,6 +4,7 @@
     the first N        no                  they are the node's normal
                        yes                 it is said, and the next N are looked at
     the TRIES-th N     yes                 it is said, and they are taken all the same: a node may be odd, and be right
+    any N              too full of gaps    the next N are looked at
 
 Until then the node is warming-up. The monitor does the same as minutes come.
 """
@@ -35,7 +36,10 @@ Minutes = NDArray[np.bool_]
 def taken(
     series: Series, minutes: Minutes, model: Model, matcher: Matcher, *, vouched: bool
 ) -> tuple[Minutes, str | None]:
-    """Of the `minutes` (T,) those to take as normal (not `vouched` for, they are sifted), and the fault that they look like."""
+    """Of the `minutes` (T,) those to take as normal (not `vouched` for, they are sifted), and the fault that they look like.
+
+    Raises UsageError where they are too few, or too few of them in a row.
+    """
     chosen = minutes if vouched else sifted(series, minutes, model)
     return chosen, doubtful(series, chosen, model, matcher)
 
@@ -45,17 +49,22 @@ def first_taken(
 ) -> tuple[Minutes, int]:
     """(T,) the minutes taken as the node's normal, `number` of those observed at a time, and the index of the first after them.
 
-    Where all that are there look like a fault, that index is beyond the series. Raises UsageError where there are not so many.
+    Where all that are there look like a fault, that index is beyond the series. Raises UsageError where there are not so many,
+    or none of them in a row.
     """
-    minutes = first_minutes(series, number)
-    for attempt in range(1, TRIES + 1):
-        chosen, fault = taken(series, minutes, model, matcher, vouched=vouched)
+    seen, looked, found = int(np.count_nonzero(series.observed)), 0, None
+    for before in range(0, max(seen - number, 0) + 1, number):
+        minutes = first_minutes(series, number, before)
+        try:
+            chosen, fault = taken(series, minutes, model, matcher, vouched=vouched)
+        except UsageError:
+            if found is None and before + 2 * number > seen:
+                raise
+            continue
+        looked, found = looked + 1, chosen
         if fault:
             doubt(series.node, fault)
-        if not fault or attempt == TRIES:
+        if not fault or looked == TRIES:
             return chosen, int(np.flatnonzero(minutes)[-1]) + 1
-        try:
-            minutes = first_minutes(series, number, attempt * number)
-        except UsageError:
-            return chosen, len(series)
-    raise AssertionError("the last attempt returns")
+    assert found is not None  # or the last attempt would have been raised
+    return found, len(series)

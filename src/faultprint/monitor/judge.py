@@ -18,7 +18,7 @@ from faultprint.cases.matching import Matcher, Matches
 from faultprint.cases.taking import TRIES, taken
 from faultprint.embedding.lanes import Lanes, Trace
 from faultprint.embedding.model import Model, Normal
-from faultprint.errors import ModelError
+from faultprint.errors import ModelError, UsageError
 from faultprint.monitor.nodes import Nodes
 from faultprint.publish.incident import Grounds
 from faultprint.windows.series import Series
@@ -35,7 +35,7 @@ class Judged:
     the fault that a verdict names is still there (`cases.clearing`); `matches` of those whose
     window is whole, which stand at `windows` (W,) among the N; `evidence` by place among the N. `values` (N, F) are the
     minute's; `trace` is of the nodes `traced` (T,), `normals` of those that became ready, `doubts` the
-    faults that what was to be normal looks like (`cases.taking`).
+    faults that what was to be normal looks like (`cases.taking`), "" where it was too full of gaps.
     """
 
     number: int
@@ -168,23 +168,36 @@ class Judge:
         self, number: int, nodes: Nodes, observed: Ints, values: Array
     ) -> tuple[dict[int, Normal], dict[int, str]]:
         """Keep the minute of nodes without a normal; those that have seen enough get theirs, or are in doubt (`cases.taking`)."""
-        normals, doubts = {}, {}
+        normals: dict[int, Normal] = {}
+        doubts: dict[int, str] = {}
         for place in np.flatnonzero(nodes["ready"][observed] == 0).tolist():
             node = int(observed[place])
             nodes.keep(node, number, values[place].copy())
             if nodes["seen"][node] >= self.profile_minutes:
                 history = nodes.history(node, self.model.manifest.interval_us, self.model.catalogue.names)
-                chosen, fault = taken(history, history.observed, self.model, self.matcher, vouched=self.vouched)
-                nodes["doubtful"][node] = fault is not None
-                if fault:
-                    doubts[node] = fault
-                    if nodes["refused"][node] < TRIES - 1:
-                        nodes.refuse(node)
-                        continue
-                normals[node] = self.model.normal(history, chosen)
-                self.lanes.teach(node, normals[node], _end(history, self.lanes.history))
+                normal, doubt = self._normal(history, nodes["refused"][node] == TRIES - 1)
+                if doubt is not None:
+                    doubts[node] = doubt
+                nodes["doubtful"][node] = bool(doubt)
+                nodes["refused"][node] += bool(doubt)
+                if normal is None:
+                    nodes.refuse(node)
+                    continue
+                normals[node] = normal
+                self.lanes.teach(node, normal, _end(history, self.lanes.history))
                 nodes.warmed(node)
         return normals, doubts
+
+    def _normal(self, history: Series, last: bool) -> tuple[Normal | None, str | None]:
+        """A node's normal, None if these minutes are not to be it, and the fault that they look like, "" if they are too full of
+        gaps; the `last` try counts whatever it looks like."""
+        try:
+            chosen, fault = taken(history, history.observed, self.model, self.matcher, vouched=self.vouched)
+            if fault and not last:
+                return None, fault
+            return self.model.normal(history, chosen), fault
+        except UsageError:
+            return None, ""
 
     def _evidence(self, observed: Ints, code: Ints) -> dict[int, list[str]]:
         places = np.flatnonzero(faulty(code))

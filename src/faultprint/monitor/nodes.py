@@ -35,7 +35,7 @@ verdict, rival, agreed   the standing (`cases.decision.Standing`)
 seen, last               observed minutes that count, and the number of the last one
 alarmed, calm            minutes in a row that were alarming, or normal
 ready                    1 once the node has its normal
-doubtful, refused        1 if what was last to be its normal looks like a fault; how often the next minutes were awaited for it
+doubtful, refused        1 if what was last to be its normal looks like a fault; how often that was so
 raised, there, against   whether the verdict is a fault, whether that is still there (`cases.clearing.Standings`)
 """
 
@@ -89,7 +89,6 @@ class Nodes:
         """The minutes kept of a node are not to be its normal; those to come are."""
         del self._warming[node]
         self["seen"][node] = 0
-        self["refused"][node] += 1
 
     def trim(self, node: int, minutes: int) -> None:
         """Let go all but the last so many that are kept of a node."""

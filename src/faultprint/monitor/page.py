@@ -137,11 +137,11 @@ _LOG_TEXT: Final = """\
 ## Log
 
 The log is one JSON object a line on standard error: `time`, `event`, and what belongs to it:
-`node ready`, `normal is doubtful` (what was to be the node's normal looks like a fault; see
-[matching](matching.md)), `node silent`, `node heard again`, `incident`, `sink away`, `sink back`, `message rejected`,
-`batch rejected`, `messages put aside`, `state cannot be written`, `state written again`, `outbox cannot be written`,
-`outbox written again`, `outbox left as it was`, `clock put back`, `clock has caught up`, `library read`,
-`library unreadable`, `instruction refused`, `request failed`, `started`.
+`node ready`, `normal has gaps` (ten minutes in a row are needed; the next minutes are awaited), `normal is doubtful` (what was to
+be the node's normal looks like a fault; see [matching](matching.md)), `node silent`, `node heard again`, `incident`,
+`sink away`, `sink back`, `message rejected`, `batch rejected`, `messages put aside`, `state cannot be written`,
+`state written again`, `outbox cannot be written`, `outbox written again`, `outbox left as it was`, `clock put back`,
+`clock has caught up`, `library read`, `library unreadable`, `instruction refused`, `request failed`, `started`.
 """
 
 

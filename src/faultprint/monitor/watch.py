@@ -171,7 +171,8 @@ class Monitor:
         for node in judged.normals:
             self.tell("node ready", node=self.nodes.names[node])
         for node, condition in judged.doubts.items():
-            self.tell("normal is doubtful", node=self.nodes.names[node], looks_like=condition)
+            event, more = ("normal is doubtful", {"looks_like": condition}) if condition else ("normal has gaps", {})
+            self.tell(event, node=self.nodes.names[node], **more)
         self._watch_silence(judged.number)
         self._announce(changed, messages)
 
