@@ -52,15 +52,14 @@ def identify(
     nodes = grids(minutes, model)
     frames = []
     for done, series in enumerate(nodes, start=1):
-        given = None if strangers else given_minutes(series, normal)
-        if strangers:
-            chosen, begin = None, 0
-        elif given is None:
-            chosen, begin = first_taken(series, profile_minutes, model, matcher, vouched=vouched, doubt=doubt)
-        else:
-            (chosen, fault), begin = taken(series, given, model, matcher, vouched=vouched), 0
+        chosen: NDArray[np.bool_] | None = None
+        begin = 0
+        if not strangers and (given := given_minutes(series, normal)) is not None:
+            chosen, fault = taken(series, given, model, matcher, vouched=vouched)
             if fault:
                 doubt(series.node, fault)
+        elif not strangers:
+            chosen, begin = first_taken(series, profile_minutes, model, matcher, vouched=vouched, doubt=doubt)
         frames.append(verdicts(place(series, model, chosen), model, matcher, rule, begin))
         if progress:
             progress(done, len(nodes))
