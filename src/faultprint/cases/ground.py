@@ -35,7 +35,10 @@ def grounds(
     normal: Mapping[str, Stretch] | Stretch | None = None,
     profile_minutes: int = 60,
 ) -> list[Ground]:
-    """Every node of a MINUTES table, as `cases.identify` takes it. Raises TableError, ModelError, UsageError."""
+    """Every node of a MINUTES table, as `cases.identify` takes it, whatever its first minutes look like.
+
+    Raises TableError, ModelError or UsageError.
+    """
     found = []
     for series in grids(minutes, model):
         chosen, begin = normal_minutes(series, normal, profile_minutes)

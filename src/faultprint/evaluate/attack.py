@@ -92,13 +92,15 @@ def recognise(
     build(transactions, path)
     seen = storage.read(path, MINUTES)
     minutes = pl.concat([idle_before(seen, model.catalogue), seen]).sort("node", "minute")
-    begin = _first(seen)
-    normal = (begin - IDLE * timedelta(minutes=1), begin)
+    begins = {str(node): _first(rows) for (node,), rows in seen.group_by("node")}
+    # Named, for a silent hour is not what a node's normal is taken for otherwise.
+    idle = {node: (first - IDLE * timedelta(minutes=1), first) for node, first in begins.items()}
+    begin = begins[TEACHER]
     lesson = Lesson(CONDITION, (begin, begin + HOUR), f"first hour of {capture.name}")
-    reference = enrol(minutes, lesson, model, created=now, node=TEACHER, normal=normal)
+    reference = enrol(minutes, lesson, model, created=now, node=TEACHER, normal=idle[TEACHER])
     library.add([reference])
     calibrate_library(*kept, model, library)
-    verdicts = identify(minutes, model, library, persistence=persistence, profile_minutes=IDLE)
+    verdicts = identify(minutes, model, library, persistence=persistence, normal=idle)
     scored = with_truth(verdicts, minutes, begin + HOUR + AFTER * timedelta(minutes=1), model)
     shares, counts = {}, {}
     for node in NODES:
