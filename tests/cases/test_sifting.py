@@ -18,7 +18,7 @@ from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.windows.profile import Profile
 from faultprint.windows.series import Series, series
 
-from .town import SIGNS, Fault, minutes, random_artefact
+from .town import SIGNS, Fault, minutes, random_artefact, told_reach
 
 LENGTH = 600
 
@@ -50,8 +50,7 @@ def knowing() -> Model:
     vectors, _ = plain.within(one, one.observed, plain.profile(one))
     # Under the profile of an hour, by which training measures it, windows lie further from normal than under ten hours'.
     far = 2 * float(np.quantile(np.linalg.norm(vectors - vectors.mean(axis=0), axis=1), 0.99))
-    told = {"levels": [0.99], "normal_distance": {"quantiles": [far], "windows": len(vectors)}}
-    return Plain(replace(artefact, manifest=replace(artefact.manifest, calibration=told)))
+    return Plain(told_reach(artefact, far))
 
 
 @pytest.mark.parametrize("fault", SIGNS)

@@ -96,3 +96,9 @@ def random_artefact(seed: int = 1) -> Artefact:
     artefact = Artefact(manifest, pooled_graphs(network))
     met = stranger(Model(artefact), [(one, np.arange(141))], people)
     return replace(artefact, manifest=replace(manifest, stranger=met))
+
+
+def told_reach(artefact: Artefact, reach: float) -> Artefact:
+    """The artefact that knows how far from normal its normal windows lay, and nothing else of them."""
+    known = {"levels": [0.99], "normal_distance": {"quantiles": [reach], "windows": 1}}
+    return replace(artefact, manifest=replace(artefact.manifest, calibration=known))

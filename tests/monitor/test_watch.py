@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from faultprint.monitor.store import Store
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Person
 
-from ..cases.town import minute, minutes, random_artefact
+from ..cases.town import minute, minutes, random_artefact, told_reach
 from .conftest import NOW, Log, Town, Watch, feed
 
 
@@ -47,6 +46,14 @@ def told(folder: Path) -> list[dict[str, Any]]:
 
 def drained(monitor: Any) -> None:
     assert all(courier.drain(10) for courier in monitor.couriers)
+
+
+def stopped(watch: Watch, table: pl.DataFrame, stops: Sequence[int]) -> None:
+    """A monitor that was stopped before each of these minutes, and went on until the next."""
+    for stop in stops:
+        with watch() as monitor:
+            feed(monitor, table.filter(pl.col("minute") < minute(stop)), end=False)
+            drained(monitor)
 
 
 def teach(library: Path, table: pl.DataFrame, name: str, model: Model) -> None:
@@ -104,9 +111,7 @@ def test_verdicts_equal_those_of_identify_whatever_the_gaps(
 
 
 def test_verdicts_equal_those_of_identify_where_nobody_vouches(watch: Watch, tmp_path: Path) -> None:
-    artefact = random_artefact()
-    reach = {"levels": [0.99], "normal_distance": {"quantiles": [1.2], "windows": 1}}
-    save(replace(artefact, manifest=replace(artefact.manifest, calibration=reach)), tmp_path / "sure.faultprint")
+    save(told_reach(random_artefact(), 1.2), tmp_path / "sure.faultprint")
     model, library = load(tmp_path / "sure.faultprint"), tmp_path / "sure-cases.db"
     teach(library, minutes("alpha-1", 200, [(100, 130, "bye-slow")], seed=1), "bye-slow", model)
     table = pl.concat(
@@ -134,10 +139,7 @@ def test_a_model_that_cannot_sift_is_refused_at_the_start(watch: Watch) -> None:
 def test_a_restart_changes_nothing(
     town: Town, traffic: pl.DataFrame, watch: Watch, tmp_path: Path, stops: Sequence[int]
 ) -> None:
-    for stop in stops:
-        with watch() as monitor:
-            feed(monitor, traffic.filter(pl.col("minute") < minute(stop)), end=False)
-            drained(monitor)
+    stopped(watch, traffic, stops)
     with watch() as monitor:
         feed(monitor, traffic)
         drained(monitor)
@@ -255,10 +257,7 @@ def test_a_node_waits_for_its_fault_to_end_as_it_does_for_identify(
     gaps = [20, 21, 22, 90, 91]
     amid = minutes("beta-1", 320, [(0, until, "bye-slow"), (250, 280, "invite-errors")], seed=7, gaps=gaps)
     table = pl.concat([amid, minutes("beta-2", 320, [(150, 180, "invite-errors")], seed=8)])
-    for stop in stops:
-        with watch() as monitor:
-            feed(monitor, table.filter(pl.col("minute") < minute(stop)), end=False)
-            drained(monitor)
+    stopped(watch, table, stops)
     with watch() as monitor:
         feed(monitor, table)
         assert monitor.nodes["refused"].tolist() == [{70: 1, 130: 2, 400: 3}[until], 0]

@@ -111,7 +111,7 @@ def test_too_few_minutes_and_damaged_profiles() -> None:
         {"minutes": "60"},
         {"more": 1},
     ):
-        with pytest.raises(ModelError, match="anew"):
+        with pytest.raises(ModelError, match="make"):
             Profile.from_dict({**good, **damage}, 4)
 
 

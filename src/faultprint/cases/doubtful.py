@@ -24,10 +24,8 @@ def doubtful(series: Series, normal: NDArray[np.bool_], model: Model, matcher: M
     """The fault that the minutes `normal` (T,) look like; None where they do not, or the model knows no strangers."""
     if model.manifest.stranger is None:
         return None
-    there = np.flatnonzero(normal)
-    first, last = int(there[0]), int(there[-1]) + 1
     usual = model.stranger
-    vector = model.mean(series.part(first, last), normal[first:last], usual.profile) - usual.mean
+    vector = model.mean(series, normal, usual.profile) - usual.mean
     matches = matcher.match(vector[None])
     code = int(claims(matches, np.ones(1, np.bool_), Rule(closer=CLOSER))[0])
     return None if code == NORMAL_INDEX else matches.conditions[code]

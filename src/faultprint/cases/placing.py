@@ -49,10 +49,7 @@ def place(
     if normal is None:
         normal, own = np.zeros(len(series), np.bool_), model.stranger
     else:
-        # Of the normal minutes only: a node may have months of others.
-        there = np.flatnonzero(normal)
-        first, last = (int(there[0]), int(there[-1])) if len(there) else (0, len(series) - 1)
-        own = model.normal(series.part(first, last + 1), normal[first : last + 1])
+        own = model.normal(series, normal)
     embedded = model.embed(series, own.profile, ends=ends)
     return Placed(series, normal, own, embedded.vectors - own.mean, embedded.last_minute)
 

@@ -21,19 +21,12 @@ def sifted(series: Series, chosen: NDArray[np.bool_], model: Model) -> NDArray[n
 
     Raises UsageError where the minutes are too few, ModelError where the model does not tell how far normal windows lie.
     """
-    there = np.flatnonzero(chosen)
-    first = int(there[0]) if len(there) else 0
-    part, among = series.part(first, int(there[-1]) + 1 if len(there) else len(series)), chosen[first:]
-    among = among[: len(part)]
-    vectors, last = model.within(part, among, model.profile(part, among))
+    vectors, last = model.within(series, chosen, model.profile(series, chosen))
     far = np.linalg.norm(vectors - np.median(vectors, axis=0), axis=1)
     odd = far > max(normal_reach(model), float(np.median(far)))
-    without = among & ~_covered(last[odd], model.window, len(part))
-    within = among & _covered(last[~odd], model.window, len(part))
-    left = next((one for one in (without, within) if np.count_nonzero(one) >= model.window), among)
-    result = np.zeros(len(series), np.bool_)
-    result[first : first + len(part)] = left
-    return result
+    without = chosen & ~_covered(last[odd], model.window, len(series))
+    within = chosen & _covered(last[~odd], model.window, len(series))
+    return next((one for one in (without, within) if np.count_nonzero(one) >= model.window), chosen)
 
 
 def _covered(last: NDArray[np.int64], window: int, minutes: int) -> NDArray[np.bool_]:

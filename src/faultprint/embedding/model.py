@@ -133,6 +133,10 @@ class Model:
         """
         self.check(series)
         chosen = series.observed if normal is None else series.observed & normal
+        there = np.flatnonzero(chosen)
+        if len(there):  # of these minutes only: a node may have months of others
+            first, last = int(there[0]), int(there[-1]) + 1
+            series, chosen = series.part(first, last), chosen[first:last]
         return profile(self._levels(series, (1,)), self.kinds, chosen, least)
 
     def embed(

@@ -83,12 +83,8 @@ class ModelSpace:
 
     def normal(self, place: Ground) -> Normal:
         """The node's normal, from as little as is known."""
-        there = np.flatnonzero(place.normal & place.series.observed)
-        if len(there):
-            # Of the normal minutes only: a node may have months of others.
-            first, last = int(there[0]), int(there[-1]) + 1
-            least = min(len(there), LEAST_MINUTES)
-            return self.model.normal(place.series.part(first, last), place.normal[first:last], least)
+        if known := int(np.count_nonzero(place.normal & place.series.observed)):
+            return self.model.normal(place.series, place.normal, min(known, LEAST_MINUTES))
         if self.stranger is None:
             raise UsageError(f"Of node {place.series.node!r} no normal traffic is known; mark some.")
         return self.stranger

@@ -67,7 +67,7 @@ def finite(what: str, found: Any, length: int) -> Vector:
     except (TypeError, ValueError, OverflowError):
         vector = np.empty(0, dtype=np.float32)
     if vector.shape != (length,) or not np.isfinite(vector).all():
-        raise ModelError(f"{what} must be {length} finite numbers; train the model anew.")
+        raise ModelError(f"{what} must be {length} finite numbers; make the model anew.")
     return vector
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from faultprint.evaluate.protocols.stage import Places, Stages, first_days, hide
 from faultprint.evaluate.protocols.trials import trials
 from faultprint.windows.labelling import minute_conditions
 
-from ...cases.town import labels, minute, minutes, random_artefact
+from ...cases.town import labels, minute, minutes, random_artefact, told_reach
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -76,9 +75,7 @@ def test_normal_is_the_last_of_the_history_and_windows_are_the_same_whatever_is_
 
 
 def test_minutes_that_nobody_vouches_for_are_the_last_of_all_sifted(met: Tables) -> None:
-    artefact = random_artefact()
-    told = {"levels": [0.99], "normal_distance": {"quantiles": [1.2], "windows": 1}}
-    model = Model(replace(artefact, manifest=replace(artefact.manifest, calibration=told)))
+    model = Model(told_reach(random_artefact(), 1.2))
     place = grounds(met, model, normal=250, history=300, vouched=False)[0]
     raw = np.zeros(len(place.series), np.bool_)
     raw[place.begin - 250 : place.begin] = True
