@@ -169,6 +169,7 @@ def stranger_of(model: Model, school: School) -> Normal:
         quiet = minute_conditions(labels, series, names).normal & series.observed
         if len(hours := ends_of(quiet, model.window)):
             nodes.append((series, hours + 1 - model.window))
-            own = model.profile(series, quiet)
+    first, hours = nodes[0]
+    own = model.manifest.population or model.profile(first.part(int(hours[0]), int(hours[0]) + model.window))
     met = stranger(model, nodes, own)
     return Normal(own, met.mean, met.recent)
