@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from faultprint.errors import StateError, UsageError
 from faultprint.monitor.database import plain
 from faultprint.monitor.lock import Lock
 from faultprint.monitor.schema import APPLICATION_ID, SCHEMA_VERSION, statements
+
+_WAIT_S: Final = 60
+"""For others who have the file locked, at most."""
+_AGAIN_S: Final = 0.01
 
 
 class SqliteDatabase:
@@ -22,10 +27,12 @@ class SqliteDatabase:
         self._path = path
         self._lock: Lock | None = None
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S, check_same_thread=False)
+            _write_ahead(self._connection)
             self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("BEGIN")  # of one moment: another may be making the state just now
             identity, version = (self._pragma(name) for name in ("application_id", "user_version"))
+            self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise UsageError(
                 f"{path} cannot be opened as a monitor's state ({error}); name another state file."
@@ -98,3 +105,17 @@ class SqliteDatabase:
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the journal's mode. While others who open the file do the same, SQLite answers at once that it is locked, whatever
+    the connection's time-out."""
+    end = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(_AGAIN_S)
