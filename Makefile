@@ -28,7 +28,7 @@ check: setup servers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m faultprint.docs --check
-	$(PYTEST)
+	$(PYTEST) --hypothesis-profile=check
 
 bench: setup
 	$(BIN)/python -m benchmarks --out build/bench/figures.json

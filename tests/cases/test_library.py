@@ -61,7 +61,7 @@ def references(draw: st.DrawFn) -> Reference:
 
 
 @given(st.lists(references(), max_size=6))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_saving_loading_exporting_and_importing_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, taught: list[Reference]
 ) -> None:
@@ -82,7 +82,7 @@ def test_saving_loading_exporting_and_importing_change_nothing(
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_is_a_reference_or_one_sentence(line: str) -> None:
     with pytest.raises(LibraryError) as caught:
         portable.decode(line, "x")
@@ -90,7 +90,7 @@ def test_any_text_is_a_reference_or_one_sentence(line: str) -> None:
 
 
 @given(references(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_changed_line_is_refused(taught: Reference, data: st.DataObject) -> None:
     fields = json.loads(portable.encode(taught))
     name = data.draw(st.sampled_from(sorted(fields)))

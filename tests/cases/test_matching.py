@@ -12,7 +12,7 @@ from faultprint.cases.matching import Matcher
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 30), st.integers(1, 6), st.integers(1, 20))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_search_equals_a_loop(seed: int, references: int, dimensions: int, windows: int) -> None:
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(references, dimensions)).astype(np.float32)

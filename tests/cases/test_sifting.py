@@ -82,7 +82,7 @@ def test_only_what_was_chosen_is_looked_at(knowing: Model) -> None:
     assert not left[:300].any() and not left[500:].any() and left[300:500].mean() > 0.5
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @example(faults=[], gap=LENGTH - 100, length=100, count=30)
 @given(
     faults=st.lists(

@@ -80,7 +80,7 @@ def test_no_file_no_folder_no_archive(tmp_path: Path, pooled: Artefact) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damage_is_a_model_error_or_harmless(saved: Path, data: st.DataObject) -> None:
     whole = saved.read_bytes()

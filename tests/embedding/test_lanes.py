@@ -72,7 +72,7 @@ def live(
     return found
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.integers(0, 40), st.sets(st.integers(HOUR, 199), max_size=60)), min_size=1, max_size=5))
 def test_lanes_give_the_bits_of_each_node_by_itself(
     traffic: Traffic, model: Model, plan: list[tuple[int, set[int]]]

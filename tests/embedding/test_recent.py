@@ -23,7 +23,7 @@ def pooled_model(pooled: Artefact) -> Model:
     return Model(pooled)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 99), minutes=st.integers(10, 20), gap=st.integers(50, 90))
 def test_they_are_those_of_a_series_that_begins_there(pooled_model: Model, seed: int, minutes: int, gap: int) -> None:
     series = random_traffic(120, seed, slice(gap, gap + 4))

@@ -34,13 +34,13 @@ def assert_same(rows: list[dict[str, Any]], spans: list[tuple[str, int, int]], c
     assert in_pieces(frame, coverage, cuts).equals(whole)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(transactions(), stretches(), Cuts)
 def test_pieces_equal_the_whole(rows: list[dict[str, Any]], spans: list[tuple[str, int, int]], cuts: set[int]) -> None:
     assert_same(rows, spans, cuts)
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(st.integers(0, 99), stretches(), Cuts)
 def test_pieces_of_a_crowd_equal_the_whole(seed: int, spans: list[tuple[str, int, int]], cuts: set[int]) -> None:
     assert_same(crowd(2_000, seed), spans, cuts)

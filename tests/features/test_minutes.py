@@ -54,7 +54,7 @@ def assert_equals_reference(rows: list[dict[str, Any]], coverage: Stretches) -> 
         assert not differing, (given_row["node"], given_row["minute"])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=transactions(), coverage=stretches())
 def test_batch_equals_the_slow_reference_bit_for_bit(rows: list[dict[str, Any]], coverage: Stretches) -> None:
     assert_equals_reference(rows, coverage)
@@ -67,7 +67,7 @@ def test_a_crowd_equals_the_slow_reference_bit_for_bit(seed: int) -> None:
     assert_equals_reference(crowd(4_000, seed), coverage)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(rows=transactions(), coverage=stretches(), random=st.randoms(use_true_random=False), most=st.integers(1, 20))
 def test_order_of_rows_and_size_of_chunks_change_nothing(
     rows: list[dict[str, Any]], coverage: Stretches, random: Random, most: int

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint.errors import TableError
@@ -24,7 +24,6 @@ from .strategies import INTERVAL, NODES, SPAN, stretches
 values = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 50) | st.integers(0, 2**61)))
 
 
-@settings(deadline=None)
 @given(values, st.fractions(0, 1).filter(bool))
 def test_a_quantile_is_the_ceil_of_q_times_n_th_smallest(pairs: list[tuple[int, int]], share: Fraction) -> None:
     group = np.array([pair[0] for pair in pairs], dtype=np.int64)

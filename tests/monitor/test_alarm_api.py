@@ -220,7 +220,7 @@ def test_a_slow_client_is_let_go_and_too_many_are_closed(client: Client, monkeyp
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_break_the_server(client: Client, data: bytes) -> None:
     with socket.create_connection(client.address, timeout=20) as plain:
         plain.sendall(data)

@@ -126,7 +126,7 @@ def test_when_nobody_says_anything_time_goes_on_by_the_clock() -> None:
     assert found(list(one.due(end(6)))) == [(0, ["a"]), (3, [])]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.integers(0, 4), st.integers(1, 5))
 def test_rows_out_of_order_within_the_lateness_change_nothing(seed: int, lateness: int, nodes: int) -> None:
     """Each row is up to `lateness` minutes late; the newest row of all is the promise."""

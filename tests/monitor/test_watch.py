@@ -83,7 +83,7 @@ def test_verdicts_equal_those_of_identify(town: Town, traffic: pl.DataFrame, wat
     assert {"bye-slow", "register-timeouts", "normal", "warming-up"} <= {*found["condition"]}
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sets(st.integers(1, 139), max_size=50), min_size=1, max_size=3),
     st.integers(0, 1000),

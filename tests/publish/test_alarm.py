@@ -93,7 +93,7 @@ def _valid(value: dict[str, Any], name: str, schema: dict[str, Any]) -> bool:
 
 @needs_schemas
 @given(lives(), settings_of_alarms)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_alarm_and_notification_is_valid(life: tuple[Incident, ...], told: AlarmSettings) -> None:
     schema = tmf642()
     for incident in life:
@@ -105,7 +105,7 @@ def test_any_alarm_and_notification_is_valid(life: tuple[Incident, ...], told: A
 
 
 @given(lives(), settings_of_alarms)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_alarm_has_one_id_from_raise_to_clear(life: tuple[Incident, ...], told: AlarmSettings) -> None:
     found = [alarm(incident, told) for incident in life]
     assert len({(one["id"], one["externalAlarmId"], one["alarmRaisedTime"], one["href"]) for one in found}) == 1

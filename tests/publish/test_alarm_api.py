@@ -76,13 +76,13 @@ def test_what_is_not_known_is_refused(parameter: tuple[str, str]) -> None:
 
 
 @given(lives())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_alarm_shows_nothing_that_cannot_be_asked_for(life: tuple[Incident, ...]) -> None:
     assert {name for incident in life for name in alarm(incident, PLAIN)} <= set(ATTRIBUTES)
 
 
 @given(st.lists(st.tuples(st.one_of(st.sampled_from(("fields", "limit", "state")), texts), texts), max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_parameters_are_a_query_or_one_sentence(parameters: list[tuple[str, str]]) -> None:
     try:
         query = parse_query(parameters)

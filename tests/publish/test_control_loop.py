@@ -108,7 +108,7 @@ def test_targets_and_units() -> None:
 
 
 @given(lives(), settings_of_loops)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_onset_has_its_end_and_only_the_times_differ(
     life: tuple[Incident, ...], told: ControlLoopSettings
 ) -> None:
@@ -124,7 +124,7 @@ def test_every_onset_has_its_end_and_only_the_times_differ(
 
 
 @given(lives(), settings_of_loops)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_types_are_those_of_the_samples_and_no_score_rides(
     life: tuple[Incident, ...], told: ControlLoopSettings
 ) -> None:
@@ -137,7 +137,7 @@ def test_the_types_are_those_of_the_samples_and_no_score_rides(
 
 @needs_schemas
 @given(lives(), settings_of_loops)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_event_is_valid(life: tuple[Incident, ...], told: ControlLoopSettings) -> None:
     schema = control_loop()
     for event in _all(life, told):

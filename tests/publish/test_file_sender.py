@@ -45,7 +45,7 @@ def test_lines_are_appended(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, sum(len(message.body) for message in MESSAGES)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_wherever_a_crash_cuts_every_line_is_there_once(cut: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "incidents.jsonl"

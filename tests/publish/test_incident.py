@@ -84,7 +84,7 @@ def test_comments_are_bounded() -> None:
 
 
 @given(lives())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_one_identity_and_as_many_events_as_changes(life: tuple[Incident, ...]) -> None:
     assert {incident.identity for incident in life} == {life[0].identity}
     assert len({incident.event_id for incident in life}) == len(life)

@@ -50,7 +50,7 @@ def test_a_record_tells_the_change() -> None:
 
 
 @given(lives())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_incident_is_one_line_of_json(life: tuple[Incident, ...]) -> None:
     for incident in life:
         text = line(incident)
@@ -60,7 +60,7 @@ def test_any_incident_is_one_line_of_json(life: tuple[Incident, ...]) -> None:
 
 
 @given(lives())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_incident_is_a_cloud_event(life: tuple[Incident, ...]) -> None:
     for incident in life:
         event = webhook_body(incident, WebhookSettings())
@@ -89,7 +89,7 @@ def test_messages_go_where_they_belong() -> None:
 
 
 @given(lives())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_each_message_has_an_id_of_its_own_that_stays(life: tuple[Incident, ...]) -> None:
     first = [message for incident in life for message in _messages(incident)]
     assert len({message.id for message in first}) == len(first)

@@ -12,7 +12,7 @@ from faultprint.publish.incident import Incident
 from .strategies import lives
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(lives())
 def test_every_incident_reads_back_equal(life: tuple[Incident, ...]) -> None:
     for incident in life:

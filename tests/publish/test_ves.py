@@ -90,7 +90,7 @@ def test_a_publisher_may_have_a_vendor() -> None:
 
 
 @given(lives(), settings_of_ves)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_alarm_is_one_from_raise_to_clear(life: tuple[Incident, ...], told: VesSettings) -> None:
     events = [fault_event(incident, told) for incident in life]
     for event in events:
@@ -109,7 +109,7 @@ def test_an_alarm_is_one_from_raise_to_clear(life: tuple[Incident, ...], told: V
 
 @needs_schemas
 @given(lives(), settings_of_ves)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_incident_is_valid(life: tuple[Incident, ...], told: VesSettings) -> None:
     schema = ves()
     for incident in life:
@@ -173,7 +173,7 @@ def test_the_whole_catalogue_fits() -> None:
 
 @needs_schemas
 @given(st.dictionaries(texts, numbers, max_size=8), texts, texts, st.booleans(), settings_of_ves)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_measurement_is_valid(
     row: dict[str, Any], node: str, network: str, objects: bool, told: VesSettings
 ) -> None:

@@ -59,7 +59,7 @@ def test_check_values_of_the_lossless_triplet_loss(negative: tuple[int, int, int
     assert lossless(same, same, other).item() == pytest.approx(value, abs=1e-3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 14), st.integers(1, 4), st.integers(0, 1000), st.sampled_from([0.2, 1.0, 3.0]))
 def test_batch_all_equals_every_triplet_by_itself(size: int, labels: int, seed: int, margin: float) -> None:
     vectors, label = batch(size, 3, labels, seed)
@@ -80,7 +80,7 @@ def test_batch_all_equals_every_triplet_by_itself(size: int, labels: int, seed: 
         assert torch.allclose(torch.autograd.grad(found.loss, vectors)[0], gradient / len(values), atol=1e-8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 1000), st.sampled_from([0.1, 0.5, 2.0]))
 def test_contrastive_equals_a_loop(size: int, labels: int, seed: int, temperature: float) -> None:
     vectors, label = batch(size, 3, labels, seed)
@@ -99,7 +99,7 @@ def test_contrastive_equals_a_loop(size: int, labels: int, seed: int, temperatur
     assert torch.isfinite(vectors.grad).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 12), st.integers(2, 5), st.integers(0, 1000), st.sampled_from([0.1, 0.5, 2.0]))
 def test_prototypes_equal_a_loop(size: int, conditions: int, seed: int, temperature: float) -> None:
     vectors, label = batch(size, 3, conditions, seed)
