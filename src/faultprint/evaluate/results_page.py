@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from faultprint.evaluate.protocols.entrants import DATA, PARTS, PUZZLES, SYSTEMS
 from faultprint.evaluate.protocols.rows import FIGURES, REASON, read
+from faultprint.evaluate.protocols.splits import Sizes
 from faultprint.evaluate.protocols.trials import PROTOCOLS
 from faultprint.features.catalogue_page import table
 
@@ -107,8 +108,7 @@ def cells(system: str, own: Sequence[Row], shown: Sequence[str], seeds: int) -> 
 def _section(data: str, protocol: str, rows: Sequence[Row], seeds: int) -> str:
     shown = _measured(rows)
     lines, reasons = [], set()
-    variants = list(dict.fromkeys(row["variant"] for row in sorted(rows, key=lambda row: row.get("order", 0))))
-    for variant in variants:
+    for variant in _variants(protocol, rows):
         for system in _ENTRANTS:
             own = [row for row in rows if (row["variant"], row["system"]) == (variant, system)]
             if not own:
@@ -120,6 +120,13 @@ def _section(data: str, protocol: str, rows: Sequence[Row], seeds: int) -> str:
     body = table(["", "system", *(HEADS[name] for name in shown)], lines) if lines else ""
     notes = "".join(f"\n{reason}\n" for reason in sorted(reasons))
     return f"## {protocol}, {data}\n\n{PROTOCOLS[protocol].meaning} Data: {DATA[data]}.\n\n{body}{notes}"
+
+
+def _variants(protocol: str, rows: Sequence[Row]) -> list[str]:
+    """Those that the rows have, as the protocol orders them; then those that it has no more."""
+    there = {row["variant"]: None for row in rows}
+    order = {name: None for name, _ in PROTOCOLS[protocol].variants(Sizes(), 1)}
+    return [*(name for name in order if name in there), *(name for name in there if name not in order)]
 
 
 def _cell(name: str, values: Sequence[float | None]) -> str:

@@ -50,6 +50,13 @@ def test_the_page_gives_mean_and_spread_over_the_seeds(tmp_path: Path) -> None:
     assert "seconds 90" in said
 
 
+def test_variants_stand_in_the_protocol_s_order_and_those_it_has_no_more_come_last(tmp_path: Path) -> None:
+    there = ["none", "a week", "ten minutes", "an hour", "a day"]
+    write(tmp_path / "a.json", {"split": "choose"}, [row("default", 1, variant, macro_f1=0.5) for variant in there])
+    lines = [line.split("|")[1].strip() for line in page(tmp_path / "a.json").splitlines() if "`default` |" in line]
+    assert lines == ["a day", "an hour", "ten minutes", "none", "a week"]
+
+
 def test_without_figures_the_page_says_how_to_make_them(tmp_path: Path) -> None:
     assert "evaluate --protocol all" in page(tmp_path / "none.json")
 

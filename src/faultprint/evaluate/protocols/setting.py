@@ -19,6 +19,7 @@ from faultprint.evaluate.protocols.encoders import trained
 from faultprint.evaluate.protocols.ground import grounds
 from faultprint.evaluate.protocols.splits import Sizes
 from faultprint.evaluate.protocols.stage import Stage, Stages, only
+from faultprint.evaluate.protocols.strength import of_strength
 from faultprint.evaluate.protocols.trials import HOUR, Trial
 from faultprint.evaluate.recorded import PREFIX, Tables, joined
 from faultprint.evaluate.run import Lessons, part
@@ -65,6 +66,10 @@ def make_ready(trial: Trial, stages: Stages, cache: Cache, sizes: Sizes) -> Sett
     places = grounds(meet, model, normal=trial.normal, history=stage.history, vouched=trial.vouched)
     labels = meet[1].filter(pl.col("node").cast(pl.String).is_in([place.series.node for place in places]))
     known = truth([place.series for place in places], labels, model.window) if places else pl.DataFrame()
+    if trial.strength and places:
+        known = of_strength(
+            known, labels, trial.strength, model.window, timedelta(microseconds=model.manifest.interval_us)
+        )
     given, own = _given(trial, stage, pool, meet, model)
     strange = frozenset(stage.hidden if trial.hidden and not trial.hidden.shots else ())
     return Setting(

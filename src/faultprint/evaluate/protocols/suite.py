@@ -55,6 +55,7 @@ _OWN: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
     "parts": {"default": CONTENDERS["default"], **_WITHOUT},
     "few": _QUICK,
     "rough": _QUICK,
+    "strength": _QUICK,
     **_GAUGES,
 }
 LINE_UPS: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {

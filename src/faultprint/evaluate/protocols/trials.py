@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from faultprint.errors import UsageError
 from faultprint.evaluate.protocols.splits import Sizes, networks_for
+from faultprint.evaluate.protocols.strength import Strength
 
 HOUR: Final = 60
 Origin = Literal["elsewhere", "own"]
@@ -39,7 +40,7 @@ class Trial:
     """`networks` are those handed to training; `later`: met are their later days, not the networks of the split.
 
     `normal` is in minutes; not `vouched` for, they are minutes as they come, faults and all. `spoil` names a row of
-    `spoil.SPOILS` (empty: the data as it is).
+    `spoil.SPOILS` (empty: the data as it is). `strength`: faults of this strength alone are scored (none: all).
     """
 
     data: str
@@ -53,6 +54,7 @@ class Trial:
     later: bool = False
     hidden: Hidden | None = None
     spoil: str = ""
+    strength: Strength | None = None
 
     @property
     def learning(self) -> dict[str, Any]:
@@ -125,6 +127,13 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
     "rough": Protocol(
         "Networks never seen, whose data is damaged after training.",
         lambda sizes, seed: [(name, {"spoil": name}) for name in ("gaps", "doubled", "jitter")],
+    ),
+    "strength": Protocol(
+        "Networks never seen, an hour of normal traffic, by how strong a fault is (1: total): other faults are not scored.",
+        lambda sizes, seed: [
+            (name, {"strength": bounds})
+            for name, bounds in (("up to .2", (0.0, 0.2)), (".2 to .5", (0.2, 0.5)), ("above .5", (0.5, 1.0)))
+        ],
     ),
     "parts": Protocol(
         "Networks never seen, an hour of normal traffic: the default preset without one of its parts.",
