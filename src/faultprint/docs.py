@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from faultprint.cli import page as cli_page
-from faultprint.evaluate import puzzles_page, results_page
+from faultprint.evaluate import puzzles_page, results_page, results_picture
 from faultprint.features import catalogue_page
 from faultprint.monitor import page as monitor_page
 from faultprint.publish import page as publish_page
@@ -62,6 +62,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "publish.md": publish_page.page,
     "monitor.md": monitor_page.page,
     "results.md": results_page.page,
+    "results.svg": results_picture.picture,
     "puzzles.md": puzzles_page.page,
     "puzzles.svg": puzzles_page.picture,
 }

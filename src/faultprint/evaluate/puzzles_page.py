@@ -10,7 +10,7 @@ from typing import Any, Final
 from faultprint.evaluate.protocols.rows import read
 from faultprint.evaluate.puzzles import PUZZLES, Puzzle
 from faultprint.evaluate.results_page import HEADS, about, cells, legend, seeds_of
-from faultprint.evaluate.svg import WIDTH, Axis, Plot
+from faultprint.evaluate.svg import WIDTH, Axis, Plot, alone
 from faultprint.features.catalogue_page import table
 
 COMMITTED: Final = Path(__file__).parents[3] / "benchmarks" / "results" / "puzzles.json"
@@ -26,7 +26,6 @@ training given the same seconds of one core. This page is generated from `benchm
 Half a minute is little, for the posts' network above all, and two seeds are few: what is compared is what each way makes of that
 time, and not what it could come to.
 """
-_SVG: Final = "http://www.w3.org/2000/svg"
 _SHOWN: Final = (("raw", "mixed"), ("raw, one network", "one"))
 """The ways of training in the picture, of the first seed, and the classes of their lines."""
 _MODES: Final = (("satisfied", "training"), ("satisfied_inference", "inference"))
@@ -34,8 +33,8 @@ _WIDE: Final = 6
 """Looks on either side that a point of the picture is the mean of."""
 _HEIGHT: Final = 260
 _STYLE: Final = (
-    "<style>text{font:12px sans-serif;fill:#57606a}.axis{stroke:#8c959f}polyline{fill:none;stroke-width:2}"
-    ".mixed{stroke:#0969da}.one{stroke:#cf222e}.inference{stroke-dasharray:5 4}</style>"
+    "text{font:12px sans-serif;fill:#57606a}.axis{stroke:#8c959f}polyline{fill:none;stroke-width:2}"
+    ".mixed{stroke:#0969da}.one{stroke:#cf222e}.inference{stroke-dasharray:5 4}"
 )
 
 Row = Mapping[str, Any]
@@ -69,8 +68,7 @@ def picture(path: Path = COMMITTED) -> str:
         for name, mode in _MODES
     ]
     words = "Share of satisfied triplets over the steps of a training, in training mode and in inference mode"
-    # By itself, unlike the pictures within pages, it has to say what it is.
-    return plot.drawn(words, [_STYLE, *lines]).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1)
+    return alone(plot.drawn(words, lines), _STYLE)
 
 
 def _course(rows: Sequence[Row], system: str) -> Mapping[str, list[float]]:

@@ -47,6 +47,10 @@ HEADS: Final[Mapping[str, str]] = {
 """What stands over a figure's column; delays in minutes."""
 _ENTRANTS: Final[Mapping[str, str]] = {**SYSTEMS, **PARTS, **PUZZLES}
 _DECIMALS: Final = {"delay_median_minutes": 1, "delay_p90_minutes": 1, "clearing_median_minutes": 1}
+_PICTURE: Final = """![Macro-F1 of every system in every protocol](results.svg)
+
+*Macro-F1 over windows with ten or more faulty minutes; a dot is the mean over the seeds, its line their range.*
+"""
 _NONE_YET: Final = "There are no figures yet: `faultprint evaluate --protocol all --json FILE` makes them.\n"
 
 Row = Mapping[str, Any]
@@ -61,7 +65,7 @@ def page(path: Path = COMMITTED) -> str:
     if not path.exists():
         return f"{head}\n{_NONE_YET}"
     written, rows = read(path)
-    parts = [head, about(written, rows), "\n".join([*legend(rows), ""])]
+    parts = [head, about(written, rows), _PICTURE, "\n".join([*legend(rows), ""])]
     for data in DATA:
         for protocol in PROTOCOLS:
             own = [row for row in rows if (row["data"], row["protocol"]) == (data, protocol)]
@@ -108,7 +112,7 @@ def cells(system: str, own: Sequence[Row], shown: Sequence[str], seeds: int) -> 
 def _section(data: str, protocol: str, rows: Sequence[Row], seeds: int) -> str:
     shown = _measured(rows)
     lines, reasons = [], set()
-    for variant in _variants(protocol, rows):
+    for variant in variants_of(protocol, rows):
         for system in _ENTRANTS:
             own = [row for row in rows if (row["variant"], row["system"]) == (variant, system)]
             if not own:
@@ -122,7 +126,7 @@ def _section(data: str, protocol: str, rows: Sequence[Row], seeds: int) -> str:
     return f"## {protocol}, {data}\n\n{PROTOCOLS[protocol].meaning} Data: {DATA[data]}.\n\n{body}{notes}"
 
 
-def _variants(protocol: str, rows: Sequence[Row]) -> list[str]:
+def variants_of(protocol: str, rows: Sequence[Row]) -> list[str]:
     """Those that the rows have, as the protocol orders them; then those that it has no more."""
     there = {row["variant"]: None for row in rows}
     order = {name: None for name, _ in PROTOCOLS[protocol].variants(Sizes(), 1)}

@@ -1,4 +1,4 @@
-"""Plain SVG of a few kinds: bars, and points on two axes. Words are escaped; colours come from the page's classes."""
+"""Plain SVG of a few kinds: bars, rows of dots, and points on two axes. Words are escaped; colours come from the page's classes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from html import escape
 from typing import Final
 
 WIDTH: Final = 720
+_SVG: Final = "http://www.w3.org/2000/svg"
 _ROW: Final = 26
 _NAMES: Final = 180
 _MARGIN: Final = 44
 _FOOT: Final = 28
+_LINE: Final = 20
+_A_LINE: Final = 4
+"""Names of kinds in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,45 @@ def bars(shares: Sequence[tuple[str, float]], about: str) -> str:
         parts.append(f'<rect class="bar" x="{_NAMES}" y="{y + 4}" width="{width:.1f}" height="{_ROW - 8}" rx="3"/>')
         parts.append(f'<text x="{_NAMES + width + 8:.1f}" y="{y + 17}">{share:.0%}</text>')
     return _framed(WIDTH, len(shares) * _ROW, about, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A share from 0 to 1 in a row of `dots`, of the class `kind`, with its range; `words` show on hovering."""
+
+    at: float
+    low: float
+    high: float
+    kind: str
+    words: str
+
+
+def dots(rows: Sequence[tuple[str, Sequence[Dot]]], kinds: Sequence[tuple[str, str]], about: str) -> str:
+    """One row of dots a name, on a scale from 0 to 1, the later of them on top; (class, name) of `kinds` stand above them. Names
+    without a dot are headings."""
+    left, room, head = _NAMES + 50, WIDTH - _NAMES - 80, _ROW * (1 + math.ceil(len(kinds) / _A_LINE))
+    foot = head + len(rows) * _LINE + 6
+    parts = []
+    for place, (kind, name) in enumerate(kinds):
+        x, y = left + place % _A_LINE * room / _A_LINE, 12 + place // _A_LINE * _ROW
+        parts.append(
+            f'<circle class="{kind}" cx="{x:.1f}" cy="{y}" r="5"/><text x="{x + 9:.1f}" y="{y + 4}">{escape(name)}</text>'
+        )
+    for tenth in range(0, 11, 2):
+        x = left + room * tenth / 10
+        parts.append(f'<path class="axis" d="M{x:.1f} {head - 8}V{foot}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{foot + 16}" text-anchor="middle">{tenth / 10:g}</text>')
+    for row, (name, shown) in enumerate(rows):
+        y = head + row * _LINE + 6
+        kind = "name" if shown else "heading"
+        parts.append(f'<text class="{kind}" x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(name)}</text>')
+        for dot in shown:
+            low, high = left + room * dot.low, left + room * dot.high
+            parts.append(f'<path class="{dot.kind}" d="M{low:.1f} {y}H{high:.1f}"/>')
+        for dot in shown:
+            said = f"<title>{escape(dot.words)}</title>"
+            parts.append(f'<circle class="{dot.kind}" cx="{left + room * dot.at:.1f}" cy="{y}" r="5">{said}</circle>')
+    return _framed(WIDTH, foot + _FOOT, about, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +137,9 @@ class Plot:
 
 def _framed(width: int, height: int, about: str, parts: Iterable[str]) -> str:
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(about)}">{"".join(parts)}</svg>'
+
+
+def alone(picture: str, style: str) -> str:
+    """A picture that stands in a file of its own: unlike those within pages it has to say what it is, and what it looks like."""
+    head, _, rest = picture.partition(">")
+    return f'{head} xmlns="{_SVG}"><style>{style}</style>{rest}'
