@@ -21,6 +21,7 @@ COLOURS: Final[dict[str, str]] = {
     "dtw": "#8c959f",
     "thresholds": "#d4a72c",
     "posts": "#1a7f37",
+    "forewarned": "#d0d7de",
 }
 """Who is drawn, and how."""
 _SHOWN: Final = (

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from faultprint.evaluate.protocols import stage, suite
+from faultprint.evaluate.protocols.encoders import Forewarned
 from faultprint.evaluate.protocols.rows import FIGURES, KEYS, REASON
 from faultprint.evaluate.protocols.setting import Setting
 from faultprint.evaluate.protocols.splits import Sizes
@@ -129,6 +130,9 @@ def test_hidden_faults_leave_no_trace_in_what_is_learnt(town: list[str], tmp_pat
     assert {*found.hidden}.isdisjoint(found.model.manifest.training["conditions"])
     assert {one.lesson.condition for one in found.school.known} == {*NAMES} - {*found.hidden}
     assert [one.lesson.condition for one in found.given] == [*found.hidden]
+    knowing = suite.LINE_UPS["new-fault"]["forewarned"]
+    assert isinstance(knowing, Forewarned)
+    assert {*found.hidden} <= {*knowing.model(found.school).manifest.training["conditions"]}
     kept = {place.series.network for place in found.kept}
     assert kept and kept.isdisjoint(found.school.lessons.taught["network"])
     assert {one.series.network for one in found.given}.isdisjoint(kept)

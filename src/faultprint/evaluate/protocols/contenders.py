@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from faultprint.cases.decision import Rule
@@ -24,13 +25,15 @@ from faultprint.evaluate.systems import Hindsight, Space, System, centre
 @dataclass(frozen=True, slots=True)
 class School:
     """What there is to learn from: `learn`, without the labels of hidden faults; the same as `lessons`, parted into the
-    networks that a training learns from and those that it holds out; `known`, every example of the lessons.
+    networks that a training learns from and those that it holds out; `known`, every example of the lessons. `told` are the
+    labels with the hidden ones, which no contestant may look at.
 
     `model` is the default preset's, whose catalogue, interval and window all follow; `identity` (JSON) says which lessons
     they are, for the cache; `seconds` of one core are allowed.
     """
 
     learn: Tables
+    told: pl.DataFrame
     lessons: Lessons
     known: Sequence[Example]
     model: Model

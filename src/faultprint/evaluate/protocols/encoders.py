@@ -119,6 +119,15 @@ AT_LENGTH: Final[Mapping[str, Preset]] = {
 }
 
 
+class Forewarned(Encoder):
+    """A preset that trains on the hidden faults, too, and is taught them as all others are: no contestant, but what an encoder
+    could come to."""
+
+    def model(self, school: School) -> Model:
+        knowing = replace(school, learn=(school.learn[0], school.told), identity={**school.identity, "hidden": None})
+        return super().model(knowing)
+
+
 class SlowSpace(ModelSpace):
     """Vectors of an encoder that makes few a second, remembered: they do not depend on what is normal for the node."""
 

@@ -18,6 +18,11 @@ SYSTEMS: Final[Mapping[str, str]] = {
     "thresholds": "an operator's rules: a counter beyond a threshold for some minutes names a fault; nothing is learnt",
 }
 
+BEYOND: Final[Mapping[str, str]] = {
+    "forewarned": "no contestant: the default preset, trained on the hidden faults, too, though taught them no otherwise",
+}
+"""What the others may be held against, where faults are hidden."""
+
 PARTS: Final[Mapping[str, str]] = {
     "no surprise": "trained without the channel that says how sure a departure is",
     "no departure": "trained without the channel that says how far a minute departs",

@@ -59,7 +59,9 @@ def make_ready(trial: Trial, stages: Stages, cache: Cache, sizes: Sizes) -> Sett
     lessons = Lessons(lessons.taught, lessons.taught_labels, *kept_tables)
     every = lessons.taught, lessons.taught_labels
     pool = _like(trial, every) or every
-    school = School(stage.learn, lessons, examples(*pool, model), model, identity, cache, trial.seed, sizes.seconds)
+    school = School(
+        stage.learn, stage.lessons, lessons, examples(*pool, model), model, identity, cache, trial.seed, sizes.seconds
+    )
     meet = stage.meet
     if trial.later:
         meet = only(meet, {str(name) for name in lessons.taught["network"].unique()})
