@@ -20,7 +20,8 @@ COLOURS: Final[dict[str, str]] = {
     "1-nn": "#57606a",
     "dtw": "#8c959f",
     "thresholds": "#d4a72c",
-    "posts": "#1a7f37",
+    "posts-100k": "#1a7f37",
+    "posts": "#57ab5a",
     "forewarned": "#d0d7de",
 }
 """Who is drawn, and how."""
