@@ -31,6 +31,18 @@ def test_other_source_is_another_thing(tmp_path: Path) -> None:
     assert cache.version(("cases", "windows")) == cache.version(("windows", "cases"))
 
 
+def test_other_weights_are_other_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_SOURCE", tmp_path)
+    (tmp_path / "training").mkdir()
+    found = []
+    for content in (b"1", b"2"):
+        (tmp_path / "training" / "general.npz").write_bytes(content)
+        cache.version.cache_clear()
+        found.append(cache.version(("training",)))
+    cache.version.cache_clear()
+    assert found[0] != found[1]
+
+
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     def fail(path: Path) -> None:
         path.write_text("half")

@@ -17,14 +17,16 @@ import faultprint
 from faultprint.files import replacing
 
 _DIGITS: Final = 20
+_KINDS: Final = ("*.py", "*.npz")
 _SOURCE: Final = Path(faultprint.__file__).parent
 
 
 @cache
 def version(parts: Sequence[str]) -> str:
-    """A hash of the source files that `parts` name, folders and files below the package, in whatever order."""
+    """A hash of the source files that `parts` name, folders and files below the package, in whatever order; of shipped weights,
+    too."""
     digest = hashlib.sha256()
-    paths = {path for part in parts for path in (_SOURCE / part).rglob("*.py")}
+    paths = {path for part in parts for kind in _KINDS for path in (_SOURCE / part).rglob(kind)}
     paths |= {_SOURCE / part for part in parts if part.endswith(".py")}
     for path in sorted(paths):
         digest.update(str(path.relative_to(_SOURCE)).encode() + b"\0" + path.read_bytes() + b"\0")
