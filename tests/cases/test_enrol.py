@@ -119,6 +119,17 @@ def test_normal_must_be_there(model: Model) -> None:
         teach(model, table, profile_minutes=300)
 
 
+def test_what_is_taught_is_not_taken_as_normal(model: Model) -> None:
+    table = minutes("alpha-1", 200, [(30, 70, "register-timeouts")])
+    early = Lesson("register-timeouts", (minute(30), minute(70)))
+    with pytest.raises(UsageError, match="would be taken as node 'alpha-1''s normal"):
+        teach(model, table, early)
+    with pytest.raises(UsageError, match="name another stretch as normal"):
+        teach(model, table, early, normal=(minute(69), minute(150)))
+    found = teach(model, table, early, normal=(minute(70), minute(150)))
+    assert found.windows == len(range(47, 70 + AFTER))  # from the first that is whole enough
+
+
 def test_labelled_episodes_are_taught_with_the_hour_before_them(model: Model) -> None:
     faults = [FAULT, (220, 250, "invite-errors"), (262, 268, "bye-slow")]
     found = examples(minutes("alpha-1", 300, faults), labels("alpha-1", 300, faults), model)

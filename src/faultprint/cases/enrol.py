@@ -23,6 +23,7 @@ from faultprint.cases.placing import (
     normal_minutes,
     place,
     whole_windows,
+    within,
 )
 from faultprint.cases.reference import Reference, check_condition
 from faultprint.embedding.model import Model
@@ -105,7 +106,7 @@ def enrol(
     """Teach one stretch of one node's minutes (a MINUTES table).
 
     `node` may be left out where there is but one; `normal` is its normal stretch (default: its first `profile_minutes`
-    observed minutes). Raises TableError, ModelError, UsageError or LibraryError.
+    observed minutes), and holds nothing of what is taught. Raises TableError, ModelError, UsageError or LibraryError.
     """
     nodes = grids(minutes, model)
     names = [series.node for series in nodes]
@@ -117,8 +118,13 @@ def enrol(
     if not chosen:
         raise UsageError(f"There are no minutes of node {node!r}; the nodes are {', '.join(names[:20])}.")
     quiet, _ = normal_minutes(chosen[0], normal, profile_minutes)
-    placed = place(chosen[0], model, quiet)
-    return teach(placed, lesson, model, created)
+    if (quiet & within(chosen[0], lesson.stretch)).any():
+        begin, finish = (at.isoformat() for at in lesson.stretch)
+        raise UsageError(
+            f"Minutes of the stretch {begin} to {finish} would be taken as node {chosen[0].node!r}'s normal, of which it is to be "
+            "a departure; name another stretch as normal."
+        )
+    return teach(place(chosen[0], model, quiet), lesson, model, created)
 
 
 @dataclass(frozen=True, slots=True)
