@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY
+from faultprint.tables import NORMAL
+from faultprint.windows.labelling import of_faults
 
 _MINUTE_US = 60_000_000
 
@@ -43,9 +44,7 @@ def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, wi
     to its end plus a window (the last windows that hold a faulty minute), but stops at the next episode's onset on that
     node.
     """
-    faults = labels.filter(~pl.col("condition").cast(pl.String).is_in([NORMAL, RECOVERY, MAINTENANCE])).sort(
-        "node", "start"
-    )
+    faults = of_faults(labels).sort("node", "start")
     found: list[Episode] = []
     for key, rows in faults.group_by("node", maintain_order=True):
         timeline = scored.filter(pl.col("node").cast(pl.String) == str(key[0])).sort("minute")

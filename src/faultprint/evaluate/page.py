@@ -10,7 +10,7 @@ import polars as pl
 from faultprint.evaluate import picture
 from faultprint.evaluate.attack import CONDITION, Recognition
 from faultprint.evaluate.contest import PERSISTENCE, Contest
-from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY
+from faultprint.windows.labelling import of_faults
 
 NAMES: Final = {"default": "Faultprint", "posts": "posts' network", "lightgbm": "LightGBM", "1-nn": "1-NN"}
 
@@ -53,7 +53,7 @@ def page(
 
 
 def _tracks(result: Contest, labels: pl.DataFrame) -> list[dict[str, Any]]:
-    faults = labels.filter(~pl.col("condition").cast(pl.String).is_in([NORMAL, RECOVERY, MAINTENANCE]))
+    faults = of_faults(labels)
     window = result.ours.model.window
     tracks = []
     for place in result.places:

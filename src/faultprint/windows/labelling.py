@@ -65,6 +65,11 @@ class WindowConditions:
         return np.arange(self.window - 1, self.window - 1 + len(self.code), dtype=np.int64)
 
 
+def of_faults(labels: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a LABELS table in which a fault was there."""
+    return labels.filter(~pl.col("condition").cast(pl.String).is_in(_LABELS_OF_THE_TABLE))
+
+
 def faults(labels: pl.DataFrame) -> tuple[str, ...]:
     """The names of the faults in a LABELS table, sorted. Raises LabelError for a word that names no condition."""
     words = sorted(str(word) for word in labels.get_column("condition").unique().to_list())

@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY
+from faultprint.windows.labelling import of_faults
 
 Strength = tuple[float, float]
 """More than the first, at most the second, of LABELS' `severity`."""
@@ -20,8 +20,7 @@ def of_strength(
     or of one that the labels do not tell."""
     least, most = strength
     wanted = (pl.col("severity") > least) & (pl.col("severity") <= most)
-    faults = ~pl.col("condition").cast(pl.String).is_in([NORMAL, RECOVERY, MAINTENANCE])
-    others = labels.filter(faults & ~wanted.fill_null(False))
+    others = of_faults(labels).filter(~wanted.fill_null(False))
     node, minute = known["node"].cast(pl.String).to_numpy(), known["minute"].to_numpy()
     touched = np.zeros(len(known), np.bool_)
     for name, start, end in others.select(pl.col("node").cast(pl.String), "start", "end").iter_rows():
