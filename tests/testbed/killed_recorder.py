@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from conftest import fill
-
 from faultprint.testbed import episode, packages, recorder
 from faultprint.testbed.episode import Control
 from faultprint.testbed.plan import Plan
