@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from faultprint.evaluate.protocols.entrants import BEYOND, SYSTEMS
+from faultprint.evaluate.protocols.entrants import ANEW, BEYOND, SYSTEMS
 from faultprint.evaluate.protocols.rows import write
 from faultprint.evaluate.results_picture import COLOURS, picture
 
@@ -55,4 +55,4 @@ def test_what_has_no_figure_is_not_drawn(drawn: ElementTree.Element) -> None:
 
 
 def test_every_system_of_a_colour_is_one() -> None:
-    assert {*COLOURS} <= {*SYSTEMS, *BEYOND}
+    assert {*COLOURS} <= {*SYSTEMS, *ANEW, *BEYOND}

@@ -31,6 +31,12 @@ device_option = click.option(
 )
 @click.option("--settings", type=INPUT, help="The default preset's numbers, as `faultprint tune` wrote them (JSON).")
 @seed_option
+@click.option(
+    "--retell",
+    type=click.IntRange(min=1),
+    default=0,
+    help="Tell faults again that have no more than so many examples, on all nodes that are trained on.  [default: none]",
+)
 @click.option("--epochs", type=click.IntRange(min=1), help="Train this long.  [default: the preset's own]")
 @click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop training after this long.")
 @device_option
@@ -46,6 +52,7 @@ def train(
     preset: str,
     settings: Path | None,
     seed: int,
+    retell: int,
     epochs: int | None,
     max_seconds: float | None,
     device: str,
@@ -80,6 +87,7 @@ def train(
             preset=preset,
             settings=chosen,
             seed=seed,
+            retell=retell,
             max_seconds=max_seconds,
             epochs=epochs,
             device=device,

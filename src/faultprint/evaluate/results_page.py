@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from faultprint.evaluate.protocols.entrants import BEYOND, DATA, PARTS, PUZZLES, SYSTEMS
+from faultprint.evaluate.protocols.entrants import ANEW, BEYOND, DATA, PARTS, PUZZLES, SYSTEMS
 from faultprint.evaluate.protocols.rows import FIGURES, REASON, read
 from faultprint.evaluate.protocols.splits import Sizes
 from faultprint.evaluate.protocols.trials import PROTOCOLS
@@ -45,7 +45,7 @@ HEADS: Final[Mapping[str, str]] = {
     "balanced_accuracy": "balanced accuracy",
 }
 """What stands over a figure's column; delays in minutes."""
-_ENTRANTS: Final[Mapping[str, str]] = {**SYSTEMS, **BEYOND, **PARTS, **PUZZLES}
+_ENTRANTS: Final[Mapping[str, str]] = {**SYSTEMS, **ANEW, **BEYOND, **PARTS, **PUZZLES}
 _DECIMALS: Final = {"delay_median_minutes": 1, "delay_p90_minutes": 1, "clearing_median_minutes": 1}
 _PICTURE: Final = """![Macro-F1 of every system in every protocol](results.svg)
 

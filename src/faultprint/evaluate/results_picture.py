@@ -14,6 +14,7 @@ from faultprint.evaluate.svg import Dot, alone, dots
 FIGURE: Final = "macro_f1_exposed"
 COLOURS: Final[dict[str, str]] = {
     "default": "#0969da",
+    "relearnt": "#54aeff",
     "lightgbm": "#cf222e",
     "lightgbm-raw": "#bf8700",
     "minirocket": "#8250df",

@@ -5,7 +5,7 @@ A node's minutes may be in memory or in a file (`training.history`); what is mad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,7 +15,7 @@ import polars as pl
 
 from faultprint.errors import LabelError, UsageError
 from faultprint.features.catalogue import Catalogue
-from faultprint.windows.labelling import check_nodes, faults, minute_conditions, window_conditions
+from faultprint.windows.labelling import MinuteConditions, check_nodes, faults, minute_conditions, window_conditions
 from faultprint.windows.levels import SPANS, Kinds, levels
 from faultprint.windows.normalise import normalise
 from faultprint.windows.profile import LEAST_MINUTES, Profile, profile
@@ -84,8 +84,10 @@ def material(
     *,
     window: int = 60,
     interval_us: int = MINUTE_US,
+    further: Iterable[str] = (),
 ) -> Material:
     """From a MINUTES (or its nodes' series) and a LABELS table. Nodes without an unbroken hour of normal traffic are left out.
+    `further` are faults beside those that the labels name.
 
     Raises TableError, LabelError, or UsageError where nothing can be learnt: no fault, no node with a normal hour.
     """
@@ -94,8 +96,9 @@ def material(
     names = faults(labels)
     if not names:
         raise LabelError("The labels name no fault, so there is nothing to tell apart; add labels of faults.")
+    names = tuple(sorted({*names, *further}))
     kinds = Kinds.of(catalogue)
-    nodes = [_node(one, labels, names, kinds, window) for one in every]
+    nodes = [node_of(one, minute_conditions(labels, one, names), kinds, window) for one in every]
     kept = tuple(node for node in nodes if node is not None)
     if not kept:
         raise UsageError(
@@ -104,8 +107,8 @@ def material(
     return Material(catalogue, kinds, window, ("normal", *names), kept)
 
 
-def _node(one: Series, labels: pl.DataFrame, names: tuple[str, ...], kinds: Kinds, window: int) -> Node | None:
-    conditions = minute_conditions(labels, one, names)
+def node_of(one: Series, conditions: MinuteConditions, kinds: Kinds, window: int) -> Node | None:
+    """A node whose minutes are known to have had these conditions; None without an unbroken hour of normal traffic."""
     normal = conditions.normal & one.observed
     unbroken = (
         np.convolve(normal, np.ones(window, dtype=np.int64))[window - 1 : len(one)]

@@ -27,7 +27,9 @@ from faultprint.training.loop import Clock, Plan, Progress, Standing, fit
 from faultprint.training.material import Material, material
 from faultprint.training.pooled_task import PooledTask
 from faultprint.training.posts_task import PostsTask
+from faultprint.training.retelling import retold
 from faultprint.training.settings import Settings
+from faultprint.training.tales import Tale, rare
 from faultprint.training.task import Task
 from faultprint.training.watched import watched
 from faultprint.windows.series import MINUTE_US, Series
@@ -35,6 +37,8 @@ from faultprint.windows.series import MINUTE_US, Series
 WINDOW: Final = 60
 HELD_OUT: Final = 0.2
 """Share of the networks that training never sees: they steer the early stop and calibrate the thresholds."""
+_RETELLING: Final = 2
+"""Beside the seed, of the generator that tells examples again."""
 _FILM: Final = 1
 """Beside the seed, of the generator that draws the windows of a film: filming must change nothing else."""
 
@@ -73,7 +77,8 @@ class TrainingReport:
 
     `model` is the artefact's id, `networks` were trained on, `held_out` were not; `score` is the best macro-F1 on these;
     rates count time spent in steps alone; `export_difference` is that between torch and ONNX Runtime; `course` the loop's;
-    `resumed_after` epochs were found done in the checkpoint; `film` is for a movie, where one was asked for.
+    `retold` are the faults that were told
+    again; `resumed_after` epochs were found done in the checkpoint; `film` is for a movie, where one was asked for.
     """
 
     preset: str
@@ -89,6 +94,7 @@ class TrainingReport:
     triplets_per_second: float
     export_difference: float
     course: dict[str, Any]
+    retold: tuple[str, ...] = ()
     resumed_after: int = 0
     film: Film | None = None
 
@@ -112,6 +118,8 @@ def train(
     progress: Progress | None = None,
     catalogue: Catalogue = SIP_CATALOGUE,
     interval_us: int = MINUTE_US,
+    retell: int = 0,
+    tales: Sequence[Tale] = (),
     checkpoint: Path | None = None,
     filmed: bool = False,
     listeners: Sequence[Listener] = (),
@@ -123,6 +131,8 @@ def train(
 
     A fifth of the networks (one at least) is held out by `seed`. Same tables, seed and number of epochs: same weights.
     `settings` are those of the default preset, where they are to be others than its own.
+    Faults of which the labels give no more than `retell` examples are told again on all nodes that are trained on, and so are
+    `tales`, examples from elsewhere (`training.retelling`).
     `max_seconds` bounds training and scoring, not the export; with it, and without `epochs`, training goes on until the time
     is spent. After every epoch all is written to `checkpoint`, from which a call with the same arguments goes on, a few
     hundred windows are embedded if the training is `filmed`, and the `listeners` are told. `presets` may hold others than the
@@ -138,9 +148,14 @@ def train(
     in_force = settings or (Settings() if chosen.tunable else None)
     plan = chosen.plan.bounded(max_seconds, epochs)
     check_folder(out)
-    everything = material(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us)
+    further = {tale.condition for tale in tales}
+    everything = material(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us, further=further)
     rng = np.random.default_rng(seed)
-    seen, held_out = _split(everything, rng)
+    held = _held_out(everything, rng)
+    if every := [*(rare(everything, labels, retell) if retell else ()), *tales]:
+        everything = retold(everything, labels, every, np.random.default_rng([seed, _RETELLING]), but=held)
+    told = tuple(sorted({tale.condition for tale in every}))
+    seen, held_out = everything.of(frozenset(everything.networks) - held), everything.of(held)
     where = found_device(device)
     with seeded(seed, where):
         task = chosen.made(seen, held_out, rng, settings)
@@ -156,6 +171,7 @@ def train(
         "device": where.type,
         "networks": list(seen.networks),
         "held_out": list(held_out.networks),
+        **({"retold": list(told)} if told else {}),
         **({"settings": in_force.as_dict()} if in_force else {}),
         **course.as_dict(),
     }
@@ -177,6 +193,7 @@ def train(
         triplets_per_second=course.triplets / course.step_seconds,
         export_difference=difference,
         course=course.as_dict(),
+        retold=told,
         resumed_after=resumed_after,
         film=film,
     )
@@ -200,8 +217,8 @@ def _after_epoch(
     return after
 
 
-def _split(everything: Material, rng: np.random.Generator) -> tuple[Material, Material]:
-    """(trained on, held out), whole networks each."""
+def _held_out(everything: Material, rng: np.random.Generator) -> frozenset[str]:
+    """The networks that training never sees."""
     names = list(everything.networks)
     if len(names) < 2:
         raise UsageError(
@@ -209,5 +226,4 @@ def _split(everything: Material, rng: np.random.Generator) -> tuple[Material, Ma
             "give minutes of two or more."
         )
     count = max(1, round(HELD_OUT * len(names)))
-    held = frozenset(names[i] for i in rng.permutation(len(names))[:count])
-    return everything.of(frozenset(names) - held), everything.of(held)
+    return frozenset(names[i] for i in rng.permutation(len(names))[:count])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from faultprint.cases.enrol import Example
 from faultprint.cases.ground import Ground, ends_of
 from faultprint.cases.matching import Matcher
-from faultprint.cases.placing import grids
+from faultprint.cases.placing import grids, within
 from faultprint.embedding.model import Model, Normal, load
 from faultprint.embedding.stranger import stranger
 from faultprint.evaluate.protocols.cache import Cache
@@ -24,8 +24,10 @@ from faultprint.evaluate.protocols.trials import Trial
 from faultprint.evaluate.recorded import Tables
 from faultprint.evaluate.systems import ModelSpace, Nearest, Space, System, centre, least_of
 from faultprint.training.loop import Plan
+from faultprint.training.tales import Tale, tale
 from faultprint.training.train import PRESETS, Preset, train
 from faultprint.windows.labelling import faults, minute_conditions
+from faultprint.windows.levels import Kinds
 
 Array = NDArray[np.float32]
 
@@ -43,9 +45,10 @@ def trained(
     seconds: float | None,
     presets: Mapping[str, Preset] = PRESETS,
     device: str = "cpu",
+    tales: Sequence[Tale] = (),
 ) -> Model:
     """The preset, trained for so many seconds of a core (None: as long as its plan says); once for every `identity` (JSON) of
-    the tables."""
+    the tables and of the `tales`."""
 
     def make(path: Path) -> None:
         train(
@@ -56,6 +59,7 @@ def trained(
             max_seconds=seconds,
             presets=presets,
             device=device,
+            tales=tales,
             clock=time.thread_time,
         )
 
@@ -126,6 +130,48 @@ class Forewarned(Encoder):
     def model(self, school: School) -> Model:
         knowing = replace(school, learn=(school.learn[0], school.told), identity={**school.identity, "hidden": None})
         return super().model(knowing)
+
+
+class Relearnt(Encoder):
+    """A preset that is trained anew whenever it is taught, with what it is taught told again on every node."""
+
+    def refuses(self, trial: Trial) -> str:
+        return "" if trial.hidden and trial.hidden.shots else "nothing is taught after the training"
+
+    def learn(self, school: School) -> Student:
+        return _Relearning(self, school)
+
+    def anew(self, school: School, given: Sequence[Example]) -> Model:
+        """The model that has learnt these examples, too."""
+        which = [[one.series.node, one.lesson.condition, one.lesson.stretch[0].isoformat()] for one in given]
+        return trained(
+            school.cache,
+            self.preset,
+            school.learn,
+            {**school.identity, "given": which},
+            seed=school.seed,
+            seconds=self.seconds(school),
+            tales=[tale_of(one, school.model) for one in given],
+        )
+
+
+class _Relearning:
+    pooled = True
+
+    def __init__(self, contender: Relearnt, school: School) -> None:
+        self._contender, self._school = contender, school
+
+    def system(self, given: Sequence[Example]) -> System:
+        model = self._contender.anew(self._school, given)
+        space = ModelSpace(self._contender.name, model, stranger_of(model, self._school))
+        return Referenced(space, self._school.known).system(given)
+
+
+def tale_of(example: Example, model: Model) -> Tale:
+    """What the example's stretch did to its node."""
+    inside = np.flatnonzero(within(example.series, example.lesson.stretch))
+    start, stop = int(inside[0]), int(inside[-1]) + 1
+    return tale(example.series, example.normal, start, stop, example.lesson.condition, Kinds.of(model.catalogue))
 
 
 class SlowSpace(ModelSpace):

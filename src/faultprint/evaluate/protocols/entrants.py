@@ -18,6 +18,11 @@ SYSTEMS: Final[Mapping[str, str]] = {
     "thresholds": "an operator's rules: a counter beyond a threshold for some minutes names a fault; nothing is learnt",
 }
 
+ANEW: Final[Mapping[str, str]] = {
+    "relearnt": "the default preset, trained anew with what it is taught, told again on every node (`train --retell`)",
+}
+"""Who takes part where faults are taught after the training, beside all others."""
+
 BEYOND: Final[Mapping[str, str]] = {
     "forewarned": "no contestant: the default preset, trained on the hidden faults, too, though taught them no otherwise",
 }

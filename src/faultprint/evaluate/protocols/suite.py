@@ -14,9 +14,9 @@ from faultprint.evaluate.protocols.ablations import ABLATIONS
 from faultprint.evaluate.protocols.cache import Cache
 from faultprint.evaluate.protocols.classifiers import Boosting, normalised, untouched
 from faultprint.evaluate.protocols.contenders import Contender, Student
-from faultprint.evaluate.protocols.encoders import AT_LENGTH, AtLength, Encoder, Forewarned
+from faultprint.evaluate.protocols.encoders import AT_LENGTH, AtLength, Encoder, Forewarned, Relearnt
 from faultprint.evaluate.protocols.encoders import CODE as MODEL_CODE
-from faultprint.evaluate.protocols.entrants import BEYOND, DATA
+from faultprint.evaluate.protocols.entrants import ANEW, BEYOND, DATA
 from faultprint.evaluate.protocols.neighbours import Summarised, Warped
 from faultprint.evaluate.protocols.play import Gauge, play
 from faultprint.evaluate.protocols.puzzles.arithmetic import CARRIERS
@@ -43,6 +43,7 @@ _ALL: Final[tuple[Contender, ...]] = (
     Operator(),
 )
 CONTENDERS: Final[Mapping[str, Contender]] = {contender.name: contender for contender in _ALL}
+_ANEW: Final = {name: Relearnt(name, "default") for name in ANEW}
 _BEYOND: Final = {name: Forewarned(name, "default") for name in BEYOND}
 _WITHOUT: Final[Mapping[str, Contender]] = {contender.name: contender for contender in ABLATIONS}
 _SLOW: Final = ("posts", "dtw", "minirocket")
@@ -53,7 +54,7 @@ _GAUGES: Final[Mapping[str, Mapping[str, Gauge]]] = {
     for protocol, gauges in (("doubtful", VOUCHED), ("puzzles", TAUGHT), ("gap", GAPS), ("arithmetic", CARRIERS))
 }
 _OWN: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
-    "new-fault": {**CONTENDERS, **_BEYOND},
+    "new-fault": {**CONTENDERS, **_ANEW, **_BEYOND},
     "unknown": {**CONTENDERS, **_BEYOND},
     "parts": {"default": CONTENDERS["default"], **_WITHOUT},
     "few": _QUICK,

@@ -1,0 +1,91 @@
+"""What an example of a fault says apart from its node."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.training import tales
+from faultprint.training.material import Material
+from faultprint.training.tales import rare, tale
+
+Tables = tuple[pl.DataFrame, pl.DataFrame]
+START = datetime(2026, 1, 5, tzinfo=UTC)
+ERRORS, SLOW = (140, 170), (260, 290)
+"""The first minutes of the first faults of every node, and those after their last (conftest)."""
+
+
+def departure(found: tales.Tale, feature: str) -> float:
+    """Mean over the fault."""
+    return float(np.nanmean(found.departure[:, SIP_CATALOGUE.index(feature)]))
+
+
+def test_a_tale_is_what_the_fault_did(small: Material) -> None:
+    node = small.nodes[0]
+    normal = np.zeros(len(node.series), np.bool_)
+    normal[:60] = True
+    errors = tale(node.series, normal, *ERRORS, "errors", small.kinds)
+    slow = tale(node.series, normal, *SLOW, "slow", small.kinds)
+    assert errors.departure.shape == (ERRORS[1] - ERRORS[0], len(SIP_CATALOGUE)) == errors.level.shape
+    assert departure(errors, "in.bye.server_error_share") == pytest.approx(0.48, abs=0.06)
+    assert departure(errors, "in.bye.delay_median") == pytest.approx(0, abs=0.1)
+    # The mean minutes at either end reach beyond the fault.
+    assert departure(slow, "in.bye.delay_median") == pytest.approx(np.log(6), abs=0.2)
+    assert departure(slow, "in.bye.server_error_share") == pytest.approx(0, abs=0.03)
+
+
+def test_a_tale_at_the_end_of_the_minutes_and_a_long_one(small: Material, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = small.nodes[0].series
+    normal = np.zeros(len(series), np.bool_)
+    normal[:60] = True
+    last = tale(series, normal, len(series) - 3, len(series), "errors", small.kinds)
+    assert len(last.level) == 3
+    monkeypatch.setattr(tales, "_LONGEST", 10)
+    assert len(tale(series, normal, *ERRORS, "errors", small.kinds).level) == 10
+
+
+def test_where_nothing_was_measured_nothing_is_told(small: Material) -> None:
+    one = small.nodes[0].series
+    silent, mute = SIP_CATALOGUE.index("in.bye.success_share"), SIP_CATALOGUE.index("in.bye.delay_median")
+    values = one.values.copy()
+    values[:60, [silent, mute]] = np.nan
+    values[ERRORS[0] - 5 : ERRORS[1] + 5, SIP_CATALOGUE.index("out.invite.delay_median")] = np.nan
+    normal = np.zeros(len(one), np.bool_)
+    normal[:60] = True
+    changed = type(one)(one.node, one.network, one.first_us, one.interval_us, one.names, values, one.observed)
+    found = tale(changed, normal, *ERRORS, "errors", small.kinds)
+    # A share that was never asked for is taken to have been 0; of a duration nothing is known.
+    assert departure(found, "in.bye.success_share") == pytest.approx(0.5, abs=0.1)
+    assert np.isnan(found.departure[:, mute]).all()
+    assert np.isfinite(found.level[:, mute]).all()
+    assert np.isnan(found.level[:, SIP_CATALOGUE.index("out.invite.delay_median")]).all()
+
+
+def test_which_faults_are_rare(small: Material, tables: Tables) -> None:
+    labels = tables[1]
+    assert rare(small, labels, 4) == []
+    assert {one.condition for one in rare(small, labels, 5)} == {"slow"}
+    assert len(rare(small, labels, 10)) == 15
+    moment = START + timedelta(minutes=SLOW[0])
+    once = labels.filter((pl.col("condition") != "slow") | ((pl.col("node") == "pcscf2") & (pl.col("start") == moment)))
+    (only,) = rare(small, once, 1)
+    assert departure(only, "in.bye.delay_median") == pytest.approx(np.log(6), abs=0.2)
+
+
+def test_an_example_before_any_normal_hour(small: Material, tables: Tables) -> None:
+    early = pl.DataFrame(
+        [("pcscf0", START, START + timedelta(minutes=20), "early", None)], schema=tables[1].schema, orient="row"
+    )
+    first = START + timedelta(minutes=20)
+    labels = tables[1].with_columns(
+        pl.when((pl.col("node") == "pcscf0") & (pl.col("start") == START)).then(first).otherwise("start").alias("start")
+    )
+    labels = labels.with_columns(pl.col("start").cast(tables[1].schema["start"]))
+    every = Material(small.catalogue, small.kinds, small.window, ("normal", "early", "errors", "slow"), small.nodes)
+    (only,) = rare(every, pl.concat([labels, early]), 1)
+    assert only.condition == "early"
+    assert len(only.level) == 20
