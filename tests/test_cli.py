@@ -111,6 +111,24 @@ def test_one_stretch_teaches_a_fault(folder: Path, tmp_path: Path) -> None:
     assert [one["condition"] for one in added] == ["what-happened"]
 
 
+def test_a_fault_of_ones_own_is_learnt_from_one_example(folder: Path, tmp_path: Path) -> None:
+    labels = storage.read(folder / "meet/labels.parquet", LABELS)
+    fault = labels.filter(pl.col("severity").is_not_null())[0]
+    own = pl.concat(
+        [
+            fault.with_columns(condition=pl.lit("what-happened", labels.schema["condition"])),
+            labels.filter(condition="normal"),
+        ]
+    )
+    storage.write(own, LABELS, tmp_path / "own.parquet")
+    words = ("train", folder / "learn/minutes.parquet", folder / "meet/minutes.parquet", "--epochs", 1, "--retell", 1)
+    tables = ("--labels", folder / "learn/labels.parquet", "--labels", tmp_path / "own.parquet")
+    found = result_of(*words, *tables, "--out", tmp_path / "m.faultprint")
+    assert "what-happened" in found["retold"]
+    assert {*found["retold"]} <= {*found["conditions"]}
+    assert len(found["networks"]) + len(found["held_out"]) == 5
+
+
 def test_a_training_goes_on_and_shows_its_course(folder: Path, tmp_path: Path) -> None:
     asides = ("--checkpoint", tmp_path / "checkpoint", "--movie", tmp_path / "movie.html", "--log", tmp_path / "log")
     words = ("train", folder / "learn/minutes.parquet", "--labels", folder / "learn/labels.parquet", "--epochs", 1)

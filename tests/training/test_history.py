@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,7 +44,7 @@ from faultprint.training.train import PRESETS, train
 folder, preset = Path(sys.argv[1]), PRESETS["default"]
 quick = {"default": replace(preset, plan=replace(preset.plan, steps=4), calibration_windows=200)}
 table, labels = open_minutes(folder / "minutes.parquet"), storage.read(folder / "labels.parquet", LABELS)
-with laid_out(table, folder) as every:
+with laid_out([table], folder) as every:
     train(every, labels, folder / "m", epochs=2, presets=quick, checkpoint=folder / "checkpoint")
 # Not getrusage's: that remembers what the parent had.
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
@@ -88,7 +89,7 @@ def test_series_from_a_file_are_those_of_the_table(
     expected = series(table.frame, table.catalogue.names)
     assert not all(one.observed.all() for one in expected)
     monkeypatch.setattr(MinutesFile.pieces, "__defaults__", (37,))
-    with laid_out(open_minutes(tmp_path / "m"), tmp_path) as found:
+    with laid_out([open_minutes(tmp_path / "m")], tmp_path) as found:
         assert [path.name for path in tmp_path.iterdir()] == ["m"]
         assert all(same(*pair) for pair in zip(found, expected, strict=True))
         one, other = found[0], expected[0]
@@ -119,7 +120,27 @@ def test_what_no_minutes_can_be_is_refused(change: object, sentence: str, tables
     assert callable(change)
     named = {"name": SIP_CATALOGUE.name, "hash": SIP_CATALOGUE.hash, "interval_us": 60_000_000}
     change(tables[0]).write_parquet(tmp_path / "m", metadata={CATALOGUE_KEY: json.dumps(named)})
-    with pytest.raises(TableError, match=sentence), laid_out(open_minutes(tmp_path / "m"), tmp_path):
+    with pytest.raises(TableError, match=sentence), laid_out([open_minutes(tmp_path / "m")], tmp_path):
+        raise AssertionError("nothing to work on")
+
+
+def test_several_files_are_one_history(tables: Tables, tmp_path: Path) -> None:
+    first = pl.col("node").is_in(["pcscf1", "pcscf3"])
+    for name, which in (("a", first), ("b", ~first)):
+        write_minutes(tables[0].filter(which), tmp_path / name)
+    expected = series(tables[0], SIP_CATALOGUE.names)
+    with laid_out([open_minutes(tmp_path / name) for name in "ab"], tmp_path) as found:
+        assert all(same(*pair) for pair in zip(found, expected, strict=True))
+
+
+def test_files_that_do_not_go_together(tables: Tables, tmp_path: Path) -> None:
+    write_minutes(tables[0], tmp_path / "m")
+    one = open_minutes(tmp_path / "m")
+    twice = f"Node 'pcscf0' is in {tmp_path}/m and in {tmp_path}/m; rename one"
+    with pytest.raises(TableError, match=twice), laid_out([one, one], tmp_path):
+        raise AssertionError("nothing to work on")
+    seconds = replace(one, interval_us=10_000_000)
+    with pytest.raises(TableError, match="have other features or intervals"), laid_out([one, seconds], tmp_path):
         raise AssertionError("nothing to work on")
 
 
@@ -127,7 +148,7 @@ def test_what_no_minutes_can_be_is_refused(change: object, sentence: str, tables
 @pytest.mark.parametrize("preset", ["default", "posts-3d"])
 def test_a_training_from_a_file_gives_the_same_weights(preset: str, tables: Tables, tmp_path: Path) -> None:
     minutes = written(tmp_path, tables, 1)
-    with laid_out(open_minutes(minutes), tmp_path) as every:
+    with laid_out([open_minutes(minutes)], tmp_path) as every:
         train(every, tables[1], tmp_path / "file", epochs=1, preset=preset, checkpoint=tmp_path / "checkpoint")
     train(*tables, tmp_path / "table", epochs=1, preset=preset)
     one, other = (read(tmp_path / name) for name in ("file", "table"))

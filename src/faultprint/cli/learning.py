@@ -21,8 +21,14 @@ device_option = click.option(
 
 
 @click.command()
-@click.argument("minutes", type=INPUT)
-@labels_option
+@click.argument("minutes", type=INPUT, nargs=-1, required=True)
+@click.option(
+    "--labels",
+    type=INPUT,
+    multiple=True,
+    required=True,
+    help="What is known to have been true (Parquet); more than once, where it is in several files.",
+)
 @click.option(
     "--preset",
     type=click.Choice(["default", "posts", "posts-3d"]),
@@ -33,9 +39,10 @@ device_option = click.option(
 @seed_option
 @click.option(
     "--retell",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     default=0,
-    help="Tell faults again that have no more than so many examples, on all nodes that are trained on.  [default: none]",
+    show_default=True,
+    help="Tell faults of no more than so many examples again, on all nodes that are trained on.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Train this long.  [default: the preset's own]")
 @click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop training after this long.")
@@ -47,8 +54,8 @@ device_option = click.option(
 @click.option("--out", type=OUTPUT, required=True, help="The artefact (*.faultprint).")
 @json_option
 def train(
-    minutes: Path,
-    labels: Path,
+    minutes: tuple[Path, ...],
+    labels: tuple[Path, ...],
     preset: str,
     settings: Path | None,
     seed: int,
@@ -63,7 +70,12 @@ def train(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Train an encoder on labelled MINUTES of several networks; what is left is one file that runs without torch."""
+    """Train an encoder on labelled MINUTES of several networks; what is left is one file that runs without torch.
+
+    MINUTES may be several files, of different nodes.
+    """
+    import polars as pl
+
     from faultprint import storage
     from faultprint.features.pieces import open_minutes
     from faultprint.files import check_folder
@@ -76,13 +88,13 @@ def train(
     check_folder(out)
     show = _projector(movie) if movie else None
     chosen = numbers.read(settings) if settings else None
-    table = open_minutes(minutes)
+    tables = [open_minutes(path) for path in minutes]
     latest = Latest()
     logs = [kind(folder) for kind, folder in ((JsonLines, log), (TensorBoard, tensorboard)) if folder]
-    with laid_out(table, out.parent) as history, progress_bar("training") as progress:
+    with laid_out(tables, out.parent) as history, progress_bar("training") as progress:
         result = run(
             history,
-            storage.read(labels, LABELS),
+            pl.concat(storage.read(path, LABELS) for path in labels),
             out,
             preset=preset,
             settings=chosen,
@@ -92,8 +104,8 @@ def train(
             epochs=epochs,
             device=device,
             progress=lambda done, total: progress(done, total, latest.words),
-            catalogue=table.catalogue,
-            interval_us=table.interval_us,
+            catalogue=tables[0].catalogue,
+            interval_us=tables[0].interval_us,
             checkpoint=checkpoint,
             filmed=show is not None,
             listeners=[latest, *logs],
@@ -162,7 +174,7 @@ def tune(
     if settings:
         check_folder(settings)
     table = open_minutes(minutes)
-    with laid_out(table, out.parent) as history, progress_bar("trials") as progress:
+    with laid_out([table], out.parent) as history, progress_bar("trials") as progress:
         result = run(
             history,
             storage.read(labels, LABELS),

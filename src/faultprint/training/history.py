@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,28 +22,44 @@ Array = npt.NDArray[np.float32]
 
 
 @contextmanager
-def laid_out(minutes: MinutesFile, folder: Path) -> Iterator[list[Series]]:
-    """The series of every node, in order of node name, whose values are in a file without a name in `folder`.
+def laid_out(files: Sequence[MinutesFile], folder: Path) -> Iterator[list[Series]]:
+    """The series of every node of all files, in order of node name, whose values are in a file without a name in `folder`.
 
     What they hold is what `windows.series.series` gives. The file takes 4 bytes a feature and minute, and is gone at the end
-    of the block, and after a kill as well. Raises TableError.
+    of the block, and after a kill as well. Raises TableError, for files that are not of one kind and a node in two of them, too.
     """
+    _check_alike(files)
     with tempfile.TemporaryFile(dir=folder) as file:
-        grids: dict[str, _Grid] = {}
+        made: dict[str, tuple[_Grid, MinutesFile]] = {}
         first_row = 0
-        for node, network, first, last in minutes.nodes().with_columns(pl.col("first", "last").dt.epoch("us")).rows():
-            length = (last - first) // minutes.interval_us + 1
-            check_span(node, length)
-            rows = Rows(file.fileno(), first_row, np.zeros(length, dtype=np.bool_), len(minutes.catalogue))
-            grids[node] = _Grid(node, network, first, np.zeros(length, dtype=np.bool_), rows)
-            first_row += length
-        os.ftruncate(file.fileno(), first_row * 4 * len(minutes.catalogue))
-        for piece in minutes.pieces():
-            for (node,), part in (
-                piece.with_columns(pl.col("node").cast(pl.String)).partition_by("node", as_dict=True).items()
+        for minutes in files:
+            for node, network, first, last in (
+                minutes.nodes().with_columns(pl.col("first", "last").dt.epoch("us")).rows()
             ):
-                grids[str(node)].put(part, minutes)
-        yield [grid.series(minutes) for grid in grids.values()]
+                if node in made:
+                    raise TableError(
+                        f"Node {node!r} is in {made[node][1].path} and in {minutes.path}; rename one, or give one file."
+                    )
+                length = (last - first) // minutes.interval_us + 1
+                check_span(node, length)
+                rows = Rows(file.fileno(), first_row, np.zeros(length, dtype=np.bool_), len(minutes.catalogue))
+                made[node] = _Grid(node, network, first, np.zeros(length, dtype=np.bool_), rows), minutes
+                first_row += length
+        os.ftruncate(file.fileno(), first_row * 4 * len(files[0].catalogue))
+        for minutes in files:
+            for piece in minutes.pieces():
+                parts = piece.with_columns(pl.col("node").cast(pl.String)).partition_by("node", as_dict=True)
+                for (node,), part in parts.items():
+                    made[str(node)][0].put(part, minutes)
+        yield [grid.series(minutes) for _, (grid, minutes) in sorted(made.items())]
+
+
+def _check_alike(files: Sequence[MinutesFile]) -> None:
+    for other in files[1:]:
+        if (other.catalogue.hash, other.interval_us) != (files[0].catalogue.hash, files[0].interval_us):
+            raise TableError(
+                f"{other.path} and {files[0].path} have other features or intervals; make both with the same ones."
+            )
 
 
 class Rows:
