@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from faultprint.evaluate.protocols import stage, suite
-from faultprint.evaluate.protocols.encoders import Forewarned
+from faultprint.evaluate.protocols.encoders import Forewarned, Relearnt
 from faultprint.evaluate.protocols.rows import FIGURES, KEYS, REASON
 from faultprint.evaluate.protocols.setting import Setting
 from faultprint.evaluate.protocols.splits import Sizes
@@ -133,6 +133,13 @@ def test_hidden_faults_leave_no_trace_in_what_is_learnt(town: list[str], tmp_pat
     knowing = suite.LINE_UPS["new-fault"]["forewarned"]
     assert isinstance(knowing, Forewarned)
     assert {*found.hidden} <= {*knowing.model(found.school).manifest.training["conditions"]}
+    relearning = suite.LINE_UPS["new-fault"]["relearnt"]
+    assert isinstance(relearning, Relearnt)
+    anew = relearning.anew(found.school, found.given).manifest.training
+    assert {*found.hidden} == {*anew["retold"]} <= {*anew["conditions"]}
+    assert found.model.manifest.training["held_out"] == anew["held_out"]
+    assert relearning.learn(found.school).system(found.given).name == "relearnt"
+    assert "nothing is taught" in relearning.refuses(trials("unknown", "simulated", SIZES, "choose", 1)[0])
     kept = {place.series.network for place in found.kept}
     assert kept and kept.isdisjoint(found.school.lessons.taught["network"])
     assert {one.series.network for one in found.given}.isdisjoint(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +156,10 @@ class Relearnt(Encoder):
         )
 
 
+_FEW: Final = 5
+"""Examples of a fault up to which each of them is a reference; of more the most typical is, as of the lessons' faults."""
+
+
 class _Relearning:
     pooled = True
 
@@ -164,7 +169,10 @@ class _Relearning:
     def system(self, given: Sequence[Example]) -> System:
         model = self._contender.anew(self._school, given)
         space = ModelSpace(self._contender.name, model, stranger_of(model, self._school))
-        return Referenced(space, self._school.known).system(given)
+        times = Counter(one.lesson.condition for one in given)
+        many = [one for one in given if times[one.lesson.condition] > _FEW]
+        few = [one for one in given if times[one.lesson.condition] <= _FEW]
+        return Referenced(space, [*self._school.known, *many]).system(few)
 
 
 def tale_of(example: Example, model: Model) -> Tale:
