@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
+from faultprint.embedding.model import Model
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.storage import schema
 from faultprint.tables import LABELS
@@ -74,6 +76,21 @@ def tables() -> tuple[pl.DataFrame, pl.DataFrame]:
 def small(tables: tuple[pl.DataFrame, pl.DataFrame]) -> Material:
     """The same, ready to draw from."""
     return material(*tables, SIP_CATALOGUE)
+
+
+@pytest.fixture
+def moved(small: Material) -> Callable[[Model, int], tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
+    """Of a model and a node's number: vectors minus the mean of the node's first hour, and codes, of the windows that are used."""
+
+    def of(model: Model, number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        node = small.nodes[number]
+        normal = model.normal(node.series.part(0, 60))
+        found = model.embed(node.series, normal.profile)
+        code = node.code[found.last_minute].astype(np.int64)
+        used = (code == 0) | ((code > 0) & (node.exposed[found.last_minute] >= 10))
+        return (found.vectors - normal.mean)[used], code[used]
+
+    return of
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint.embedding.artefact import read
-from faultprint.embedding.model import load
+from faultprint.embedding.model import Model, load
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue, Feature
 from faultprint.training import retelling, telling
 from faultprint.training.material import Material, material
@@ -26,6 +27,7 @@ from faultprint.windows.levels import Kinds
 from faultprint.windows.series import series
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
+Moved = Callable[[Model, int], tuple[np.ndarray, np.ndarray]]
 DELAY, SHARE = SIP_CATALOGUE.index("in.bye.delay_median"), SIP_CATALOGUE.index("in.bye.server_error_share")
 ATTEMPTS = SIP_CATALOGUE.index("in.bye.attempts")
 ALL: frozenset[str] = frozenset()
@@ -47,7 +49,7 @@ def told(once: Tables, seed: int = 1, but: frozenset[str] = ALL) -> tuple[Materi
 
 def test_every_node_bears_the_fault_and_nothing_else_has_changed(once: Tables) -> None:
     before, after = told(once)
-    slow = after.conditions.index("slow")
+    slow, told_slower = after.conditions.index("slow"), 0
     for old, new in zip(before.nodes, after.nodes, strict=True):
         assert (new.code == slow).any()
         was, now = old.series.values, np.asarray(new.series.values)
@@ -55,18 +57,11 @@ def test_every_node_bears_the_fault_and_nothing_else_has_changed(once: Tables) -
         assert old.normal[other].all()
         assert not new.normal[other].any()
         assert 12 <= other.sum() <= 2 * 90
-        # The example was six times as slow; it is told between a third of that and a little more, or left out.
+        # The example was six times as slow; it is told between a third of that (in logarithms) and a little more, or left out.
         slower = np.median(now[other, DELAY]) / np.median(was[old.normal, DELAY])
         assert 0.9 < slower < 12
-    assert (
-        sum(
-            np.median(np.asarray(new.series.values)[~new.normal & old.normal, DELAY])
-            / np.median(old.series.values[:, DELAY])
-            > 1.5
-            for old, new in zip(before.nodes, after.nodes, strict=True)
-        )
-        >= 3
-    )
+        told_slower += slower > 1.5
+    assert told_slower >= 3
 
 
 def test_networks_kept_aside_are_left_as_they_are(once: Tables) -> None:
@@ -174,26 +169,16 @@ def test_laid_over(data: st.DataObject) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_training_that_has_met_one_example_knows_the_fault_elsewhere(
-    tables: Tables, once: Tables, small: Material, tmp_path: Path
+    once: Tables, moved: Moved, tmp_path: Path
 ) -> None:
     known = once[0].filter(pl.col("network") != "net4"), once[1].filter(pl.col("node") != "pcscf4")
     report = train(*known, tmp_path / "m", epochs=5, retell=1)
     assert report.retold == ("slow",)
     assert read(tmp_path / "m").manifest.training["retold"] == ["slow"]
     model = load(tmp_path / "m")
-
-    def moved(node: int) -> tuple[np.ndarray, np.ndarray]:
-        one = small.nodes[node]
-        normal = model.normal(one.series.part(0, 60))
-        found = model.embed(one.series, normal.profile)
-        code = one.code[found.last_minute].astype(np.int64)
-        used = (code == 0) | ((code > 0) & (one.exposed[found.last_minute] >= 10))
-        return (found.vectors - normal.mean)[used], code[used]
-
-    vectors, code = moved(1)
-    unseen, truth = moved(4)
+    vectors, code = moved(model, 1)
+    unseen, truth = moved(model, 4)
     assert np.mean(nearest(unseen, references(vectors, code, 3)) == truth) > 0.9
-    assert tables
 
 
 @pytest.mark.usefixtures("short")

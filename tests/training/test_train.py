@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,18 +13,18 @@ import pytest
 import torch
 
 from faultprint.embedding.artefact import read
-from faultprint.embedding.model import load
+from faultprint.embedding.model import Model, load
 from faultprint.errors import LabelError, UsageError
 from faultprint.training import export
-from faultprint.training.material import Material
 from faultprint.training.score import nearest, references
 from faultprint.training.train import train
 
 pytestmark = pytest.mark.usefixtures("short")
 Tables = tuple[pl.DataFrame, pl.DataFrame]
+Moved = Callable[[Model, int], tuple[np.ndarray, np.ndarray]]
 
 
-def test_the_default_learns_and_knows_a_network_it_never_saw(tables: Tables, small: Material, tmp_path: Path) -> None:
+def test_the_default_learns_and_knows_a_network_it_never_saw(tables: Tables, moved: Moved, tmp_path: Path) -> None:
     minutes, labels = tables
     known = minutes.filter(pl.col("network") != "net4"), labels.filter(pl.col("node") != "pcscf4")
     seen: list[tuple[int, int]] = []
@@ -37,17 +38,8 @@ def test_the_default_learns_and_knows_a_network_it_never_saw(tables: Tables, sma
     json.dumps(report.as_dict(), allow_nan=False)
     model = load(tmp_path / "m")
     assert model.id == report.model
-
-    def moved(node: int) -> tuple[np.ndarray, np.ndarray]:
-        one = small.nodes[node]
-        normal = model.normal(one.series.part(0, 60))
-        found = model.embed(one.series, normal.profile)
-        code = one.code[found.last_minute].astype(np.int64)
-        used = (code == 0) | ((code > 0) & (one.exposed[found.last_minute] >= 10))
-        return (found.vectors - normal.mean)[used], code[used]
-
-    vectors, code = moved(0)
-    unseen, truth = moved(4)
+    vectors, code = moved(model, 0)
+    unseen, truth = moved(model, 4)
     assert np.mean(nearest(unseen, references(vectors, code, 3)) == truth) > 0.9
 
 
