@@ -16,9 +16,8 @@ import polars as pl
 
 from faultprint.errors import TableError
 from faultprint.features.pieces import MinutesFile
+from faultprint.training.sliced import Array, Sliced
 from faultprint.windows.series import LEAST_OBSERVED, Series, check_span, matrix
-
-Array = npt.NDArray[np.float32]
 
 
 @contextmanager
@@ -62,8 +61,8 @@ def _check_alike(files: Sequence[MinutesFile]) -> None:
             )
 
 
-class Rows:
-    """(T, F) float32 in a file: as much of an array as a `Series` needs that is taken apart before it is computed with.
+class Rows(Sliced):
+    """Minutes in a file.
 
     A slice is read when it is asked for; minutes that are not `observed` are NaN.
     """
@@ -73,19 +72,12 @@ class Rows:
         self.observed = observed
         self._file, self._first_row = file, first_row
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
     def __getitem__(self, part: slice) -> Array:
         start, stop, step = part.indices(len(self))
         values = np.empty((max(stop - start, 0), self.shape[1]), dtype=np.float32)
         self._whole(os.preadv, start, values)
         values[~self.observed[start:stop]] = np.nan
         return values[::step]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """All of it, in memory, for what cannot do with less."""
-        return self[:].astype(dtype or np.float32, copy=False)
 
     def put(self, index: npt.NDArray[np.int64], values: Array) -> None:
         """Write the observed rows of these indices (ascending)."""

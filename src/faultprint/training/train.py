@@ -77,8 +77,8 @@ class TrainingReport:
 
     `model` is the artefact's id, `networks` were trained on, `held_out` were not; `score` is the best macro-F1 on these;
     rates count time spent in steps alone; `export_difference` is that between torch and ONNX Runtime; `course` the loop's;
-    `retold` are the faults that were told
-    again; `resumed_after` epochs were found done in the checkpoint; `film` is for a movie, where one was asked for.
+    `retold` are the faults that were told again; `resumed_after` epochs were found done in the checkpoint; `film` is for a
+    movie, where one was asked for.
     """
 
     preset: str
