@@ -140,6 +140,7 @@ def _tables(folder: Path) -> Iterable[Path]:
 
 def _messages(printed: str) -> dict[str, Any]:
     """How many messages a dry run prints, and their bodies, figures to two digits; sinks take turns as they like."""
+    printed = printed[: printed.rindex('{"minutes"')]
     text = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.2f}", printed)
     bodies = sorted(message.partition("\n")[2].strip() for message in text.split("would send ")[1:])
     return {"messages": len(bodies), "bodies": digest("\n".join(bodies))}
