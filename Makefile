@@ -10,10 +10,10 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --n
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml lab/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,monitor,postgres,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,monitor,postgres,dev]' --editable lab
 	@touch $@
 
 demo: setup
@@ -23,22 +23,22 @@ test: setup servers
 	$(PYTEST)
 
 check: setup servers
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check --no-cache src tests benchmarks
+	$(BIN)/ruff format --check src tests lab
+	$(BIN)/ruff check --no-cache src tests lab
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m faultprint.docs --check
+	$(BIN)/python -m faultprint_lab.pages.build --check
 	$(PYTEST) --hypothesis-profile=check
 
 bench: setup
-	$(BIN)/python -m benchmarks --out build/bench/figures.json
+	cd lab && ../$(BIN)/python -m benchmarks --out ../build/bench/figures.json
 
 docs: setup
-	$(BIN)/python -m faultprint.docs
+	$(BIN)/python -m faultprint_lab.pages.build
 
 format: setup
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests lab
+	$(BIN)/ruff check --fix src tests lab
 
 # PostgreSQL and Prometheus, which some tests run as they are: from Debian, where root may install them and they are lacking.
 # Tests start their own processes, so Debian's services are not wanted. Where they cannot be had, those tests are skipped.
@@ -59,14 +59,14 @@ container-steps: setup
 	$(PYTHON) -m venv build/container/venv
 	build/container/venv/bin/pip install --quiet --disable-pip-version-check --no-index --find-links build/container/wheels 'faultprint[monitor,postgres]'
 	build/container/venv/bin/faultprint monitor --help >/dev/null
-	build/container/venv/bin/python -c 'import faultprint.monitor.assembly, faultprint.monitor.http, psycopg'
+	build/container/venv/bin/python -c 'import faultprint.monitor.build, faultprint.monitor.serve.http, psycopg'
 	! build/container/venv/bin/python -c 'import torch' 2>/dev/null
 	du -sh build/container/venv
 
 # The Debian packages of the test bed; its beds start their own processes, so Debian's service is not wanted.
 testbed-setup: setup
 	apt-get update -q
-	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$($(BIN)/python -m faultprint.testbed.packages)
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$($(BIN)/python -m faultprint_lab.testbed.topology.packages)
 	systemctl disable --now kamailio 2>/dev/null || true
 
 clean:

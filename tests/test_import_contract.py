@@ -19,7 +19,8 @@ def test_the_import_contract_holds() -> None:
 def test_what_ships_to_a_monitor_runs_where_torch_is_not_installed() -> None:
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['onnx'] = None; sys.modules['lightgbm'] = None\n"
-        "import faultprint.cli, faultprint.cases.identify, faultprint.embedding.artefact, faultprint.features.minutes\n"
-        "import faultprint.monitor.assembly, faultprint.monitor.http, faultprint.monitor.listening, faultprint.monitor.metrics"
+        "import faultprint.cli, faultprint.cases.identify, faultprint.embedding.model_file, faultprint.features.minutes\n"
+        "import faultprint.monitor.build, faultprint.monitor.serve.http, faultprint.monitor.ingest.probe\n"
+        "import faultprint.monitor.serve.metrics"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.synthetic import random_model
 
 from faultprint.embedding.model import Model
-
-from .town import random_model
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from tests.synthetic import labels, minutes
 
 from faultprint.cases.alarms import false_alarms
 from faultprint.cases.calibration import (
@@ -24,8 +25,6 @@ from faultprint.cases.library import Library
 from faultprint.cases.matching import Matches
 from faultprint.embedding.model import Model
 from faultprint.errors import LabelError, LibraryError
-
-from .town import labels, minutes
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 MINUTE = 60_000_000

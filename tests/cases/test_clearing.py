@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.cases.clearing import ongoing
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE
+from faultprint.cases.recovery import ongoing
 
 CODES = {"n": 0, "a": 1, "b": 2, "?": UNKNOWN_CODE, "w": WARMING_CODE}
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, Standing, claims, settle, step, step_all
+from faultprint.cases.decision import (
+    UNKNOWN_CODE,
+    WARMING_CODE,
+    Rule,
+    Standing,
+    claims,
+    settle,
+    step,
+    step_all,
+)
 from faultprint.cases.matching import Matcher, Matches
 from faultprint.errors import UsageError
 

@@ -8,19 +8,18 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from tests.synthetic import SIGNS, minute, minutes, random_artefact
 
+from faultprint.cases.baseline_check import doubtful
 from faultprint.cases.calibration import matcher_of
-from faultprint.cases.doubtful import doubtful
+from faultprint.cases.centering import place
 from faultprint.cases.enrol import Lesson, enrol, teach
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
-from faultprint.cases.placing import place
 from faultprint.embedding.model import Model
 from faultprint.errors import ModelError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.windows.series import Series, series
-
-from .town import SIGNS, minute, minutes, random_artefact
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from tests.synthetic import labels, minute, minutes
 
+from faultprint.cases.centering import first_minutes, grids, place, within
 from faultprint.cases.enrol import (
     AFTER,
     EXPOSURE,
@@ -20,11 +22,8 @@ from faultprint.cases.enrol import (
     showing,
     typical,
 )
-from faultprint.cases.placing import first_minutes, grids, place, within
 from faultprint.embedding.model import Model
 from faultprint.errors import LibraryError, UsageError
-
-from .town import labels, minute, minutes
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 FAULT = (100, 130, "register-timeouts")

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from tests.synthetic import SIGNS, minute, minutes, random_model
 
 from faultprint import storage
 from faultprint.cases.decision import Rule
@@ -18,8 +19,6 @@ from faultprint.cases.library import Library
 from faultprint.embedding.model import Model
 from faultprint.errors import LibraryError, ModelError, TableError, UsageError
 from faultprint.tables import VERDICTS
-
-from .town import SIGNS, minute, minutes, random_model
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 FAULTS = [(120, 150, "register-timeouts"), (240, 270, "invite-errors"), (360, 390, "bye-slow")]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultprint.cases import portable
+from faultprint.cases import exchange
 from faultprint.cases.decision import Rule
 from faultprint.cases.library import APPLICATION_ID, SCHEMA_VERSION, Library
 from faultprint.cases.reference import Reference
@@ -74,31 +74,31 @@ def test_saving_loading_exporting_and_importing_change_nothing(
         assert {item.id for item in stored} == set(by_id)
         assert all(same(item, by_id[item.id]) for item in stored)
         assert library.add(taught) == []
-    assert portable.export(stored, folder / "cases.jsonl") == len(by_id)
+    assert exchange.export(stored, folder / "cases.jsonl") == len(by_id)
     with Library.open(":memory:") as other:
-        assert set(portable.import_into(other, folder / "cases.jsonl")) == set(by_id)
+        assert set(exchange.import_into(other, folder / "cases.jsonl")) == set(by_id)
         assert all(same(*pair) for pair in zip(other.references(), stored, strict=True))
-        assert portable.import_into(other, folder / "cases.jsonl") == []
+        assert exchange.import_into(other, folder / "cases.jsonl") == []
 
 
 @given(st.text(max_size=200))
 @settings(max_examples=200)
 def test_any_text_is_a_reference_or_one_sentence(line: str) -> None:
     with pytest.raises(LibraryError) as caught:
-        portable.decode(line, "x")
+        exchange.decode(line, "x")
     assert "\n" not in str(caught.value).replace(line, "")
 
 
 @given(references(), st.data())
 @settings(max_examples=100)
 def test_a_changed_line_is_refused(taught: Reference, data: st.DataObject) -> None:
-    fields = json.loads(portable.encode(taught))
+    fields = json.loads(exchange.encode(taught))
     name = data.draw(st.sampled_from(sorted(fields)))
     fields[name] = data.draw(st.sampled_from([None, -1, "?", [], {}, True, 1e300, [1e300], 10**400, ["1"]]))
     if name == "comment" and fields[name] == "?":
         return  # a comment is free, and no part of what was taught
     with pytest.raises(LibraryError):
-        portable.decode(json.dumps(fields), "x")
+        exchange.decode(json.dumps(fields), "x")
 
 
 @pytest.mark.parametrize("name", [*sorted(RESERVED_CONDITIONS), "", " x", "x\n", "x" * 201])
@@ -132,15 +132,15 @@ def test_adding_is_all_or_nothing(changes: dict[str, object], words: str) -> Non
 
 def test_import_is_all_or_nothing_and_checks_the_model(tmp_path: Path) -> None:
     path = tmp_path / "cases.jsonl"
-    path.write_text(portable.encode(reference()) + "\n" + portable.encode(reference(seed=1))[:-3] + "\n")
+    path.write_text(exchange.encode(reference()) + "\n" + exchange.encode(reference(seed=1))[:-3] + "\n")
     with Library.open(":memory:") as library:
         with pytest.raises(LibraryError, match="line 2 is not JSON"):
-            portable.import_into(library, path)
-        path.write_text(portable.encode(reference()) + "\n")
+            exchange.import_into(library, path)
+        path.write_text(exchange.encode(reference()) + "\n")
         with pytest.raises(LibraryError, match="belongs to the model model-a, but model-z"):
-            portable.import_into(library, path, model="model-z")
+            exchange.import_into(library, path, model="model-z")
         assert library.references() == []
-        assert portable.import_into(library, path, model="model-a") == [reference().id]
+        assert exchange.import_into(library, path, model="model-a") == [reference().id]
 
 
 def test_show_and_remove_take_the_beginning_of_an_id(tmp_path: Path) -> None:

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.synthetic import SIGNS, Fault, minutes, random_artefact, told_reach
 
 from faultprint.cases.calibration import normal_reach
-from faultprint.cases.sifting import sifted
+from faultprint.cases.outliers import sifted
 from faultprint.embedding.model import Embedded, Model
 from faultprint.errors import ModelError, UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.windows.profile import Profile
 from faultprint.windows.series import Series, series
-
-from .town import SIGNS, Fault, minutes, random_artefact, told_reach
 
 LENGTH = 600
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from faultprint.embedding.artefact import Artefact, Manifest, save
+from faultprint.embedding.model_file import Artefact, Manifest, save
 from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.training.models.onnx_graph import pooled_graphs, posts_graphs
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.posts import PostsNetwork
-from faultprint.training.onnx_graph import pooled_graphs, posts_graphs
+from faultprint.training.networks.reference_lstm import PostsNetwork
 from faultprint.windows.levels import SPANS, Kinds, levels
 from faultprint.windows.normalise import CHANNELS
 from faultprint.windows.profile import population, profile

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultprint.embedding.artefact import LARGEST, MANIFEST, Artefact, read, save
 from faultprint.embedding.model import load
+from faultprint.embedding.model_file import LARGEST, MANIFEST, Artefact, read, save
 from faultprint.errors import ModelError, UsageError
 
 

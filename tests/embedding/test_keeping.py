@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.embedding.keeping import Bytes
+from faultprint.embedding.codecs import Bytes
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.windows.levels import Kinds
 from faultprint.windows.normalise import Scale, scale

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.embedding.artefact import Artefact
-from faultprint.embedding.lanes import Lanes, Trace
 from faultprint.embedding.model import Model, Normal
-from faultprint.embedding.recent import recent
+from faultprint.embedding.model_file import Artefact
+from faultprint.embedding.short_window import recent
+from faultprint.embedding.streaming import Lanes, Trace
 from faultprint.errors import ModelError
 from faultprint.windows.levels import levels
 from faultprint.windows.series import Series

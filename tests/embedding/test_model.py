@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from faultprint.embedding import model as model_module
-from faultprint.embedding.artefact import Artefact, save
 from faultprint.embedding.model import Model, load
+from faultprint.embedding.model_file import Artefact, save
 from faultprint.embedding.pooling import pool
 from faultprint.errors import ModelError, UsageError
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.posts import PostsNetwork
+from faultprint.training.networks.reference_lstm import PostsNetwork
 from faultprint.windows.levels import levels
 from faultprint.windows.normalise import normalise, raw
 from faultprint.windows.series import Series

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.embedding.artefact import Artefact
 from faultprint.embedding.model import Model
-from faultprint.embedding.recent import recent
+from faultprint.embedding.model_file import Artefact
+from faultprint.embedding.short_window import recent
 from faultprint.errors import ModelError
 from faultprint.windows.series import Series
 

@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.synthetic import minutes, random_artefact
 
-from faultprint.embedding.artefact import Artefact, Manifest, read, save
 from faultprint.embedding.model import Model
-from faultprint.embedding.stranger import NODES, stranger
+from faultprint.embedding.model_file import Artefact, Manifest, read, save
+from faultprint.embedding.population_baseline import NODES, stranger
 from faultprint.errors import ModelError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.windows.series import Series, series
-
-from ..cases.town import minutes, random_artefact
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.features.continued import Continued
 from faultprint.features.coverage import Stretch
+from faultprint.features.incremental import Continued
 from faultprint.features.minutes import minutes
 
 from .strategies import INTERVAL, SPAN, crowd, stretches, table, transactions

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from faultprint import storage
 from faultprint.errors import TableError, UsageError
-from faultprint.features import chunks
+from faultprint.features import partitions
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.coverage import Stretch
 from faultprint.features.minutes import compute, minutes
@@ -75,8 +75,8 @@ def test_order_of_rows_and_size_of_chunks_change_nothing(
     whole, report = compute(table(rows).lazy(), covered(coverage), interval_us=INTERVAL)
     random.shuffle(rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "MOST_TRANSACTIONS", most)
-        patch.setattr(chunks, "MOST_ROWS", 3 * most)
+        patch.setattr(partitions, "MOST_TRANSACTIONS", most)
+        patch.setattr(partitions, "MOST_ROWS", 3 * most)
         for ordered in (rows, sorted(rows, key=lambda r: r["node"]), sorted(rows, key=lambda r: r["start"])):
             parts, again = compute(table(ordered).lazy(), covered(coverage), interval_us=INTERVAL)
             assert_frame_equal(parts, whole, check_exact=True)
@@ -98,7 +98,7 @@ def test_splitting_into_files_and_types_of_text_change_nothing(
         chosen.with_columns(pl.col("node", *text).cast(kind)).write_parquet(
             tmp_path / f"{part}.parquet", row_group_size=17
         )
-    monkeypatch.setattr(chunks, "MOST_TRANSACTIONS", 30)
+    monkeypatch.setattr(partitions, "MOST_TRANSACTIONS", 30)
     assert_frame_equal(computed(pl.scan_parquet(sorted(tmp_path.glob("*.parquet")))), whole, check_exact=True)
 
 
@@ -107,7 +107,7 @@ def test_a_crowd_in_many_chunks_is_the_crowd_in_one(most: int, monkeypatch: pyte
     edges = [row(node=node, start=t, completion=t + INTERVAL) for node in NODES for t in range(0, SPAN, INTERVAL)]
     frame = table([*crowd(1_500, 7), *edges])
     whole, report = compute(frame.lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
-    monkeypatch.setattr(chunks, "MOST_TRANSACTIONS", most)
+    monkeypatch.setattr(partitions, "MOST_TRANSACTIONS", most)
     for ordered in (frame, frame.sort("node", "start"), frame.sort("start")):
         parts, again = compute(ordered.lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
         assert_frame_equal(parts, whole, check_exact=True)

@@ -16,7 +16,14 @@ from faultprint.errors import TableError
 from faultprint.features import coverage
 from faultprint.features.coverage import Stretch
 from faultprint.features.grid import NOWHERE, Grid
-from faultprint.features.outcomes import IMPOSSIBLE, NO_STATUS, OUTCOME_OF_STATUS, SHARES, WORDS, Outcome
+from faultprint.features.outcomes import (
+    IMPOSSIBLE,
+    NO_STATUS,
+    OUTCOME_OF_STATUS,
+    SHARES,
+    WORDS,
+    Outcome,
+)
 from faultprint.features.ranks import MEDIAN, NO_VALUE, P95, quantiles
 
 from .strategies import INTERVAL, NODES, SPAN, stretches

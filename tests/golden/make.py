@@ -10,12 +10,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests.synthetic import minute, minutes, random_artefact
+
 from faultprint.cases.enrol import Lesson, enrol
 from faultprint.cases.library import Library
-from faultprint.embedding.artefact import save
 from faultprint.embedding.model import load
+from faultprint.embedding.model_file import save
 
-from ..cases.town import minute, minutes, random_artefact
 from ..monitor.conftest import NOW, TAUGHT
 from .pipeline import EXPECTED, STORED, STORED_MINUTES, found, replayed
 

@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import polars as pl
 from click.testing import CliRunner
+from tests.synthetic import minute, minutes
 
 from faultprint import storage
 from faultprint.cli import cli
 from faultprint.embedding.model import load
 from faultprint.features.minutes import write_minutes
 from faultprint.tables import VERDICTS
-
-from ..cases.town import minute, minutes
 
 HERE: Final = Path(__file__).parent
 STORED: Final = HERE / "stored"

@@ -12,20 +12,20 @@ from typing import Any
 
 import polars as pl
 import pytest
+from tests.synthetic import minute, minutes, random_artefact
 
 from faultprint.cases.enrol import Lesson, enrol
 from faultprint.cases.library import Library
-from faultprint.embedding.artefact import save
 from faultprint.embedding.model import Model, load
-from faultprint.monitor.assembly import assembled
-from faultprint.monitor.files import ReplayClock, by_minute
-from faultprint.monitor.settings import Settings, SinkKind, SinkSettings
-from faultprint.monitor.state import State
-from faultprint.monitor.watch import Monitor
+from faultprint.embedding.model_file import save
+from faultprint.monitor.build import assembled
+from faultprint.monitor.config.settings import Settings, SinkKind, SinkSettings
+from faultprint.monitor.ingest.files import ReplayClock, by_minute
+from faultprint.monitor.monitor import Monitor
+from faultprint.monitor.state.connect import State
 
 from ..broker import binary as binary
 from ..broker import broker as broker
-from ..cases.town import minute, minutes, random_artefact
 from ..publish.conftest import pki as pki
 from .postgres import Server, programs
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from faultprint.monitor.state import PostgresUrl
+from faultprint.monitor.state.connect import PostgresUrl
 
 ROLE = "faultprint"
 

@@ -16,21 +16,21 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.synthetic import minutes
 
 from faultprint.errors import UsageError
-from faultprint.monitor import http
-from faultprint.monitor.alarm_api import TASKS, AlarmApi
-from faultprint.monitor.desk import WAITING, Desk
-from faultprint.monitor.files import ReplayClock
-from faultprint.monitor.guard import Guard
-from faultprint.monitor.http import BODY, CONNECTIONS, HttpServer
-from faultprint.monitor.ports import Batch
-from faultprint.monitor.settings import HttpSettings
-from faultprint.monitor.watch import Monitor
-from faultprint.publish.alarm import BASE, AlarmSettings
-from faultprint.publish.alarm_task import TaskKind
+from faultprint.monitor.base.interfaces import Batch
+from faultprint.monitor.config.settings import HttpSettings
+from faultprint.monitor.control.requests import WAITING, Desk
+from faultprint.monitor.ingest.files import ReplayClock
+from faultprint.monitor.monitor import Monitor
+from faultprint.monitor.serve import http
+from faultprint.monitor.serve.alarm_api import TASKS, AlarmApi
+from faultprint.monitor.serve.auth import Guard
+from faultprint.monitor.serve.http import BODY, CONNECTIONS, HttpServer
+from faultprint.publish.tmf642.alarm import BASE, AlarmSettings
+from faultprint.publish.tmf642.task import TaskKind
 
-from ..cases.town import minutes
 from ..publish.schema import faults, needs_schemas, tmf642
 from .conftest import Watch, feed
 
@@ -294,8 +294,8 @@ def test_instructions_and_remembered_tasks_are_bounded(
 ) -> None:
     (incident,) = monitor.incidents.open.values()
     assert TASKS < WAITING
-    monkeypatch.setattr("faultprint.monitor.alarm_api.TASKS", 2)
-    monkeypatch.setattr("faultprint.monitor.desk.WAITING", 3)
+    monkeypatch.setattr("faultprint.monitor.serve.alarm_api.TASKS", 2)
+    monkeypatch.setattr("faultprint.monitor.control.requests.WAITING", 3)
     with serving(monitor, tmp_path, wait_s=0) as client:
         body = WHO | {"alarmPattern": [{"id": str(incident.identity)}]}
         answers = [client.post(f"/{TaskKind.ACKNOWLEDGE}", body) for _ in range(4)]

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultprint.monitor.courier import Courier
-from faultprint.monitor.files import ReplayClock
-from faultprint.monitor.outbox import Outbox
-from faultprint.monitor.sink import Sink
-from faultprint.monitor.store import Store
-from faultprint.publish.backoff import Backoff
+from faultprint.monitor.deliver.delivery import Courier
+from faultprint.monitor.deliver.outbox import Outbox
+from faultprint.monitor.deliver.sink import Sink
+from faultprint.monitor.ingest.files import ReplayClock
+from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident, Severity
 from faultprint.publish.message import Message, Outcome, Receipt
 from faultprint.publish.routes import line_messages, ves_messages
-from faultprint.publish.ves import BATCH_PATH, EVENT_PATH, VesSettings
-from faultprint.publish.ves_batch import LARGEST, joined
+from faultprint.publish.senders.backoff import Backoff
+from faultprint.publish.ves.batch import LARGEST, joined
+from faultprint.publish.ves.event import BATCH_PATH, EVENT_PATH, VesSettings
 
 from ..publish.schema import faults, needs_schemas, ves
 from .conftest import Log

@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.synthetic import minutes
 
-from faultprint.monitor import sinks
-from faultprint.monitor.courier import Courier
-from faultprint.monitor.desk import Desk
-from faultprint.monitor.files import ReplayClock
-from faultprint.monitor.outbox import Outbox
-from faultprint.monitor.ports import Batch
-from faultprint.monitor.settings import RetrySettings, SinkKind, SinkSettings
-from faultprint.monitor.state import connect
-from faultprint.monitor.store import Store
+from faultprint.monitor.base.interfaces import Batch
+from faultprint.monitor.config.settings import RetrySettings, SinkKind, SinkSettings
+from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.deliver import sinks
+from faultprint.monitor.deliver.delivery import Courier
+from faultprint.monitor.deliver.outbox import Outbox
+from faultprint.monitor.ingest.files import ReplayClock
+from faultprint.monitor.state.connect import connect
+from faultprint.monitor.state.store import Store
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Incident, Person, Severity
 from faultprint.publish.routes import line_messages, ves_messages
-from faultprint.publish.ves import VesSettings
+from faultprint.publish.ves.event import VesSettings
 
-from ..cases.town import minutes
 from ..publish.collector import Act, Request, answer, drips, free_port, hangs_up, is_silent, says, serving
 from ..publish.conftest import Pki
 from .conftest import Log, Town, Watch, feed

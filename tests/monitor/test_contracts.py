@@ -12,23 +12,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from tests.synthetic import minutes
 
 from faultprint import storage
 from faultprint.errors import ModelError, UsageError
 from faultprint.features.coverage import Stretch, dump
 from faultprint.features.minutes import minutes as minutes_of
 from faultprint.features.minutes import write_minutes
-from faultprint.monitor import sinks
-from faultprint.monitor.files import MinutesFile, Replay, ReplayClock, TransactionsFile
-from faultprint.monitor.ports import Source
-from faultprint.monitor.recordings import recorded
-from faultprint.monitor.settings import ProbeSettings, RetrySettings, SinkKind, SinkSettings
+from faultprint.monitor.base.interfaces import Source
+from faultprint.monitor.config.settings import ProbeSettings, RetrySettings, SinkKind, SinkSettings
+from faultprint.monitor.deliver import sinks
+from faultprint.monitor.ingest.files import MinutesFile, Replay, ReplayClock, TransactionsFile
+from faultprint.monitor.ingest.recordings import recorded
 from faultprint.publish.incident import Incident, Severity
 from faultprint.publish.message import Outcome
 from faultprint.tables import COVERAGE_KEY, MINUTES, TRANSACTIONS
 
 from ..broker import Broker
-from ..cases.town import minutes
 from ..features.strategies import crowd, table
 from .conftest import Town
 

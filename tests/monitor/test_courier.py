@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from faultprint.errors import StateError
-from faultprint.monitor.courier import Courier
-from faultprint.monitor.files import ReplayClock
-from faultprint.monitor.outbox import Outbox
-from faultprint.monitor.sink import Sink
-from faultprint.monitor.state import State
-from faultprint.monitor.store import Store
-from faultprint.publish.backoff import Backoff
+from faultprint.monitor.deliver.delivery import Courier
+from faultprint.monitor.deliver.outbox import Outbox
+from faultprint.monitor.deliver.sink import Sink
+from faultprint.monitor.ingest.files import ReplayClock
+from faultprint.monitor.state.connect import State
+from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident, Severity
 from faultprint.publish.message import Message, Outcome
 from faultprint.publish.routes import line_messages
+from faultprint.publish.senders.backoff import Backoff
 
 from .conftest import Log
 from .receivers import Moody

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.synthetic import minutes
 
 from faultprint.cli import cli
 from faultprint.features.minutes import write_minutes
-from faultprint.monitor import settings
+from faultprint.monitor.config import settings
 
-from ..cases.town import minutes
 from .conftest import Town
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

@@ -9,8 +9,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.monitor.gate import REFUSED, Finished, Gate
-from faultprint.monitor.ports import Batch
+from faultprint.monitor.base.interfaces import Batch
+from faultprint.monitor.ingest.watermark import REFUSED, Finished, Gate
 from faultprint.storage import schema
 from faultprint.tables import MINUTES
 

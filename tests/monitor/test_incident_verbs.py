@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.synthetic import minutes
 
 from faultprint.cli import cli
-from faultprint.monitor.state import State, beside
-from faultprint.monitor.watch import Monitor
+from faultprint.monitor.monitor import Monitor
+from faultprint.monitor.state.connect import State, beside
 
-from ..cases.town import minutes
 from .conftest import Town, Watch, feed
 from .postgres import Server
 from .test_alarm_api import looping

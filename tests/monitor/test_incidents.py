@@ -10,10 +10,10 @@ import pytest
 
 from faultprint.cases.matching import Matches
 from faultprint.errors import UsageError
-from faultprint.monitor.incidents import TABLE, Action, IncidentRules, Incidents, Signal, State
-from faultprint.monitor.judge import Judged
-from faultprint.monitor.maintenance import Maintenance
-from faultprint.monitor.nodes import Nodes
+from faultprint.monitor.config.maintenance import Maintenance
+from faultprint.monitor.detect.incidents import TABLE, Action, IncidentRules, Incidents, Signal, State
+from faultprint.monitor.detect.nodes import Nodes
+from faultprint.monitor.detect.scorer import Judged
 from faultprint.publish.incident import Change, Incident, Severity
 
 MINUTE = 60_000_000

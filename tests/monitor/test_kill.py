@@ -1,4 +1,4 @@
-"""kill -9 at random moments changes nothing downstream (benchmarks/kills.py does it five hundred times)."""
+"""kill -9 at random moments changes nothing downstream (lab/benchmarks/kills.py does it five hundred times)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_dozen_kills_lose_nothing_and_repeat_nothing(
     if database == "postgres":
         words += ("--postgres", request.getfixturevalue("postgres").url())
     result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.kills", *map(str, words)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.kills", *map(str, words)], cwd=ROOT / "lab", capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)

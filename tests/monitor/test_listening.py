@@ -13,14 +13,14 @@ import pytest
 from faultprint.errors import UsageError
 from faultprint.features.coverage import Stretch
 from faultprint.features.minutes import minutes
-from faultprint.monitor.files import ReplayClock
-from faultprint.monitor.listening import ProbeSource, listening
-from faultprint.monitor.ports import Batch
-from faultprint.monitor.settings import ProbeSettings
+from faultprint.monitor.base.interfaces import Batch
+from faultprint.monitor.config.settings import ProbeSettings
+from faultprint.monitor.ingest.files import ReplayClock
+from faultprint.monitor.ingest.probe import ProbeSource, listening
 from faultprint.probe.core import Probe
-from faultprint.probe.nodes import NodeSpec, parse_endpoint
-from faultprint.probe.packet import Packet
-from faultprint.probe.transaction import Row
+from faultprint.probe.transactions.nodes import NodeSpec, parse_endpoint
+from faultprint.probe.transactions.transaction import Row
+from faultprint.probe.types import Packet
 from faultprint.storage import schema
 from faultprint.tables import TRANSACTIONS
 

@@ -15,16 +15,16 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
+from tests.synthetic import minutes
 
 from faultprint import storage
 from faultprint.cli import cli
 from faultprint.errors import UsageError
 from faultprint.features.minutes import write_minutes
-from faultprint.monitor.http import HttpServer
-from faultprint.publish.alarm import BASE
+from faultprint.monitor.serve.http import HttpServer
+from faultprint.publish.tmf642.alarm import BASE
 from faultprint.tables import VERDICTS
 
-from ..cases.town import minutes
 from .conftest import Town, Watch, feed
 
 

@@ -8,13 +8,19 @@ from typing import Any
 
 import polars as pl
 import pytest
+from tests.synthetic import minutes
 
 from faultprint.errors import UsageError
-from faultprint.monitor.outbox import Outbox
-from faultprint.monitor.settings import KeepSettings, RetrySettings, Settings, SinkKind, SinkSettings
-from faultprint.publish.ves import EVENT_PATH
+from faultprint.monitor.config.settings import (
+    KeepSettings,
+    RetrySettings,
+    Settings,
+    SinkKind,
+    SinkSettings,
+)
+from faultprint.monitor.deliver.outbox import Outbox
+from faultprint.publish.ves.event import EVENT_PATH
 
-from ..cases.town import minutes
 from ..publish.collector import answer, free_port, serving
 from ..publish.schema import faults, needs_schemas, ves
 from .conftest import Log, Town, Watch, feed

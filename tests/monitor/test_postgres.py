@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from faultprint.errors import FaultprintError, StateError, UsageError
-from faultprint.monitor import memory
-from faultprint.monitor.desk import Desk
-from faultprint.monitor.state import PostgresUrl, beside
-from faultprint.monitor.store import Store
+from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.state import persistence
+from faultprint.monitor.state.connect import PostgresUrl, beside
+from faultprint.monitor.state.store import Store
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Person
 
@@ -58,7 +58,7 @@ def test_the_server_fails_and_comes_back(
     assert len(pauses) == 3
     assert log.events().count("state cannot be written") == log.events().count("state written again") <= 3
     with Store(place) as store:
-        assert_same_verdicts(memory.verdicts(store, 60_000_000), batch_verdicts(traffic, town))
+        assert_same_verdicts(persistence.verdicts(store, 60_000_000), batch_verdicts(traffic, town))
     found = [(one["incident"], one["change"], one["sequence"]) for one in told(tmp_path)]
     assert len(found) == len({*found})
     for life in {one[0] for one in found}:
@@ -68,7 +68,7 @@ def test_the_server_fails_and_comes_back(
 def test_a_monitor_that_is_put_out_ends_with_one_sentence(
     traffic: pl.DataFrame, watch: Watch, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faultprint.monitor.postgres.PATIENCE_S", 0.3)
+    monkeypatch.setattr("faultprint.monitor.state.postgres.PATIENCE_S", 0.3)
     place = postgres.fresh()
     with watch(state=place, sink=()) as monitor:
         feed(monitor, traffic[:5], end=False)

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.synthetic import minutes
 
-from faultprint.monitor.http import HttpServer
-from faultprint.monitor.metrics import METRICS
+from faultprint.monitor.serve.http import HttpServer
+from faultprint.monitor.serve.metrics import METRICS
 
-from ..cases.town import minutes
 from .conftest import Watch, feed
 
 ROOT = Path(__file__).resolve().parents[2]

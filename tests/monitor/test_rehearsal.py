@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint.monitor.outbox import Outbox
-from faultprint.monitor.rehearsal import copied
-from faultprint.monitor.state import PostgresUrl, State
-from faultprint.monitor.store import Store
+from faultprint.monitor.deliver.outbox import Outbox
+from faultprint.monitor.state.connect import PostgresUrl, State
+from faultprint.monitor.state.dry_run import copied
+from faultprint.monitor.state.store import Store
 
 from .postgres import Server
 from .test_store import SINK, incident, instructed, record, waiting

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint.monitor import settings
-from faultprint.monitor.settings import Settings, SinkKind
+from faultprint.monitor.config import settings
+from faultprint.monitor.config.settings import Settings, SinkKind
 from faultprint.publish.incident import Severity
 
 LEAST = 'model = "m.faultprint"\nlibrary = "/abs/cases.db"\nstate = "s.db"\n'

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from faultprint.errors import StateError, UsageError
-from faultprint.monitor import postgres
-from faultprint.monitor.desk import Desk
-from faultprint.monitor.outbox import Outbox
-from faultprint.monitor.state import State
-from faultprint.monitor.store import Frame, MinuteRecord, Store
-from faultprint.monitor.verdicts import Packed
+from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.deliver.outbox import Outbox
+from faultprint.monitor.state import postgres
+from faultprint.monitor.state.connect import State
+from faultprint.monitor.state.store import Frame, MinuteRecord, Store
+from faultprint.monitor.state.verdicts import Packed
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Incident, Person, Severity
 from faultprint.publish.message import Message

@@ -12,32 +12,32 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.synthetic import minute, minutes, random_artefact, told_reach
 
-from faultprint.cases import doubtful
+from faultprint.cases import baseline_check
 from faultprint.cases.enrol import Lesson, enrol
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
-from faultprint.embedding.artefact import save
 from faultprint.embedding.model import Model, load
+from faultprint.embedding.model_file import save
 from faultprint.errors import LibraryError, ModelError, StateError, UsageError
-from faultprint.monitor import memory
-from faultprint.monitor.desk import Desk
-from faultprint.monitor.files import Replay, ReplayClock, by_minute
-from faultprint.monitor.incidents import IncidentRules
-from faultprint.monitor.maintenance import Maintenance
-from faultprint.monitor.ports import Batch
-from faultprint.monitor.settings import NodeSettings
-from faultprint.monitor.store import Store
+from faultprint.monitor.base.interfaces import Batch
+from faultprint.monitor.config.maintenance import Maintenance
+from faultprint.monitor.config.settings import NodeSettings
+from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.detect.incidents import IncidentRules
+from faultprint.monitor.ingest.files import Replay, ReplayClock, by_minute
+from faultprint.monitor.state import persistence
+from faultprint.monitor.state.store import Store
 from faultprint.publish.deed import Deed
 from faultprint.publish.incident import Person
 
-from ..cases.town import minute, minutes, random_artefact, told_reach
 from .conftest import NOW, Log, Town, Watch, feed
 
 
 def kept(folder: Path, name: str = "state.db") -> pl.DataFrame:
     with Store(folder / name) as store:
-        return memory.verdicts(store, 60_000_000)
+        return persistence.verdicts(store, 60_000_000)
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
@@ -235,7 +235,7 @@ def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Wa
 
 def test_a_node_that_begins_amid_a_fault_is_told(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     # An untrained encoder has not learnt that own and strangers' vectors are to lie together, so that it may be less sure.
-    monkeypatch.setattr(doubtful, "CLOSER", 0.9)
+    monkeypatch.setattr(baseline_check, "CLOSER", 0.9)
     log = Log()
     with watch(log) as monitor:
         feed(
@@ -253,7 +253,7 @@ def test_a_node_that_begins_amid_a_fault_is_told(watch: Watch, monkeypatch: pyte
 def test_a_node_waits_for_its_fault_to_end_as_it_does_for_identify(
     stops: Sequence[int], until: int, town: Town, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doubtful, "CLOSER", 0.9)
+    monkeypatch.setattr(baseline_check, "CLOSER", 0.9)
     gaps = [20, 21, 22, 90, 91]
     amid = minutes("beta-1", 320, [(0, until, "bye-slow"), (250, 280, "invite-errors")], seed=7, gaps=gaps)
     table = pl.concat([amid, minutes("beta-2", 320, [(150, 180, "invite-errors")], seed=8)])

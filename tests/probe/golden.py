@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from faultprint import storage
-from faultprint.probe.capture import NodeSpec, ProbeReport, probe_captures
+from faultprint.probe.capture.run import NodeSpec, ProbeReport, probe_captures
 from faultprint.tables import TRANSACTIONS
 
 KEY = b"a key for tests only, 32 bytes.."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from golden import MS, PCSCF, T0, UE, Packet, S, ethernet, pcap, probe, request, response, udp
 from hypothesis import given
 from hypothesis import strategies as st
+
+from golden import MS, PCSCF, T0, UE, Packet, S, ethernet, pcap, probe, request, response, udp
 
 TEXT = request("OPTIONS")
 DAY = 86_400 * S

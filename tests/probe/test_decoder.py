@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from golden import PCSCF, T0, UE, ethernet, fragments, ip, request, tcp, udp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.probe.decoder import Decoder
-from faultprint.probe.fragments import MAX_HELD, Fragments
-from faultprint.probe.message import Message
-from faultprint.probe.nodes import format_endpoint, split_leg
+from faultprint.probe.decode.decoder import Decoder
+from faultprint.probe.decode.fragments import MAX_HELD, Fragments
+from faultprint.probe.messages.sip import Message
+from faultprint.probe.transactions.nodes import format_endpoint, split_leg
+from golden import PCSCF, T0, UE, ethernet, fragments, ip, request, tcp, udp
 
 TEXT = request("OPTIONS")
 PLAIN = udp(UE, PCSCF, TEXT)

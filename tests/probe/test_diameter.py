@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from golden import CX, KEY, RX, answer, avp, diameter, subscription
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.probe.diameter import MAX_MESSAGE, SHORTEST, DiameterMessage, find, length_at
-from faultprint.probe.identity import Hasher
+from faultprint.probe.messages.diameter import MAX_MESSAGE, SHORTEST, DiameterMessage, find, length_at
+from faultprint.probe.privacy.pseudonyms import Hasher
+from golden import CX, KEY, RX, answer, avp, diameter, subscription
 
 # Written down by hand from RFC 6733 (3 and 4.1) and TS 29.214 (5.6.1): an AAR with Session-Id and Subscription-Id.
 AAR = bytes.fromhex(

@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from golden import CX, MS, PCSCF, T0, UE, S, answer, avp, chunk, diameter, ethernet, ip, request, sctp, tcp
 from hypothesis import given
 from hypothesis import strategies as st
 from test_tcp import cut
 
-from faultprint.probe.decoder import Decoder
-from faultprint.probe.diameter import MAX_MESSAGE, DiameterMessage
-from faultprint.probe.framing import Framer
-from faultprint.probe.message import Message
-from faultprint.probe.sctp import MAX_ASSOCIATIONS, MAX_HELD, Associations
+from faultprint.probe.decode.decoder import Decoder
+from faultprint.probe.decode.framing import Framer
+from faultprint.probe.decode.sctp import MAX_ASSOCIATIONS, MAX_HELD, Associations
+from faultprint.probe.messages.diameter import MAX_MESSAGE, DiameterMessage
+from faultprint.probe.messages.sip import Message
+from golden import CX, MS, PCSCF, T0, UE, S, answer, avp, chunk, diameter, ethernet, ip, request, sctp, tcp
 
 HSS = "10.0.2.1"
 FIRST = diameter(265, avp(1, b"alice@ims.example.org"))

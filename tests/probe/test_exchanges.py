@@ -7,6 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultprint.probe.messages.diameter import DiameterMessage
+from faultprint.probe.privacy.pseudonyms import Hasher
+from faultprint.probe.transactions.diameter import MAX_SESSIONS, MAX_TRANSACTIONS, Exchanges
+from faultprint.probe.transactions.nodes import Nodes, parse_endpoint
 from golden import (
     COMMON,
     CX,
@@ -34,13 +41,6 @@ from golden import (
     subscription,
     tcp,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from faultprint.probe.diameter import DiameterMessage
-from faultprint.probe.exchanges import MAX_SESSIONS, MAX_TRANSACTIONS, Exchanges
-from faultprint.probe.identity import Hasher
-from faultprint.probe.nodes import Nodes, parse_endpoint
 
 PCRF, OTHER_PCRF, HSS = "10.0.3.1", "10.0.3.2", "10.0.2.1"
 ALICE = "sip:alice@ims.example.org"

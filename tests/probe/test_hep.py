@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.probe.hep import HepError, HepPacket, decode, encode
+from faultprint.probe.capture.hep import HepError, HepPacket, decode, encode
 
 ports = st.integers(0, 65535)
 packets = st.sampled_from([4, 16]).flatmap(

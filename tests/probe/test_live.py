@@ -8,6 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from faultprint import storage
+from faultprint.probe.capture import live
+from faultprint.probe.capture.hep import HepPacket, encode
+from faultprint.probe.capture.live import HepSource, probe_live
+from faultprint.probe.core import Probe
+from faultprint.probe.transactions.nodes import NodeSpec, parse_endpoint
+from faultprint.probe.transactions.transaction import Row
+from faultprint.probe.types import Packet as Timed
+from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
 from golden import (
     KEY,
     MS,
@@ -26,16 +36,6 @@ from golden import (
     sctp,
     udp,
 )
-
-from faultprint import storage
-from faultprint.probe import live
-from faultprint.probe.core import Probe
-from faultprint.probe.hep import HepPacket, encode
-from faultprint.probe.live import HepSource, probe_live
-from faultprint.probe.nodes import NodeSpec, parse_endpoint
-from faultprint.probe.packet import Packet as Timed
-from faultprint.probe.transaction import Row
-from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
 
 ASKED = ethernet(udp(UE, PCSCF, request("OPTIONS")))
 ANSWERED = ethernet(udp(PCSCF, UE, response(200, request("OPTIONS"))))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from golden import KEY, MS, PCSCF, SCSCF, T0, UE, Packet, ethernet, frames, pcap, probe, request, response, udp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint.errors import UsageError
-from faultprint.probe.capture import NodeSpec, probe_captures
-from faultprint.probe.nodes import format_endpoint, parse_endpoint
+from faultprint.probe.capture.run import NodeSpec, probe_captures
+from faultprint.probe.transactions.nodes import format_endpoint, parse_endpoint
 from faultprint.tables import Interface
+from golden import KEY, MS, PCSCF, SCSCF, T0, UE, Packet, ethernet, frames, pcap, probe, request, response, udp
 
 
 def test_specs() -> None:

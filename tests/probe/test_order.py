@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.probe.duplicates import WINDOW_US
-from faultprint.probe.hep import HepPacket
-from faultprint.probe.order import HOLD_US, MAX_HELD, Reorder
+from faultprint.probe.capture.hep import HepPacket
+from faultprint.probe.capture.reorder import HOLD_US, MAX_HELD, Reorder
+from faultprint.probe.transactions.duplicates import WINDOW_US
 
 Kind = tuple[str, bytes, str]
 A, B = b"\x0a\0\0\x01", b"\x0a\0\0\x02"

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint import storage
-from faultprint.probe import parquet, thrift
-from faultprint.probe.parquet import PAGE_ROWS, ParquetWriter
+from faultprint.probe.output import parquet, thrift
+from faultprint.probe.output.parquet import PAGE_ROWS, ParquetWriter
 from faultprint.tables import TRANSACTIONS, Column
 
 RANGES = {

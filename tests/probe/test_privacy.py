@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-from golden import KEY, MS, PCSCF, UE, frames, pcap, probe, request, response
 
 from faultprint.errors import UsageError
-from faultprint.probe.identity import Hasher, normal_user, uri_of
+from faultprint.probe.privacy.pseudonyms import Hasher, normal_user, uri_of
+from golden import KEY, MS, PCSCF, UE, frames, pcap, probe, request, response
 
 SECRETS = [
     "4930123456789",

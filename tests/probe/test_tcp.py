@@ -8,13 +8,13 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from golden import PCSCF, T0, UE, ethernet, request, response, tcp
 from hypothesis import given
 from hypothesis import strategies as st
 from test_decoder import decode
 
-from faultprint.probe.framing import MAX_MESSAGE, Framer
-from faultprint.probe.tcp import MAX_HELD, MAX_STREAMS, Streams
+from faultprint.probe.decode.framing import MAX_MESSAGE, Framer
+from faultprint.probe.decode.tcp import MAX_HELD, MAX_STREAMS, Streams
+from golden import PCSCF, T0, UE, ethernet, request, response, tcp
 
 FIRST = request("INVITE", to="bob", body="v=0\r\no=- 1 1 IN IP4 10.8.0.1\r\n")
 SECOND = request("ACK", to="bob", tag="t1")

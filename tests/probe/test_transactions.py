@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from golden import MS, PCSCF, SCSCF, T0, UE, Probed, S, frames, pcap, probe, request, response
 
 Timed = tuple[int, str, str, bytes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from faultprint.publish.incident import LATEST_US, Comment, Grounds, Incident, Person, Severity
-from faultprint.publish.inventory import Element
+from faultprint.publish.ves.inventory import Element
 
 HOSTILE = (
     "",

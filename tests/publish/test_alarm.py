@@ -7,11 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.publish.alarm import COMMENTS, LISTENERS, AlarmSettings, AlarmType, alarm, notification
 from faultprint.publish.incident import Comment, Grounds, Incident, Person, Severity
-from faultprint.publish.inventory import Element
-from faultprint.publish.page import story
 from faultprint.publish.text import to_json
+from faultprint.publish.tmf642.alarm import (
+    COMMENTS,
+    LISTENERS,
+    AlarmSettings,
+    AlarmType,
+    alarm,
+    notification,
+)
+from faultprint.publish.ves.inventory import Element
+from faultprint_lab.pages.publish import story
 
 from .schema import faults, needs_schemas, tmf642
 from .strategies import elements, lives, texts

@@ -10,12 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultprint.errors import UsageError
-from faultprint.publish.alarm import AlarmSettings, alarm
-from faultprint.publish.alarm_query import ATTRIBUTES, DEFAULT_LIMIT, LIMIT, Query, answer, error, parse_query
-from faultprint.publish.alarm_task import PATTERNS, TaskKind, parse_task, task_resource
 from faultprint.publish.deed import DEEDS
 from faultprint.publish.incident import Change, Comment, Incident, Person, Severity, State
-from faultprint.publish.page import story
+from faultprint.publish.tmf642.alarm import AlarmSettings, alarm
+from faultprint.publish.tmf642.query import (
+    ATTRIBUTES,
+    DEFAULT_LIMIT,
+    LIMIT,
+    Query,
+    answer,
+    error,
+    parse_query,
+)
+from faultprint.publish.tmf642.task import PATTERNS, TaskKind, parse_task, task_resource
+from faultprint_lab.pages.publish import story
 
 from .schema import faults, needs_schemas, tmf642
 from .strategies import lives, texts

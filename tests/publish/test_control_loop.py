@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from faultprint.publish.control_loop import ControlLoopSettings, Target, TimeUnit, control_loop_events
 from faultprint.publish.incident import Comment, Grounds, Incident, Person, Severity
-from faultprint.publish.inventory import Element
-from faultprint.publish.page import story
 from faultprint.publish.text import to_json
+from faultprint.publish.ves.inventory import Element
+from faultprint_lab.pages.publish import story
 
 from .schema import control_loop, faults, load, needs_schemas
 from .strategies import elements, lives, texts

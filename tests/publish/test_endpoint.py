@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint.publish.backoff import Backoff
-from faultprint.publish.endpoint import Basic, Certificate, Endpoint
+from faultprint.publish.senders.backoff import Backoff
+from faultprint.publish.senders.endpoint import Basic, Certificate, Endpoint
 
 from .conftest import Pki
 

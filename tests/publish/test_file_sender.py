@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultprint.errors import UsageError
-from faultprint.publish import file_sender
-from faultprint.publish.dry_run import DryRunSender
-from faultprint.publish.file_sender import FileSender
 from faultprint.publish.message import Message, Outcome
-from faultprint.publish.page import story
 from faultprint.publish.routes import line_messages, ves_messages
-from faultprint.publish.ves import VesSettings
+from faultprint.publish.senders import file
+from faultprint.publish.senders.dry_run import DryRunSender
+from faultprint.publish.senders.file import FileSender
+from faultprint.publish.ves.event import VesSettings
+from faultprint_lab.pages.publish import story
 
 MESSAGES = [message for incident in story() for message in line_messages(incident)]
 
@@ -58,7 +58,7 @@ def test_wherever_a_crash_cuts_every_line_is_there_once(cut: int) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from faultprint.publish.file_sender import FileSender
+from faultprint.publish.senders.file import FileSender
 from faultprint.publish.message import Message
 sender = FileSender(Path(sys.argv[1]))
 for number in range(1_000_000):
@@ -105,7 +105,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
         return real(descriptor, data[:10], place)
 
     with monkeypatch.context() as patch:
-        patch.setattr(file_sender.os, "pwrite", half)
+        patch.setattr(file.os, "pwrite", half)
         receipt = sender.send(MESSAGES[1])
     assert receipt.outcome is Outcome.LATER and "No space left" in receipt.detail
     assert path.read_bytes() == MESSAGES[0].body
@@ -124,8 +124,8 @@ def test_a_half_line_that_could_not_be_taken_back_is_taken_back_later(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(file_sender.os, "fsync", broken)
-        patch.setattr(file_sender.os, "ftruncate", broken)
+        patch.setattr(file.os, "fsync", broken)
+        patch.setattr(file.os, "ftruncate", broken)
         assert sender.send(MESSAGES[0]).outcome is Outcome.LATER
     path.write_bytes(MESSAGES[0].body[:-5])
     assert sender.send(MESSAGES[0]).outcome is Outcome.DELIVERED
@@ -144,10 +144,10 @@ def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
 
 def test_what_is_no_file_of_lines_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "film"
-    path.write_bytes(b"x" * (file_sender.TAIL + 10))
+    path.write_bytes(b"x" * (file.TAIL + 10))
     with pytest.raises(UsageError, match="no file of JSON lines"):
         FileSender(path)
-    assert path.stat().st_size == file_sender.TAIL + 10
+    assert path.stat().st_size == file.TAIL + 10
     for impossible in (tmp_path, tmp_path / "absent" / "lines"):
         with pytest.raises(UsageError, match="cannot be appended to"):
             FileSender(impossible)

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultprint.publish.backoff import Backoff
-from faultprint.publish.endpoint import Basic, Certificate, Endpoint
-from faultprint.publish.http_sender import HttpSender, outcome_of
 from faultprint.publish.message import Message, Outcome, Receipt
-from faultprint.publish.page import story
 from faultprint.publish.routes import ves_messages
-from faultprint.publish.ves import VesSettings
+from faultprint.publish.senders.backoff import Backoff
+from faultprint.publish.senders.endpoint import Basic, Certificate, Endpoint
+from faultprint.publish.senders.http import HttpSender, outcome_of
+from faultprint.publish.ves.event import VesSettings
+from faultprint_lab.pages.publish import story
 
 from .collector import Collector, answer, drips, hangs_up, is_silent, pours, says, serving
 from .conftest import Pki

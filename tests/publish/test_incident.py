@@ -18,7 +18,7 @@ from faultprint.publish.incident import (
     State,
     identity_of,
 )
-from faultprint.publish.page import story
+from faultprint_lab.pages.publish import story
 
 from .strategies import lives
 

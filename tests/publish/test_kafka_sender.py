@@ -14,12 +14,12 @@ from confluent_kafka import KafkaError
 
 from faultprint.errors import UsageError
 from faultprint.publish.control_loop import ControlLoopSettings
-from faultprint.publish.endpoint import Basic, Certificate
-from faultprint.publish.kafka_client import Cluster
-from faultprint.publish.kafka_sender import KafkaSender, outcome_of
 from faultprint.publish.message import Outcome
-from faultprint.publish.page import story
 from faultprint.publish.routes import control_loop_messages
+from faultprint.publish.senders.endpoint import Basic, Certificate
+from faultprint.publish.senders.kafka import KafkaSender, outcome_of
+from faultprint.publish.senders.kafka_client import Cluster
+from faultprint_lab.pages.publish import story
 
 from ..broker import Broker
 

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from hypothesis import given, settings
 
-from faultprint.publish.alarm import LISTENERS, AlarmSettings
 from faultprint.publish.control_loop import ControlLoopSettings
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message
-from faultprint.publish.page import page, story
 from faultprint.publish.record import line, record
 from faultprint.publish.routes import (
     alarm_messages,
@@ -22,8 +20,10 @@ from faultprint.publish.routes import (
     ves_messages,
     webhook_messages,
 )
-from faultprint.publish.ves import VesSettings
+from faultprint.publish.tmf642.alarm import LISTENERS, AlarmSettings
+from faultprint.publish.ves.event import VesSettings
 from faultprint.publish.webhook import WebhookSettings, signature, summary, webhook_body
+from faultprint_lab.pages.publish import page, story
 
 from .strategies import lives
 
@@ -108,7 +108,7 @@ def test_two_events_of_one_change_are_two_messages() -> None:
 def test_the_page_is_what_the_encoders_make() -> None:
     written = Path(__file__).resolve().parents[2] / "docs" / "publish.md"
     assert written.read_text(encoding="utf-8") == page(), (
-        "docs/publish.md is stale: write faultprint.publish.page.page()"
+        "docs/publish.md is stale: write faultprint_lab.pages.publish.page()"
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from faultprint.publish.page import story
-from faultprint.publish.ves import VesSettings, fault_event
+from faultprint.publish.ves.event import VesSettings, fault_event
+from faultprint_lab.pages.publish import story
 
 from .schema import control_loop, faults, load, needs_schemas, ves
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.publish.incident import Grounds, Incident, Severity
-from faultprint.publish.inventory import Element
-from faultprint.publish.page import story
 from faultprint.publish.text import to_json
-from faultprint.publish.ves import VesSettings, fault_event
-from faultprint.publish.ves_batch import batches
-from faultprint.publish.ves_measurement import Counter, measurement_event
+from faultprint.publish.ves.batch import batches
+from faultprint.publish.ves.event import VesSettings, fault_event
+from faultprint.publish.ves.inventory import Element
+from faultprint.publish.ves.measurement import Counter, measurement_event
+from faultprint_lab.pages.publish import story
 
 from .schema import faults, needs_schemas, ves
 from .strategies import elements, lives, numbers, texts

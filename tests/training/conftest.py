@@ -16,8 +16,8 @@ from faultprint.embedding.model import Model
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.storage import schema
 from faultprint.tables import LABELS
-from faultprint.training import posts_task
-from faultprint.training.material import Material, material
+from faultprint.training.data.dataset import Material, material
+from faultprint.training.models import reference_task
 from faultprint.training.train import PRESETS
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -100,5 +100,5 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         preset = PRESETS[name]
         quick = replace(preset, plan=replace(preset.plan, steps=steps), calibration_windows=windows)
         monkeypatch.setitem(PRESETS, name, quick)  # type: ignore[misc]
-    monkeypatch.setattr(posts_task, "SCORED", 3)
-    monkeypatch.setattr(posts_task, "BATCH", 4)
+    monkeypatch.setattr(reference_task, "SCORED", 3)
+    monkeypatch.setattr(reference_task, "BATCH", 4)

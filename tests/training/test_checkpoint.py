@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from faultprint.embedding.artefact import read
+from faultprint.embedding.model_file import read
 from faultprint.errors import UsageError
 from faultprint.training.log import EPOCHS, JsonLines
 from faultprint.training.train import PRESETS, TrainingReport, train

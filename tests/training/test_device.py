@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 
-from faultprint.embedding.artefact import read
+from faultprint.embedding.model_file import read
 from faultprint.errors import UsageError
 from faultprint.training.device import device, tensor
 from faultprint.training.train import train

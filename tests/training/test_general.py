@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.training import general as module
-from faultprint.training.general import SIZES, WEIGHT, general, save
-from faultprint.training.material import Material
-from faultprint.training.networks.joined import Joined
+from faultprint.training.data.dataset import Material
+from faultprint.training.models import pretrained as module
+from faultprint.training.models.onnx_graph import pooled_graphs
+from faultprint.training.models.pooled_task import PooledTask
+from faultprint.training.models.pretrained import SIZES, WEIGHT, general, save
+from faultprint.training.networks.concat import Joined
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.onnx_graph import pooled_graphs
-from faultprint.training.pooled_task import PooledTask
 from faultprint.windows.levels import SPANS
 from faultprint.windows.normalise import CHANNELS
 

@@ -15,16 +15,16 @@ import polars as pl
 import pytest
 
 from faultprint import storage
-from faultprint.embedding.artefact import read
+from faultprint.embedding.model_file import read
 from faultprint.errors import TableError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.minutes import read_minutes, write_minutes
-from faultprint.features.pieces import MinutesFile, open_minutes
+from faultprint.features.minutes_file import MinutesFile, open_minutes
 from faultprint.tables import CATALOGUE_KEY, LABELS
-from faultprint.training import material, samplers, view
-from faultprint.training.history import laid_out
-from faultprint.training.material import Material
-from faultprint.training.samplers import ChunkSampler
+from faultprint.training.data import dataset, heldout, samplers
+from faultprint.training.data.dataset import Material
+from faultprint.training.data.history import laid_out
+from faultprint.training.data.samplers import ChunkSampler
 from faultprint.training.train import train
 from faultprint.windows.profile import population
 from faultprint.windows.series import Series, series
@@ -36,9 +36,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from faultprint import storage
-from faultprint.features.pieces import open_minutes
+from faultprint.features.minutes_file import open_minutes
 from faultprint.tables import CATALOGUE_KEY, LABELS
-from faultprint.training.history import laid_out
+from faultprint.training.data.history import laid_out
 from faultprint.training.train import PRESETS, train
 
 folder, preset = Path(sys.argv[1]), PRESETS["default"]
@@ -162,7 +162,7 @@ def test_a_training_from_a_file_gives_the_same_weights(preset: str, tables: Tabl
 @pytest.fixture
 def long(small: Material, monkeypatch: pytest.MonkeyPatch) -> Material:
     """Histories that are longer than the stretch that is worked on at once."""
-    for module in (material, samplers, view):
+    for module in (dataset, samplers, heldout):
         monkeypatch.setattr(module, "STRETCH", 200)
     return small
 
@@ -193,9 +193,9 @@ def test_of_a_long_history_a_stretch_takes_part(long: Material) -> None:
 
 def test_a_view_in_pieces_scores_every_window_once(small: Material, monkeypatch: pytest.MonkeyPatch) -> None:
     people = population([node.whole for node in small.nodes], small.kinds)
-    (whole,) = view.View(small.nodes[0], small.kinds, people, small.window).pieces
-    monkeypatch.setattr(view, "STRETCH", 200)
-    pieces = [*view.View(small.nodes[0], small.kinds, people, small.window).pieces]
+    (whole,) = heldout.View(small.nodes[0], small.kinds, people, small.window).pieces
+    monkeypatch.setattr(heldout, "STRETCH", 200)
+    pieces = [*heldout.View(small.nodes[0], small.kinds, people, small.window).pieces]
     assert len(pieces) == 3
     assert np.array_equal(np.concatenate([piece.code for piece in pieces]), whole.code)
     cut = [piece.inputs[end - small.window + 1 : end + 1] for piece in pieces for end in piece.ends]

@@ -8,10 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from faultprint.training.networks.layers import SigmoidLinear, UnitLinear, batch_norm, layer_norm, linear
+from faultprint.training.models.onnx_graph import pooled_graphs
+from faultprint.training.networks.layers import (
+    SigmoidLinear,
+    UnitLinear,
+    batch_norm,
+    layer_norm,
+    linear,
+)
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.posts import PostsNetwork
-from faultprint.training.onnx_graph import pooled_graphs
+from faultprint.training.networks.reference_lstm import PostsNetwork
 
 
 def network() -> PooledNetwork:

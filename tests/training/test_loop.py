@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from faultprint.training.effective_rank import effective_dimensions
 from faultprint.training.loop import Plan, fit
+from faultprint.training.models.task import Step
 from faultprint.training.score import macro_f1, nearest, references
-from faultprint.training.spectrum import effective_dimensions
-from faultprint.training.task import Step
 
 
 class Counter:

@@ -9,7 +9,7 @@ from torch import nn
 
 from faultprint.embedding.pooling import pool
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.posts import KerasLSTM, PostsNetwork, parameters
+from faultprint.training.networks.reference_lstm import KerasLSTM, PostsNetwork, parameters
 
 
 def test_the_posts_network_has_exactly_its_parameters() -> None:

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.embedding.artefact import read
 from faultprint.embedding.model import Model, load
+from faultprint.embedding.model_file import read
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue, Feature
-from faultprint.training import retelling, telling
-from faultprint.training.material import Material, material
-from faultprint.training.overlaid import Overlaid
-from faultprint.training.retelling import retold
+from faultprint.training.augment import augment, synthesis
+from faultprint.training.augment.augment import retold
+from faultprint.training.augment.synthesis import Telling
+from faultprint.training.augment.template import Tale, rare
+from faultprint.training.data.dataset import Material, material
+from faultprint.training.data.overlaid import Overlaid
 from faultprint.training.score import nearest, references
-from faultprint.training.tales import Tale, rare
-from faultprint.training.telling import Telling
 from faultprint.training.train import train
 from faultprint.windows.levels import Kinds
 from faultprint.windows.series import series
@@ -77,7 +77,7 @@ def test_the_seed_says_what_is_told(once: Tables) -> None:
 
 
 def test_no_room_nothing_told(once: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retelling, "_BEFORE", 400)
+    monkeypatch.setattr(augment, "_BEFORE", 400)
     before, after = told(once)
     for old, new in zip(before.nodes, after.nodes, strict=True):
         np.testing.assert_array_equal(old.series.values, np.asarray(new.series.values))
@@ -95,7 +95,7 @@ def bare(
         ("_STATISTIC", (1, 1)),
         ("_OTHERWISE", 0),
     ):
-        monkeypatch.setattr(telling, name, value)
+        monkeypatch.setattr(synthesis, name, value)
     one, full = np.zeros((2, 30, len(SIP_CATALOGUE)), np.float32)
     full[:] = np.nan
     for place, value in departure.items():

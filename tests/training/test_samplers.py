@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint.training.material import Material
-from faultprint.training.places import LEAST_EXPOSED, Places
-from faultprint.training.samplers import ChunkSampler, Triplets
+from faultprint.training.data.dataset import Material
+from faultprint.training.data.samplers import ChunkSampler, Triplets
+from faultprint.training.data.window_index import LEAST_EXPOSED, Places
 from faultprint.windows.profile import population
 
 

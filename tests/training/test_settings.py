@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.embedding.artefact import read
+from faultprint.embedding.model_file import read
 from faultprint.errors import DivergedError, UsageError
-from faultprint.training import settings as numbers
-from faultprint.training.general import SIZES
-from faultprint.training.settings import RANGES, Settings
+from faultprint.training import config as numbers
+from faultprint.training.config import RANGES, Settings
+from faultprint.training.models.pretrained import SIZES
 from faultprint.training.train import train
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.training import tales
-from faultprint.training.material import Material
-from faultprint.training.tales import rare, tale
+from faultprint.training.augment import template
+from faultprint.training.augment.template import rare, tale
+from faultprint.training.data.dataset import Material
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -19,7 +19,7 @@ ERRORS, SLOW = (140, 170), (260, 290)
 """The first minutes of the first faults of every node, and those after their last (conftest)."""
 
 
-def departure(found: tales.Tale, feature: str) -> float:
+def departure(found: template.Tale, feature: str) -> float:
     """Mean over the fault."""
     return float(np.nanmean(found.departure[:, SIP_CATALOGUE.index(feature)]))
 
@@ -44,7 +44,7 @@ def test_a_tale_at_the_end_of_the_minutes_and_a_long_one(small: Material, monkey
     normal[:60] = True
     last = tale(series, normal, len(series) - 3, len(series), "errors", small.kinds)
     assert len(last.level) == 3
-    monkeypatch.setattr(tales, "_LONGEST", 10)
+    monkeypatch.setattr(template, "_LONGEST", 10)
     assert len(tale(series, normal, *ERRORS, "errors", small.kinds).level) == 10
 
 

@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 import torch
 
-from faultprint.embedding.artefact import read
 from faultprint.embedding.model import Model, load
+from faultprint.embedding.model_file import read
 from faultprint.errors import LabelError, UsageError
-from faultprint.training import export
+from faultprint.training.models import export
 from faultprint.training.score import nearest, references
 from faultprint.training.train import train
 

@@ -17,13 +17,13 @@ import pytest
 import torch
 
 from faultprint.errors import DivergedError, UsageError
+from faultprint.training.config import RANGES, Settings
+from faultprint.training.data.dataset import Material
 from faultprint.training.loop import Plan
-from faultprint.training.material import Material
-from faultprint.training.settings import RANGES, Settings
-from faultprint.training.study import Study
 from faultprint.training.train import PRESETS
-from faultprint.training.trial import After, Trial, dealt
-from faultprint.training.tuning import TuningReport, tune
+from faultprint.training.tuning.study import Study
+from faultprint.training.tuning.trial import After, Trial, dealt
+from faultprint.training.tuning.tune import TuningReport, tune
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 OF = {
@@ -38,7 +38,7 @@ from dataclasses import replace
 from pathlib import Path
 import polars as pl
 from faultprint.training.train import PRESETS
-from faultprint.training.tuning import tune
+from faultprint.training.tuning.tune import tune
 
 def die(done, total, note):
     if note.startswith("trial 2, fold 2"):

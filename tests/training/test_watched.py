@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 import torch
 
-from faultprint.embedding.artefact import read
 from faultprint.embedding.model import load
-from faultprint.training.film import MOST_FRAMES, Film
-from faultprint.training.material import Material
-from faultprint.training.places import LEAST_EXPOSED
-from faultprint.training.posts_task import PostsTask
+from faultprint.embedding.model_file import read
+from faultprint.training.animation.probe_set import Watched, watched
+from faultprint.training.animation.recorder import MOST_FRAMES, Film
+from faultprint.training.data.dataset import Material
+from faultprint.training.data.window_index import LEAST_EXPOSED
+from faultprint.training.models.reference_task import PostsTask
 from faultprint.training.train import train
-from faultprint.training.watched import Watched, watched
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from faultprint.cases.alarms import false_alarms
 from faultprint.cases.decision import Rule, claims, faulty, settle
 from faultprint.cases.enrol import EXPOSURE
-from faultprint.cases.ground import Ground, labelled_grounds
 from faultprint.cases.library import Library
 from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
 from faultprint.cases.reference import Reference
+from faultprint.cases.scope import EvaluationScope, labelled_grounds
 from faultprint.embedding.model import Model
 from faultprint.errors import LabelError, LibraryError, ModelError
 from faultprint.windows.labelling import faults, minute_conditions, window_conditions
@@ -122,7 +122,7 @@ def unknown_doubt(tracks: Sequence[Track]) -> dict[str, float]:
 
 
 def tracks(
-    places: Sequence[Ground], labels: pl.DataFrame, match: Callable[[Ground], Matches], window: int
+    places: Sequence[EvaluationScope], labels: pl.DataFrame, match: Callable[[EvaluationScope], Matches], window: int
 ) -> list[Track]:
     """The windows of labelled nodes that verdicts are given on. `match` gives distances of the windows at `ends`."""
     found, names = [], faults(labels)
@@ -131,8 +131,8 @@ def tracks(
         windows = window_conditions(minute_conditions(labels, series, names), window)
         normal = np.zeros(len(series), np.bool_)
         normal[windows.last_minute] = windows.code == 0
-        asked = place.ends >= place.begin
-        ends, matches = place.ends[asked], match(place).part(asked)
+        asked = place.last_minutes >= place.begin
+        ends, matches = place.last_minutes[asked], match(place).part(asked)
         index = {word: number for number, word in enumerate(matches.conditions) if word in names}
         known = np.array([index.get(word, -1) for word in windows.conditions], np.int64)
         own = np.full(len(series), -1)
@@ -170,9 +170,9 @@ def calibrate_library(
         )
     matcher = matcher_of(model, references)
 
-    def match(place: Ground) -> Matches:
+    def match(place: EvaluationScope) -> Matches:
         own = model.normal(place.series, place.normal)
-        embedded = model.embed(place.series, own.profile, ends=place.ends)
+        embedded = model.embed(place.series, own.profile, ends=place.last_minutes)
         return matcher.match(embedded.vectors - own.mean)
 
     found = tracks(places, labels, match, model.window)

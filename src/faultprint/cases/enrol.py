@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from faultprint.cases.placing import (
+from faultprint.cases.centering import (
     Placed,
     Stretch,
     grids,

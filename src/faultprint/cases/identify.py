@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from faultprint.cases.baseline import Doubt, first_taken, taken
 from faultprint.cases.calibration import matcher_of, rule_of
+from faultprint.cases.centering import Placed, Stretch, given_minutes, grids, place
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, settle
 from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher, Matches
-from faultprint.cases.placing import Placed, Stretch, given_minutes, grids, place
-from faultprint.cases.taking import Doubt, first_taken, taken
 from faultprint.embedding.model import Model
 from faultprint.storage import schema
 from faultprint.tables import UNKNOWN, VERDICTS, WARMING_UP

@@ -7,12 +7,17 @@ and exit code 2. Each verb imports what it needs when it is called, so that the 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
+from typing import Final
 
 import click
 
 from faultprint import __version__
-from faultprint.cli import cases, evaluating, feeding, incidents, judging, learning, live, making, testbed
+from faultprint.cli import cases, identify, incidents, monitor, probe, produce, train
 from faultprint.errors import FaultprintError
+
+PLUGINS: Final = "faultprint.commands"
+"""Entry point group through which another distribution adds commands."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -27,23 +32,20 @@ def cli() -> None:
 
 
 for command in (
-    making.simulate,
-    making.probe,
-    making.features,
-    learning.train,
-    learning.tune,
+    probe.probe,
+    probe.features,
+    train.train,
+    train.tune,
     cases.cases,
-    judging.identify,
-    evaluating.evaluate,
-    live.monitor,
-    live.replay,
+    identify.identify,
+    monitor.monitor,
+    monitor.replay,
     incidents.incidents,
-    feeding.feed,
-    judging.signatures,
-    judging.demo,
-    testbed.testbed,
+    produce.feed,
 ):
     cli.add_command(command)
+for plugin in entry_points(group=PLUGINS):
+    cli.add_command(plugin.load(), plugin.name)
 
 
 def main() -> None:

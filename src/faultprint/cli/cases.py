@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faultprint.cli.frame import (
+from faultprint.cli.options import (
     INPUT,
     OUTPUT,
     STRETCH,
@@ -130,8 +130,8 @@ def remove(ids: tuple[str, ...], library: Path, as_json: bool) -> None:
 @json_option
 def export(library: Path, out: Path, as_json: bool) -> None:
     """Write the references to a file that another library imports."""
+    from faultprint.cases.exchange import export as write
     from faultprint.cases.library import Library
-    from faultprint.cases.portable import export as write
 
     with Library.open(library) as shelf:
         report({"exported": write(shelf.references(), out)}, as_json)
@@ -143,8 +143,8 @@ def export(library: Path, out: Path, as_json: bool) -> None:
 @json_option
 def import_(file: Path, library: Path, as_json: bool) -> None:
     """Add the references of an exported FILE, all or none."""
+    from faultprint.cases.exchange import import_into
     from faultprint.cases.library import Library
-    from faultprint.cases.portable import import_into
 
     with Library.open(library, create=True) as shelf:
         report({"imported": len(import_into(shelf, file))}, as_json)

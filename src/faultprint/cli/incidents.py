@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faultprint.cli.frame import INPUT, StateType, json_option, report
+from faultprint.cli.options import INPUT, StateType, json_option, report
 from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
-    from faultprint.monitor.desk import Desk
-    from faultprint.monitor.state import State
+    from faultprint.monitor.control.requests import Desk
+    from faultprint.monitor.state.connect import State
     from faultprint.publish.incident import Comment, Incident
 
 config_option = click.option("--config", type=INPUT, help="Configuration of the monitor, which names its state.")
@@ -127,7 +127,7 @@ def _ask(
     text: str = "",
 ) -> None:
     """Leave the instruction, and tell whether the monitor has carried it out."""
-    from faultprint.monitor.ports import SystemClock
+    from faultprint.monitor.base.interfaces import SystemClock
     from faultprint.publish.deed import DEEDS, Deed
     from faultprint.publish.incident import Person
 
@@ -142,9 +142,9 @@ def _ask(
 
 
 def _desk(config: Path | None, state: State | None) -> Desk:
-    from faultprint.monitor import settings
-    from faultprint.monitor.desk import Desk
-    from faultprint.monitor.state import beside
+    from faultprint.monitor.config import settings
+    from faultprint.monitor.control.requests import Desk
+    from faultprint.monitor.state.connect import beside
 
     if config and not state:
         wanted = settings.read(config)

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from faultprint.embedding.artefact import Artefact, Manifest, read
+from faultprint.embedding.model_file import Artefact, Manifest, read
 from faultprint.embedding.pooling import pool
-from faultprint.embedding.recent import MINUTES, recent
+from faultprint.embedding.short_window import MINUTES, recent
 from faultprint.errors import ModelError, UsageError
 from faultprint.features.catalogue import Catalogue
 from faultprint.windows.levels import Kinds, Levels, levels

@@ -21,9 +21,9 @@ from faultprint import storage
 from faultprint.features import coverage as coverages
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
 from faultprint.features.checks import check_columns, check_figures, check_grid, check_metadata
-from faultprint.features.chunks import Chunk, Plan, Survey
 from faultprint.features.coverage import Stretch
 from faultprint.features.grid import Grid
+from faultprint.features.partitions import Chunk, Plan, Survey
 from faultprint.features.report import FeatureReport
 from faultprint.features.selection import Columns, read, split
 from faultprint.features.tally import OPEN, count

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import polars as pl
 
 from faultprint import storage
-from faultprint.features.chunks import MICROSECONDS, Chunk, Plan
 from faultprint.features.grid import Grid
 from faultprint.features.outcomes import (
     DIRECTIONS,
@@ -22,6 +21,7 @@ from faultprint.features.outcomes import (
     PROTOCOLS,
     direction_and_method,
 )
+from faultprint.features.partitions import MICROSECONDS, Chunk, Plan
 from faultprint.features.report import FeatureReport
 from faultprint.features.tally import Completions, Requests
 from faultprint.tables import TRANSACTIONS, Method, Protocol

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from faultprint.probe.packet import Packet
+from faultprint.probe.types import Packet
 
 SECOND: Final = 1_000_000
 EARLIEST: Final = 631_152_000 * SECOND

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from faultprint.probe.clock import NEVER, SECOND, Clock
-from faultprint.probe.decoder import Decoder
-from faultprint.probe.exchanges import Exchanges
-from faultprint.probe.identity import Hasher
-from faultprint.probe.naming import Naming
-from faultprint.probe.nodes import Nodes
-from faultprint.probe.packet import Packet
-from faultprint.probe.peers import Peers
-from faultprint.probe.transaction import Row
-from faultprint.probe.transactions import Transactions
+from faultprint.probe.decode.decoder import Decoder
+from faultprint.probe.privacy.pseudonyms import Hasher
+from faultprint.probe.transactions.diameter import Exchanges
+from faultprint.probe.transactions.interfaces import Peers
+from faultprint.probe.transactions.methods import Naming
+from faultprint.probe.transactions.nodes import Nodes
+from faultprint.probe.transactions.sip import Transactions
+from faultprint.probe.transactions.transaction import Row
+from faultprint.probe.types import Packet
 from faultprint.tables import Interface
 
 _TICK_US: Final = SECOND

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from faultprint.probe.diameter import DiameterMessage
-from faultprint.probe.message import Message
+from faultprint.probe.messages.diameter import DiameterMessage
+from faultprint.probe.messages.sip import Message
 
 DeliverSip = Callable[[int, bytes, Message], None]
 """Called with the time (µs), the leg (source and destination address, then both ports, as on the wire), the message."""

@@ -19,8 +19,8 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from faultprint.publish.incident import Change, Incident, Spell
-from faultprint.publish.inventory import Element, Inventory, element_of
 from faultprint.publish.text import NAME, clean, present
+from faultprint.publish.ves.inventory import Element, Inventory, element_of
 
 TOPIC: Final = "unauthenticated.dcae_cl_output"
 

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from faultprint.publish import control_loop, ves, webhook
-from faultprint.publish.alarm import LISTENERS, AlarmSettings, notification
+from faultprint.publish import control_loop, webhook
 from faultprint.publish.control_loop import ControlLoopSettings, control_loop_events
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import JSON, Message
 from faultprint.publish.record import line
 from faultprint.publish.text import to_json
-from faultprint.publish.ves import VesSettings, fault_event
-from faultprint.publish.ves_measurement import Counter, measurement_event
+from faultprint.publish.tmf642.alarm import LISTENERS, AlarmSettings, notification
+from faultprint.publish.ves.event import EVENT_PATH, HEADERS, VesSettings, fault_event
+from faultprint.publish.ves.measurement import Counter, measurement_event
 from faultprint.publish.webhook import WebhookSettings, webhook_body
 
 
 def ves_messages(incident: Incident, settings: VesSettings) -> tuple[Message, ...]:
     """The fault event, for the listener."""
-    return (_message(incident, "ves", to_json(fault_event(incident, settings)), ves.EVENT_PATH, headers=ves.HEADERS),)
+    return (_message(incident, "ves", to_json(fault_event(incident, settings)), EVENT_PATH, headers=HEADERS),)
 
 
 def measurement_message(
@@ -29,7 +29,7 @@ def measurement_message(
     """The measurement event of a MINUTES row, for the listener."""
     event = measurement_event(row, counters, settings, minute_us=minute_us, interval_us=interval_us)
     identity = uuid5(UUID(event["event"]["commonEventHeader"]["eventId"]), "ves")
-    return Message(str(identity), ves.EVENT_PATH, str(row["node"]), to_json(event), headers=ves.HEADERS)
+    return Message(str(identity), EVENT_PATH, str(row["node"]), to_json(event), headers=HEADERS)
 
 
 def control_loop_messages(incident: Incident, settings: ControlLoopSettings) -> tuple[Message, ...]:

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from faultprint.embedding.model import Model
-from faultprint.training.material import NORMAL_CODE, Material, Node
-from faultprint.training.places import LEAST_EXPOSED, Places
+from faultprint.training.data.dataset import NORMAL_CODE, Material, Node
+from faultprint.training.data.window_index import LEAST_EXPOSED, Places
 from faultprint.training.score import references
 from faultprint.windows.series import Series
 

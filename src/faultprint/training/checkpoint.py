@@ -27,10 +27,10 @@ from torch import Tensor
 
 from faultprint.errors import UsageError
 from faultprint.files import replacing
-from faultprint.training.film import Film
+from faultprint.training.animation.recorder import Film
 from faultprint.training.identity import difference
 from faultprint.training.loop import Course, Standing
-from faultprint.training.task import Task
+from faultprint.training.models.task import Task
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 import faultprint
+from faultprint.training.config import Settings
+from faultprint.training.data.dataset import STRETCH, Material
 from faultprint.training.loop import Plan
-from faultprint.training.material import STRETCH, Material
-from faultprint.training.settings import Settings
 
 FORMAT: Final = 3
 _WORDS: Final[Mapping[str, str]] = {

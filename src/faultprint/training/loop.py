@@ -13,8 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from faultprint.errors import DivergedError, UsageError
-from faultprint.training.spectrum import effective_dimensions
-from faultprint.training.task import Step, Task
+from faultprint.training.effective_rank import effective_dimensions
+from faultprint.training.models.task import Step, Task
 
 Progress = Callable[[int, int], None]
 Clock = Callable[[], float]

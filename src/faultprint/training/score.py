@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from faultprint.training.material import NORMAL_CODE
+from faultprint.training.data.dataset import NORMAL_CODE
 
 Array = npt.NDArray[np.float32]
 

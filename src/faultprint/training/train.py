@@ -12,26 +12,26 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from faultprint.embedding.artefact import save
+from faultprint.embedding.model_file import save
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
 from faultprint.files import check_folder
+from faultprint.training.animation.probe_set import watched
+from faultprint.training.animation.recorder import Film
+from faultprint.training.augment.augment import retold
+from faultprint.training.augment.template import Tale, rare
 from faultprint.training.checkpoint import Checkpoint
+from faultprint.training.config import Settings
+from faultprint.training.data.dataset import Material, material
 from faultprint.training.device import device as found_device
 from faultprint.training.device import seeded
-from faultprint.training.export import artefact_of, calibrated
-from faultprint.training.film import Film
 from faultprint.training.identity import identity
 from faultprint.training.log import Listener
 from faultprint.training.loop import Clock, Plan, Progress, Standing, fit
-from faultprint.training.material import Material, material
-from faultprint.training.pooled_task import PooledTask
-from faultprint.training.posts_task import PostsTask
-from faultprint.training.retelling import retold
-from faultprint.training.settings import Settings
-from faultprint.training.tales import Tale, rare
-from faultprint.training.task import Task
-from faultprint.training.watched import watched
+from faultprint.training.models.export import artefact_of, calibrated
+from faultprint.training.models.pooled_task import PooledTask
+from faultprint.training.models.reference_task import PostsTask
+from faultprint.training.models.task import Task
 from faultprint.windows.series import MINUTE_US, Series
 
 WINDOW: Final = 60

@@ -14,22 +14,22 @@ from typing import Any
 
 import polars as pl
 import pytest
+from tests.synthetic import START
 
-from faultprint.monitor import memory
-from faultprint.monitor.files import by_minute
-from faultprint.monitor.kafka.assembly import member
-from faultprint.monitor.kafka.feed import Feed
+from faultprint.monitor.base.interfaces import Batch, SystemClock
+from faultprint.monitor.config.kafka import Holds, KafkaSettings
+from faultprint.monitor.config.settings import Settings, SinkKind, SinkSettings
+from faultprint.monitor.ingest.files import by_minute
+from faultprint.monitor.kafka.build import member
 from faultprint.monitor.kafka.group import Group
-from faultprint.monitor.kafka.settings import Holds, KafkaSettings
-from faultprint.monitor.ports import Batch, SystemClock
-from faultprint.monitor.settings import Settings, SinkKind, SinkSettings
-from faultprint.monitor.store import Store
-from faultprint.publish.kafka_client import Cluster
+from faultprint.monitor.kafka.producer import Feed
+from faultprint.monitor.state import persistence
+from faultprint.monitor.state.store import Store
+from faultprint.publish.senders.kafka_client import Cluster
 from faultprint.storage import schema
 from faultprint.tables import VERDICTS
 
 from ...broker import Broker
-from ...cases.town import START
 from ..conftest import Log, Town
 
 MINUTE = 60_000_000
@@ -129,7 +129,7 @@ class Hall:
         parts = [pl.DataFrame(schema=schema(VERDICTS))]
         for path in self.states().values():
             with Store(path) as store:
-                parts.append(memory.verdicts(store, MINUTE))
+                parts.append(persistence.verdicts(store, MINUTE))
         return pl.concat(parts).sort("node", "minute")
 
     def lines(self) -> list[dict[str, Any]]:

@@ -14,17 +14,18 @@ from click.testing import CliRunner
 
 pytest.importorskip("confluent_kafka")
 
+from tests.synthetic import START, minutes
+
 from faultprint.cli import cli
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.minutes import write_minutes
-from faultprint.monitor import memory
-from faultprint.monitor.http import HttpServer
+from faultprint.monitor.config.kafka import Holds
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.records import Mark
-from faultprint.monitor.kafka.settings import Holds
+from faultprint.monitor.serve.http import HttpServer
+from faultprint.monitor.state import persistence
 
-from ...cases.town import START, minutes
 from ..conftest import Town, Watch, feed
 from ..test_contracts import transactions_file
 from .conftest import LATENESS, MINUTE, PARTITIONS, Hall, until
@@ -70,7 +71,7 @@ def test_transactions_are_judged_as_their_minutes_are(hall: Hall, town: Town, wa
     source.close()
     with watch() as monitor:
         feed(monitor, frame)
-        expected = memory.verdicts(monitor.store, MINUTE)
+        expected = persistence.verdicts(monitor.store, MINUTE)
     path = configuration(town, hall)
     path.write_text(path.read_text() + 'holds = "transactions"\n')
     words = ["feed", str(hall.folder / "transactions.parquet"), "--config", str(path), "--json"]

@@ -17,8 +17,9 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
+from tests.synthetic import minutes
+
 from ...broker import Broker, Wire
-from ...cases.town import minutes
 from ..conftest import Log, Town, Watch, feed
 from .conftest import PARTITIONS, Hall, until
 
@@ -44,12 +45,12 @@ def part(frame: pl.DataFrame, begin: int, end: int) -> pl.DataFrame:
 
 def expected(watch: Watch, frame: pl.DataFrame) -> tuple[pl.DataFrame, Counter[tuple[str, str, str]]]:
     """Verdicts and changes of one monitor that hears all of it by itself."""
-    from faultprint.monitor import memory
+    from faultprint.monitor.state import persistence
 
     log = Log()
     with watch(log) as monitor:
         feed(monitor, frame)
-        found = memory.verdicts(monitor.store, monitor.gate.interval_us)
+        found = persistence.verdicts(monitor.store, monitor.gate.interval_us)
     changes = Counter(
         (str(facts["node"]), str(facts["change"]), str(facts["incident"]))
         for event, facts in log

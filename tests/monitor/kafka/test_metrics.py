@@ -7,13 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from tests.synthetic import minutes
 
+from faultprint.monitor.base.interfaces import SystemClock
+from faultprint.monitor.config.settings import SinkKind, SinkSettings
 from faultprint.monitor.kafka.group import Group
-from faultprint.monitor.metrics import MonitorCollector, exposition
-from faultprint.monitor.ports import SystemClock
-from faultprint.monitor.settings import SinkKind, SinkSettings
+from faultprint.monitor.serve.metrics import MonitorCollector, exposition
 
-from ...cases.town import minutes
 from ..conftest import Log, Watch, feed
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tests.synthetic import minutes
 
-from faultprint.monitor import memory
-from faultprint.monitor.files import ReplayClock
+from faultprint.monitor.ingest.files import ReplayClock
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.minutes import MinutesPartition
 from faultprint.monitor.kafka.partition import SOURCE, UNREADABLE, Partition
 from faultprint.monitor.kafka.position import FACT
+from faultprint.monitor.state import persistence
 
-from ...cases.town import minutes
 from ..conftest import Log, Watch, feed
 
 MINUTE = 60_000_000
@@ -95,7 +95,7 @@ def random_sizes(seed: int) -> Iterator[int]:
 
 
 def verdicts(partition: Partition) -> pl.DataFrame:
-    return memory.verdicts(partition.monitor.store, MINUTE)
+    return persistence.verdicts(partition.monitor.store, MINUTE)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def alone(watch: Watch, frame: pl.DataFrame, tmp_path: Path) -> pl.DataFrame:
     """What a monitor says that hears all by itself."""
     with watch() as monitor:
         feed(monitor, frame)
-        found = memory.verdicts(monitor.store, MINUTE)
+        found = persistence.verdicts(monitor.store, MINUTE)
     for path in tmp_path.glob("state.db*"):
         path.unlink()
     (tmp_path / "lines.jsonl").unlink()

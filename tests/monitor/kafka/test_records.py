@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.synthetic import minutes
 
 from faultprint import storage
 from faultprint.errors import TableError
@@ -15,8 +16,6 @@ from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.records import Mark
 from faultprint.tables import MINUTES
-
-from ...cases.town import minutes
 
 FEATURES = frozenset(SIP_CATALOGUE.names)
 MINUTE = 60_000_000

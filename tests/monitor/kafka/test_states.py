@@ -12,8 +12,8 @@ from faultprint.errors import UsageError
 from faultprint.monitor.kafka import archive as archives
 from faultprint.monitor.kafka.archive import Archive, ArchiveError, Manifest, Shelf
 from faultprint.monitor.kafka.states import States
-from faultprint.monitor.store import Store
-from faultprint.publish.kafka_client import Cluster
+from faultprint.monitor.state.store import Store
+from faultprint.publish.senders.kafka_client import Cluster
 
 from ...broker import Broker
 

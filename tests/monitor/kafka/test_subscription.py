@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
+from faultprint.monitor.config.kafka import Holds, KafkaSettings
 from faultprint.monitor.kafka import subscription
-from faultprint.monitor.kafka.settings import Holds, KafkaSettings
 from faultprint.monitor.kafka.subscription import Subscription
-from faultprint.publish.kafka_client import Cluster
+from faultprint.publish.senders.kafka_client import Cluster
 
 from ..conftest import Log
 

@@ -18,14 +18,14 @@ from faultprint import storage
 from faultprint.errors import TableError, UsageError
 from faultprint.features.coverage import Stretch, dump
 from faultprint.features.minutes import minutes as minutes_of
-from faultprint.monitor.files import MinutesFile, Replay, ReplayClock, TransactionsFile
-from faultprint.monitor.kafka import records, talk
-from faultprint.monitor.kafka.feed import Feed
+from faultprint.monitor.base.interfaces import Heard, TransactionSource
+from faultprint.monitor.ingest.files import MinutesFile, Replay, ReplayClock, TransactionsFile
+from faultprint.monitor.ingest.probe import ProbeSource
+from faultprint.monitor.kafka import records, transaction_codec
 from faultprint.monitor.kafka.partition import CROWDED, SOURCE, UNREADABLE, Partition
+from faultprint.monitor.kafka.producer import Feed
 from faultprint.monitor.kafka.records import Mark
 from faultprint.monitor.kafka.transactions import TransactionsPartition
-from faultprint.monitor.listening import ProbeSource
-from faultprint.monitor.ports import Heard, TransactionSource
 from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
 
 from ...features.strategies import crowd, table
@@ -68,7 +68,7 @@ def fed(source: TransactionSource, extra_us: int, until_us: int | None = None) -
     topic = Topic()
 
     def enough() -> bool:
-        last = talk.decode(topic.log[-1].body) if topic.log else None
+        last = transaction_codec.decode(topic.log[-1].body) if topic.log else None
         return until_us is not None and isinstance(last, Mark) and last.complete_us >= until_us
 
     Feed(topic, "topic", "feed", Log()).transactions(source, extra_us, enough)  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ def test_a_recording_is_told_at_its_speed(recording: tuple[TransactionsFile, pl.
 def row_of(source: TransactionsFile) -> dict[str, Any]:
     heard = next(one for one in source.heard() if one and len(one.over))
     assert isinstance(heard, Heard)
-    return next(talk.rows(heard.over, standing=False))
+    return next(transaction_codec.rows(heard.over, standing=False))
 
 
 def test_what_nobody_can_read_is_counted(watch: Watch, recording: tuple[TransactionsFile, pl.DataFrame]) -> None:
@@ -180,7 +180,7 @@ def test_what_nobody_can_read_is_counted(watch: Watch, recording: tuple[Transact
 def test_a_sender_without_marks_fills_no_memory(
     watch: Watch, recording: tuple[TransactionsFile, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faultprint.monitor.kafka.gathering.MOST", 10)
+    monkeypatch.setattr("faultprint.monitor.kafka.transaction_buffer.MOST", 10)
     good = records.encode(row_of(recording[0]))
     with reading(watch, kind=TransactionsPartition) as one:
         one.take([Record(place, good, 2**51 // 1000) for place in range(25)])  # type: ignore[misc]
@@ -197,19 +197,24 @@ VALUES = st.one_of(
 @given(st.dictionaries(st.sampled_from(COLUMNS), VALUES))
 def test_whatever_comes_is_refused_or_makes_a_table(found: dict[str, Any]) -> None:
     try:
-        told = talk.decode(records.encode(found))
+        told = transaction_codec.decode(records.encode(found))
     except TableError:
         return
-    if isinstance(told, talk.Told):
-        storage.check_schema(talk.frame([told.row]).schema, TRANSACTIONS, "row")
+    if isinstance(told, transaction_codec.Told):
+        storage.check_schema(transaction_codec.frame([told.row]).schema, TRANSACTIONS, "row")
 
 
 def test_rows_read_back_equal(recording: tuple[TransactionsFile, pl.DataFrame]) -> None:
     def back(heard: Iterator[Heard | None]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         for one in heard:
             assert one is not None
-            told = [talk.decode(records.encode(row)) for row in talk.rows(one.over, standing=True)]
-            assert all(isinstance(each, talk.Told) and each.open for each in told)
-            yield one.over, talk.frame([each.row for each in told if isinstance(each, talk.Told)])
+            told = [
+                transaction_codec.decode(records.encode(row)) for row in transaction_codec.rows(one.over, standing=True)
+            ]
+            assert all(isinstance(each, transaction_codec.Told) and each.open for each in told)
+            yield (
+                one.over,
+                transaction_codec.frame([each.row for each in told if isinstance(each, transaction_codec.Told)]),
+            )
 
     assert all(before.equals(after) for before, after in back(recording[0].heard()))

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from faultprint.errors import FaultprintError
 from faultprint.files import replacing
-from faultprint.publish.kafka_client import Cluster
+from faultprint.publish.senders.kafka_client import Cluster
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, Producer

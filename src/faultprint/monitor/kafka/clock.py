@@ -7,7 +7,7 @@ end of the log has been reached; the time of a record is never taken to lie in t
 
 from __future__ import annotations
 
-from faultprint.monitor.ports import Clock
+from faultprint.monitor.base.interfaces import Clock
 
 
 class LogClock:

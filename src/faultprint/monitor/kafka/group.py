@@ -17,15 +17,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import StateError
-from faultprint.monitor.courier import Tell
+from faultprint.monitor.base.interfaces import Clock
+from faultprint.monitor.base.liveness import Pulse
+from faultprint.monitor.deliver.delivery import Tell
 from faultprint.monitor.kafka.archive import ArchiveError
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.partition import Partition
 from faultprint.monitor.kafka.states import States
 from faultprint.monitor.kafka.subscription import Subscription
-from faultprint.monitor.ports import Clock
-from faultprint.monitor.pulse import Pulse
-from faultprint.monitor.watch import Monitor
+from faultprint.monitor.monitor import Monitor
 
 if TYPE_CHECKING:
     from confluent_kafka import Message

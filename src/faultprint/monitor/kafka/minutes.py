@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from faultprint.monitor.courier import Tell
+from faultprint.monitor.base.interfaces import Batch
+from faultprint.monitor.deliver.delivery import Tell
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.partition import CROWDED, SOURCE, Partition
 from faultprint.monitor.kafka.records import Mark, Row
-from faultprint.monitor.ports import Batch
-from faultprint.monitor.watch import Monitor
+from faultprint.monitor.monitor import Monitor
 
 
 class MinutesPartition(Partition):

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import TableError
-from faultprint.monitor.courier import Tell
+from faultprint.monitor.deliver.delivery import Tell
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.position import Position
-from faultprint.monitor.watch import Monitor
+from faultprint.monitor.monitor import Monitor
 
 if TYPE_CHECKING:
     from confluent_kafka import Message

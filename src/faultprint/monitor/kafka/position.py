@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from faultprint.errors import UsageError
-from faultprint.monitor.gate import Gate, Promise
+from faultprint.monitor.ingest.watermark import Gate, Promise
 
 FACT: Final = "kafka"
 

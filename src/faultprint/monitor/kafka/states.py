@@ -14,9 +14,9 @@ from typing import Final
 
 from faultprint.files import check_folder
 from faultprint.monitor.kafka.archive import Archive, Shelf, new_identity
-from faultprint.monitor.lock import Lock
-from faultprint.monitor.state import beside
-from faultprint.monitor.store import Store
+from faultprint.monitor.state.connect import beside
+from faultprint.monitor.state.lock import Lock
+from faultprint.monitor.state.store import Store
 
 ARCHIVED: Final = "archived"
 """The fact that names the archive's state from which a file goes on."""

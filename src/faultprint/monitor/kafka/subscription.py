@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import UsageError
-from faultprint.monitor.courier import Tell
-from faultprint.monitor.kafka.settings import KafkaSettings
-from faultprint.publish.kafka_client import Cluster
+from faultprint.monitor.config.kafka import KafkaSettings
+from faultprint.monitor.deliver.delivery import Tell
+from faultprint.publish.senders.kafka_client import Cluster
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from faultprint.monitor.courier import Tell
-from faultprint.monitor.kafka import talk
+from faultprint.monitor.base.interfaces import Batch
+from faultprint.monitor.deliver.delivery import Tell
+from faultprint.monitor.kafka import transaction_codec
 from faultprint.monitor.kafka.clock import LogClock
-from faultprint.monitor.kafka.gathering import Gathering
 from faultprint.monitor.kafka.partition import CROWDED, SOURCE, Partition
 from faultprint.monitor.kafka.records import Mark
-from faultprint.monitor.ports import Batch
-from faultprint.monitor.watch import Monitor
+from faultprint.monitor.kafka.transaction_buffer import Gathering
+from faultprint.monitor.monitor import Monitor
 
 
 class TransactionsPartition(Partition):
@@ -24,10 +24,10 @@ class TransactionsPartition(Partition):
         self._made = monitor.gate.closed
 
     def record(self, sender: str, value: str | bytes | None, offset: int) -> None:
-        found = talk.decode(value)
+        found = transaction_codec.decode(value)
         if isinstance(found, Mark):
             self._mark(sender, found)
-        elif isinstance(found, talk.Listened):
+        elif isinstance(found, transaction_codec.Listened):
             self._listened(found, offset)
         else:
             self._told(sender, found, offset)
@@ -48,7 +48,7 @@ class TransactionsPartition(Partition):
     def facts(self) -> Mapping[str, str]:
         return {**super().facts(), **self._gathering.facts()}
 
-    def _told(self, sender: str, told: talk.Told, offset: int) -> None:
+    def _told(self, sender: str, told: transaction_codec.Told, offset: int) -> None:
         gate = self.monitor.gate
         last_us = max(told.row["start"], told.row["completion"] or 0)
         minute = last_us // gate.interval_us
@@ -61,7 +61,7 @@ class TransactionsPartition(Partition):
         else:
             self.refuse(CROWDED)
 
-    def _listened(self, found: talk.Listened, offset: int) -> None:
+    def _listened(self, found: transaction_codec.Listened, offset: int) -> None:
         gate, stretch = self.monitor.gate, found.stretch
         if stretch.end_us > self.clock.now_us() + gate.ahead_us:
             self.refuse("early")

@@ -1,0 +1,172 @@
+"""From HEP to verdicts: a real `faultprint monitor` hears the calls and registrations of several nodes over loopback.
+
+All nodes are ready from the start. Their minutes follow one another faster than time does; the sender waits while much lies
+in the socket's buffer, and nothing may be lost there. The figure is messages for each second of the processor that the
+monitor took, all its threads, user and system.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.crowd import LIBRARY, MODEL, VALUES, prepare
+from benchmarks.probe import Event, Traffic
+from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.features.minutes import write_minutes
+from faultprint.probe.capture.hep import SIP, HepPacket, encode
+
+NODES = 4
+MINUTES = 3
+_HISTORY = 70
+_MINUTE_US = 60_000_000
+_CODE = "from faultprint.cli import main; main()"
+_AT_ONCE = 100
+_MUCH = 100_000
+"""Bytes in the socket's buffer at which the sender waits: half of what Linux gives to anybody."""
+
+
+def run() -> list[dict[str, Any]]:
+    """The row monitor.hep_messages_per_s."""
+    with tempfile.TemporaryDirectory() as folder:
+        messages, seconds = _heard(Path(folder))
+    row = {"name": "monitor.hep_messages_per_s", "value": messages / seconds, "unit": "messages/s"}
+    return [row | {"against": None, "ratio": None, "runs": 1}]
+
+
+def _heard(folder: Path) -> tuple[int, float]:
+    """How many messages there were, and the processor seconds that they took."""
+    prepare(folder)
+    first_us = (time.time_ns() // 1000 // _MINUTE_US + 2) * _MINUTE_US
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    _configure(folder, port)
+    _remember(folder, first_us)
+    with (folder / "log").open("w+") as log:
+        process = _start(folder, log, "monitor", "--json")
+        try:
+            while "started" not in (folder / "log").read_text():
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(0.05)
+            before = _processor_seconds(process.pid)
+            messages = _send(port, first_us)
+            seconds = _processor_seconds(process.pid) - before
+            process.terminate()
+            found = json.loads(process.communicate(timeout=60)[0])
+        finally:
+            process.kill()
+    assert found["nodes"] == NODES and found["minutes"] >= MINUTES and not found["refused_rows"], found
+    assert "warming-up" not in found["verdicts"], found
+    assert sum(found["verdicts"].values()) >= NODES * MINUTES, found
+    return messages, seconds
+
+
+def _address(node: int) -> str:
+    return f"10.0.0.{node + 1}"
+
+
+def _configure(folder: Path, port: int) -> None:
+    nodes = json.dumps([f"node-{node}={_address(node)}" for node in range(NODES)])
+    (folder / "monitor.toml").write_text(
+        f'model = "{MODEL}"\nlibrary = "{LIBRARY}"\nstate = "state.db"\n[time]\nahead_seconds = 100000.0\n'
+        f'[probe]\nnodes = {nodes}\nhep = ["127.0.0.1:{port}"]\nkey_file = "key"\n'
+        '[http]\nport = 0\n[[sink]]\nname = "lines"\nkind = "file"\npath = "lines.jsonl"\n'
+    )
+
+
+def _remember(folder: Path, first_us: int) -> None:
+    """Let the state hold all nodes' normal and the hour before the first minute."""
+    values = np.load(folder / VALUES)[: NODES * _HISTORY]
+    start = pl.from_epoch(pl.Series([first_us]), time_unit="us")[0] - timedelta(minutes=_HISTORY)
+    rows = pl.DataFrame(
+        {
+            "node": np.repeat([f"node-{node}" for node in range(NODES)], _HISTORY),
+            "network": "network",
+            "minute": [start + timedelta(minutes=minute) for minute in range(_HISTORY)] * NODES,
+            "observed": np.ones(len(values), np.float32),
+        }
+        | {name: values[:, at] for at, name in enumerate(SIP_CATALOGUE.names)}
+    )
+    rows = rows.with_columns(pl.col("minute").dt.replace_time_zone("UTC"), pl.col(SIP_CATALOGUE.names).fill_nan(None))
+    write_minutes(rows, folder / "minutes.parquet")
+    with (folder / "log").open("w") as log:
+        words = ("replay", "minutes.parquet", "--state", "state.db", "--json")
+        assert _start(folder, log, *words).wait() == 0, (folder / "log").read_text()
+
+
+def _start(folder: Path, log: IO[str], verb: str, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", _CODE, verb, *words, "--config", "monitor.toml"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+
+
+def _send(port: int, first_us: int) -> int:
+    """All messages of the minutes, and one some time after them so that they are over; until the monitor has judged them."""
+    end = first_us / 1e6 + 60 * MINUTES
+    sent = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+        agent.connect(("127.0.0.1", port))
+        for event in _events(first_us / 1e6, end + 2):
+            agent.send(_datagram(event))
+            sent += 1
+            if sent % _AT_ONCE == 0:
+                _wait(port, _MUCH)
+        _wait(port, 0)
+    time.sleep(1)
+    return sent
+
+
+def _events(start: float, end: float) -> Iterator[Event]:
+    """Of all nodes, by time."""
+    streams = [_by_time(Traffic(node, _address(node), start), end) for node in range(NODES)]
+    return heapq.merge(*streams, key=lambda event: event[0])
+
+
+def _by_time(traffic: Traffic, end: float) -> Iterator[Event]:
+    waiting: list[Event] = []
+    for procedure in traffic.events(sys.maxsize):
+        now = procedure[0][0]
+        while waiting and waiting[0][0] < min(now, end):
+            yield heapq.heappop(waiting)
+        if now >= end:
+            return
+        for event in procedure:
+            heapq.heappush(waiting, event)
+
+
+def _datagram(event: Event) -> bytes:
+    at, source, target, payload = event
+    return encode(
+        HepPacket(int(at * 1e6), socket.inet_aton(source), socket.inet_aton(target), 5060, 5060, SIP, payload)
+    )
+
+
+def _wait(port: int, most: int) -> None:
+    """Until no more bytes than `most` lie in the socket's buffer; none may have been lost there."""
+    mine = f"0100007F:{port:04X}"
+    while True:
+        rows = (line.split() for line in Path("/proc/net/udp").read_text().splitlines())
+        row = next(row for row in rows if row[1] == mine)
+        assert row[-1] == "0", f"{row[-1]} messages were lost"
+        if int(row[4].partition(":")[2], 16) <= most:
+            return
+        time.sleep(0.002)
+
+
+def _processor_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

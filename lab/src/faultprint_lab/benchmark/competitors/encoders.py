@@ -1,0 +1,245 @@
+"""The presets as contenders: a trained encoder, and a reference of each fault."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultprint.cases.centering import grids, within
+from faultprint.cases.enrol import Example
+from faultprint.cases.matching import Matcher
+from faultprint.cases.scope import EvaluationScope, ends_of
+from faultprint.embedding.model import Model, Normal, load
+from faultprint.embedding.population_baseline import stranger
+from faultprint.training.augment.template import Tale, tale
+from faultprint.training.loop import Plan
+from faultprint.training.train import PRESETS, Preset, train
+from faultprint.windows.labelling import faults, minute_conditions
+from faultprint.windows.levels import Kinds
+from faultprint_lab.baselines.recorded import Tables
+from faultprint_lab.baselines.systems import ModelSpace, Nearest, Space, System, centre, least_of
+from faultprint_lab.benchmark.cache import Cache
+from faultprint_lab.benchmark.competitors.competitor import School, Student, Willing, typical
+from faultprint_lab.benchmark.trials import Trial
+
+Array = NDArray[np.float32]
+
+CODE: Final = (
+    "faultprint.training",
+    "faultprint.embedding",
+    "faultprint.windows",
+    "faultprint.features",
+    "faultprint.tables",
+    "faultprint_lab.simulate",
+)
+"""The source that a trained model depends on."""
+
+
+def trained(
+    cache: Cache,
+    preset: str,
+    tables: Tables,
+    identity: Mapping[str, Any],
+    *,
+    seed: int,
+    seconds: float | None,
+    presets: Mapping[str, Preset] = PRESETS,
+    device: str = "cpu",
+    tales: Sequence[Tale] = (),
+) -> Model:
+    """The preset, trained for so many seconds of a core (None: as long as its plan says); once for every `identity` (JSON) of
+    the tables and of the `tales`."""
+
+    def make(path: Path) -> None:
+        train(
+            *tables,
+            path,
+            preset=preset,
+            seed=seed,
+            max_seconds=seconds,
+            presets=presets,
+            device=device,
+            tales=tales,
+            clock=time.thread_time,
+        )
+
+    arguments = {"preset": preset, "seed": seed, "seconds": seconds, **identity}
+    return load(cache.file("model", arguments, CODE, ".faultprint", make))
+
+
+class Encoder(Willing):
+    """A preset. The networks held out are the same for all, so that all set their thresholds on the same."""
+
+    device = "cpu"
+
+    def __init__(self, name: str, preset: str, presets: Mapping[str, Preset] = PRESETS) -> None:
+        self.name, self.preset, self._presets = name, preset, presets
+
+    def seconds(self, school: School) -> float | None:
+        """How long it may train, in seconds of a core; None: as long as its plan says."""
+        return school.seconds
+
+    def model(self, school: School) -> Model:
+        """The trained model."""
+        return trained(
+            school.cache,
+            self.preset,
+            school.learn,
+            school.identity,
+            seed=school.seed,
+            seconds=self.seconds(school),
+            presets=self._presets,
+            device=self.device,
+        )
+
+    def learn(self, school: School) -> Student:
+        model = self.model(school)
+        stranger = stranger_of(model, school)
+        space = ModelSpace(self.name, model, stranger)
+        if model.manifest.encoder == "recurrent":
+            space = SlowSpace(self.name, model, stranger)
+        return Referenced(space, school.known)
+
+
+class AtLength(Encoder):
+    """A preset that trains for as long as its plan says, on a GPU where there is one; it would take an hour elsewhere, so it
+    takes part in one protocol only."""
+
+    device = "auto"
+
+    def refuses(self, trial: Trial) -> str:
+        if (trial.protocol, trial.data) != ("unseen", "simulated"):
+            return "it trains at full length, and that for networks never seen only"
+        return ""
+
+    def seconds(self, school: School) -> float | None:
+        return None
+
+
+_LENGTH: Final = Plan(epochs=25, steps=125, patience=25)
+"""100,000 triplets, as many as the posts drew, in batches of 32."""
+AT_LENGTH: Final[Mapping[str, Preset]] = {
+    f"{name}-100k": replace(PRESETS[name], plan=_LENGTH) for name in ("posts", "posts-3d")
+}
+
+
+class Forewarned(Encoder):
+    """A preset that trains on the hidden faults, too, and is taught them as all others are: no contestant, but what an encoder
+    could come to."""
+
+    def model(self, school: School) -> Model:
+        knowing = replace(school, learn=(school.learn[0], school.told), identity={**school.identity, "hidden": None})
+        return super().model(knowing)
+
+
+class Relearnt(Encoder):
+    """A preset that is trained anew whenever it is taught, with what it is taught told again on every node."""
+
+    def refuses(self, trial: Trial) -> str:
+        return "" if trial.hidden and trial.hidden.shots else "nothing is taught after the training"
+
+    def learn(self, school: School) -> Student:
+        return _Relearning(self, school)
+
+    def anew(self, school: School, given: Sequence[Example]) -> Model:
+        """The model that has learnt these examples, too."""
+        which = [[one.series.node, one.lesson.condition, one.lesson.stretch[0].isoformat()] for one in given]
+        return trained(
+            school.cache,
+            self.preset,
+            school.learn,
+            {**school.identity, "given": which},
+            seed=school.seed,
+            seconds=self.seconds(school),
+            tales=[tale_of(one, school.model) for one in given],
+        )
+
+
+_FEW: Final = 5
+"""Examples of a fault up to which each of them is a reference; of more the most typical is, as of the lessons' faults."""
+
+
+class _Relearning:
+    pooled = True
+
+    def __init__(self, contender: Relearnt, school: School) -> None:
+        self._contender, self._school = contender, school
+
+    def system(self, given: Sequence[Example]) -> System:
+        model = self._contender.anew(self._school, given)
+        space = ModelSpace(self._contender.name, model, stranger_of(model, self._school))
+        times = Counter(one.lesson.condition for one in given)
+        many = [one for one in given if times[one.lesson.condition] > _FEW]
+        few = [one for one in given if times[one.lesson.condition] <= _FEW]
+        return Referenced(space, [*self._school.known, *many]).system(few)
+
+
+def tale_of(example: Example, model: Model) -> Tale:
+    """What the example's stretch did to its node."""
+    inside = np.flatnonzero(within(example.series, example.lesson.stretch))
+    start, stop = int(inside[0]), int(inside[-1]) + 1
+    return tale(example.series, example.normal, start, stop, example.lesson.condition, Kinds.of(model.catalogue))
+
+
+class SlowSpace(ModelSpace):
+    """Vectors of an encoder that makes few a second, remembered: they do not depend on what is normal for the node."""
+
+    def __init__(self, name: str, model: Model, stranger: Normal) -> None:
+        super().__init__(name, model, stranger)
+        self._made: dict[bytes, Array] = {}
+
+    def embed(self, place: EvaluationScope, own: Normal) -> Array:
+        if not len(place.last_minutes):
+            return super().embed(place, own)
+        first = max(int(place.last_minutes[0]) - self.model.window + 1, 0)
+        values = place.series.values[first : int(place.last_minutes[-1]) + 1]
+        key = hashlib.blake2b(np.ascontiguousarray(values).tobytes())
+        key.update((place.last_minutes - first).tobytes())
+        if key.digest() not in self._made:
+            self._made[key.digest()] = super().embed(place, own)
+        return self._made[key.digest()]
+
+
+class Referenced:
+    """Knows the lessons' faults by the most typical example of each, and those given by all examples of them."""
+
+    pooled = False
+
+    def __init__(self, space: Space, known: Sequence[Example], loosest: float = 1.0) -> None:
+        self.space, self._loosest = space, loosest
+        chosen = typical(space, known)
+        self._vectors = [centre(space, one) for one in chosen]
+        self._words = [one.lesson.condition for one in chosen]
+
+    def system(self, given: Sequence[Example]) -> System:
+        return Nearest(self.space, self.matcher(given), self._loosest)
+
+    def matcher(self, given: Sequence[Example]) -> Matcher:
+        """The search through the references."""
+        vectors = np.stack([*self._vectors, *(centre(self.space, one) for one in given)])
+        words = [*self._words, *(one.lesson.condition for one in given)]
+        return Matcher(vectors, words, least_of(self.space))
+
+
+def stranger_of(model: Model, school: School) -> Normal:
+    """What is normal for nobody in particular. An encoder without a population does not look at profiles: any node's will do."""
+    if model.manifest.stranger is not None:
+        return model.stranger
+    minutes, labels = school.lessons.taught, school.lessons.taught_labels
+    names, nodes = faults(labels), []
+    for series in grids(minutes, model):
+        quiet = minute_conditions(labels, series, names).normal & series.observed
+        if len(hours := ends_of(quiet, model.window)):
+            nodes.append((series, hours + 1 - model.window))
+    first, hours = nodes[0]
+    own = model.manifest.population or model.profile(first.part(int(hours[0]), int(hours[0]) + model.window))
+    met = stranger(model, nodes, own)
+    return Normal(own, met.mean, met.recent)

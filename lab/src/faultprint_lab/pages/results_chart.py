@@ -1,0 +1,65 @@
+"""docs/results.svg: macro-F1 of every system in every protocol, from the committed figures of the benchmark suite."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from faultprint.reports.svg import Dot, alone, dots
+from faultprint_lab.benchmark.rows import read
+from faultprint_lab.pages.results import COMMITTED, variants_of
+
+FIGURE: Final = "macro_f1_exposed"
+COLOURS: Final[dict[str, str]] = {
+    "default": "#0969da",
+    "relearnt": "#54aeff",
+    "lightgbm": "#cf222e",
+    "lightgbm-raw": "#bf8700",
+    "minirocket": "#8250df",
+    "1-nn": "#57606a",
+    "dtw": "#8c959f",
+    "thresholds": "#d4a72c",
+    "posts-100k": "#1a7f37",
+    "posts": "#57ab5a",
+    "forewarned": "#d0d7de",
+}
+"""Who is drawn, and how."""
+_SHOWN: Final = (
+    *(("unseen", "simulated"), ("unseen", "bed"), ("later", "simulated"), ("new-fault", "simulated")),
+    *(("unknown", "simulated"), ("few", "simulated"), ("rough", "simulated"), ("strength", "simulated")),
+)
+_STYLE: Final = "text{font:12px sans-serif;fill:#57606a}.heading{font-weight:bold}.axis{stroke:#d0d7de}" + "".join(
+    f"circle.s-{name}{{fill:{colour}}}path.s-{name}{{stroke:{colour};stroke-width:1.5}}"
+    for name, colour in COLOURS.items()
+)
+
+Row = Mapping[str, Any]
+
+
+def picture(path: Path = COMMITTED) -> str:
+    """SVG. Raises TableError for a file that holds no figures."""
+    rows = read(path)[1] if path.exists() else []
+    there = {row["system"] for row in rows}
+    kinds = [(f"s-{name}", name) for name in COLOURS if name in there]
+    words = "Macro-F1 over windows with ten or more faulty minutes, by protocol and system"
+    return alone(dots([*_lines(rows)], kinds, words), _STYLE)
+
+
+def _lines(rows: Sequence[Row]) -> Iterator[tuple[str, list[Dot]]]:
+    for protocol, data in _SHOWN:
+        own = [row for row in rows if (row["protocol"], row["data"]) == (protocol, data) and row[FIGURE] is not None]
+        if own:
+            yield f"{protocol}, {data}", []
+        for variant in variants_of(protocol, own):
+            yield variant, [*_dots([row for row in own if row["variant"] == variant])]
+
+
+def _dots(rows: Sequence[Row]) -> Iterator[Dot]:
+    """The default last, so that it lies on top."""
+    for name in reversed(COLOURS):
+        found = [float(row[FIGURE]) for row in rows if row["system"] == name]
+        if found:
+            mean, low, high = statistics.mean(found), min(found), max(found)
+            yield Dot(mean, low, high, f"s-{name}", f"{name}: {mean:.2f} ({low:.2f} to {high:.2f})")

@@ -1,0 +1,169 @@
+"""Small things that happen every day and that an engineer would call normal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from faultprint_lab.simulate.faults.fault import Effect, Inject, anew
+from faultprint_lab.simulate.network.kinds import FROM_UE, REGISTER, K, mask_of
+from faultprint_lab.simulate.network.population import STRANGERS
+from faultprint_lab.simulate.plan import Episode
+from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.traffic import effects
+from faultprint_lab.simulate.traffic.exchanges import Exchanges
+
+A_DAY: Final = 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """A harmless event: `minutes` it lasts (log-uniform), `often` relative to the others."""
+
+    name: str
+    minutes: tuple[float, float]
+    often: float
+    effect: Effect | None = None
+    inject: Inject | None = None
+
+
+_SERVICES: Final = mask_of(K.INVITE_ORIG, K.MESSAGE_UE, K.SUBSCRIBE_UE)
+
+
+def _moments(episode: Episode, per_minute: float, rng: np.random.Generator) -> Any:
+    length = episode.end - episode.start
+    return episode.start + np.sort(rng.random(rng.poisson(per_minute * length / 60))) * length
+
+
+def _dialogs(n: int, rng: np.random.Generator) -> Any:
+    return rng.integers(0, 2**64, size=n, dtype=np.uint64)
+
+
+def _calls_a_minute(episode: Episode, world: World) -> float:
+    load = world.network.load
+    return float(load.peak * load.share_calls / 6 * world.curve.at(episode.start))
+
+
+def _burst(low: float, high: float) -> Inject:
+    """Calls in both directions, `low` to `high` of the ordinary number more."""
+
+    def inject(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+        t = _moments(episode, _calls_a_minute(episode, world) * rng.uniform(low, high), rng)
+        kind = np.where(rng.random(len(t)) < 0.5, K.INVITE_ORIG, K.INVITE_TERM).astype(np.uint8)
+        return Exchanges.planned(t, kind, world.population.active(len(t), rng), _dialogs(len(t), rng))
+
+    return inject
+
+
+def _hammering(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+    """One handset with a wrong key or a barred subscription registers over and over."""
+    t = _moments(episode, float(np.exp(rng.uniform(np.log(2), np.log(20)))), rng)
+    user = np.full(len(t), world.population.active(1, rng)[0])
+    code = int(rng.choice([403, 403, 404, 500, 401]))
+    return Exchanges.planned(t, K.REG_INITIAL, user, _dialogs(len(t), rng), preset=code)
+
+
+def _scanning(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+    """A stranger tries requests that come to nothing."""
+    t = _moments(episode, float(np.exp(rng.uniform(np.log(1.5), np.log(15)))), rng)
+    kind = rng.choice([K.OPTIONS_UE, K.REG_INITIAL, K.INVITE_ORIG])
+    answer = world.network.answers["stranger"][0]
+    codes, _ = effects.draw_answer(answer, len(t), rng)
+    stranger = world.population.size + rng.integers(STRANGERS)
+    return Exchanges.planned(t, K(int(kind)), np.full(len(t), stranger), _dialogs(len(t), rng), preset=codes)
+
+
+def _chatty_trunk(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+    """A trunk calls numbers that are busy, gone, or do not want it."""
+    t = _moments(episode, max(1.0, _calls_a_minute(episode, world) * rng.uniform(0.1, 0.5)), rng)
+    code = rng.choice(np.array([404, 486, 480, 603], dtype=np.uint16), size=len(t), p=rng.dirichlet([1, 1, 1, 0.3]))
+    few = world.population.active(5, rng)
+    return Exchanges.planned(t, K.INVITE_TERM, rng.choice(few, len(t)), _dialogs(len(t), rng), preset=code)
+
+
+def _leaving(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+    """A batch of handsets de-registers and comes back: a bus, a ship, a software update."""
+    users = rng.integers(0, world.population.size, rng.poisson(world.population.size * rng.uniform(0.003, 0.03)))
+    t = episode.start + rng.random(len(users)) * (episode.end - episode.start)
+    back = anew(users, t + rng.exponential(120, len(users)), world, rng)
+    away = Exchanges.planned(t, K.REG_DEREG, users, _dialogs(len(users), rng))
+    return Exchanges.concatenated([away, back])
+
+
+def _wave(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+    """Handsets on one clock register anew at once, and keep that rhythm."""
+    users = rng.integers(0, world.population.size, rng.poisson(world.population.size * rng.uniform(0.005, 0.04)))
+    t = (episode.start + episode.end) / 2 + 0.2 * (episode.end - episode.start) * rng.standard_normal(len(users))
+    return anew(users, t.clip(episode.start, episode.end), world, rng)
+
+
+def _broadcast(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+    """A message to many subscribers."""
+    users = rng.integers(0, world.population.size, rng.poisson(world.population.size * rng.uniform(0.005, 0.05)))
+    t = episode.start + np.sort(rng.random(len(users))) * (episode.end - episode.start)
+    return Exchanges.planned(t, K.MESSAGE_CORE, users, _dialogs(len(users), rng))
+
+
+def _slower(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+    effects.slow(view, np.arange(len(view)), factor=episode.draws["size"] * 1.2 + 1.2)
+
+
+def _slower_registers(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+    effects.slow(view, np.flatnonzero(REGISTER[view.kind]), factor=episode.draws["size"] * 2.0 + 1.2)
+
+
+def _losing(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+    chance = 0.003 + 0.012 * episode.draws["size"]
+    gm = episode.draws["side"] < 0.7
+    effects.lose(view, chance * gm, chance * (not gm), world, rng)
+
+
+def _hiccup(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+    some = _SERVICES[view.kind] & (rng.random(len(view)) < 0.05 + 0.2 * episode.draws["size"])
+    effects.fail(view, np.flatnonzero(some), world.network.answers["as"][0], rng)
+
+
+def _blip(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+    """Maintenance moves traffic to another unit: some seconds in which requests towards it find nobody."""
+    towards = np.flatnonzero(
+        FROM_UE[view.kind] & view.leaves & (rng.random(len(view)) < 0.3 + 0.7 * episode.draws["size"])
+    )
+    effects.slow(view, towards, extra=np.maximum(episode.end - view.t[towards], 0) * rng.random(len(towards)))
+
+
+DISTURBANCES: Final = (
+    Disturbance("small burst", (2, 8), 2.0, inject=_burst(0.2, 0.8)),
+    Disturbance("hammering handset", (4, 40), 2.0, inject=_hammering),
+    Disturbance("scanner", (3, 40), 2.0, inject=_scanning),
+    Disturbance("maintenance blip", (0.15, 0.7), 1.0, effect=_blip),
+    Disturbance("chatty trunk", (5, 30), 1.5, inject=_chatty_trunk),
+    Disturbance("popular event", (3, 10), 1.0, inject=_burst(0.6, 1.6)),
+    Disturbance("delay bump", (2, 7), 1.5, effect=_slower),
+    Disturbance("slow registrations", (2, 7), 1.0, effect=_slower_registers),
+    Disturbance("batch of de-registrations", (1, 5), 1.0, inject=_leaving),
+    Disturbance("registration wave", (1, 5), 1.5, inject=_wave),
+    Disturbance("small packet loss", (2, 10), 1.5, effect=_losing),
+    Disturbance("service hiccup", (0.7, 2.5), 1.0, effect=_hiccup),
+    Disturbance("broadcast message", (1, 6), 1.0, inject=_broadcast),
+)
+
+
+def draw_disturbances(span: float, rng: np.random.Generator, a_day: float = A_DAY) -> list[tuple[Disturbance, Episode]]:
+    """A Poisson number of disturbances anywhere in `span` seconds, in order of start."""
+    weights = np.array([disturbance.often for disturbance in DISTURBANCES])
+    starts = np.sort(rng.random(rng.poisson(a_day * span / 86_400)) * span)
+    drawn = []
+    for start, which in zip(
+        starts, rng.choice(len(DISTURBANCES), size=len(starts), p=weights / weights.sum()), strict=True
+    ):
+        disturbance = DISTURBANCES[which]
+        low, high = disturbance.minutes
+        if disturbance.name == "popular event":
+            # Programmes and offices begin on the hour.
+            start = round(start / 3600) * 3600.0
+        end = start + 60 * float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        draws = {"size": float(rng.random()), "side": float(rng.random())}
+        drawn.append((disturbance, Episode(disturbance.name, start, end, end + 1e-3, 1.0, 0.0, 0.0, draws)))
+    return drawn

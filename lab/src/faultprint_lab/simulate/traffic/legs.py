@@ -1,0 +1,192 @@
+"""Exchanges → rows of the transactions table: one row a leg, as a probe at the node would write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from faultprint import storage
+from faultprint.tables import TRANSACTIONS, Direction, Interface, Protocol
+from faultprint_lab.simulate.network.kinds import (
+    ANSWER_BYTES,
+    BYE,
+    FROM_UE,
+    INVITE,
+    KINDS,
+    REQUEST_BYTES,
+    K,
+)
+from faultprint_lab.simulate.network.timers import GIVE_UP, times_sent_again
+from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.traffic.effects import by_tcp, t1_of
+from faultprint_lab.simulate.traffic.exchanges import F32, F64, SILENCE, Bool, Exchanges
+
+_METHODS: Final = pl.Series([str(KINDS[k].method) for k in K], dtype=pl.String)
+_INTERFACES: Final = pl.Series([str(Interface.MW), str(Interface.GM)], dtype=pl.String)
+_ACK_AND_PROVISIONAL: Final = 420
+"""Typical length in bytes of an ACK or a provisional answer without a body."""
+
+_MISSING: Final = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """One leg of n exchanges: `first`, `ring` and `end` in seconds after `begin`, NaN where they did not happen."""
+
+    direction: Direction
+    gm: Bool
+    begin: F64
+    first: F64
+    ring: F64
+    end: F64
+    status: npt.NDArray[np.uint16]
+    repeated_answers: npt.NDArray[np.uint32]
+
+
+def to_rows(batch: Exchanges, world: World, start: datetime, rng: np.random.Generator) -> pl.DataFrame:
+    """The transactions of `batch` in order of start, as `faultprint.tables.TRANSACTIONS`; listening begins at `start`."""
+    seen = batch.take((batch.t >= 0) & (batch.t < world.span) & ~batch.gone)
+    noise = np.float32(0.08) * rng.standard_normal(len(seen), dtype=np.float32)
+    size = np.float32(world.network.transport.size) * (1 + noise)
+    arriving, leaving = seen.take(seen.arrives), seen.take(seen.leaves)
+    halves = [
+        _columns(arriving, _in_leg(arriving, world), world, size[seen.arrives]),
+        _columns(leaving, _out_leg(leaving, world), world, size[seen.leaves]),
+    ]
+    columns = {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
+    incoming = np.arange(len(columns["start"])) < len(arriving)
+    inside = np.flatnonzero(columns["start"] < round(world.span * 1e6))
+    order = inside[np.argsort(columns["start"][inside], kind="stable")]
+    return _frame({name: column[order] for name, column in columns.items()}, incoming[order], world, start)
+
+
+def _in_leg(part: Exchanges, world: World) -> _Leg:
+    invite = INVITE[part.kind]
+    lag = part.proxy.astype(np.float64) + part.back
+    ring = lag + part.ring
+    # A 100 is not passed on (RFC 3261, 16.7): without one of its own the node's first is the 18x.
+    first = part.proxy.astype(np.float64) if world.network.habits.answers_100 else ring
+    return _Leg(
+        Direction.IN,
+        FROM_UE[part.kind],
+        part.t,
+        np.where(invite, first, np.nan),
+        ring,
+        part.finish() - part.t,
+        part.in_status,
+        part.lost_in.astype(np.uint32),
+    )
+
+
+def _out_leg(part: Exchanges, world: World) -> _Leg:
+    gm, invite = ~FROM_UE[part.kind], INVITE[part.kind]
+    # The callee repeats its 200 until the ACK comes (RFC 3261, 13.3.1.4), so also while this node is slow to pass it on.
+    unheard = np.where(invite & (part.status == 200), 2.0 * part.back, 0.0)
+    repeated = times_sent_again(unheard, t1_of(part, world, gm=gm), np.zeros(len(part), dtype=np.bool_))
+    return _Leg(
+        Direction.OUT,
+        gm,
+        part.t + part.proxy,
+        part.prov.astype(np.float64),
+        part.ring.astype(np.float64),
+        part.delay.astype(np.float64),
+        part.status,
+        repeated,
+    )
+
+
+def _columns(part: Exchanges, leg: _Leg, world: World, size: F32) -> dict[str, npt.NDArray[Any]]:
+    invite = INVITE[part.kind]
+    ring = np.where(leg.ring < leg.end, leg.ring, np.nan)
+    first = np.fmin(np.where(leg.first < leg.end, leg.first, np.nan), ring)
+    answered = np.where(invite & ~np.isnan(first), first, leg.end)
+    udp = ~by_tcp(part, world, gm=leg.gm)
+    lost = part.lost_in if leg.direction == Direction.IN else 0
+    repeated = times_sent_again(np.minimum(answered, GIVE_UP), t1_of(part, world, gm=leg.gm), invite)
+    repeated = np.where(udp, repeated + lost, 0).astype(np.uint32)
+    repeated_answers = np.where(udp, leg.repeated_answers, 0).astype(np.uint32)
+    provisionals = (~np.isnan(first)).astype(np.uint32) + (ring > first)
+    finals = (leg.status != SILENCE).astype(np.uint32)
+    acks = invite * finals
+    # An error carries no body and no Service-Route: about half of a good answer's length.
+    answer = ANSWER_BYTES[part.kind] * np.where(leg.status < 300, 1.0, 0.55)
+    length = REQUEST_BYTES[part.kind] * (1 + repeated) + answer * (finals + repeated_answers)
+    length = size * (length + _ACK_AND_PROVISIONAL * (provisionals + acks))
+    start = np.round(leg.begin * 1e6).astype(np.int64)
+    return {
+        "kind": part.kind,
+        "gm": leg.gm.astype(np.uint8),
+        "start": start,
+        "user": part.user,
+        "dialog": part.dialog,
+        "session_us": _microseconds(0, np.where(BYE[part.kind], part.hold, np.nan)),
+        "provisional": _microseconds(start, first),
+        "ringing": _microseconds(start, ring),
+        "completion": _microseconds(start, leg.end),
+        "status": leg.status,
+        "retransmissions": repeated,
+        "response_retransmissions": repeated_answers,
+        "messages": (1 + repeated + provisionals + finals + repeated_answers + acks).astype(np.uint32),
+        "bytes": length.astype(np.uint32),
+    }
+
+
+def _microseconds(base: Any, seconds: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    known = ~np.isnan(seconds)
+    return np.where(known, base + np.round(np.where(known, seconds, 0) * 1e6).astype(np.int64), _MISSING)
+
+
+def _frame(columns: dict[str, npt.NDArray[Any]], incoming: Bool, world: World, start: datetime) -> pl.DataFrame:
+    """The table's columns and types; what had not happened when listening ended is unknown."""
+    end = round(world.span * 1e6)
+    epoch = round(start.timestamp() * 1e6)
+    open_still = columns["completion"] >= end
+    user = columns["user"]
+    series = {
+        "interface": _INTERFACES.gather(columns["gm"]),
+        "direction": pl.select(
+            pl.when(pl.lit(pl.Series(incoming))).then(pl.lit(str(Direction.IN))).otherwise(pl.lit(str(Direction.OUT)))
+        ).to_series(),
+        "method": _METHODS.gather(columns["kind"]),
+        "start": _time(columns["start"], epoch),
+        "user": _nullable(world.population.keys[user], user < 0),
+        "dialog": pl.Series(columns["dialog"]),
+        "session_us": _nullable(columns["session_us"], columns["session_us"] == _MISSING),
+        "provisional": _time(columns["provisional"], epoch, columns["provisional"] >= end),
+        "ringing": _time(columns["ringing"], epoch, columns["ringing"] >= end),
+        "completion": _time(columns["completion"], epoch, open_still),
+        "status": _nullable(columns["status"], (columns["status"] == SILENCE) | open_still),
+        **{
+            name: pl.Series(columns[name])
+            for name in ("retransmissions", "response_retransmissions", "messages", "bytes")
+        },
+    }
+    return (
+        pl.DataFrame(series)
+        .select(
+            pl.lit(world.network.node).alias("node"),
+            pl.lit(world.network.name).alias("network"),
+            "interface",
+            "direction",
+            pl.lit(str(Protocol.SIP)).alias("protocol"),
+            *TRANSACTIONS.names[5:],
+        )
+        .cast(pl.Schema(storage.schema(TRANSACTIONS)))
+    )
+
+
+def _nullable(values: npt.NDArray[Any], missing: Bool) -> pl.Series:
+    series = pl.Series(values)
+    return series.set(pl.Series(missing), None) if missing.any() else series
+
+
+def _time(microseconds: npt.NDArray[np.int64], epoch: int, unknown: Bool | None = None) -> pl.Series:
+    missing = microseconds == _MISSING
+    if unknown is not None:
+        missing |= unknown
+    return _nullable(microseconds + epoch, missing).cast(pl.Datetime("us", "UTC"))

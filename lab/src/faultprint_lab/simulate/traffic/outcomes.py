@@ -1,0 +1,120 @@
+"""What becomes of an exchange on an ordinary day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from faultprint_lab.simulate.network.kinds import CALL, FROM_UE, INVITE, PING, K
+from faultprint_lab.simulate.network.networks import Habits
+from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.traffic.effects import lose, silence
+from faultprint_lab.simulate.traffic.exchanges import Exchanges
+
+Shares = Sequence[tuple[int, float]]
+
+
+def draw_outcomes(view: Exchanges, world: World, rng: np.random.Generator) -> None:
+    """Fill the outcome columns of planned exchanges, in place."""
+    network, n = world.network, len(view)
+    if not n:
+        return
+    transport = network.transport
+    kind = view.kind
+    strain = 1 + transport.strain * world.curve.at(view.t) ** 2
+    spread = np.array(transport.spread, dtype=np.float32)[kind]
+    median = np.array(transport.median, dtype=np.float32)[kind]
+    view.delay[:] = median * np.exp(spread * rng.standard_normal(n, dtype=np.float32)) * strain
+    for column in (view.proxy, view.back):
+        column[:] = transport.node * np.exp(0.5 * rng.standard_normal(n, dtype=np.float32)) * strain
+    _draw_status(view, network.habits, rng)
+    _draw_sessions(view, network.habits, world, rng)
+    decided = view.preset > 0
+    view.status[decided] = view.preset[decided]
+    view.ring[decided] = np.nan
+    view.in_status[:] = view.status
+    # Strangers get no further than this node.
+    strange = np.flatnonzero(decided & (view.user >= world.population.size))
+    view.leaves[strange] = False
+    view.give_up[strange] = view.proxy[strange] + view.delay[strange]
+    reachable = FROM_UE[kind] | ~view.leaves | PING[kind]
+    silence(view, np.flatnonzero(~reachable & (rng.random(n) < network.habits.unreachable)), world, rng)
+    lose(view, transport.loss_gm, transport.loss_mw, world, rng)
+
+
+def _status_shares(habits: Habits) -> dict[tuple[K, int], Shares]:
+    """Statuses other than 200 with their shares, by kind and stage (1: with credentials)."""
+    errors = [
+        (500, habits.server_errors * 0.5),
+        (503, habits.server_errors * 0.3),
+        (408, habits.server_errors * 0.2),
+    ]
+    callee = [
+        (486, habits.busy),
+        (603, habits.declined),
+        (480, habits.no_answer + habits.unavailable),
+        (487, habits.cancelled),
+        (488, habits.server_errors * 0.5),
+    ]
+    called = [*callee, (404, habits.not_found), (403, habits.forbidden), *errors]
+    reached = [*callee, (404, habits.not_found * 0.2), *errors]
+    return {
+        (K.REG_INITIAL, 0): [(403, habits.register_forbidden), *errors, (401, 1.0)],
+        (K.REG_INITIAL, 1): [(403, habits.register_forbidden * 0.5), *errors, (401, habits.server_errors)],
+        (K.REG_REFRESH, 0): [*errors, (401, habits.challenged_refreshes)],
+        (K.REG_REFRESH, 1): errors,
+        (K.REG_DEREG, 0): [*errors, (401, habits.challenged_refreshes)],
+        (K.REG_DEREG, 1): errors,
+        (K.INVITE_ORIG, 0): [(407, habits.challenged_invites), *called],
+        (K.INVITE_ORIG, 1): called,
+        (K.INVITE_TERM, 0): reached,
+        (K.BYE_UE, 0): [(481, habits.bye_unknown)],
+        (K.BYE_CORE, 0): [(481, habits.bye_unknown)],
+        (K.UPDATE_UE, 0): [(488, habits.server_errors), (491, habits.server_errors)],
+        (K.REFER_UE, 0): [(403, habits.forbidden * 5)],
+        (K.SUBSCRIBE_UE, 0): [(403, habits.forbidden), (489, habits.forbidden), *errors],
+        (K.NOTIFY_CORE, 0): [(481, habits.bye_unknown + habits.forbidden)],
+        (K.PUBLISH_UE, 0): [(412, habits.forbidden * 2), *errors],
+        (K.MESSAGE_UE, 0): [
+            (404, habits.not_found * 0.5),
+            (403, habits.forbidden),
+            (480, habits.unavailable * 0.3),
+            *errors,
+        ],
+        (K.MESSAGE_CORE, 0): [(480, habits.unavailable * 0.3), (486, habits.busy * 0.05)],
+    }
+
+
+def _draw_status(view: Exchanges, habits: Habits, rng: np.random.Generator) -> None:
+    view.status[:] = 200
+    luck = rng.random(len(view))
+    for (kind, stage), shares in _status_shares(habits).items():
+        rows = np.flatnonzero((view.kind == kind) & (view.stage == stage))
+        codes = np.array([code for code, _ in shares] + [200], dtype=np.uint16)
+        edges = np.cumsum([share for _, share in shares])
+        view.status[rows] = codes[np.searchsorted(edges, luck[rows], side="right")]
+
+
+def _draw_sessions(view: Exchanges, habits: Habits, world: World, rng: np.random.Generator) -> None:
+    """Provisional answers, ringing and the talk of INVITEs."""
+    rows = np.flatnonzero(INVITE[view.kind])
+    ue = FROM_UE[view.kind[rows]]
+    hundred = np.where(ue, world.network.transport.hundred, 0.5 * view.delay[rows])
+    view.prov[rows] = np.minimum(hundred * np.exp(0.4 * rng.standard_normal(len(rows))), 0.9 * view.delay[rows])
+    rows = rows[CALL[view.kind[rows]]]
+    status, n = view.status[rows], len(rows)
+    ring = view.delay[rows] + habits.ringing * np.exp(habits.ringing_spread * rng.standard_normal(n))
+    wait = habits.pick_up * np.exp(0.6 * rng.standard_normal(n))
+    # Some 480s come from a callee who does not pick up, the rest from one who cannot be reached at all.
+    unheard = (status == 480) & (rng.random(n) < habits.no_answer / (habits.no_answer + habits.unavailable))
+    rings = (status == 200) | (status == 487) | unheard | ((status == 603) & (rng.random(n) < 0.7))
+    wait = np.select(
+        [unheard, status == 200, status == 487],
+        [np.full(n, habits.no_answer_after), np.minimum(wait, habits.no_answer_after - 1), 1.5 * wait],
+        default=0.5 * wait,
+    )
+    early = np.where((status == 486) | (status == 480), 0.6 * ring, view.delay[rows])
+    view.ring[rows] = np.where(rings, ring, np.nan)
+    view.delay[rows] = np.where(rings, ring + wait, early)
+    view.hold[rows] = habits.talk * np.exp(habits.talk_spread * rng.standard_normal(n))

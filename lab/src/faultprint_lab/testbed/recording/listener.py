@@ -1,0 +1,76 @@
+"""The process that listens in a bed: the probe on live interfaces, or on the P-CSCF's HEP feed.
+
+Run as `python -m faultprint_lab.testbed.recording.listener SETTINGS.json` in the namespace where it is to listen; SIGINT or SIGTERM
+ends the listening, then transactions and report are written.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from faultprint.probe.capture.live import HepSource, InterfaceSource, Source, probe_live
+from faultprint.probe.transactions.nodes import NodeSpec
+from faultprint.tables import Interface
+from faultprint_lab.testbed.topology.addresses import LINKS, subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to hear, and whose it is. `interfaces` or `hep` (ADDRESS, port); `key` in hexadecimal; `ready` is made when
+    the listening has begun, `report` holds the probe's counts after it."""
+
+    node: str
+    network: str
+    subscribers: int
+    key: str
+    out: str
+    ready: str
+    report: str
+    interfaces: tuple[str, ...] = ()
+    hep: tuple[str, int] | None = None
+
+    def write(self, path: Path) -> None:
+        """As JSON, for `read`."""
+        path.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """From JSON."""
+        return cls(**json.loads(path.read_text()))
+
+
+def listen(settings: Settings) -> None:
+    """Listen until a signal comes."""
+    stopped = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    sources: list[Source] = [InterfaceSource(name) for name in settings.interfaces]
+    if settings.hep:
+        sources.append(HepSource(settings.hep[0], settings.hep[1]))
+    Path(settings.ready).touch()
+    addresses = tuple(LINKS[link]["pcscf"] for link in ("gm", "mw", "rx"))
+    handsets = {subscriber(index): Interface.GM for index in range(settings.subscribers)}
+    core = {LINKS["mw"][node]: Interface.MW for node in ("icscf", "scscf")}
+    report = probe_live(
+        sources,
+        Path(settings.out),
+        nodes=[NodeSpec(settings.node, addresses)],
+        network=settings.network,
+        key=bytes.fromhex(settings.key),
+        stop=lambda: stopped,
+        peers=handsets | core,
+    )
+    Path(settings.report).write_text(json.dumps(report.as_dict()))
+
+
+if __name__ == "__main__":
+    listen(Settings.read(Path(sys.argv[1])))

@@ -1,0 +1,78 @@
+"""A telephony application server behind the S-CSCF: a stateless SIP proxy (RFC 3261, 16.11) that can fail."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from faultprint_lab.testbed.protocols import sip
+
+Address = tuple[str, int]
+
+
+@dataclass(slots=True)
+class ApplicationServer(asyncio.DatagramProtocol):
+    """Sends every request back to the S-CSCF by its Route. `failing` is the share of INVITEs that it fails;
+    with `silent` it does so by never answering, else by 503."""
+
+    own: Address
+    scscf: Address
+    rng: np.random.Generator
+    failing: float = 0.0
+    silent: bool = False
+    requests: int = 0
+    _failed: dict[str, bool] = field(default_factory=dict)
+    _transport: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, source: Any) -> None:
+        try:
+            message = sip.parse(data)
+            branch = message.branch
+        except sip.SipError:
+            return
+        for answer in self.handle(message, branch):
+            self._transport.sendto(answer.encode(), self.scscf)
+
+    def handle(self, message: sip.Message, branch: str) -> list[sip.Message]:
+        """What goes back to the S-CSCF for one message from it."""
+        if message.status:
+            vias = message.all("via")[1:]
+            rest = [(name, value) for name, value in message.headers if name != "via"]
+            message.headers = [("via", value) for value in vias] + rest
+            return [message] if vias else []
+        if message.method == "INVITE":
+            self.requests += 1
+            if self._fails(branch):
+                return [] if self.silent else [sip.reply(message, 503, "Service Unavailable")]
+        elif self._failed.get(branch):
+            if message.method == "ACK" or self.silent:
+                return []
+            return [sip.reply(message, 481, "Call/Transaction Does Not Exist")]
+        return [self._forward(message, branch)]
+
+    def _fails(self, branch: str) -> bool:
+        if branch not in self._failed:
+            if len(self._failed) > 4096:
+                self._failed.clear()
+            self._failed[branch] = bool(self.rng.random() < self.failing)
+        return self._failed[branch]
+
+    def _forward(self, message: sip.Message, branch: str) -> sip.Message:
+        host, port = self.own
+        via = f"SIP/2.0/UDP {host}:{port};branch=z9hG4bK{sip.md5(branch)[:20]}"
+        routes = message.all("route")[1:]
+        hops = int(message.get("max-forwards", "70") or 70) - 1
+        others = [(n, v) for n, v in message.headers if n not in ("route", "max-forwards")]
+        message.headers = [
+            ("via", via),
+            *(("route", route) for route in routes),
+            ("max-forwards", str(hops)),
+            *others,
+        ]
+        return message

@@ -1,0 +1,65 @@
+"""The machine that records: how busy it was meanwhile, and which versions did it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from faultprint import __version__
+from faultprint_lab.testbed.topology import packages
+
+_FIELDS: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+_PRESSURE: Final = Path("/proc/pressure/cpu")
+
+
+class Gauge:
+    """Reads the load of the whole machine from when it is made."""
+
+    def __init__(self) -> None:
+        self._ticks, self._stalled = _ticks(), _stalled_us()
+        self._begun = _uptime()
+
+    def read(self) -> dict[str, float]:
+        """Shares since then: `busy` of all CPUs' time, `stolen` by the host, `stalled`: some process waited for a CPU;
+        and the load average over the last 15 minutes."""
+        spent = {name: after - self._ticks[name] for name, after in _ticks().items()}
+        total = max(1, sum(spent.values()))
+        seconds = max(0.01, _uptime() - self._begun)
+        return {
+            "busy": round(1 - (spent["idle"] + spent["iowait"]) / total, 4),
+            "stolen": round(spent["steal"] / total, 4),
+            "stalled": round((_stalled_us() - self._stalled) / 1e6 / seconds, 4),
+            "load_15min": round(os.getloadavg()[2], 2),
+        }
+
+
+def versions() -> dict[str, str]:
+    """Kamailio, kernel, Python and Faultprint."""
+    program = packages.program("kamailio")
+    said = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=20).stdout if program else ""
+    return {
+        "kamailio": (said.splitlines() or ["unknown"])[0].removeprefix("version: "),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "faultprint": __version__,
+    }
+
+
+def _ticks() -> dict[str, int]:
+    words = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    return dict(zip(_FIELDS, map(int, words), strict=False))
+
+
+def _stalled_us() -> int:
+    """Total of `some` in the kernel's pressure of CPUs; 0 where it keeps none."""
+    try:
+        return int(_PRESSURE.read_text().splitlines()[0].rpartition("total=")[2])
+    except (OSError, ValueError):
+        return 0
+
+
+def _uptime() -> float:
+    return float(Path("/proc/uptime").read_text().split()[0])

@@ -1,0 +1,27 @@
+"""The model and the small networks of these tests."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from tests.synthetic import four_networks, labels, minutes, random_model
+
+from faultprint.embedding.model import Model
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    return random_model()
+
+
+@pytest.fixture(scope="session")
+def learnt() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Minutes and labels of four networks; the model's record says that gamma was held out."""
+    return four_networks()
+
+
+@pytest.fixture(scope="session")
+def met() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Minutes and labels of a network that nobody learnt from."""
+    faults = [(200, 240, "bye-slow"), (360, 380, "register-timeouts")]
+    return minutes("omega-1", 520, faults, seed=9), labels("omega-1", 520, faults)

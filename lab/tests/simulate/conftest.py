@@ -1,0 +1,83 @@
+"""Worlds with one fault at noon, and figures of what the node saw before and during it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from faultprint_lab.simulate.faults.fault import Slot
+from faultprint_lab.simulate.faults.table import FAULTS
+from faultprint_lab.simulate.network.networks import draw_network
+from faultprint_lab.simulate.plan import Episode
+from faultprint_lab.simulate.run import build_world, happen
+from faultprint_lab.simulate.scenario import World
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+AT, LONG = 6 * 3600.0, 2400.0
+SEEDS = (11, 12, 13)
+
+Figures = Callable[..., tuple[dict[str, float], dict[str, float]]]
+
+
+@lru_cache(maxsize=8)
+def world(seed: int) -> World:
+    """A network of middling size whose handsets use UDP, for eight hours that peak where the fault strikes."""
+    network = draw_network(seed, np.random.default_rng(seed))
+    load = replace(network.load, peak=240.0, bumps=((6.3, 3.0, 1.0),), share_messages=0.1, share_pings=0.05)
+    transport = replace(network.transport, tcp_handsets=0.0, tcp_core=False, gm_t1=0.5)
+    network = replace(network, load=load, transport=transport)
+    return build_world(network, 8 / 24, START, np.random.default_rng(seed))
+
+
+def episode(name: str, place: World, severity: float, seed: int, start: float = AT, **draws: Any) -> Episode:
+    rng = np.random.default_rng(seed)
+    slot = Slot(place, start, start + LONG, severity, np.random.default_rng(seed), rng)
+    drawn = FAULTS[name].draw(slot) | draws
+    return Episode(name, start, start + LONG, start + LONG + 300, severity, 0.0, 0.2, drawn)
+
+
+def summary(rows: pl.DataFrame, start: float, end: float) -> dict[str, float]:
+    """Attempts a minute and shares of outcomes of the rows that start in [start, end), by direction and method."""
+    since = (pl.col("start") - START).dt.total_microseconds() / 1e6
+    inside = rows.filter((since >= start) & (since < end))
+    status, minutes = pl.col("status").fill_null(0), (end - start) / 60
+    figures: dict[str, float] = {"users": inside["user"].n_unique()}
+    for direction, method, *values in (
+        inside.group_by("direction", "method")
+        .agg(
+            pl.len() / minutes,
+            status.is_between(200, 299).mean().alias("ok"),
+            status.is_in([401, 407]).mean().alias("challenged"),
+            (status.is_between(500, 599) | status.is_in([0, 403, 404, 408, 478, 480, 488])).mean().alias("failed"),
+            status.is_in([0, 408]).mean().alias("timeout"),
+            pl.col("retransmissions").mean(),
+            pl.col("response_retransmissions").mean().alias("answers again"),
+            ((pl.col("completion") - pl.col("start")).dt.total_microseconds().median() / 1e6).alias("delay"),
+        )
+        .rows()
+    ):
+        names = ("attempts", "ok", "challenged", "failed", "timeout", "again", "answers again", "delay")
+        figures |= {f"{direction} {method} {name}": value for name, value in zip(names, values, strict=True)}
+    return figures
+
+
+@pytest.fixture
+def before_and_during() -> Figures:
+    """(name, severity, seed, start, draws) → the figures of the hour before the fault and of the fault, less its first minute."""
+
+    def figures(
+        name: str, severity: float, seed: int, start: float = AT, **draws: Any
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        place = world(seed)
+        struck = episode(name, place, severity, seed, start, **draws)
+        rows = happen(place, [struck], START, np.random.default_rng(seed), disturbances_per_day=0)
+        return summary(rows, start - 3600, start), summary(rows, start + 60, start + LONG)
+
+    return figures

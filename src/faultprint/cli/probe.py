@@ -1,0 +1,121 @@
+"""The commands `probe` and `features`: packets to transactions, transactions to minutes."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from faultprint.cli.options import INPUT, OUTPUT, json_option, progress_bar, report
+from faultprint.errors import UsageError
+from faultprint.tables import Interface
+
+
+@click.command()
+@click.argument("captures", nargs=-1, type=INPUT)
+@click.option("--interface", "interfaces", multiple=True, metavar="IF", help="Listen to this interface; repeatable.")
+@click.option("--hep", "agents", multiple=True, metavar="HOST:PORT", help="Listen for HEP version 3 there; repeatable.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop listening after this long.  [default: Ctrl-C]"
+)
+@click.option(
+    "--node", "nodes", multiple=True, required=True, metavar="NAME[=ADDRESS,…]", help="Node to watch; repeatable."
+)
+@click.option(
+    "--peer", "peers", multiple=True, metavar="ADDRESS=INTERFACE", help="Reference point of a peer, where known."
+)
+@click.option("--network", default="network", show_default=True, help="Name of the operator's network.")
+@click.option(
+    "--key-file",
+    type=OUTPUT,
+    help="Key of the subscribers' hashes, made if absent.  [default: ~/.config/faultprint/key]",
+)
+@click.option("--out", type=OUTPUT, required=True, help="Transactions (Parquet).")
+@json_option
+def probe(
+    captures: tuple[Path, ...],
+    interfaces: tuple[str, ...],
+    agents: tuple[str, ...],
+    seconds: float | None,
+    nodes: tuple[str, ...],
+    peers: tuple[str, ...],
+    network: str,
+    key_file: Path | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Pair SIP and Diameter messages into transactions: those of CAPTURES (pcap, pcapng, gzip too), or live ones.
+
+    ADDRESS is an IP address of the node, or ADDRESS:PORT where several nodes share one. Without addresses the node is
+    the host that the captures show most of, and the report says which that is.
+    """
+    from faultprint.probe.capture.run import NodeSpec, probe_captures
+    from faultprint.probe.privacy import key
+
+    common: dict[str, Any] = {
+        "nodes": [NodeSpec.parse(node) for node in nodes],
+        "peers": _peers(peers),
+        "network": network,
+        "key": key.load_or_make(key_file or key.default_path()),
+    }
+    live = bool(interfaces or agents)
+    if live == bool(captures):
+        raise UsageError("The probe reads captures or listens; give either CAPTURES or --interface and --hep.")
+    if live:
+        report(_listen(interfaces, agents, seconds, out, common), as_json)
+        return
+    with progress_bar("bytes") as progress:
+        result = probe_captures(captures, out, progress=progress, **common)
+    report(result.as_dict(), as_json)
+
+
+def _peers(words: tuple[str, ...]) -> dict[str, Interface]:
+    found = {}
+    for word in words:
+        address, _, name = word.partition("=")
+        if name not in tuple(Interface):
+            raise UsageError(f"--peer {word} names no reference point; write ADDRESS=Gm or ADDRESS=Mw.")
+        found[address] = Interface(name)
+    return found
+
+
+def _listen(
+    interfaces: tuple[str, ...], agents: tuple[str, ...], seconds: float | None, out: Path, common: dict[str, Any]
+) -> dict[str, Any]:
+    """Listen until Ctrl-C, SIGTERM or the end of `seconds`; what was heard is kept."""
+    from faultprint.probe.capture.live import HepSource, InterfaceSource, Source, probe_live
+
+    sources: list[Source] = [InterfaceSource(name) for name in interfaces]
+    sources += [HepSource.at(agent) for agent in agents]
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    end = None if seconds is None else time.monotonic() + seconds
+    result = probe_live(
+        sources, out, stop=lambda: over.is_set() or (end is not None and time.monotonic() >= end), **common
+    )
+    return result.as_dict()
+
+
+@click.command()
+@click.argument("transactions", type=INPUT)
+@click.option(
+    "--interval",
+    type=click.IntRange(1, 86_400),
+    default=60,
+    show_default=True,
+    help="Length of a minute in seconds.",
+)
+@click.option("--out", type=OUTPUT, required=True, help="Minutes (Parquet).")
+@json_option
+def features(transactions: Path, interval: int, out: Path, as_json: bool) -> None:
+    """Describe each minute of TRANSACTIONS by the 132 features of the catalogue."""
+    from faultprint.features.minutes import build
+
+    with progress_bar("transactions") as progress:
+        result = build(transactions, out, interval_us=interval * 1_000_000, progress=progress)
+    report(result.as_dict(), as_json)

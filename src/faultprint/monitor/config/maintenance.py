@@ -1,0 +1,40 @@
+"""Maintenance windows: stretches in which a node's faults are expected and raise nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+from faultprint.cases.centering import microseconds
+from faultprint.errors import UsageError
+from faultprint.monitor.base.setting_doc import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """[[maintenance]]: a window. Times without a zone are UTC."""
+
+    start: Annotated[datetime, Key("first moment, such as 2026-01-05T01:00:00Z")]
+    end: Annotated[datetime, Key("first moment after it")]
+    nodes: Annotated[str, Key("names of nodes; `*` and `?` stand for any characters")] = "*"
+    comment: Annotated[str, Key("for people")] = ""
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            moment: datetime = getattr(self, name)
+            object.__setattr__(self, name, moment.replace(tzinfo=moment.tzinfo or UTC))
+        if self.end <= self.start:
+            raise UsageError(f"The maintenance of {self.nodes!r} ends before it starts ({self.start}); correct it.")
+
+    def covers(self, node: str, time_us: int) -> bool:
+        """Whether the node is being maintained at that moment."""
+        inside = microseconds(self.start) <= time_us < microseconds(self.end)
+        return inside and fnmatchcase(node, self.nodes)
+
+
+def maintained(windows: Sequence[Maintenance], node: str, time_us: int) -> bool:
+    """Whether any of the windows covers the node at that moment."""
+    return any(window.covers(node, time_us) for window in windows)

@@ -1,0 +1,146 @@
+"""The live probe as a source: packets of interfaces and HEP agents → transactions → minutes, while they happen.
+
+At a minute's end many of its transactions are open, or wait for retransmissions. The probe is asked for them as they
+stand: their starts count in the minute in which they started, their outcomes in that in which they complete, as in batch.
+What a retransmission adds to a minute after `lateness` has passed is not seen any more; that is all that live may lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import polars as pl
+
+from faultprint.errors import UsageError
+from faultprint.features.coverage import Stretch
+from faultprint.monitor.base.interfaces import Batch, Clock, Heard
+from faultprint.monitor.config.settings import ProbeSettings
+from faultprint.monitor.ingest.minute_builder import Pieces
+from faultprint.probe.capture.live import HepSource, InterfaceSource, Listener, Source, watched
+from faultprint.probe.core import Probe
+from faultprint.probe.privacy import key
+from faultprint.probe.transactions.nodes import NodeSpec, parse_endpoint
+from faultprint.probe.transactions.transaction import Row
+from faultprint.storage import schema
+from faultprint.tables import TRANSACTIONS, Interface
+
+_AT_ONCE: Final = 10_000
+_SCHEMA = schema(TRANSACTIONS)
+_PLAIN = {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in _SCHEMA.items()}
+
+
+class ProbeSource:
+    """Listens until it is closed. Each node of the probe is listened to from the first `batches` on, traffic or not."""
+
+    name = "probe"
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        nodes: Sequence[NodeSpec],
+        network: str,
+        secret: bytes,
+        interval_us: int,
+        lateness_us: int,
+        clock: Clock,
+        peers: Mapping[str, Interface] | None = None,
+    ) -> None:
+        """Raises UsageError."""
+        self._sources, self._clock = tuple(sources), clock
+        self._interval_us, self._lateness_us = interval_us, lateness_us
+        self._network = network
+        found = watched(nodes)
+        self._nodes = tuple(found)
+        self._rows: list[Row] = []
+        given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
+        self.probe = Probe(found, network, secret, self._rows.append, given)
+        self._over = pl.DataFrame(schema=_SCHEMA)
+        self._pieces = Pieces(interval_us)
+
+    def batches(self, closed_us: int) -> Iterator[Batch]:
+        for since_us, begin_us, end_us, now_us in self._turns():
+            minutes = None
+            if end_us > begin_us:
+                self._pieces.add(self._take())
+                minutes = self._pieces.minutes(self._standing(), self._coverage(since_us, end_us), begin_us, end_us)
+                minutes = minutes.filter(pl.col("minute").dt.epoch("us") >= closed_us)
+            yield Batch(minutes, now_us)
+
+    def heard(self) -> Iterator[Heard | None]:
+        for since_us, begin_us, end_us, now_us in self._turns():
+            if end_us > begin_us:
+                yield Heard(self._take(), self._standing(), self._coverage(since_us, end_us), begin_us, now_us)
+            else:
+                yield None
+
+    def _turns(self) -> Iterator[tuple[int, int, int, int]]:
+        """Since when it listens, what of whole minutes is over since the last turn, and how far it is complete; µs."""
+        since_us = self._clock.now_us()
+        listener = Listener(self.probe, self._sources)
+        begin_us = since_us // self._interval_us * self._interval_us
+        while True:
+            listener.listen()
+            if len(self._rows) > _AT_ONCE:
+                self._collect()
+            now_us = self.probe.now
+            if now_us is None:
+                # Nobody has sent anything yet: our own clock must do.
+                now_us = self._clock.now_us() - self._lateness_us
+            end_us = max((now_us - self._lateness_us) // self._interval_us * self._interval_us, begin_us)
+            yield since_us, begin_us, end_us, now_us
+            begin_us = end_us
+
+    def close(self) -> None:
+        for source in self._sources:
+            source.close()
+
+    def _coverage(self, since_us: int, end_us: int) -> list[Stretch]:
+        return [Stretch(node, self._network, since_us, end_us) for node in self._nodes]
+
+    def _standing(self) -> pl.DataFrame:
+        """What the probe still keeps."""
+        return _frame(list(self.probe.pending()))
+
+    def _take(self) -> pl.DataFrame:
+        """What the probe has given out since the last time."""
+        self._collect()
+        over, self._over = self._over, self._over.clear()
+        return over
+
+    def _collect(self) -> None:
+        """Take the rows given out over into the table, where they need far less memory."""
+        self._over = pl.concat([self._over, _frame(self._rows)])
+        self._rows.clear()
+
+
+def listening(settings: ProbeSettings, interval_us: int, lateness_us: int, clock: Clock) -> ProbeSource:
+    """The probe that the settings ask for. Raises UsageError."""
+    if not settings.interfaces and not settings.hep:
+        raise UsageError("Nothing says what to listen to; give probe.interfaces or probe.hep in the configuration.")
+    nodes = [NodeSpec.parse(node) for node in settings.nodes]
+    if not nodes:
+        raise UsageError("Nothing says which nodes to watch; give probe.nodes in the configuration.")
+    watched(nodes)
+    sources: list[Source] = []
+    try:
+        sources += [InterfaceSource(name) for name in settings.interfaces]
+        sources += [HepSource.at(address) for address in settings.hep]
+        secret = key.load_or_make(settings.key_file or key.default_path())
+        return ProbeSource(sources, nodes, settings.network, secret, interval_us, lateness_us, clock, peers(settings))
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+
+
+def peers(settings: ProbeSettings) -> dict[str, Interface]:
+    """The reference points of peers. Raises UsageError for a word that is none."""
+    for address, name in settings.peers.items():
+        if name not in tuple(Interface):
+            raise UsageError(f"probe.peers.{address} is {name!r}, which is none of {', '.join(Interface)}; correct it.")
+    return {address: Interface(name) for address, name in settings.peers.items()}
+
+
+def _frame(rows: list[Row]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=_PLAIN, orient="row").cast(_SCHEMA)  # type: ignore[arg-type]

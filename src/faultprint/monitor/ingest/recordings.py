@@ -1,0 +1,55 @@
+"""What a recorded file is, and the source that reads it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from faultprint import storage
+from faultprint.embedding.model import Model
+from faultprint.errors import UsageError
+from faultprint.features.catalogue import SIP_CATALOGUE
+from faultprint.monitor.base.interfaces import Source
+from faultprint.monitor.config.settings import ProbeSettings
+from faultprint.monitor.ingest.files import MinutesFile, TransactionsFile
+from faultprint.monitor.ingest.probe import peers
+from faultprint.probe.capture.run import NodeSpec, probe_captures
+from faultprint.probe.privacy import key
+from faultprint.tables import CATALOGUE_KEY
+
+_PARQUET = b"PAR1"
+
+
+@contextmanager
+def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[Source]:
+    """The source for a MINUTES or TRANSACTIONS file, or for a capture, which the probe reads first.
+
+    Raises TableError, CaptureError, ModelError or UsageError.
+    """
+    interval_us = model.manifest.interval_us
+    with path.open("rb") as file:
+        parquet = file.read(len(_PARQUET)) == _PARQUET
+    if parquet and CATALOGUE_KEY in storage.metadata(path):
+        yield MinutesFile(path, model.catalogue, interval_us)
+        return
+    if model.catalogue.hash != SIP_CATALOGUE.hash:
+        raise UsageError(
+            f"{path} would be described by catalogue {SIP_CATALOGUE.name!r}, but the model knows {model.catalogue.name!r}; "
+            "give minutes instead."
+        )
+    if parquet:
+        yield TransactionsFile(path, interval_us)
+        return
+    with tempfile.TemporaryDirectory(prefix="faultprint-") as folder:
+        made = Path(folder) / "transactions.parquet"
+        probe_captures(
+            [path],
+            made,
+            nodes=[NodeSpec.parse(node) for node in probe.nodes],
+            network=probe.network,
+            key=key.load_or_make(probe.key_file or key.default_path()),
+            peers=peers(probe),
+        )
+        yield TransactionsFile(made, interval_us)

@@ -1,0 +1,121 @@
+"""A monitor's state in one SQLite file (WAL)."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from faultprint.errors import StateError, UsageError
+from faultprint.monitor.state.database import plain
+from faultprint.monitor.state.lock import Lock
+from faultprint.monitor.state.schema import APPLICATION_ID, SCHEMA_VERSION, statements
+
+_WAIT_S: Final = 60
+"""For others who have the file locked, at most."""
+_AGAIN_S: Final = 0.01
+
+
+class SqliteDatabase:
+    """A connection to a state file; see `database.Database`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make an empty one. Raises UsageError for what is no state."""
+        self._path = path
+        self._lock: Lock | None = None
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S, check_same_thread=False)
+            _write_ahead(self._connection)
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("BEGIN")  # of one moment: another may be making the state just now
+            identity, version = (self._pragma(name) for name in ("application_id", "user_version"))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise UsageError(
+                f"{path} cannot be opened as a monitor's state ({error}); name another state file."
+            ) from None
+        if (identity, version) not in ((0, 0), (APPLICATION_ID, SCHEMA_VERSION)):
+            self.close()
+            raise UsageError(f"{path} is no state of a monitor of this version; name another state file, or remove it.")
+
+    def prepare(self) -> None:
+        with self.transaction():
+            if self.made():
+                return
+            if self.execute("SELECT 1 FROM sqlite_master"):
+                raise UsageError(f"{self._path} is another program's database; name another state file.")
+            serial = "INTEGER PRIMARY KEY AUTOINCREMENT"
+            for statement in statements(integer="INTEGER", blob="BLOB", serial=serial, after=" STRICT"):
+                self.execute(statement)
+            self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def made(self) -> bool:
+        return self._pragma("application_id") == APPLICATION_ID
+
+    def copy(self, path: Path) -> None:
+        try:
+            self.execute("VACUUM INTO ?", (str(path),))
+        except StateError as error:
+            raise StateError(f"{path} cannot be written ({error.__cause__}); make room there.") from error
+
+    def claim(self) -> None:
+        self._lock = Lock(self._path)
+
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> list[tuple[Any, ...]]:
+        with self._told():
+            return self._connection.execute(statement, plain(values)).fetchall()
+
+    def many(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
+        with self._told():
+            self._connection.executemany(statement, map(plain, rows))
+
+    def stream(self, statement: str, values: Sequence[Any] = (), /) -> Iterator[tuple[Any, ...]]:
+        with self._told():
+            yield from self._connection.execute(statement, plain(values))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite itself has rolled back what a full disk interrupted
+                self.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise StateError(
+                f"{self._path} cannot be read or written ({error}); see to its disk, or name another state."
+            ) from error
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the journal's mode. While others who open the file do the same, SQLite answers at once that it is locked, whatever
+    the connection's time-out."""
+    end = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(_AGAIN_S)

@@ -1,0 +1,81 @@
+"""A minute's verdicts as compact bytes for the store, and as a VERDICTS table for everybody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from faultprint.cases.identify import names
+from faultprint.monitor.detect.scorer import Judged
+from faultprint.storage import schema
+from faultprint.tables import VERDICTS
+
+_ROW: Final = np.dtype(
+    [
+        ("node", "<i4"),
+        ("code", "<i2"),
+        ("nearest", "<i2"),
+        ("distance", "<f4"),
+        ("runner_up", "<i2"),
+        ("runner_up_distance", "<f4"),
+    ]
+)
+_NOTHING: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The verdicts of the minute of this number: `rows` of _ROW, the `conditions` that its codes count (JSON), and the
+    `evidence` by place among the rows (JSON)."""
+
+    minute: int
+    rows: bytes
+    conditions: str
+    evidence: str
+
+
+def pack(judged: Judged) -> Packed:
+    """The verdicts of a minute."""
+    rows = np.zeros(len(judged.nodes), _ROW)
+    rows["node"], rows["code"] = judged.nodes, judged.code
+    matches, at = judged.matches, judged.windows
+    for name, codes in (("nearest", matches.nearest), ("runner_up", matches.runner_up)):
+        rows[name] = _NOTHING
+        rows[name][at] = codes
+        column = name.replace("nearest", "distance").replace("runner_up", "runner_up_distance")
+        rows[column] = np.nan
+        rows[column][at] = matches.distance_to(codes)
+    return Packed(judged.number, rows.tobytes(), json.dumps(matches.conditions), json.dumps(dict(judged.evidence)))
+
+
+def unpack(minutes: Iterable[Packed], nodes: Sequence[str], interval_us: int) -> pl.DataFrame:
+    """A VERDICTS table, by node and time; `nodes`: names by index."""
+    parts = [_table(one, nodes, interval_us) for one in minutes]
+    return pl.concat([pl.DataFrame(schema=schema(VERDICTS)), *parts]).sort("node", "minute")
+
+
+def _table(packed: Packed, nodes: Sequence[str], interval_us: int) -> pl.DataFrame:
+    rows = np.frombuffer(packed.rows, _ROW)
+    conditions = json.loads(packed.conditions)
+    evidence = {int(place): words for place, words in json.loads(packed.evidence).items()}
+    known = [*conditions, None]  # the last one lies where _NOTHING points
+    near, second = (rows[name].astype(np.float32) for name in ("distance", "runner_up_distance"))
+    return pl.DataFrame(
+        {
+            "node": [nodes[node] for node in rows["node"].tolist()],
+            "minute": pl.Series(np.full(len(rows), packed.minute * interval_us)).cast(pl.Datetime("us", "UTC")),
+            "condition": names(rows["code"].astype(np.int64), conditions),
+            "nearest": [known[code] for code in rows["nearest"].tolist()],
+            "distance": near,
+            "runner_up": [known[code] for code in rows["runner_up"].tolist()],
+            "runner_up_distance": second,
+            "margin": second - near,
+            "evidence": [evidence.get(place) for place in range(len(rows))],
+        },
+        schema=schema(VERDICTS),
+    ).with_columns(pl.col("distance", "runner_up_distance", "margin").fill_nan(None))

@@ -1,0 +1,160 @@
+"""HEP version 3 (revision 37): chunks decoded, encoded, and turned into the frame that the probe would have captured.
+
+An agent that runs inside a SIP server sends each message that the server processed, with its addresses and time. No
+Diameter comes this way from Kamailio, and nothing that the server dropped unread.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Final, NamedTuple
+
+from faultprint.probe.types import Packet
+
+MAGIC: Final = b"HEP3"
+RAW_IP: Final = 101
+"""LINKTYPE_RAW of tcpdump.org: the frame begins with the IP header."""
+SIP: Final = 1
+MAX_PAYLOAD: Final = 65_507
+"""Longest payload of a UDP datagram over IPv4; a longer one, or one that inflates beyond it, is refused."""
+_HEADER: Final = 6
+_INET, _INET6 = 2, 10
+_UDP: Final = 17
+_CHUNK: Final = struct.Struct("!HHH").unpack_from
+"""Vendor, type and length of a chunk."""
+_OCTET, _SHORT, _LONG = (
+    (_HEADER + number.size, number.unpack_from) for number in map(struct.Struct, ("!B", "!H", "!I"))
+)
+_NUMBERS: Final = {
+    1: _OCTET, 2: _OCTET, 7: _SHORT, 8: _SHORT, 9: _LONG, 10: _LONG, 11: _OCTET, 12: _LONG, 18: _SHORT
+}  # fmt: skip
+"""Chunk type → length of a chunk that holds a number, and how it is read."""
+_NEEDED: Final = {1: "IP family", 7: "source port", 8: "destination port", 9: "time", 11: "protocol"}
+
+
+class HepError(ValueError):
+    """Bytes that are no HEP version 3 packet; the message names the rule."""
+
+
+class HepPacket(NamedTuple):
+    """One message as an agent saw it. `timestamp`: µs since 1970; addresses: 4 or 16 bytes; `protocol`: 1 for SIP."""
+
+    timestamp: int
+    source: bytes
+    destination: bytes
+    source_port: int
+    destination_port: int
+    protocol: int
+    payload: bytes
+    ip_protocol: int = _UDP
+    agent: int = 0
+    correlation: bytes = b""
+    node: bytes = b""
+
+    def frame(self) -> Packet:
+        """The message in a UDP datagram on raw IP, whatever transport it came by: the agent gives whole messages."""
+        length = 8 + len(self.payload)
+        udp = struct.pack("!HHHH", self.source_port, self.destination_port, length, 0)
+        if len(self.source) == 4:
+            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, _UDP, 0)
+        else:
+            head = struct.pack("!IHBB", 6 << 28, length, _UDP, 64)
+        return self.timestamp, RAW_IP, head + self.source + self.destination + udp + self.payload
+
+
+def decode(data: bytes) -> HepPacket:
+    """One datagram. Chunks of other vendors and unknown types are passed over. Raises HepError."""
+    if data[:4] != MAGIC or len(data) < _HEADER:
+        raise HepError("a HEP version 3 packet begins with HEP3 and its length")
+    (length,) = struct.unpack_from("!H", data, 4)
+    if length != len(data):
+        raise HepError(f"the length says {length} bytes, but the packet has {len(data)}")
+    numbers: dict[int, int] = {}
+    texts: dict[int, bytes] = {}
+    at = _HEADER
+    while at < length:
+        if at + _HEADER > length:
+            raise HepError(f"the chunk at byte {at} is cut short")
+        vendor, kind, size = _CHUNK(data, at)
+        if size < _HEADER or at + size > length:
+            raise HepError(f"chunk {kind} claims {size} bytes of {length - at}")
+        if vendor == 0:
+            number = _NUMBERS.get(kind)
+            if number is None:
+                texts[kind] = data[at + _HEADER : at + size]
+            elif number[0] == size:
+                (numbers[kind],) = number[1](data, at + _HEADER)
+            else:
+                raise HepError(f"chunk {kind} holds {size - _HEADER} bytes, not {number[0] - _HEADER}")
+        at += size
+    return _packet(numbers, texts)
+
+
+def _packet(numbers: dict[int, int], texts: dict[int, bytes]) -> HepPacket:
+    if not _NEEDED.keys() <= numbers.keys():
+        kind = min(_NEEDED.keys() - numbers.keys())
+        raise HepError(f"chunk {kind} ({_NEEDED[kind]}) is missing")
+    family = numbers[1]
+    if family not in (_INET, _INET6):
+        raise HepError(f"IP family {family} is neither 2 nor 10")
+    first, size = (3, 4) if family == _INET else (5, 16)
+    source, destination = texts.get(first, b""), texts.get(first + 1, b"")
+    if len(source) != size or len(destination) != size:
+        raise HepError(f"the addresses must have {size} bytes each")
+    microseconds = numbers.get(10, 0)
+    if microseconds >= 1_000_000:
+        raise HepError(f"{microseconds} microseconds are a second or more")
+    return HepPacket(
+        timestamp=numbers[9] * 1_000_000 + microseconds,
+        source=source,
+        destination=destination,
+        source_port=numbers[7],
+        destination_port=numbers[8],
+        protocol=numbers[11],
+        payload=_payload(texts),
+        ip_protocol=numbers.get(2, _UDP),
+        agent=numbers.get(12, 0),
+        correlation=texts.get(17, b""),
+        node=texts.get(19, b""),
+    )
+
+
+def _payload(texts: dict[int, bytes]) -> bytes:
+    if 15 in texts:
+        return texts[15]
+    if 16 not in texts:
+        raise HepError("chunk 15 (payload) is missing")
+    inflater = zlib.decompressobj()
+    try:
+        payload = inflater.decompress(texts[16], MAX_PAYLOAD)
+    except zlib.error as error:
+        raise HepError(f"the compressed payload cannot be read ({error})") from None
+    if inflater.unconsumed_tail:
+        raise HepError(f"the compressed payload is longer than {MAX_PAYLOAD} bytes")
+    return payload
+
+
+def encode(packet: HepPacket) -> bytes:
+    """The datagram of a packet, as an agent sends it."""
+    seconds, microseconds = divmod(packet.timestamp, 1_000_000)
+    inet = len(packet.source) == 4
+    chunks = [
+        _chunk(1, bytes((_INET if inet else _INET6,))),
+        _chunk(2, bytes((packet.ip_protocol,))),
+        _chunk(3 if inet else 5, packet.source),
+        _chunk(4 if inet else 6, packet.destination),
+        _chunk(7, packet.source_port.to_bytes(2, "big")),
+        _chunk(8, packet.destination_port.to_bytes(2, "big")),
+        _chunk(9, seconds.to_bytes(4, "big")),
+        _chunk(10, microseconds.to_bytes(4, "big")),
+        _chunk(11, bytes((packet.protocol,))),
+        _chunk(12, packet.agent.to_bytes(4, "big")),
+    ]
+    chunks += [_chunk(kind, text) for kind, text in ((17, packet.correlation), (19, packet.node)) if text]
+    body = b"".join([*chunks, _chunk(15, packet.payload)])
+    return MAGIC + (_HEADER + len(body)).to_bytes(2, "big") + body
+
+
+def _chunk(kind: int, body: bytes) -> bytes:
+    return struct.pack("!HHH", 0, kind, _HEADER + len(body)) + body
