@@ -12,16 +12,19 @@ import torch
 
 from faultprint import storage
 from faultprint.embedding.model import Model
-from faultprint.embedding.model_file import Artefact, Manifest
-from faultprint.embedding.population_baseline import stranger
+from faultprint.embedding.model_file import Manifest, ModelArtifact
+from faultprint.embedding.population_baseline import population_baseline
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.tables import LABELS
 from faultprint.training.models.onnx_graph import pooled_graphs
 from faultprint.training.networks.pooled import PooledNetwork
+from faultprint.units import MINUTE_US
 from faultprint.windows.levels import SPANS, Kinds, levels
 from faultprint.windows.normalise import CHANNELS
 from faultprint.windows.profile import population, profile
-from faultprint.windows.series import MINUTE_US, series
+from faultprint.windows.series import (
+    series,
+)
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 KINDS = Kinds.of(SIP_CATALOGUE)
@@ -83,7 +86,7 @@ def random_model(seed: int = 1) -> Model:
     return Model(random_artefact(seed))
 
 
-def random_artefact(seed: int = 1) -> Artefact:
+def random_artefact(seed: int = 1) -> ModelArtifact:
     """The same as it is saved."""
     torch.manual_seed(seed)
     network = PooledNetwork(CHANNELS * len(SIP_CATALOGUE), SPANS, 60, code=48).eval()
@@ -93,12 +96,12 @@ def random_artefact(seed: int = 1) -> Artefact:
     manifest = Manifest(
         "default", "pooled", SIP_CATALOGUE, MINUTE_US, 60, network.dimensions, SPANS, people, record, {}
     )
-    artefact = Artefact(manifest, pooled_graphs(network))
-    met = stranger(Model(artefact), [(one, np.arange(141))], people)
+    artefact = ModelArtifact(manifest, pooled_graphs(network))
+    met = population_baseline(Model(artefact), [(one, np.arange(141))], people)
     return replace(artefact, manifest=replace(manifest, stranger=met))
 
 
-def told_reach(artefact: Artefact, reach: float) -> Artefact:
+def told_reach(artefact: ModelArtifact, reach: float) -> ModelArtifact:
     """The artefact that knows how far from normal its normal windows lay, and nothing else of them."""
     known = {"levels": [0.99], "normal_distance": {"quantiles": [reach], "windows": 1}}
     return replace(artefact, manifest=replace(artefact.manifest, calibration=known))

@@ -18,11 +18,14 @@ import polars as pl
 
 from faultprint import storage
 from faultprint.features import coverage
-from faultprint.features.coverage import Stretch
-from faultprint.features.minutes import MINUTE_US, minutes
+from faultprint.features.coverage import Interval
+from faultprint.features.minutes import (
+    minutes,
+)
 from faultprint.features.operations import OPERATIONS
 from faultprint.features.outcomes import METHODS
 from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
+from faultprint.units import MINUTE_US
 
 FOLDER = Path("build/bench")
 TRANSACTIONS_MADE = 2_400_000
@@ -34,7 +37,7 @@ _DAY = 86_400_000_000
 STATUSES = (200, 200, 200, 200, 200, 200, 202, 401, 401, 404, 408, 480, 486, 487, 500, 503)
 USERS = 40_000
 
-COVERAGE = tuple(Stretch(node, "bench", _START, _START + _DAY) for node in NODES)
+COVERAGE = tuple(Interval(node, "bench", _START, _START + _DAY) for node in NODES)
 
 
 def transactions(count: int, seed: int) -> pl.DataFrame:

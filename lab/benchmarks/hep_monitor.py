@@ -23,16 +23,16 @@ from typing import IO, Any
 import numpy as np
 import polars as pl
 
-from benchmarks.crowd import LIBRARY, MODEL, VALUES, prepare
+from benchmarks.many_nodes import LIBRARY, MODEL, VALUES, prepare
 from benchmarks.probe import Event, Traffic
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.minutes import write_minutes
 from faultprint.probe.capture.hep import SIP, HepPacket, encode
+from faultprint.units import MINUTE_US
 
 NODES = 4
 MINUTES = 3
 _HISTORY = 70
-_MINUTE_US = 60_000_000
 _CODE = "from faultprint.cli import main; main()"
 _AT_ONCE = 100
 _MUCH = 100_000
@@ -50,7 +50,7 @@ def run() -> list[dict[str, Any]]:
 def _heard(folder: Path) -> tuple[int, float]:
     """How many messages there were, and the processor seconds that they took."""
     prepare(folder)
-    first_us = (time.time_ns() // 1000 // _MINUTE_US + 2) * _MINUTE_US
+    first_us = (time.time_ns() // 1000 // MINUTE_US + 2) * MINUTE_US
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

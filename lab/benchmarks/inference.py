@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.learning_material import simulated
-from benchmarks.turns import RUNS, rates
+from benchmarks.interleaved import RUNS, rates
+from benchmarks.training_data import simulated
 from faultprint.embedding.model import Model
-from faultprint.embedding.model_file import Artefact, Manifest
+from faultprint.embedding.model_file import Manifest, ModelArtifact
 from faultprint.training.models.pooled_task import PooledTask
-from faultprint.training.models.reference_task import PostsTask
-from faultprint.training.models.task import Task
-from faultprint.windows.series import MINUTE_US
+from faultprint.training.models.reference_task import ReferenceTask
+from faultprint.training.models.task import TrainingTask
+from faultprint.units import MINUTE_US
 
 _POSTS_WINDOWS = 128
 
@@ -28,7 +28,7 @@ def run() -> list[dict[str, Any]]:
     torch.manual_seed(1)
     material = simulated()
     ours, theirs = (
-        Model(untrained(task(material, material, np.random.default_rng(1)))) for task in (PooledTask, PostsTask)
+        Model(untrained(task(material, material, np.random.default_rng(1)))) for task in (PooledTask, ReferenceTask)
     )
     nodes, others = cycle(material.nodes), cycle(material.nodes)
 
@@ -54,10 +54,10 @@ def run() -> list[dict[str, Any]]:
     ]
 
 
-def untrained(task: Task) -> Artefact:
+def untrained(task: TrainingTask) -> ModelArtifact:
     """What the task's training would leave, had it taken place."""
     catalogue, window = simulated().catalogue, simulated().window
     manifest = Manifest(
         "bench", task.encoder, catalogue, MINUTE_US, window, task.dimensions, task.spans, task.people, {}, {}
     )
-    return Artefact(manifest, task.graphs())
+    return ModelArtifact(manifest, task.graphs())

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.learning_material import simulated
-from benchmarks.turns import RUNS, rates
+from benchmarks.interleaved import RUNS, rates
+from benchmarks.training_data import simulated
 from faultprint.training.data.samplers import Triplets
 from faultprint.training.losses.triplet import MARGIN
 from faultprint.training.models.pooled_task import PooledTask

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.crowd import crowd
+from benchmarks.many_nodes import crowd
 
 RUNS = 5
 NODES = 4_000
@@ -27,11 +27,11 @@ def _measured(compact: bool) -> tuple[float, float]:
     """Processor seconds of a minute, and bytes of a node's rings."""
     with tempfile.TemporaryDirectory() as folder, crowd(Path(folder), NODES, compact=compact) as many:
         many.fill()
-        size = many.monitor.rings_bytes / NODES
+        size = many.monitor.window_buffer_bytes / NODES
         many.minute(0)
         many.aim()
         seconds = [many.minute(turn) for turn in range(1, RUNS + 1)]
-        onsets = many.monitor.tallies.changes["onset"] / RUNS / NODES
+        onsets = many.monitor.counters.changes["onset"] / RUNS / NODES
         assert 0.001 < onsets < 0.1, f"{onsets:.2%} of the nodes begin an incident in a minute"
     return median(seconds), size
 

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from prometheus_client import ProcessCollector
 
-from benchmarks.crowd import Crowd, crowd
+from benchmarks.many_nodes import Crowd, crowd
 from faultprint.files import replacing
-from faultprint.monitor.base.memory import give_back
+from faultprint.monitor.base.memory import trim_memory
 from faultprint.monitor.state.connect import State, parse
 
 _DRAIN_S = 600.0
@@ -53,7 +53,7 @@ def soak(
             begun = sent.begun = time.monotonic()
             many.take(batch)
             judged.append(time.monotonic() - begun)
-            assert all(courier.drain(_DRAIN_S) for courier in many.monitor.couriers)
+            assert all(courier.drain(_DRAIN_S) for courier in many.monitor.workers)
             resident = _rss() / 1e6
             if turn % _AIM == 0:
                 many.aim()  # takes memory of its own
@@ -76,7 +76,7 @@ def _warm_up(folder: Path, compact: bool) -> None:
         few.minute(0)
         few.aim()
         few.minute(1)
-    give_back()
+    trim_memory()
 
 
 class _Sent:
@@ -85,7 +85,7 @@ class _Sent:
     def __init__(self, many: Crowd) -> None:
         self.begun = 0.0
         self.seconds: list[float] = []
-        (courier,) = many.monitor.couriers
+        (courier,) = many.monitor.workers
         sender = courier.sink.sender
         send = sender.send
 
@@ -115,7 +115,7 @@ def _figures(
         "events": len(sent),
         "slope_mb_per_hour": round(float(slope), 3),
         "bytes_per_node": round((max(rss_mb) - before_mb) * 1e6 / many.nodes),
-        "rings_bytes_per_node": round(many.monitor.rings_bytes / many.nodes),
+        "rings_bytes_per_node": round(many.monitor.window_buffer_bytes / many.nodes),
         "judged_seconds": _quantiles(judged),
         "sent_seconds": _quantiles(sent),
         "rss_mb": [round(one, 1) for one in rss_mb],

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.learning_material import simulated
+from benchmarks.training_data import simulated
 from faultprint.training.models.pooled_task import PooledTask
-from faultprint.training.models.reference_task import PostsTask
-from faultprint.training.models.task import Step, Task
+from faultprint.training.models.reference_task import ReferenceTask
+from faultprint.training.models.task import Step, TrainingTask
 
 RUNS = 5
 _STEPS = {"default": 12, "posts": 2}
@@ -25,9 +25,9 @@ def run() -> list[dict[str, Any]]:
     """Rows training.windows_per_s and training.triplets_per_s."""
     torch.set_num_threads(1)
     material = simulated()
-    tasks: dict[str, Task] = {
+    tasks: dict[str, TrainingTask] = {
         "default": PooledTask(material, material, np.random.default_rng(1)),
-        "posts": PostsTask(material, material, np.random.default_rng(1)),
+        "posts": ReferenceTask(material, material, np.random.default_rng(1)),
     }
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
     for turn in range(RUNS + 1):
@@ -51,7 +51,7 @@ def run() -> list[dict[str, Any]]:
     return rows
 
 
-def _rate(task: Task, steps: int) -> tuple[float, float]:
+def _rate(task: TrainingTask, steps: int) -> tuple[float, float]:
     """(windows/s, triplets/s) of so many steps, sampling included."""
     begin = time.perf_counter()
     done: list[Step] = [task.step(0.0) for _ in range(steps)]

@@ -11,13 +11,13 @@ from tests.synthetic import labels, minutes
 
 from faultprint.cases.alarms import false_alarms
 from faultprint.cases.calibration import (
-    Track,
+    CalibrationSet,
     alarms_per_day,
     calibrate,
     calibrate_library,
-    rule_of,
-    unknown_beyond,
-    unknown_doubt,
+    max_uncertainty,
+    rule_for,
+    unknown_radius,
 )
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import enrol_examples, examples
@@ -30,12 +30,12 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 MINUTE = 60_000_000
 
 
-def track(ratios: list[float]) -> Track:
+def track(ratios: list[float]) -> CalibrationSet:
     """Normal windows, in each of which a fault lies so many times as far off as normal."""
     distances = np.array([[5.0, 5.0 * ratio] for ratio in ratios], np.float32)
     nearest = np.argmin(distances, axis=1)
     number = len(ratios)
-    return Track(
+    return CalibrationSet(
         Matches(("normal", "a"), distances, nearest, 1 - nearest, np.zeros(number, np.float32)),
         np.arange(number) * MINUTE,
         np.ones(number, bool),
@@ -55,34 +55,34 @@ def test_the_loosest_threshold_that_keeps_to_the_alarms() -> None:
     for at, ratio in ((100, 0.9), (300, 0.7), (500, 0.5), (700, 0.3)):
         ratios[at] = ratio
     tracks = [track(ratios)]
-    assert [alarms_per_day(tracks, Rule(closer=c)) for c in (1, 0.8, 0.6, 0.4, 0.2)] == [4, 3, 2, 1, 0]
+    assert [alarms_per_day(tracks, Rule(max_distance_ratio=c)) for c in (1, 0.8, 0.6, 0.4, 0.2)] == [4, 3, 2, 1, 0]
     for most, above in ((4, 0.9), (3, 0.7), (2, 0.5), (1, 0.3), (0, 0.25)):
         rule = calibrate(tracks, most=most)
         assert alarms_per_day(tracks, rule) <= most
-        assert above < rule.closer <= 1
+        assert above < rule.max_distance_ratio <= 1
 
 
 def test_one_odd_node_does_not_decide_for_many() -> None:
     calm, odd = [1.5] * 1440, [1.5, 0.1] * 720
     assert alarms_per_day([track(odd)] + [track(calm)] * 3, Rule()) == 180
-    assert calibrate([track(odd)] + [track(calm)] * 3, most=0.5).closer == 1
-    assert calibrate([track(odd)], most=0.5).closer <= 0.1
-    assert calibrate([track(odd)] * 3 + [track(calm)], most=0.5).closer <= 0.1
-    assert calibrate([track(odd)] + [track(calm)] * 3, most=0).closer <= 0.1
+    assert calibrate([track(odd)] + [track(calm)] * 3, most=0.5).max_distance_ratio == 1
+    assert calibrate([track(odd)], most=0.5).max_distance_ratio <= 0.1
+    assert calibrate([track(odd)] * 3 + [track(calm)], most=0.5).max_distance_ratio <= 0.1
+    assert calibrate([track(odd)] + [track(calm)] * 3, most=0).max_distance_ratio <= 0.1
 
 
 def test_persistence_needs_less() -> None:
     ratios = [1.5] * 1440
     ratios[100] = 0.2
-    assert calibrate([track(ratios)], persistence=3, most=0).closer == 1
-    assert 0 < calibrate([track(ratios)], persistence=1, most=0).closer <= 0.2
+    assert calibrate([track(ratios)], persistence=3, most=0).max_distance_ratio == 1
+    assert 0 < calibrate([track(ratios)], persistence=1, most=0).max_distance_ratio <= 0.2
 
 
 def test_probabilities_may_win_from_further_away() -> None:
     ratios = np.random.default_rng(0).uniform(2, 9, 1440).tolist()
     rule = calibrate([track(ratios)], persistence=3, most=5, loosest=float("inf"))
-    assert 2 < rule.closer < 9 and alarms_per_day([track(ratios)], rule) <= 5
-    assert calibrate([track(ratios)], persistence=3, most=5).closer == 1
+    assert 2 < rule.max_distance_ratio < 9 and alarms_per_day([track(ratios)], rule) <= 5
+    assert calibrate([track(ratios)], persistence=3, most=5).max_distance_ratio == 1
     assert calibrate([], loosest=float("inf")) == Rule()
 
 
@@ -90,26 +90,26 @@ def test_a_window_at_the_origin_is_normal() -> None:
     assert calibrate([origin()], most=0) == Rule()
 
 
-def origin() -> Track:
+def origin() -> CalibrationSet:
     """An hour of windows at the origin, in all doubt."""
     zeros = np.zeros(60, np.float32)
     matches = Matches(("normal", "a"), np.zeros((60, 2), np.float32), np.zeros(60, int), np.ones(60, int), zeros + 1)
-    return Track(matches, np.arange(60) * MINUTE, np.ones(60, bool), MINUTE, np.full(60, -1))
+    return CalibrationSet(matches, np.arange(60) * MINUTE, np.ones(60, bool), MINUTE, np.full(60, -1))
 
 
 def test_doubt_is_bounded_by_what_is_named_rightly() -> None:
     doubt = np.linspace(0, 1, 101, dtype=np.float32)
     nearest = np.where(np.arange(101) % 2 == 0, 1, 2)
     matches = Matches(("normal", "a", "b"), np.ones((101, 3), np.float32), nearest, 3 - nearest, doubt)
-    shown = Track(matches, np.arange(101) * MINUTE, np.zeros(101, bool), MINUTE, np.ones(101, int))
+    shown = CalibrationSet(matches, np.arange(101) * MINUTE, np.zeros(101, bool), MINUTE, np.ones(101, int))
     # Only "a" is ever right, and its doubt is 0, .02, … 1; "b" was taught but is not in this traffic.
-    assert unknown_doubt([shown, origin()]) == {"a": pytest.approx(0.95)}
-    surer = dataclasses.replace(shown, matches=dataclasses.replace(matches, doubt=doubt / 2))
-    assert unknown_doubt([shown, surer, surer]) == {"a": pytest.approx(0.95)}
+    assert max_uncertainty([shown, origin()]) == {"a": pytest.approx(0.95)}
+    surer = dataclasses.replace(shown, matches=dataclasses.replace(matches, uncertainty=doubt / 2))
+    assert max_uncertainty([shown, surer, surer]) == {"a": pytest.approx(0.95)}
     few = dataclasses.replace(shown, own=np.where(np.arange(101) < 90, 1, -1))
-    assert unknown_doubt([few]) == {}
-    assert unknown_doubt([few, surer]) == {"a": pytest.approx(0.475)}
-    assert unknown_doubt([]) == {}
+    assert max_uncertainty([few]) == {}
+    assert max_uncertainty([few, surer]) == {"a": pytest.approx(0.475)}
+    assert max_uncertainty([]) == {}
 
 
 def test_without_labelled_traffic_the_nearest_wins() -> None:
@@ -125,13 +125,13 @@ def test_the_library_keeps_its_rules(model: Model, faults: list[tuple[int, int, 
     taught = examples(minutes("alpha-1", 400, faults, seed=1), labels("alpha-1", 400, faults), model)
     with Library.open(":memory:") as library:
         library.add(enrol_examples(taught, model, created=NOW))
-        assert rule_of(model, library, 3) == Rule(persistence=3)  # this model was never calibrated
+        assert rule_for(model, library, 3) == Rule(persistence=3)  # this model was never calibrated
         others = minutes("beta-1", 600, faults, seed=2), labels("beta-1", 600, faults)
         rules = calibrate_library(*others, model, library, persistences=(1, 3))
         assert [rule.persistence for rule in rules] == [1, 3]
-        assert rule_of(model, library, 3) == rules[1]
-        assert rule_of(model, library, 2) == dataclasses.replace(rules[0], persistence=2)
-        assert rule_of(model, library, 9) == dataclasses.replace(rules[1], persistence=9)
+        assert rule_for(model, library, 3) == rules[1]
+        assert rule_for(model, library, 2) == dataclasses.replace(rules[0], persistence=2)
+        assert rule_for(model, library, 9) == dataclasses.replace(rules[1], persistence=9)
 
 
 def test_references_do_not_judge_their_own_network(model: Model, faults: list[tuple[int, int, str]]) -> None:
@@ -165,8 +165,8 @@ def test_a_model_brings_thresholds_of_its_own(model: Model) -> None:
         "normal_distance": {"quantiles": [1.0, 2.0, 6.0], "windows": 9},
     }
     with Library.open(":memory:") as library:
-        rule = rule_of(calibrated(model, measured), library, 2)
-    assert rule == Rule(closer=0.8, unknown_beyond=7.0, persistence=2)
+        rule = rule_for(calibrated(model, measured), library, 2)
+    assert rule == Rule(max_distance_ratio=0.8, unknown_radius=7.0, persistence=2)
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_a_model_brings_thresholds_of_its_own(model: Model) -> None:
     ],
 )
 def test_thresholds_that_cannot_be_read_are_not_used(model: Model, damage: dict[str, object]) -> None:
-    assert unknown_beyond(calibrated(model, {"levels": [0.5, 0.99, 0.999], **damage})) == float("inf")
+    assert unknown_radius(calibrated(model, {"levels": [0.5, 0.99, 0.999], **damage})) == float("inf")
 
 
 def test_the_rule_of_another_model_is_not_used(model: Model) -> None:
     with Library.open(":memory:") as library:
-        library.set_rules("another", [Rule(closer=0.3)])
-        assert rule_of(model, library, 1) == Rule()
-        library.set_rules("another", [Rule(closer=0.2, persistence=4)])
+        library.set_rules("another", [Rule(max_distance_ratio=0.3)])
+        assert rule_for(model, library, 1) == Rule()
+        library.set_rules("another", [Rule(max_distance_ratio=0.2, persistence=4)])
         assert library.rule("another", 1) is None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE
-from faultprint.cases.recovery import ongoing
+from faultprint.cases.recovery import active
 
 CODES = {"n": 0, "a": 1, "b": 2, "?": UNKNOWN_CODE, "w": WARMING_CODE}
 
@@ -28,7 +28,7 @@ CODES = {"n": 0, "a": 1, "b": 2, "?": UNKNOWN_CODE, "w": WARMING_CODE}
 )
 def test_a_fault_is_there_until_the_recent_minutes_say_otherwise(verdicts: str, quiet: str, there: str) -> None:
     codes = np.array([CODES[word] for word in verdicts])
-    said = ongoing(codes, np.array([mark == "q" for mark in quiet]), 3)
+    said = active(codes, np.array([mark == "q" for mark in quiet]), 3)
     assert "".join("+" if one else "." for one in said) == there
 
 
@@ -41,7 +41,7 @@ def test_only_faults_are_there_and_each_from_its_first_verdict(
 ) -> None:
     codes = np.array([code for code, _ in minutes], np.int64)
     fault = (codes != 0) & (codes != WARMING_CODE)
-    said = ongoing(codes, np.array([calm for _, calm in minutes], np.bool_), persistence)
+    said = active(codes, np.array([calm for _, calm in minutes], np.bool_), persistence)
     assert not (said & ~fault).any()
     begins = fault & ~np.concatenate([[False], fault[:-1]])[: len(fault)]
     # With a persistence of one, the first verdict's own minute cannot lower it yet either.

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from faultprint.cases.decision import (
     UNKNOWN_CODE,
     WARMING_CODE,
+    DebounceState,
     Rule,
-    Standing,
-    claims,
-    settle,
+    debounce,
+    raw_verdicts,
     step,
     step_all,
 )
@@ -30,7 +30,7 @@ def matches(*rows: tuple[float, float, float], doubt: float = 0) -> Matches:
 
 
 def say(rule: Rule, *rows: tuple[float, float, float]) -> list[int]:
-    return claims(matches(*rows), np.ones(len(rows), bool), rule).tolist()
+    return raw_verdicts(matches(*rows), np.ones(len(rows), bool), rule).tolist()
 
 
 def test_without_thresholds_the_nearest_reference_wins() -> None:
@@ -38,32 +38,32 @@ def test_without_thresholds_the_nearest_reference_wins() -> None:
 
 
 def test_leaving_normal_takes_distance_and_a_nearer_fault() -> None:
-    assert say(Rule(leave_normal=1.5), (1.4, 0.1, 3), (1.6, 0.1, 3)) == [0, A]
-    assert say(Rule(closer=0.5), (2, 1.1, 3), (2, 0.9, 3)) == [0, A]
-    assert say(Rule(closer=2.0), (2, 3.9, 9), (2, 4.1, 9)) == [A, 0]
+    assert say(Rule(normal_radius=1.5), (1.4, 0.1, 3), (1.6, 0.1, 3)) == [0, A]
+    assert say(Rule(max_distance_ratio=0.5), (2, 1.1, 3), (2, 0.9, 3)) == [0, A]
+    assert say(Rule(max_distance_ratio=2.0), (2, 3.9, 9), (2, 4.1, 9)) == [A, 0]
 
 
 def test_far_from_everything_is_unknown_unless_still_normal() -> None:
-    rule = Rule(leave_normal=1, unknown_beyond=2)
+    rule = Rule(normal_radius=1, unknown_radius=2)
     assert say(rule, (3, 2.5, 9), (3, 1.9, 9), (0.5, 9, 9), (1.5, 9, 9)) == [UNKNOWN_CODE, A, 0, 0]
 
 
 def test_a_fault_named_with_doubt_is_unknown_and_normal_never() -> None:
-    rule, rows = Rule(unknown_doubt={"normal": 0, "a": 0.5}), ((1, 2, 3), (2, 1, 3), (3, 2, 1))
+    rule, rows = Rule(max_uncertainty={"normal": 0, "a": 0.5}), ((1, 2, 3), (2, 1, 3), (3, 2, 1))
     for doubt, said in ((0.5, [0, A, B]), (0.51, [0, UNKNOWN_CODE, B])):
-        found = claims(matches(*rows, doubt=doubt), np.ones(3, bool), rule)
+        found = raw_verdicts(matches(*rows, doubt=doubt), np.ones(3, bool), rule)
         assert found.tolist() == said
 
 
 def test_without_a_window_there_is_no_claim() -> None:
     ready = np.array([False, True])
-    assert claims(matches((1, 2, 3), (1, 2, 3)), ready, Rule()).tolist() == [WARMING_CODE, 0]
+    assert raw_verdicts(matches((1, 2, 3), (1, 2, 3)), ready, Rule()).tolist() == [WARMING_CODE, 0]
 
 
 def test_without_references_all_is_normal_or_unknown() -> None:
     found = Matcher(np.zeros((0, 2), np.float32), []).match(np.array([[1, 0], [5, 0]], np.float32))
-    rule = Rule(leave_normal=2, unknown_beyond=3)
-    assert claims(found, np.ones(2, bool), rule).tolist() == [0, UNKNOWN_CODE]
+    rule = Rule(normal_radius=2, unknown_radius=3)
+    assert raw_verdicts(found, np.ones(2, bool), rule).tolist() == [0, UNKNOWN_CODE]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_rule_that_cannot_be_kept_is_refused(changes: dict[str, float]) -> Non
     ],
 )
 def test_persistence(claimed: list[int], persistence: int, verdicts: list[int]) -> None:
-    assert settle(np.array(claimed), persistence)[0].tolist() == verdicts
+    assert debounce(np.array(claimed), persistence)[0].tolist() == verdicts
 
 
 codes = st.lists(st.sampled_from([WARMING_CODE, UNKNOWN_CODE, 0, A, B]), max_size=60)
@@ -104,16 +104,16 @@ codes = st.lists(st.sampled_from([WARMING_CODE, UNKNOWN_CODE, 0, A, B]), max_siz
 
 @given(codes, st.integers(1, 5), st.integers(0, 60))
 def test_live_equals_batch(claimed: list[int], persistence: int, cut: int) -> None:
-    whole, last = settle(np.array(claimed, np.int64), persistence)
-    first, standing = settle(np.array(claimed[:cut], np.int64), persistence)
-    rest, end = settle(np.array(claimed[cut:], np.int64), persistence, standing)
+    whole, last = debounce(np.array(claimed, np.int64), persistence)
+    first, standing = debounce(np.array(claimed[:cut], np.int64), persistence)
+    rest, end = debounce(np.array(claimed[cut:], np.int64), persistence, standing)
     assert [*first.tolist(), *rest.tolist()] == whole.tolist()
     assert end == last
 
 
 @given(codes, st.integers(1, 5))
 def test_a_verdict_was_claimed_often_enough(claimed: list[int], persistence: int) -> None:
-    verdicts, _ = settle(np.array(claimed, np.int64), persistence)
+    verdicts, _ = debounce(np.array(claimed, np.int64), persistence)
     previous = WARMING_CODE
     for index, verdict in enumerate(verdicts.tolist()):
         if verdict not in (previous, WARMING_CODE) and not (previous == WARMING_CODE and verdict == 0):
@@ -123,7 +123,7 @@ def test_a_verdict_was_claimed_often_enough(claimed: list[int], persistence: int
 
 
 def test_a_standing_verdict_forgets_its_rival() -> None:
-    assert step(Standing(0, A, 2), 0, 3) == Standing(0)
+    assert step(DebounceState(0, A, 2), 0, 3) == DebounceState(0)
 
 
 @given(st.lists(st.lists(st.integers(-2, 3), min_size=12, max_size=12), min_size=1, max_size=6), st.integers(1, 4))
@@ -134,7 +134,7 @@ def test_many_nodes_at_once_equal_each_by_itself(claimed: list[list[int]], persi
     for minute in table.T:
         standings = step_all(standings, minute, persistence)
         verdicts.append(standings[0])
-    alone = [settle(row, persistence) for row in table]
+    alone = [debounce(row, persistence) for row in table]
     assert np.array_equal(np.array(verdicts).T, [found for found, _ in alone])
     ends = [(standing.verdict, standing.rival, standing.count) for _, standing in alone]
     assert list(zip(*(column.tolist() for column in standings), strict=True)) == ends

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from tests.synthetic import SIGNS, minute, minutes, random_artefact
 
-from faultprint.cases.baseline_check import doubtful
-from faultprint.cases.calibration import matcher_of
-from faultprint.cases.centering import place
-from faultprint.cases.enrol import Lesson, enrol, teach
+from faultprint.cases.baseline_check import check_baseline
+from faultprint.cases.calibration import matcher_for
+from faultprint.cases.centering import center
+from faultprint.cases.enrol import Enrolment, enrol, make_reference
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
 from faultprint.embedding.model import Model
@@ -30,7 +30,9 @@ def library(model: Model) -> Iterator[Library]:
     with Library.open(":memory:") as shelf:
         for number, name in enumerate(SIGNS):
             table = series(minutes("alpha-1", 200, [(0, 200, name)], seed=number), SIP_CATALOGUE.names)[0]
-            shelf.add([teach(place(table, model, None), Lesson(name, (minute(60), minute(200))), model, NOW)])
+            shelf.add(
+                [make_reference(center(table, model, None), Enrolment(name, (minute(60), minute(200))), model, NOW)]
+            )
         yield shelf
 
 
@@ -42,7 +44,7 @@ def looks(model: Model, library: Library, faults: list[tuple[int, int, str]]) ->
     normal = np.zeros(200, np.bool_)
     normal[:60] = True
     references = library.for_model(model.id, model.dimensions)
-    return doubtful(one(faults), normal, model, matcher_of(model, references))
+    return check_baseline(one(faults), normal, model, matcher_for(model, references))
 
 
 @pytest.mark.parametrize("fault", SIGNS)
@@ -95,10 +97,10 @@ def test_a_fault_is_named_where_nothing_else_was_ever_seen(model: Model, library
 
 def test_a_model_of_before_judges_no_strangers_and_doubts_nothing() -> None:
     artefact = random_artefact()
-    model = Model(replace(artefact, manifest=replace(artefact.manifest, stranger=None)))
+    model = Model(replace(artefact, manifest=replace(artefact.manifest, population_baseline=None)))
     with Library.open(":memory:") as shelf:
         table = minutes("alpha-1", 200, [(120, 160, "bye-slow")], seed=1)
-        shelf.add([enrol(table, Lesson("bye-slow", (minute(120), minute(160))), model, created=NOW)])
+        shelf.add([enrol(table, Enrolment("bye-slow", (minute(120), minute(160))), model, created=NOW)])
         assert looks(model, shelf, [(0, 60, "bye-slow")]) is None
         with pytest.raises(ModelError, match="train the preset 'default' anew"):
             identify(table, model, shelf, strangers=True)

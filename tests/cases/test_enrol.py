@@ -10,27 +10,27 @@ import polars as pl
 import pytest
 from tests.synthetic import labels, minute, minutes
 
-from faultprint.cases.centering import first_minutes, grids, place, within
+from faultprint.cases.centering import center, first_minutes, minutes_within, node_series
 from faultprint.cases.enrol import (
-    AFTER,
-    EXPOSURE,
-    Lesson,
+    MAX_LAG,
+    MIN_FAULT_MINUTES,
+    Enrolment,
     enrol,
     enrol_examples,
     examples,
+    medoid_examples,
     one_per_condition,
-    showing,
-    typical,
+    overlapping_windows,
 )
 from faultprint.embedding.model import Model
 from faultprint.errors import LibraryError, UsageError
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 FAULT = (100, 130, "register-timeouts")
-LESSON = Lesson("register-timeouts", (minute(100), minute(130)), "seen by the night shift")
+LESSON = Enrolment("register-timeouts", (minute(100), minute(130)), "seen by the night shift")
 
 
-def teach(model: Model, table: pl.DataFrame, lesson: Lesson = LESSON, **more: object):  # type: ignore[no-untyped-def]
+def teach(model: Model, table: pl.DataFrame, lesson: Enrolment = LESSON, **more: object):  # type: ignore[no-untyped-def]
     return enrol(table, lesson, model, created=NOW, **more)
 
 
@@ -45,27 +45,27 @@ def teach(model: Model, table: pl.DataFrame, lesson: Lesson = LESSON, **more: ob
     ],
 )
 def test_windows_that_show_a_stretch(model: Model, start: float, end: float, last_minutes: range) -> None:
-    series = grids(minutes("alpha-1", 200), model)[0]
+    series = node_series(minutes("alpha-1", 200), model)[0]
     begin, finish = (minute(0) + timedelta(minutes=at) for at in (start, end))
-    found = showing(series, np.arange(200), (begin, finish), 60)
+    found = overlapping_windows(series, np.arange(200), (begin, finish), 60)
     assert np.flatnonzero(found).tolist() == [*last_minutes]
 
 
 def test_windows_end_before_the_next_fault_and_while_they_hold_enough(model: Model) -> None:
-    series = grids(minutes("alpha-1", 200), model)[0]
+    series = node_series(minutes("alpha-1", 200), model)[0]
     stretch = (minute(100), minute(130))
-    before = showing(series, np.arange(200), stretch, 60, until=minute(140))
+    before = overlapping_windows(series, np.arange(200), stretch, 60, until=minute(140))
     assert np.flatnonzero(before).tolist() == [*range(109, 140)]
-    short = showing(series, np.arange(200), stretch, 20)
+    short = overlapping_windows(series, np.arange(200), stretch, 20)
     assert np.flatnonzero(short).tolist() == [*range(109, 140)]  # the last holds minutes 120 to 129
 
 
 def test_a_reference_is_the_mean_of_its_windows_minus_normal(model: Model) -> None:
     table = minutes("alpha-1", 200, [FAULT])
     found = teach(model, table)
-    series = grids(table, model)[0]
-    placed = place(series, model, first_minutes(series, 60))
-    rows = np.isin(placed.last_minute, np.arange(100 + EXPOSURE - 1, 130 + AFTER))
+    series = node_series(table, model)[0]
+    placed = center(series, model, first_minutes(series, 60))
+    rows = np.isin(placed.last_minute, np.arange(100 + MIN_FAULT_MINUTES - 1, 130 + MAX_LAG))
     assert found.vector == pytest.approx(placed.vectors[rows].mean(axis=0), abs=1e-5)
     assert (found.windows, found.model, found.node, found.network) == (51, model.id, "alpha-1", "alpha")
     assert (found.start, found.end, found.created) == (*LESSON.stretch, NOW)
@@ -73,16 +73,16 @@ def test_a_reference_is_the_mean_of_its_windows_minus_normal(model: Model) -> No
 
 
 def test_only_the_marked_windows_are_embedded_alike(model: Model) -> None:
-    series = grids(minutes("alpha-1", 200, [FAULT]), model)[0]
-    normal = within(series, (minute(20), minute(90)))
-    every = place(series, model, normal)
-    some = place(series, model, normal, np.arange(120, 125))
+    series = node_series(minutes("alpha-1", 200, [FAULT]), model)[0]
+    normal = minutes_within(series, (minute(20), minute(90)))
+    every = center(series, model, normal)
+    some = center(series, model, normal, np.arange(120, 125))
     assert some.vectors == pytest.approx(every.vectors[np.isin(every.last_minute, some.last_minute)], abs=1e-6)
 
 
 def test_the_normal_mean_lies_at_the_origin(model: Model) -> None:
-    series = grids(minutes("alpha-1", 240), model)[0]
-    placed = place(series, model, np.ones(240, bool))
+    series = node_series(minutes("alpha-1", 240), model)[0]
+    placed = center(series, model, np.ones(240, bool))
     assert np.linalg.norm(placed.vectors.mean(axis=0)) < 0.2 * np.linalg.norm(placed.vectors, axis=1).mean()
 
 
@@ -105,7 +105,7 @@ def test_the_node_must_be_known(model: Model) -> None:
 @pytest.mark.parametrize("name", ["unknown", "recovery", " padded"])
 def test_a_reserved_name_cannot_be_taught(model: Model, name: str) -> None:
     with pytest.raises(LibraryError):
-        teach(model, minutes("alpha-1", 200), Lesson(name, LESSON.stretch))
+        teach(model, minutes("alpha-1", 200), Enrolment(name, LESSON.stretch))
 
 
 def test_normal_must_be_there(model: Model) -> None:
@@ -120,19 +120,19 @@ def test_normal_must_be_there(model: Model) -> None:
 
 def test_what_is_taught_is_not_taken_as_normal(model: Model) -> None:
     table = minutes("alpha-1", 200, [(30, 70, "register-timeouts")])
-    early = Lesson("register-timeouts", (minute(30), minute(70)))
+    early = Enrolment("register-timeouts", (minute(30), minute(70)))
     with pytest.raises(UsageError, match="would be taken as node 'alpha-1''s normal"):
         teach(model, table, early)
     with pytest.raises(UsageError, match="name another stretch as normal"):
         teach(model, table, early, normal=(minute(69), minute(150)))
     found = teach(model, table, early, normal=(minute(70), minute(150)))
-    assert found.windows == len(range(47, 70 + AFTER))  # from the first that is whole enough
+    assert found.windows == len(range(47, 70 + MAX_LAG))  # from the first that is whole enough
 
 
 def test_labelled_episodes_are_taught_with_the_hour_before_them(model: Model) -> None:
     faults = [FAULT, (220, 250, "invite-errors"), (262, 268, "bye-slow")]
     found = examples(minutes("alpha-1", 300, faults), labels("alpha-1", 300, faults), model)
-    assert [example.lesson.condition for example in found] == [name for *_, name in faults]
+    assert [example.enrolment.condition for example in found] == [name for *_, name in faults]
     hours = [np.flatnonzero(example.normal) for example in found]
     assert [(hour[0], hour[-1], len(hour)) for hour in hours] == [(40, 99, 60), (160, 219, 60), (160, 219, 60)]
     references = enrol_examples(found, model, created=NOW)
@@ -149,8 +149,8 @@ def test_one_of_each_condition(model: Model) -> None:
     faults = [(70 + 60 * i, 90 + 60 * i, ("bye-slow", "invite-errors")[i % 2]) for i in range(6)]
     found = examples(minutes("alpha-1", 500, faults), labels("alpha-1", 500, faults), model)
     draws = [one_per_condition(found, seed) for seed in range(8)]
-    assert all([one.lesson.condition for one in draw] == ["bye-slow", "invite-errors"] for draw in draws)
-    assert len({draw[0].lesson.stretch for draw in draws}) > 1
+    assert all([one.enrolment.condition for one in draw] == ["bye-slow", "invite-errors"] for draw in draws)
+    assert len({draw[0].enrolment.stretch for draw in draws}) > 1
     assert one_per_condition(found, 3) == one_per_condition(found, 3)
 
 
@@ -160,4 +160,4 @@ def test_the_typical_reference_is_the_medoid(model: Model) -> None:
         dataclasses.replace(one, vector=np.full_like(one.vector, x), condition=c)
         for c, x in [("b", 0), ("b", 1), ("b", 9), ("a", 5), ("b", 1.5), ("b", 2)]
     ]
-    assert typical(far) == [3, 4]
+    assert medoid_examples(far) == [3, 4]

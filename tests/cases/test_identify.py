@@ -13,7 +13,7 @@ from tests.synthetic import SIGNS, minute, minutes, random_model
 
 from faultprint import storage
 from faultprint.cases.decision import Rule
-from faultprint.cases.enrol import Lesson, enrol
+from faultprint.cases.enrol import Enrolment, enrol
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
 from faultprint.embedding.model import Model
@@ -29,7 +29,7 @@ def library(model: Model) -> Iterator[Library]:
     with Library.open(":memory:") as shelf:
         table = minutes("alpha-1", 420, FAULTS, seed=1)
         for start, end, name in FAULTS:
-            shelf.add([enrol(table, Lesson(name, (minute(start), minute(end))), model, created=NOW)])
+            shelf.add([enrol(table, Enrolment(name, (minute(start), minute(end))), model, created=NOW)])
         yield shelf
 
 
@@ -124,7 +124,7 @@ def test_a_minute_nobody_listened_to_has_no_verdict(model: Model, library: Libra
 
 
 def test_far_from_every_reference_is_unknown(model: Model, library: Library, unseen: pl.DataFrame) -> None:
-    verdicts = identify(unseen, model, library, rule=Rule(unknown_beyond=1e-6))
+    verdicts = identify(unseen, model, library, rule=Rule(unknown_radius=1e-6))
     assert set(verdicts["condition"][60:]) == {"unknown"}
 
 

@@ -204,15 +204,17 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_a_library_of_version_1_is_upgraded(tmp_path: Path) -> None:
     path = tmp_path / "cases.db"
     with Library.open(path, create=True) as library:
-        library.set_rules("m", [Rule(closer=0.7, unknown_beyond=3, persistence=2, unknown_doubt={"a": 0.4})])
+        library.set_rules(
+            "m", [Rule(max_distance_ratio=0.7, unknown_radius=3, persistence=2, max_uncertainty={"a": 0.4})]
+        )
     with sqlite3.connect(path) as connection:
         connection.execute("ALTER TABLE rule DROP COLUMN unknown_doubt")
         connection.execute("PRAGMA user_version = 1")
     for _ in range(2):
         with Library.open(path) as library:
-            assert library.rule("m", 2) == Rule(closer=0.7, unknown_beyond=3, persistence=2)
+            assert library.rule("m", 2) == Rule(max_distance_ratio=0.7, unknown_radius=3, persistence=2)
             library.set_rules("m", [])
-            library.set_rules("m", [Rule(closer=0.7, unknown_beyond=3, persistence=2)])
+            library.set_rules("m", [Rule(max_distance_ratio=0.7, unknown_radius=3, persistence=2)])
 
 
 def test_a_damaged_row_is_named(tmp_path: Path) -> None:

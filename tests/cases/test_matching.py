@@ -59,14 +59,14 @@ def test_distance_to_nothing_is_nan() -> None:
 
 def test_doubt_is_how_alike_the_conditions_are() -> None:
     matcher = Matcher(np.array([[2, 0], [0, 2]], np.float32), ["a", "b"])
-    between, at_a, far = matcher.match(np.array([[1, 1], [2, 0], [20, 0]], np.float32)).doubt
+    between, at_a, far = matcher.match(np.array([[1, 1], [2, 0], [20, 0]], np.float32)).uncertainty
     assert between == pytest.approx(1)  # as far from both as from normal
     # Squared distances 0, 4 and 8, in heats of .4 · 4.
     chances = np.exp([-0.0, -4 / 1.6, -8 / 1.6])
     chances /= chances.sum()
     assert at_a == pytest.approx(-(chances * np.log(chances)).sum() / np.log(3), abs=1e-6)
     assert 0 <= far < 1e-6
-    assert Matcher(np.zeros((0, 2), np.float32), []).match(np.ones((1, 2), np.float32)).doubt.tolist() == [0]
+    assert Matcher(np.zeros((0, 2), np.float32), []).match(np.ones((1, 2), np.float32)).uncertainty.tolist() == [0]
 
 
 def test_a_mild_example_is_drawn_out_to_where_normal_traffic_seldom_is() -> None:

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.synthetic import SIGNS, Fault, minutes, random_artefact, told_reach
 
-from faultprint.cases.calibration import normal_reach
-from faultprint.cases.outliers import sifted
+from faultprint.cases.calibration import normal_radius
+from faultprint.cases.outliers import remove_outliers
 from faultprint.embedding.model import Embedded, Model
 from faultprint.errors import ModelError, UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
@@ -55,7 +55,7 @@ def knowing() -> Model:
 @pytest.mark.parametrize("fault", SIGNS)
 def test_faults_are_left_out_and_most_else_is_not(knowing: Model, fault: str) -> None:
     one = traffic([(150, 210, fault), (400, 460, fault)])
-    left = sifted(one, one.observed, knowing)
+    left = remove_outliers(one, one.observed, knowing)
     assert not left[150:210].any() and not left[400:460].any()
     # What is further from them than a window is long.
     assert left[:90].all() and left[270:340].all() and left[520:].all()
@@ -63,9 +63,9 @@ def test_faults_are_left_out_and_most_else_is_not(knowing: Model, fault: str) ->
 
 def test_the_normal_of_what_is_left_is_that_of_normal_traffic(knowing: Model) -> None:
     clean, one = traffic([]), traffic([(150, 210, "bye-slow"), (300, 360, "invite-errors")])
-    wanted = knowing.normal(clean)
-    found = knowing.normal(one, sifted(one, one.observed, knowing))
-    taken = knowing.normal(one)
+    wanted = knowing.baseline(clean)
+    found = knowing.baseline(one, remove_outliers(one, one.observed, knowing))
+    taken = knowing.baseline(one)
 
     def off(mean: np.ndarray) -> float:  # type: ignore[type-arg]
         return float(np.linalg.norm(mean - wanted.mean))
@@ -77,7 +77,7 @@ def test_only_what_was_chosen_is_looked_at(knowing: Model) -> None:
     one = traffic([(0, 250, "bye-slow")])
     chosen = np.zeros(LENGTH, np.bool_)
     chosen[300:500] = True
-    left = sifted(one, chosen, knowing)
+    left = remove_outliers(one, chosen, knowing)
     assert not left[:300].any() and not left[500:].any() and left[300:500].mean() > 0.5
 
 
@@ -99,19 +99,19 @@ def test_whatever_comes_leaves_enough_for_a_normal(
     )
     chosen = np.zeros(len(one), np.bool_)  # a gap that reaches the end leaves a shorter series
     chosen[np.flatnonzero(one.observed)[:count]] = True
-    left = sifted(one, chosen, knowing)
+    left = remove_outliers(one, chosen, knowing)
     assert not (left & ~chosen).any()
     assert left.sum() >= min(60, chosen.sum())
-    knowing.normal(one, left)
+    knowing.baseline(one, left)
 
 
 def test_what_cannot_be_sifted(model: Model, knowing: Model) -> None:
     one = traffic([])
-    assert normal_reach(knowing) > 0
+    assert normal_radius(knowing) > 0
     with pytest.raises(ModelError, match="does not tell how far from normal"):
-        sifted(one, one.observed, model)
+        remove_outliers(one, one.observed, model)
     few = np.zeros(LENGTH, np.bool_)
     few[:20] = True
     for chosen in (few, np.zeros(LENGTH, np.bool_)):
         with pytest.raises(UsageError, match="too few for a profile"):
-            sifted(one, chosen, knowing)
+            remove_outliers(one, chosen, knowing)

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from faultprint.embedding.model_file import Artefact, Manifest, save
+from faultprint.embedding.model_file import Manifest, ModelArtifact, save
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.training.models.onnx_graph import pooled_graphs, posts_graphs
+from faultprint.training.models.onnx_graph import pooled_graphs, reference_graphs
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.reference_lstm import PostsNetwork
+from faultprint.training.networks.reference_lstm import ReferenceLstm
+from faultprint.units import MINUTE_US
 from faultprint.windows.levels import SPANS, Kinds, levels
 from faultprint.windows.normalise import CHANNELS
 from faultprint.windows.profile import population, profile
-from faultprint.windows.series import MINUTE_US, Series
+from faultprint.windows.series import (
+    Series,
+)
 
 F = len(SIP_CATALOGUE)
 KINDS = Kinds.of(SIP_CATALOGUE)
@@ -49,9 +52,9 @@ def pooled_network() -> PooledNetwork:
 
 
 @pytest.fixture(scope="session")
-def posts_network() -> PostsNetwork:
+def posts_network() -> ReferenceLstm:
     torch.manual_seed(1)
-    network = PostsNetwork(F)
+    network = ReferenceLstm(F)
     with torch.no_grad():
         for norm in (network.norm_input, network.norm_state, network.norm_dense, network.norm_output):
             assert norm.running_mean is not None and norm.running_var is not None
@@ -61,25 +64,25 @@ def posts_network() -> PostsNetwork:
 
 
 @pytest.fixture(scope="session")
-def pooled(pooled_network: PooledNetwork) -> Artefact:
+def pooled(pooled_network: PooledNetwork) -> ModelArtifact:
     every = levels(random_traffic(200, 9), KINDS)
     people = population([profile(every, KINDS, np.ones(200, dtype=np.bool_))], KINDS)
     manifest = Manifest(
         "default", "pooled", SIP_CATALOGUE, MINUTE_US, 60, pooled_network.dimensions, SPANS, people, {"seed": 1}, {}
     )
-    return Artefact(manifest, pooled_graphs(pooled_network))
+    return ModelArtifact(manifest, pooled_graphs(pooled_network))
 
 
 @pytest.fixture(scope="session")
-def posts(posts_network: PostsNetwork) -> Artefact:
+def posts(posts_network: ReferenceLstm) -> ModelArtifact:
     manifest = Manifest(
         "posts", "recurrent", SIP_CATALOGUE, MINUTE_US, 60, posts_network.dimensions, (), None, {"seed": 1}, {}
     )
-    return Artefact(manifest, posts_graphs(posts_network))
+    return ModelArtifact(manifest, reference_graphs(posts_network))
 
 
 @pytest.fixture
-def saved(pooled: Artefact, tmp_path: Path) -> Path:
+def saved(pooled: ModelArtifact, tmp_path: Path) -> Path:
     path = tmp_path / "model.faultprint"
     save(pooled, path)
     return path

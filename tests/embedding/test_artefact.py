@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultprint.embedding.model import load
-from faultprint.embedding.model_file import LARGEST, MANIFEST, Artefact, read, save
+from faultprint.embedding.model import load_model
+from faultprint.embedding.model_file import LARGEST, MANIFEST, ModelArtifact, read, save
 from faultprint.errors import ModelError, UsageError
 
 
@@ -30,7 +30,7 @@ def rewritten(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
     return path
 
 
-def test_saved_and_read_is_the_same_and_the_bytes_too(pooled: Artefact, saved: Path, tmp_path: Path) -> None:
+def test_saved_and_read_is_the_same_and_the_bytes_too(pooled: ModelArtifact, saved: Path, tmp_path: Path) -> None:
     back = read(saved)
     assert back.id == pooled.id
     assert back.manifest.to_json() == pooled.manifest.to_json()
@@ -39,8 +39,8 @@ def test_saved_and_read_is_the_same_and_the_bytes_too(pooled: Artefact, saved: P
     assert (tmp_path / "again").read_bytes() == saved.read_bytes()
 
 
-def test_the_id_depends_on_graphs_and_manifest(pooled: Artefact, posts: Artefact) -> None:
-    other = Artefact(pooled.manifest, {**pooled.graphs, "head.onnx": b"other"})
+def test_the_id_depends_on_graphs_and_manifest(pooled: ModelArtifact, posts: ModelArtifact) -> None:
+    other = ModelArtifact(pooled.manifest, {**pooled.graphs, "head.onnx": b"other"})
     assert len({pooled.id, posts.id, other.id}) == 3
 
 
@@ -66,7 +66,7 @@ def test_a_manifest_that_is_not_ours(saved: Path, change: Callable[[dict[str, An
         read(rewritten(saved, change))
 
 
-def test_no_file_no_folder_no_archive(tmp_path: Path, pooled: Artefact) -> None:
+def test_no_file_no_folder_no_archive(tmp_path: Path, pooled: ModelArtifact) -> None:
     with pytest.raises(ModelError, match="There is no model"):
         read(tmp_path / "absent")
     for name, content in (("empty", b""), ("text", b"hello"), ("head", b"PK\x03\x04")):
@@ -117,11 +117,11 @@ def test_foreign_and_missing_members(saved: Path) -> None:
         read(saved)
 
 
-def test_a_graph_that_is_none(pooled: Artefact, tmp_path: Path) -> None:
+def test_a_graph_that_is_none(pooled: ModelArtifact, tmp_path: Path) -> None:
     path = tmp_path / "model"
-    save(Artefact(pooled.manifest, {**pooled.graphs, "head.onnx": b"\x08\x08"}), path)
+    save(ModelArtifact(pooled.manifest, {**pooled.graphs, "head.onnx": b"\x08\x08"}), path)
     with pytest.raises(ModelError, match=r"head\.onnx cannot be run"):
-        load(path)
-    save(Artefact(pooled.manifest, {**pooled.graphs, "head.onnx": pooled.graphs["minute.onnx"]}), path)
+        load_model(path)
+    save(ModelArtifact(pooled.manifest, {**pooled.graphs, "head.onnx": pooled.graphs["minute.onnx"]}), path)
     with pytest.raises(ModelError, match="dimensions"):
-        load(path)
+        load_model(path)

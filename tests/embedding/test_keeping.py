@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.embedding.codecs import Bytes
+from faultprint.embedding.codecs import Int8Codec
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.windows.levels import Kinds
 from faultprint.windows.normalise import Scale, scale
@@ -19,8 +19,8 @@ RING = max(SPANS)
 SLOTS = np.arange(RING)
 
 
-def keeping() -> Bytes:
-    return Bytes(KINDS, SPANS)
+def keeping() -> Int8Codec:
+    return Int8Codec(KINDS, SPANS)
 
 
 def measure(seed: int) -> Scale:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.embedding.model import Model, Normal
-from faultprint.embedding.model_file import Artefact
-from faultprint.embedding.short_window import recent
-from faultprint.embedding.streaming import Lanes, Trace
+from faultprint.embedding.model import Model, NodeBaseline
+from faultprint.embedding.model_file import ModelArtifact
+from faultprint.embedding.short_window import embed_short_windows
+from faultprint.embedding.streaming import StepRecord, StreamingEncoder
 from faultprint.errors import ModelError
 from faultprint.windows.levels import levels
 from faultprint.windows.series import Series
@@ -24,7 +24,7 @@ Vectors = list[dict[int, np.ndarray]]
 
 
 @pytest.fixture(scope="module")
-def model(pooled: Artefact) -> Model:
+def model(pooled: ModelArtifact) -> Model:
     return Model(pooled)
 
 
@@ -35,11 +35,11 @@ def gapped(series: Series, gaps: Sequence[int]) -> Series:
     return Series(series.node, series.network, 0, series.interval_us, series.names, values, observed)
 
 
-def whole(model: Model, nodes: Sequence[Series]) -> tuple[list[Normal], Vectors]:
+def whole(model: Model, nodes: Sequence[Series]) -> tuple[list[NodeBaseline], Vectors]:
     """Each node's normal by its first hour, and its vectors after it, by minute."""
     normals, found = [], []
     for node in nodes:
-        normal = model.normal(node.part(0, HOUR))
+        normal = model.baseline(node.part(0, HOUR))
         embedded = model.embed(node, normal.profile)
         vectors = embedded.vectors - normal.mean
         normals.append(normal)
@@ -48,10 +48,10 @@ def whole(model: Model, nodes: Sequence[Series]) -> tuple[list[Normal], Vectors]
 
 
 def live(
-    model: Model, nodes: Sequence[Series], starts: Sequence[int], normals: Sequence[Normal], **kind: bool
+    model: Model, nodes: Sequence[Series], starts: Sequence[int], normals: Sequence[NodeBaseline], **kind: bool
 ) -> Vectors:
     """The same through lanes; node i's first minute is number `starts[i]`."""
-    lanes = Lanes(model, **kind)
+    lanes = StreamingEncoder(model, **kind)
     lanes.add(len(nodes))
     found: Vectors = [{} for _ in nodes]
     for minute in range(max(start + len(node) for start, node in zip(starts, nodes, strict=True))):
@@ -98,7 +98,7 @@ def test_compact_lanes_give_nearly_the_same(traffic: Traffic, model: Model) -> N
 def test_restored_lanes_go_on_with_the_same_bits(compact: bool, traffic: Traffic, model: Model) -> None:
     nodes = [traffic(200, seed=seed) for seed in range(3)]
     normals, wanted = whole(model, nodes)
-    lanes, kept = Lanes(model, compact=compact), list[tuple[int, Trace]]()
+    lanes, kept = StreamingEncoder(model, compact=compact), list[tuple[int, StepRecord]]()
     lanes.add(3)
     every = np.arange(3)
     for minute in range(199):
@@ -108,7 +108,7 @@ def test_restored_lanes_go_on_with_the_same_bits(compact: bool, traffic: Traffic
                 lanes.teach(i, normals[i], nodes[i].part(0, HOUR))
         if minute >= HOUR:
             kept.append((minute, lanes.step(every, np.array([node.values[minute] for node in nodes]))[1]))
-    again = Lanes(model, compact=compact)
+    again = StreamingEncoder(model, compact=compact)
     again.add(3)
     for i in range(3):
         again.teach(i, normals[i])
@@ -127,7 +127,7 @@ def test_restored_lanes_go_on_with_the_same_bits(compact: bool, traffic: Traffic
 
 
 def test_a_compact_lane_is_small_and_room_for_more_is_little(model: Model) -> None:
-    lanes = Lanes(model, compact=True)
+    lanes = StreamingEncoder(model, compact=True)
     for _ in range(1000):
         lanes.add(1)
     assert lanes.nbytes / 1000 < 1.125 * 13_000
@@ -135,8 +135,8 @@ def test_a_compact_lane_is_small_and_room_for_more_is_little(model: Model) -> No
 
 def test_recent_levels_are_those_of_the_series(traffic: Traffic, model: Model) -> None:
     node = gapped(traffic(100, seed=4), range(85, 90))
-    normal = model.normal(node.part(0, HOUR))
-    lanes = Lanes(model)
+    normal = model.baseline(node.part(0, HOUR))
+    lanes = StreamingEncoder(model)
     lanes.add(2)
     lanes.advance(99)
     lanes.teach(1, normal, node.part(20, 100))
@@ -154,25 +154,27 @@ def test_the_latest_fold_is_the_last_of_the_trailing_ones(span: int, seed: int) 
     assert np.array_equal(latest(newest, np.maximum), trailing_max(values, span)[-1])
 
 
-def test_time_only_goes_forward_and_whole_windows_cannot_be_streamed(model: Model, posts: Artefact) -> None:
-    lanes = Lanes(model)
+def test_time_only_goes_forward_and_whole_windows_cannot_be_streamed(model: Model, posts: ModelArtifact) -> None:
+    lanes = StreamingEncoder(model)
     lanes.advance(5)
     with pytest.raises(ValueError, match="does not come after"):
         lanes.advance(5)
     with pytest.raises(ModelError, match="reads whole windows"):
-        Lanes(Model(posts))
+        StreamingEncoder(Model(posts))
 
 
-def test_the_last_minutes_of_lanes_are_those_of_their_series(pooled: Artefact, traffic: Callable[..., Series]) -> None:
-    model, lanes = Model(pooled), Lanes(Model(pooled))
+def test_the_last_minutes_of_lanes_are_those_of_their_series(
+    pooled: ModelArtifact, traffic: Callable[..., Series]
+) -> None:
+    model, lanes = Model(pooled), StreamingEncoder(Model(pooled))
     every = [traffic(90, 1), traffic(90, 2, gap=slice(86, 88)), traffic(90, 3, gap=slice(84, 88))]
     lanes.add(len(every))
     lanes.advance(89)
     for lane, series in enumerate(every):
-        normal = model.normal(series.part(0, 60))
+        normal = model.baseline(series.part(0, 60))
         lanes.teach(lane, normal, series)
-        assert normal.recent is not None
-        expected = recent(model, series, normal.profile, np.array([89])) - normal.recent
+        assert normal.short_mean is not None
+        expected = embed_short_windows(model, series, normal.profile, np.array([89])) - normal.short_mean
         np.testing.assert_allclose(lanes.lately(np.array([lane])), expected, atol=1e-5)
     together = lanes.lately(np.array([0, 1, 2]))
     assert np.isnan(together).any(axis=1).tolist() == [False, False, True]

@@ -10,26 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
+from faultprint.arrays import Float32Array
 from faultprint.embedding import model as model_module
-from faultprint.embedding.model import Model, load
-from faultprint.embedding.model_file import Artefact, save
+from faultprint.embedding.model import Model, load_model
+from faultprint.embedding.model_file import ModelArtifact, save
 from faultprint.embedding.pooling import pool
 from faultprint.errors import ModelError, UsageError
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.reference_lstm import PostsNetwork
+from faultprint.training.networks.reference_lstm import ReferenceLstm
 from faultprint.windows.levels import levels
 from faultprint.windows.normalise import normalise, raw
 from faultprint.windows.series import Series
 
 Traffic = Callable[..., Series]
-Vectors = npt.NDArray[np.float32]
 
 
-def torch_vectors(network: PooledNetwork, model: Model, series: Series, ends: list[int]) -> Vectors:
+def torch_vectors(network: PooledNetwork, model: Model, series: Series, ends: list[int]) -> Float32Array:
     """Torch's vectors of windows with the whole series as history, every window pooled by itself."""
     own, people = model.profile(series), model.manifest.population
     assert people is not None
@@ -37,7 +36,7 @@ def torch_vectors(network: PooledNetwork, model: Model, series: Series, ends: li
         inputs = torch.from_numpy(normalise(levels(series, model.kinds), model.kinds, own, people))
         codes = network.encode(inputs)[None]
         observed = torch.from_numpy(series.observed)[None]
-        vectors: Vectors = network.head(
+        vectors: Float32Array = network.head(
             torch.cat([network.pool(codes, observed, range(end, end + 1))[0] for end in ends])
         ).numpy()
     return vectors
@@ -45,7 +44,7 @@ def torch_vectors(network: PooledNetwork, model: Model, series: Series, ends: li
 
 @pytest.mark.parametrize("gap", [None, slice(70, 75)])
 def test_default_equals_torch(
-    traffic: Traffic, pooled_network: PooledNetwork, pooled: Artefact, gap: slice | None
+    traffic: Traffic, pooled_network: PooledNetwork, pooled: ModelArtifact, gap: slice | None
 ) -> None:
     model, series = Model(pooled), traffic(160, gap=gap)
     ends = [59, 60, 88, 100, 159]
@@ -54,7 +53,7 @@ def test_default_equals_torch(
     assert np.abs(found.vectors - torch_vectors(pooled_network, model, series, ends)).max() < 1e-5
 
 
-def test_posts_equals_torch(traffic: Traffic, posts_network: PostsNetwork, posts: Artefact) -> None:
+def test_posts_equals_torch(traffic: Traffic, posts_network: ReferenceLstm, posts: ModelArtifact) -> None:
     model, series = Model(posts), traffic(80)
     found = model.embed(series, model.profile(series), ends=np.array([59, 70]))
     windows = np.stack([raw(series.values)[end - 59 : end + 1] for end in (59, 70)])
@@ -66,7 +65,7 @@ def test_posts_equals_torch(traffic: Traffic, posts_network: PostsNetwork, posts
 @pytest.mark.parametrize("preset", ["pooled", "posts"])
 def test_without_torch(traffic: Traffic, preset: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """The same vectors in a process in which torch cannot be imported."""
-    artefact: Artefact = request.getfixturevalue(preset)
+    artefact: ModelArtifact = request.getfixturevalue(preset)
     save(artefact, tmp_path / "model")
     series = traffic(90)
     if preset == "pooled":
@@ -82,7 +81,8 @@ def test_without_torch(traffic: Traffic, preset: str, request: pytest.FixtureReq
         import numpy as np
         from pathlib import Path
         from faultprint.embedding.model import load
-        from faultprint.windows.series import MINUTE_US, Series
+        from faultprint.windows.series import (Series,)
+        from faultprint.units import MINUTE_US
         model = load(Path(sys.argv[1]) / "model")
         case = np.load(Path(sys.argv[1]) / "case.npz")
         series = Series("n1", "net", 0, MINUTE_US, model.catalogue.names, case["values"], case["observed"])
@@ -99,7 +99,7 @@ def test_without_torch(traffic: Traffic, preset: str, request: pytest.FixtureReq
 
 
 @pytest.mark.parametrize("gap", [None, slice(100, 108)])
-def test_cached_codes_equal_every_window_by_itself(traffic: Traffic, pooled: Artefact, gap: slice | None) -> None:
+def test_cached_codes_equal_every_window_by_itself(traffic: Traffic, pooled: ModelArtifact, gap: slice | None) -> None:
     """Nothing before a window touches its vector: cut out alone, it gives the same."""
     model, series = Model(pooled), traffic(200, gap=gap)
     own = model.profile(series)
@@ -111,7 +111,7 @@ def test_cached_codes_equal_every_window_by_itself(traffic: Traffic, pooled: Art
             assert np.abs(alone.vectors[0] - whole.vectors[i]).max() < 1e-5
 
 
-def test_blocks_give_the_same_vectors(traffic: Traffic, pooled: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_give_the_same_vectors(traffic: Traffic, pooled: ModelArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
     model, series = Model(pooled), traffic(300, gap=slice(150, 170))
     own = model.profile(series)
     whole = model.embed(series, own)
@@ -121,7 +121,7 @@ def test_blocks_give_the_same_vectors(traffic: Traffic, pooled: Artefact, monkey
     assert np.abs(parts.vectors - whole.vectors).max() < 1e-6
 
 
-def test_short_histories_and_gaps_are_marked(traffic: Traffic, pooled: Artefact) -> None:
+def test_short_histories_and_gaps_are_marked(traffic: Traffic, pooled: ModelArtifact) -> None:
     model, series = Model(pooled), traffic(150, gap=slice(60, 80))
     own = model.profile(series)
     whole = model.embed(series, own)
@@ -135,34 +135,34 @@ def test_short_histories_and_gaps_are_marked(traffic: Traffic, pooled: Artefact)
     assert np.array_equal(every.vectors[chosen], whole.vectors)
 
 
-def test_a_recurrent_model_takes_short_histories_too(traffic: Traffic, posts: Artefact) -> None:
+def test_a_recurrent_model_takes_short_histories_too(traffic: Traffic, posts: ModelArtifact) -> None:
     model, series = Model(posts), traffic(62)
     found = model.embed(series, model.profile(series), shortest=10)
     assert found.last_minute.tolist() == list(range(9, 62))
     assert np.isfinite(found.vectors).all()
 
 
-def test_an_hour_yields_a_normal_mean(traffic: Traffic, pooled: Artefact) -> None:
+def test_an_hour_yields_a_normal_mean(traffic: Traffic, pooled: ModelArtifact) -> None:
     model, hour = Model(pooled), traffic(60)
-    normal = model.normal(hour)
+    normal = model.baseline(hour)
     assert normal.profile.minutes == 60
     vectors = model.embed(hour, normal.profile, shortest=30).vectors
     assert len(vectors) == 31
     assert np.allclose(normal.mean, vectors.mean(axis=0), atol=1e-6)
-    assert np.isfinite(model.normal(hour.part(0, 30)).mean).all()
+    assert np.isfinite(model.baseline(hour.part(0, 30)).mean).all()
 
 
-def test_normal_windows_never_hold_a_minute_that_is_not(traffic: Traffic, pooled: Artefact) -> None:
+def test_normal_windows_never_hold_a_minute_that_is_not(traffic: Traffic, pooled: ModelArtifact) -> None:
     model, series = Model(pooled), traffic(200)
     chosen = np.ones(200, dtype=np.bool_)
     chosen[90:100] = False
-    before = model.normal(series, chosen)
+    before = model.baseline(series, chosen)
     series.values[90:100] = 1e6
-    after = model.normal(series, chosen)
+    after = model.baseline(series, chosen)
     assert np.array_equal(before.mean, after.mean)
 
 
-def test_what_cannot_be_embedded(traffic: Traffic, pooled: Artefact) -> None:
+def test_what_cannot_be_embedded(traffic: Traffic, pooled: ModelArtifact) -> None:
     model, series = Model(pooled), traffic(100)
     own = model.profile(series)
     with pytest.raises(ModelError, match="do not follow catalogue 'sip'"):
@@ -176,11 +176,11 @@ def test_what_cannot_be_embedded(traffic: Traffic, pooled: Artefact) -> None:
     assert len(model.embed(series.part(0, 20), own)) == 0
     scattered = np.arange(100) % 5 > 0
     with pytest.raises(UsageError, match="No stretch"):
-        model.normal(series, scattered)
+        model.baseline(series, scattered)
 
 
-def test_loaded_from_its_file(pooled: Artefact, saved: Path) -> None:
-    model = load(saved)
+def test_loaded_from_its_file(pooled: ModelArtifact, saved: Path) -> None:
+    model = load_model(saved)
     assert (model.id, model.dimensions, model.window, len(model.catalogue)) == (pooled.id, 32, 60, 132)
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultprint.embedding.model import Model
-from faultprint.embedding.model_file import Artefact
-from faultprint.embedding.short_window import recent
+from faultprint.embedding.model_file import ModelArtifact
+from faultprint.embedding.short_window import embed_short_windows
 from faultprint.errors import ModelError
 from faultprint.windows.series import Series
 
@@ -19,7 +19,7 @@ from .conftest import random_traffic
 
 
 @pytest.fixture(scope="module")
-def pooled_model(pooled: Artefact) -> Model:
+def pooled_model(pooled: ModelArtifact) -> Model:
     return Model(pooled)
 
 
@@ -29,7 +29,7 @@ def test_they_are_those_of_a_series_that_begins_there(pooled_model: Model, seed:
     series = random_traffic(120, seed, slice(gap, gap + 4))
     own = pooled_model.profile(series)
     ends = np.flatnonzero(series.observed)[minutes - 1 :: 7]
-    vectors = recent(pooled_model, series, own, ends, minutes)
+    vectors = embed_short_windows(pooled_model, series, own, ends, minutes)
     for end, vector in zip(ends, vectors, strict=True):
         part = series.part(end - minutes + 1, end + 1)
         alone = pooled_model.embed(part, own, ends=np.array([minutes - 1]), shortest=1).vectors
@@ -41,23 +41,23 @@ def test_they_are_those_of_a_series_that_begins_there(pooled_model: Model, seed:
 def test_nothing_before_them_counts(pooled_model: Model, traffic: Callable[..., Series]) -> None:
     series = traffic(100)
     own, ends = pooled_model.profile(series), np.array([60, 99])
-    before = recent(pooled_model, series, own, ends, 6)
+    before = embed_short_windows(pooled_model, series, own, ends, 6)
     series.values[:54] = np.nan
-    np.testing.assert_array_equal(recent(pooled_model, series, own, ends, 6), before)
+    np.testing.assert_array_equal(embed_short_windows(pooled_model, series, own, ends, 6), before)
     series.values[55] = np.nan
-    after = recent(pooled_model, series, own, ends, 6)
+    after = embed_short_windows(pooled_model, series, own, ends, 6)
     assert (after[0] != before[0]).any() and (after[1] == before[1]).all()
 
 
 def test_too_few_minutes_have_no_vector(pooled_model: Model, traffic: Callable[..., Series]) -> None:
     series = traffic(100, gap=slice(90, 94))
-    vectors = recent(pooled_model, series, pooled_model.profile(series), np.array([2, 3, 94, 96, 99]), 8)
+    vectors = embed_short_windows(pooled_model, series, pooled_model.profile(series), np.array([2, 3, 94, 96, 99]), 8)
     assert np.isnan(vectors).all(axis=1).tolist() == [True, False, False, False, False]
-    vectors = recent(pooled_model, series, pooled_model.profile(series), np.array([94]), 6)
+    vectors = embed_short_windows(pooled_model, series, pooled_model.profile(series), np.array([94]), 6)
     assert np.isnan(vectors).all()
 
 
-def test_a_recurrent_encoder_is_refused(posts: Artefact, traffic: Callable[..., Series]) -> None:
+def test_a_recurrent_encoder_is_refused(posts: ModelArtifact, traffic: Callable[..., Series]) -> None:
     model, series = Model(posts), traffic(80)
     with pytest.raises(ModelError, match="whole windows"):
-        recent(model, series, model.profile(series), np.array([70]))
+        embed_short_windows(model, series, model.profile(series), np.array([70]))

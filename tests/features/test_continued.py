@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.features.coverage import Stretch
-from faultprint.features.incremental import Continued
+from faultprint.features.coverage import Interval
+from faultprint.features.incremental import IncrementalMinutes
 from faultprint.features.minutes import minutes
 
 from .strategies import INTERVAL, SPAN, crowd, stretches, table, transactions
@@ -17,8 +17,8 @@ from .strategies import INTERVAL, SPAN, crowd, stretches, table, transactions
 Cuts = st.sets(st.integers(1, SPAN // INTERVAL), max_size=6)
 
 
-def in_pieces(frame: pl.DataFrame, coverage: list[Stretch], cuts: set[int]) -> pl.DataFrame:
-    made, parts, begin = Continued(INTERVAL), [], 0
+def in_pieces(frame: pl.DataFrame, coverage: list[Interval], cuts: set[int]) -> pl.DataFrame:
+    made, parts, begin = IncrementalMinutes(INTERVAL), [], 0
     for cut in (*sorted(cuts), SPAN // INTERVAL + 1):
         end = cut * INTERVAL
         inside = (pl.col(name).dt.epoch("us").is_between(begin, end, closed="left") for name in ("start", "completion"))
@@ -28,7 +28,7 @@ def in_pieces(frame: pl.DataFrame, coverage: list[Stretch], cuts: set[int]) -> p
 
 
 def assert_same(rows: list[dict[str, Any]], spans: list[tuple[str, int, int]], cuts: set[int]) -> None:
-    coverage = [Stretch(node, "net", start, end) for node, start, end in spans]
+    coverage = [Interval(node, "net", start, end) for node, start, end in spans]
     frame = table(rows)
     whole = minutes(frame.lazy(), coverage, interval_us=INTERVAL)
     assert in_pieces(frame, coverage, cuts).equals(whole)

@@ -13,13 +13,18 @@ from polars.testing import assert_frame_equal
 from faultprint import storage
 from faultprint.errors import TableError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue, Feature
-from faultprint.features.coverage import Stretch, dump
-from faultprint.features.minutes import MINUTE_US, build, minutes, read_minutes
+from faultprint.features.coverage import Interval, dump
+from faultprint.features.minutes import (
+    build,
+    minutes,
+    read_minutes,
+)
 from faultprint.tables import CATALOGUE_KEY, COVERAGE_KEY, MINUTES, TRANSACTIONS
+from faultprint.units import MINUTE_US
 
 from .strategies import row, table
 
-STRETCHES = [Stretch("a", "net", 0, 3 * MINUTE_US), Stretch("a", "net", 5 * MINUTE_US, 6 * MINUTE_US)]
+STRETCHES = [Interval("a", "net", 0, 3 * MINUTE_US), Interval("a", "net", 5 * MINUTE_US, 6 * MINUTE_US)]
 FRAME = table([row(start=7, completion=MINUTE_US), row(start=5 * MINUTE_US, completion=5 * MINUTE_US + 9, user=2)])
 NAMED = {"name": "sip", "hash": SIP_CATALOGUE.hash, "interval_us": MINUTE_US}
 

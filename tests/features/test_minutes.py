@@ -15,7 +15,7 @@ from faultprint import storage
 from faultprint.errors import TableError, UsageError
 from faultprint.features import partitions
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.features.coverage import Stretch
+from faultprint.features.coverage import Interval
 from faultprint.features.minutes import compute, minutes
 from faultprint.tables import MINUTES
 
@@ -26,8 +26,8 @@ Stretches = list[tuple[str, int, int]]
 EVERYWHERE = [(node, 0, SPAN + 4 * INTERVAL) for node in NODES]
 
 
-def covered(coverage: Stretches) -> list[Stretch]:
-    return [Stretch(node, "net", start, end) for node, start, end in coverage]
+def covered(coverage: Stretches) -> list[Interval]:
+    return [Interval(node, "net", start, end) for node, start, end in coverage]
 
 
 def computed(frame: pl.DataFrame | pl.LazyFrame, coverage: Stretches = EVERYWHERE) -> pl.DataFrame:
@@ -147,11 +147,11 @@ def test_a_median_is_the_lower_of_two_and_a_95th_percentile_of_twenty_the_ninete
 def test_delays_and_sums_beyond_what_a_float_holds_are_exact() -> None:
     century = 100 * 365 * 86_400 * 10**6
     rows = [row(start=0, completion=century + late, status=200, bytes=2**32 - 1) for late in (1, 2, 3)]
-    found = minutes(table(rows).lazy(), [Stretch("a", "net", century, century + 10)], interval_us=INTERVAL)
+    found = minutes(table(rows).lazy(), [Interval("a", "net", century, century + 10)], interval_us=INTERVAL)
     assert found["node.bytes"].to_list() == [0.0]
     found = minutes(
         table(rows).lazy(),
-        [Stretch("a", "net", 0, 10), Stretch("a", "net", century, century + 10)],
+        [Interval("a", "net", 0, 10), Interval("a", "net", century, century + 10)],
         interval_us=INTERVAL,
     )
     assert found["node.bytes"].to_list() == [0.0, float(np.float32(3 * (2**32 - 1)))]

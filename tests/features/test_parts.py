@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from faultprint.errors import TableError
 from faultprint.features import coverage
-from faultprint.features.coverage import Stretch
+from faultprint.features.coverage import Interval
 from faultprint.features.grid import NOWHERE, Grid
 from faultprint.features.outcomes import (
     IMPOSSIBLE,
@@ -22,7 +22,7 @@ from faultprint.features.outcomes import (
     OUTCOME_OF_STATUS,
     SHARES,
     WORDS,
-    Outcome,
+    TransactionOutcome,
 )
 from faultprint.features.ranks import MEDIAN, NO_VALUE, P95, quantiles
 
@@ -43,7 +43,7 @@ def test_a_quantile_is_the_ceil_of_q_times_n_th_smallest(pairs: list[tuple[int, 
 
 
 def test_every_outcome_is_in_one_share() -> None:
-    assert sorted(outcome for classes in SHARES.values() for outcome in classes) == list(Outcome)
+    assert sorted(outcome for classes in SHARES.values() for outcome in classes) == list(TransactionOutcome)
 
 
 def test_the_words_for_outcomes_are_the_look_up_table() -> None:
@@ -51,9 +51,9 @@ def test_the_words_for_outcomes_are_the_look_up_table() -> None:
     for outcome, words in WORDS.items():
         for hundred in re.findall(r"(\d)xx", words):
             others = set(range(int(hundred) * 100, int(hundred) * 100 + 100)) - set(named)
-            assert {Outcome(OUTCOME_OF_STATUS[status]) for status in others} == {outcome}
-    assert {status: Outcome(OUTCOME_OF_STATUS[status]) for status in named} == named
-    assert OUTCOME_OF_STATUS[NO_STATUS] == Outcome.NO_ANSWER
+            assert {TransactionOutcome(OUTCOME_OF_STATUS[status]) for status in others} == {outcome}
+    assert {status: TransactionOutcome(OUTCOME_OF_STATUS[status]) for status in named} == named
+    assert OUTCOME_OF_STATUS[NO_STATUS] == TransactionOutcome.NO_ANSWER
     possible = np.flatnonzero(OUTCOME_OF_STATUS[:NO_STATUS] != IMPOSSIBLE)
     assert (possible.min(), possible.max(), len(possible)) == (200, 699, 500)
 
@@ -62,7 +62,7 @@ def test_the_words_for_outcomes_are_the_look_up_table() -> None:
 def test_times_are_located_in_the_stretch_and_row_that_hold_them(
     found: list[tuple[str, int, int]], times: list[tuple[int, int]]
 ) -> None:
-    grid = Grid([Stretch(node, "net", start, end) for node, start, end in found], INTERVAL)
+    grid = Grid([Interval(node, "net", start, end) for node, start, end in found], INTERVAL)
     times = [(code, time) for code, time in times if code < len(grid.nodes)]
     node = np.array([code for code, _ in times], dtype=np.int64)
     time = np.array([time for _, time in times], dtype=np.int64)
@@ -82,11 +82,11 @@ def test_times_are_located_in_the_stretch_and_row_that_hold_them(
 
 @given(st.lists(st.tuples(st.sampled_from(NODES), st.integers(0, 30), st.integers(0, 9)), max_size=12))
 def test_joined_stretches_cover_the_same_moments_without_touching(drawn: list[tuple[str, int, int]]) -> None:
-    before = [Stretch(node, "net", start, start + length) for node, start, length in drawn]
+    before = [Interval(node, "net", start, start + length) for node, start, length in drawn]
     after = coverage.normalise(before)
     assert coverage.parse(coverage.dump(after)) == after
 
-    def moments(stretches: list[Stretch] | tuple[Stretch, ...]) -> set[tuple[str, int]]:
+    def moments(stretches: list[Interval] | tuple[Interval, ...]) -> set[tuple[str, int]]:
         return {(s.node, moment) for s in stretches for moment in range(s.start_us, s.end_us)}
 
     assert moments(after) == moments(before)
@@ -97,4 +97,4 @@ def test_joined_stretches_cover_the_same_moments_without_touching(drawn: list[tu
 
 def test_a_node_in_two_networks_is_refused() -> None:
     with pytest.raises(TableError, match="'a' is in two networks, 'm' and 'n'"):
-        coverage.normalise([Stretch("a", "n", 5, 9), Stretch("a", "m", 0, 4)])
+        coverage.normalise([Interval("a", "n", 5, 9), Interval("a", "m", 0, 4)])

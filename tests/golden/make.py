@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tests.synthetic import minute, minutes, random_artefact
 
-from faultprint.cases.enrol import Lesson, enrol
+from faultprint.cases.enrol import Enrolment, enrol
 from faultprint.cases.library import Library
-from faultprint.embedding.model import load
+from faultprint.embedding.model import load_model
 from faultprint.embedding.model_file import save
 
 from ..monitor.conftest import NOW, TAUGHT
@@ -26,11 +26,11 @@ def main() -> None:
     shutil.rmtree(STORED, ignore_errors=True)
     STORED.mkdir()
     save(random_artefact(), STORED / "model.faultprint")
-    model = load(STORED / "model.faultprint")
+    model = load_model(STORED / "model.faultprint")
     with Library.open(STORED / "cases.db", create=True) as library:
         table = minutes("alpha-1", 420, TAUGHT, seed=1)
         for start, end, name in TAUGHT:
-            library.add([enrol(table, Lesson(name, (minute(start), minute(end))), model, created=NOW)])
+            library.add([enrol(table, Enrolment(name, (minute(start), minute(end))), model, created=NOW)])
     with tempfile.TemporaryDirectory() as name:
         replayed(Path(name), last=STORED_MINUTES)
         shutil.copy(Path(name) / "state.db.replay", STORED / "state.db")

@@ -17,7 +17,7 @@ from tests.synthetic import minute, minutes
 
 from faultprint import storage
 from faultprint.cli import cli
-from faultprint.embedding.model import load
+from faultprint.embedding.model import load_model
 from faultprint.features.minutes import write_minutes
 from faultprint.tables import VERDICTS
 
@@ -121,7 +121,7 @@ def found(folder: Path) -> dict[str, Any]:
     _, kept = again(folder)
     return {
         "tables": tables,
-        "model": load(model).id,
+        "model": load_model(model).id,
         "library": digest(run("cases", "list", "--library", STORED / "cases.db", "--json")),
         "identified": digest(verdict_rows(folder / "identified.parquet")),
         "replayed": digest(verdict_rows(folder / "verdicts.parquet")),

@@ -14,11 +14,11 @@ import polars as pl
 import pytest
 from tests.synthetic import minute, minutes, random_artefact
 
-from faultprint.cases.enrol import Lesson, enrol
+from faultprint.cases.enrol import Enrolment, enrol
 from faultprint.cases.library import Library
-from faultprint.embedding.model import Model, load
+from faultprint.embedding.model import Model, load_model
 from faultprint.embedding.model_file import save
-from faultprint.monitor.build import assembled
+from faultprint.monitor.build import build_monitor
 from faultprint.monitor.config.settings import Settings, SinkKind, SinkSettings
 from faultprint.monitor.ingest.files import ReplayClock, by_minute
 from faultprint.monitor.monitor import Monitor
@@ -46,11 +46,11 @@ class Town:
 def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
     folder = tmp_path_factory.mktemp("town")
     save(random_artefact(), folder / "model.faultprint")
-    model = load(folder / "model.faultprint")
+    model = load_model(folder / "model.faultprint")
     with Library.open(folder / "cases.db", create=True) as library:
         table = minutes("alpha-1", 420, TAUGHT, seed=1)
         for start, end, name in TAUGHT:
-            library.add([enrol(table, Lesson(name, (minute(start), minute(end))), model, created=NOW)])
+            library.add([enrol(table, Enrolment(name, (minute(start), minute(end))), model, created=NOW)])
     return Town(folder / "model.faultprint", folder / "cases.db", model)
 
 
@@ -124,7 +124,9 @@ def watch(town: Town, tmp_path: Path) -> Watch:
     def make(log: Log | None = None, clock: ReplayClock | None = None, **changes: Any) -> Iterator[Monitor]:
         sink = (SinkSettings("lines", SinkKind.FILE, tmp_path / "lines.jsonl"),)
         settings = Settings(town.model_path, town.library_path, tmp_path / "state.db", sink=sink)
-        with assembled(replace(settings, **changes), clock or ReplayClock(), Log() if log is None else log) as monitor:
+        with build_monitor(
+            replace(settings, **changes), clock or ReplayClock(), Log() if log is None else log
+        ) as monitor:
             yield monitor
 
     return make
@@ -134,10 +136,10 @@ def feed(monitor: Monitor, table: pl.DataFrame, *, end: bool = True) -> None:
     """Let a monitor take a MINUTES table as a replay would, from where it stands."""
     clock = monitor.clock
     assert isinstance(clock, ReplayClock)
-    ends = pl.col("minute").dt.epoch("us") + monitor.gate.interval_us
-    for batch in by_minute(table.filter(ends > monitor.closed_us), monitor.gate.interval_us):
+    ends = pl.col("minute").dt.epoch("us") + monitor.buffer.interval_us
+    for batch in by_minute(table.filter(ends > monitor.closed_us), monitor.buffer.interval_us):
         assert batch.complete_us is not None
         clock.time_us = max(clock.time_us, batch.complete_us)
-        monitor.take("test", batch)
+        monitor.process("test", batch)
     if end:
         monitor.finish()

@@ -21,12 +21,12 @@ from tests.synthetic import minutes
 from faultprint.errors import UsageError
 from faultprint.monitor.base.interfaces import Batch
 from faultprint.monitor.config.settings import HttpSettings
-from faultprint.monitor.control.requests import WAITING, Desk
+from faultprint.monitor.control.requests import WAITING, CommandQueue
 from faultprint.monitor.ingest.files import ReplayClock
 from faultprint.monitor.monitor import Monitor
 from faultprint.monitor.serve import http
 from faultprint.monitor.serve.alarm_api import TASKS, AlarmApi
-from faultprint.monitor.serve.auth import Guard
+from faultprint.monitor.serve.auth import BearerAuth
 from faultprint.monitor.serve.http import BODY, CONNECTIONS, HttpServer
 from faultprint.publish.tmf642.alarm import BASE, AlarmSettings
 from faultprint.publish.tmf642.task import TaskKind
@@ -68,7 +68,7 @@ def looping(monitor: Monitor) -> Iterator[None]:
 
     def turn() -> None:
         while not over.wait(0.01):
-            monitor.take("test", Batch(None, None))
+            monitor.process("test", Batch(None, None))
 
     thread = threading.Thread(target=turn)
     thread.start()
@@ -80,8 +80,8 @@ def looping(monitor: Monitor) -> Iterator[None]:
 
 
 @contextmanager
-def serving(monitor: Monitor, folder: Path, guard: Guard | None = None, wait_s: float = 20) -> Iterator[Client]:
-    api = AlarmApi(Desk(folder / "state.db"), AlarmSettings(), ReplayClock(), wait_s)
+def serving(monitor: Monitor, folder: Path, guard: BearerAuth | None = None, wait_s: float = 20) -> Iterator[Client]:
+    api = AlarmApi(CommandQueue(folder / "state.db"), AlarmSettings(), ReplayClock(), wait_s)
     server = HttpServer(monitor, "127.0.0.1", 0, api, guard)
     try:
         yield Client(server.address, monitor)
@@ -237,7 +237,7 @@ def test_the_server_still_answers_and_told_no_defect(client: Client) -> None:
             while plain.recv(65_536):
                 pass
     assert client.ask("GET", "/alarm")[0] == 200
-    assert "request failed" not in client.monitor.tell.events()  # type: ignore[attr-defined]
+    assert "request failed" not in client.monitor.log.events()  # type: ignore[attr-defined]
 
 
 def test_a_defect_of_ours_is_told_and_harms_no_other_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,18 +245,18 @@ def test_a_defect_of_ours_is_told_and_harms_no_other_request(client: Client, mon
     with pytest.raises(RemoteDisconnected):
         client.ask("GET", "/alarm/x")
     assert client.ask("GET", "/alarm")[0] == 200
-    assert client.monitor.tell.events()[-1] == "request failed"  # type: ignore[attr-defined]
+    assert client.monitor.log.events()[-1] == "request failed"  # type: ignore[attr-defined]
 
 
 def test_a_token_is_asked_for(monitor: Monitor, tmp_path: Path) -> None:
-    with serving(monitor, tmp_path, Guard("töken")) as client:
+    with serving(monitor, tmp_path, BearerAuth("töken")) as client:
         for headers in ({}, {"Authorization": "Bearer other"}, {"Authorization": "Basic x"}):
             status, _, said = client.ask("GET", "/alarm", None, headers)
             assert (status, said["WWW-Authenticate"]) == (401, "Bearer")
             assert client.ask("POST", "/ackAlarms", b"{}", JSON | headers)[0] == 401
         right = {"Authorization": "Bearer töken".encode().decode("latin-1"), "Host": "elsewhere.example"}
         assert client.ask("GET", "/alarm", None, right)[0] == 200
-    assert "töken" not in repr(Guard("töken"))
+    assert "töken" not in repr(BearerAuth("töken"))
 
 
 def test_without_a_token_only_this_machine_s_names_are_served(client: Client) -> None:

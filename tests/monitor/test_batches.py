@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultprint.monitor.deliver.delivery import Courier
+from faultprint.monitor.deliver.delivery import DeliveryWorker
 from faultprint.monitor.deliver.outbox import Outbox
 from faultprint.monitor.deliver.sink import Sink
 from faultprint.monitor.ingest.files import ReplayClock
 from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident, Severity
-from faultprint.publish.message import Message, Outcome, Receipt
+from faultprint.publish.message import DeliveryOutcome, Message, Receipt
 from faultprint.publish.routes import line_messages, ves_messages
 from faultprint.publish.senders.backoff import Backoff
 from faultprint.publish.ves.batch import LARGEST, joined
@@ -50,7 +50,7 @@ class Listener:
     def send(self, message: Message) -> Receipt:
         self.sent.append(message)
         receipt = self.answer(message)
-        if receipt.outcome is Outcome.DELIVERED:
+        if receipt.outcome is DeliveryOutcome.DELIVERED:
             self.taken += inside(message)
         return receipt
 
@@ -58,12 +58,12 @@ class Listener:
         """Nothing to let go of."""
 
 
-def delivered(listener: Listener, messages: Sequence[Message], folder: Path) -> tuple[Log, Courier, list[Any]]:
+def delivered(listener: Listener, messages: Sequence[Message], folder: Path) -> tuple[Log, DeliveryWorker, list[Any]]:
     """Let a courier deliver; the log, the courier, and what was put aside."""
     path, log = folder / "state.db", Log()
     with Store(path) as store:
         store.change([], [("v", message) for message in messages])
-    one = Courier(
+    one = DeliveryWorker(
         Sink("v", line_messages, listener, joined),
         path,
         100,
@@ -84,7 +84,7 @@ def delivered(listener: Listener, messages: Sequence[Message], folder: Path) -> 
 
 
 def takes(message: Message) -> Receipt:
-    return Receipt(Outcome.DELIVERED)
+    return Receipt(DeliveryOutcome.DELIVERED)
 
 
 def test_what_waits_goes_as_one_batch_in_order(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_one_that_waits_goes_as_it_is(tmp_path: Path) -> None:
 def test_an_event_that_is_to_blame_is_put_aside_alone(tmp_path: Path, status: int) -> None:
     messages = events(5)
     (bad,) = inside(messages[2])
-    wrong = Receipt(Outcome.REJECTED, status=status, detail="no")
-    listener = Listener(lambda message: wrong if bad in inside(message) else Receipt(Outcome.DELIVERED))
+    wrong = Receipt(DeliveryOutcome.REJECTED, status=status, detail="no")
+    listener = Listener(lambda message: wrong if bad in inside(message) else Receipt(DeliveryOutcome.DELIVERED))
     log, courier, aside = delivered(listener, messages, tmp_path)
     assert [message.path for message in listener.sent] == [BATCH_PATH] + [EVENT_PATH] * 5
     assert listener.taken == [identity for message in messages for identity in inside(message) if identity != bad]
@@ -116,8 +116,8 @@ def test_an_event_that_is_to_blame_is_put_aside_alone(tmp_path: Path, status: in
 
 
 def test_a_listener_without_batches_gets_single_events(tmp_path: Path) -> None:
-    unknown = Receipt(Outcome.REFUSED, status=404)
-    listener = Listener(lambda message: unknown if message.path == BATCH_PATH else Receipt(Outcome.DELIVERED))
+    unknown = Receipt(DeliveryOutcome.REFUSED, status=404)
+    listener = Listener(lambda message: unknown if message.path == BATCH_PATH else Receipt(DeliveryOutcome.DELIVERED))
     log, courier, _ = delivered(listener, events(3), tmp_path)
     assert len(listener.taken) == courier.counts.delivered == 3 and log.events() == ["batch rejected"]
 
@@ -131,11 +131,11 @@ def test_a_batch_is_tried_again_as_it_was(tmp_path: Path) -> None:
         def answer(message: Message) -> Receipt:
             if len(listener.sent) == 1:
                 store.change([], [("v", one) for one in messages[3:]])
-            return Receipt(Outcome.LATER if len(listener.sent) < 3 else Outcome.DELIVERED)
+            return Receipt(DeliveryOutcome.LATER if len(listener.sent) < 3 else DeliveryOutcome.DELIVERED)
 
         listener = Listener(answer)
         pauses = Backoff(first_s=0, longest_s=0)
-        one = Courier(
+        one = DeliveryWorker(
             Sink("v", line_messages, listener, joined), path, 100, pauses, np.random.default_rng(1), ReplayClock(), log
         )
         one.start()

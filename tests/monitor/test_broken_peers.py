@@ -16,15 +16,15 @@ from tests.synthetic import minutes
 
 from faultprint.monitor.base.interfaces import Batch
 from faultprint.monitor.config.settings import RetrySettings, SinkKind, SinkSettings
-from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.deliver import sinks
-from faultprint.monitor.deliver.delivery import Courier
+from faultprint.monitor.deliver.delivery import DeliveryWorker
 from faultprint.monitor.deliver.outbox import Outbox
 from faultprint.monitor.ingest.files import ReplayClock
 from faultprint.monitor.state.connect import connect
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import Deed
-from faultprint.publish.incident import Incident, Person, Severity
+from faultprint.publish.deed import Operation
+from faultprint.publish.incident import Actor, Incident, Severity
 from faultprint.publish.routes import line_messages, ves_messages
 from faultprint.publish.ves.event import VesSettings
 
@@ -43,7 +43,7 @@ class Office:
     def __init__(self, town: Town, folder: Path, store: Store, settings: SinkSettings) -> None:
         (sink,) = sinks.sinks(settings, QUICK, town.model, np.random.default_rng(1))
         self.log, self.number, self.store = Log(), 0, store
-        self.courier = Courier(
+        self.courier = DeliveryWorker(
             sink, folder / "state.db", 1000, sinks.backoff(QUICK), np.random.default_rng(2), ReplayClock(), self.log
         )
 
@@ -237,7 +237,7 @@ def test_a_full_disk_under_the_monitor(watch: Watch, tmp_path: Path, small_disk:
     with watch(log, state=state) as monitor:
         feed(monitor, table[:135], end=False)
         (incident,) = monitor.incidents.open.values()
-        Desk(state).instruct([incident], Deed.ACKNOWLEDGE, Person("m.keller", "noc", monitor.closed_us))
+        CommandQueue(state).instruct([incident], Operation.ACKNOWLEDGE, Actor("m.keller", "noc", monitor.closed_us))
         with closing(connect(state)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # whatever is written next needs room
         ballast = fill(small_disk)
@@ -248,10 +248,10 @@ def test_a_full_disk_under_the_monitor(watch: Watch, tmp_path: Path, small_disk:
             if len(pauses) == 3:
                 ballast.unlink()
 
-        monitor.memory.insistence._sleep = sleep
-        monitor.take("test", Batch(None, None))
+        monitor.persistence.insistence._sleep = sleep
+        monitor.process("test", Batch(None, None))
         feed(monitor, table)
-        assert all(courier.drain(60) for courier in monitor.couriers)
+        assert all(courier.drain(60) for courier in monitor.workers)
         assert monitor.incidents.open["beta-1"].acknowledged
     told = [event for event in log.events() if event.startswith("state")]
     assert told == ["state cannot be written", "state written again"] and len(pauses) == 3
@@ -283,8 +283,8 @@ def test_a_clock_that_is_put_back_changes_nothing_and_is_told_once(watch: Watch,
         log = Log()
         with watch(log, clock) as monitor:
             feed(monitor, table)
-            assert all(courier.drain(60) for courier in monitor.couriers)
-            assert not monitor.gate.refused
+            assert all(courier.drain(60) for courier in monitor.workers)
+            assert not monitor.buffer.refused
         with Store(tmp_path / "state.db") as store:
             verdicts = [packed.rows for packed in store.verdicts()]
         return log.events(), [verdicts, (tmp_path / "lines.jsonl").read_text()]

@@ -16,16 +16,16 @@ from tests.synthetic import minutes
 
 from faultprint import storage
 from faultprint.errors import ModelError, UsageError
-from faultprint.features.coverage import Stretch, dump
+from faultprint.features.coverage import Interval, dump
 from faultprint.features.minutes import minutes as minutes_of
 from faultprint.features.minutes import write_minutes
-from faultprint.monitor.base.interfaces import Source
+from faultprint.monitor.base.interfaces import BatchSource
 from faultprint.monitor.config.settings import ProbeSettings, RetrySettings, SinkKind, SinkSettings
 from faultprint.monitor.deliver import sinks
-from faultprint.monitor.ingest.files import MinutesFile, Replay, ReplayClock, TransactionsFile
+from faultprint.monitor.ingest.files import MinutesFileSource, Replay, ReplayClock, TransactionsFileSource
 from faultprint.monitor.ingest.recordings import recorded
 from faultprint.publish.incident import Incident, Severity
-from faultprint.publish.message import Outcome
+from faultprint.publish.message import DeliveryOutcome
 from faultprint.tables import COVERAGE_KEY, MINUTES, TRANSACTIONS
 
 from ..broker import Broker
@@ -35,39 +35,39 @@ from .conftest import Town
 MINUTE = 60_000_000
 
 
-def minutes_file(folder: Path, town: Town) -> tuple[Source, pl.DataFrame]:
+def minutes_file(folder: Path, town: Town) -> tuple[BatchSource, pl.DataFrame]:
     frame = pl.concat([minutes("a-1", 20, gaps=[4, 5]), minutes("b-1", 25)])
     write_minutes(frame, folder / "minutes.parquet")
-    return MinutesFile(folder / "minutes.parquet", town.model.catalogue, MINUTE), frame
+    return MinutesFileSource(folder / "minutes.parquet", town.model.catalogue, MINUTE), frame
 
 
-def transactions_file(folder: Path, town: Town) -> tuple[Source, pl.DataFrame]:
+def transactions_file(folder: Path, town: Town) -> tuple[BatchSource, pl.DataFrame]:
     """Twenty thousand minutes' worth of nothing, and in the midst of it a crowd."""
     frame = table(crowd(3_000, 1)).with_columns(
         (pl.col(name).to_physical() * 60_000).cast(pl.Datetime("us", "UTC"))
         for name in ("start", "provisional", "ringing", "completion")
     )
     stretches = [
-        Stretch("a", "net", 0, 7 * MINUTE + 5),
-        Stretch("b", "net", 30, 200 * MINUTE),
-        Stretch("c", "net", 0, 3),
+        Interval("a", "net", 0, 7 * MINUTE + 5),
+        Interval("b", "net", 30, 200 * MINUTE),
+        Interval("c", "net", 0, 3),
     ]
     storage.write(frame, TRANSACTIONS, folder / "transactions.parquet", {COVERAGE_KEY: dump(stretches)})
-    return TransactionsFile(folder / "transactions.parquet", MINUTE), minutes_of(frame.lazy(), stretches)
+    return TransactionsFileSource(folder / "transactions.parquet", MINUTE), minutes_of(frame.lazy(), stretches)
 
 
-def replay(folder: Path, town: Town) -> tuple[Source, pl.DataFrame]:
+def replay(folder: Path, town: Town) -> tuple[BatchSource, pl.DataFrame]:
     source, frame = minutes_file(folder, town)
     return Replay(source, ReplayClock(), None), frame
 
 
 @pytest.fixture(params=[minutes_file, transactions_file, replay])
-def source(request: pytest.FixtureRequest, tmp_path: Path, town: Town) -> tuple[Source, pl.DataFrame]:
-    made: tuple[Source, pl.DataFrame] = request.param(tmp_path, town)
+def source(request: pytest.FixtureRequest, tmp_path: Path, town: Town) -> tuple[BatchSource, pl.DataFrame]:
+    made: tuple[BatchSource, pl.DataFrame] = request.param(tmp_path, town)
     return made
 
 
-def test_a_source_gives_every_row_once_in_order_of_time(source: tuple[Source, pl.DataFrame]) -> None:
+def test_a_source_gives_every_row_once_in_order_of_time(source: tuple[BatchSource, pl.DataFrame]) -> None:
     one, frame = source
     parts, complete = [], 0
     for batch in one.batches(0):
@@ -81,7 +81,7 @@ def test_a_source_gives_every_row_once_in_order_of_time(source: tuple[Source, pl
     assert pl.concat(parts).sort("node", "minute").equals(frame.sort("node", "minute"))
 
 
-def test_a_source_leaves_out_what_has_been_judged(source: tuple[Source, pl.DataFrame]) -> None:
+def test_a_source_leaves_out_what_has_been_judged(source: tuple[BatchSource, pl.DataFrame]) -> None:
     one, frame = source
     start = int(frame["minute"].to_physical().min()) // MINUTE * MINUTE  # type: ignore[call-overload]
     closed = start + 3 * MINUTE
@@ -104,11 +104,11 @@ def test_a_replay_waits_as_its_speed_asks(tmp_path: Path, town: Town) -> None:
 def test_recordings_are_told_apart(tmp_path: Path, town: Town) -> None:
     minutes_file(tmp_path, town)
     transactions_file(tmp_path, town)
-    for name, kind in (("minutes", MinutesFile), ("transactions", TransactionsFile)):
+    for name, kind in (("minutes", MinutesFileSource), ("transactions", TransactionsFileSource)):
         with recorded(tmp_path / f"{name}.parquet", town.model, ProbeSettings()) as one:
             assert isinstance(one, kind)
     with pytest.raises(ModelError, match="last 60000000"):
-        MinutesFile(tmp_path / "minutes.parquet", town.model.catalogue, 1)
+        MinutesFileSource(tmp_path / "minutes.parquet", town.model.catalogue, 1)
 
 
 class Post(BaseHTTPRequestHandler):
@@ -174,7 +174,7 @@ def test_a_sink_delivers_every_change_under_an_identity_of_its_own(
     messages = [message for incident in life for message in one.encode(incident)]
     assert messages == [message for incident in life for message in one.encode(incident)]
     assert len({message.id for message in messages}) == len(messages) == 2
-    assert [one.sender.send(message).outcome for message in messages] == [Outcome.DELIVERED] * 2
+    assert [one.sender.send(message).outcome for message in messages] == [DeliveryOutcome.DELIVERED] * 2
     one.sender.close()
     if stream:
         assert all(message.id in stream.getvalue() for message in messages)

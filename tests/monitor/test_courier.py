@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from faultprint.errors import StateError
-from faultprint.monitor.deliver.delivery import Courier
+from faultprint.monitor.deliver.delivery import DeliveryWorker
 from faultprint.monitor.deliver.outbox import Outbox
 from faultprint.monitor.deliver.sink import Sink
 from faultprint.monitor.ingest.files import ReplayClock
 from faultprint.monitor.state.connect import State
 from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident, Severity
-from faultprint.publish.message import Message, Outcome
+from faultprint.publish.message import DeliveryOutcome, Message
 from faultprint.publish.routes import line_messages
 from faultprint.publish.senders.backoff import Backoff
 
@@ -49,8 +49,8 @@ def place(state: State) -> Iterator[State]:
 
 
 @contextmanager
-def courier(place: State, sender: Moody, log: Log, limit: int = 100) -> Iterator[Courier]:
-    one = Courier(
+def courier(place: State, sender: Moody, log: Log, limit: int = 100) -> Iterator[DeliveryWorker]:
+    one = DeliveryWorker(
         Sink(SINK, line_messages, sender),
         place,
         limit,
@@ -79,9 +79,11 @@ def test_messages_come_in_order_and_once(place: State) -> None:
     assert again.received == []
 
 
-@pytest.mark.parametrize("trouble", [Outcome.LATER, Outcome.REFUSED, OSError("a broken promise")])
-def test_what_cannot_be_delivered_now_is_tried_again_in_order(place: State, trouble: Outcome | Exception) -> None:
-    sender, log = Moody([Outcome.DELIVERED, trouble, trouble, trouble]), Log()
+@pytest.mark.parametrize("trouble", [DeliveryOutcome.LATER, DeliveryOutcome.REFUSED, OSError("a broken promise")])
+def test_what_cannot_be_delivered_now_is_tried_again_in_order(
+    place: State, trouble: DeliveryOutcome | Exception
+) -> None:
+    sender, log = Moody([DeliveryOutcome.DELIVERED, trouble, trouble, trouble]), Log()
     with courier(place, sender, log) as one:
         assert one.drain(10)
     assert sender.received == [message for _, message in messages(5)]
@@ -90,7 +92,7 @@ def test_what_cannot_be_delivered_now_is_tried_again_in_order(place: State, trou
 
 
 def test_what_is_rejected_is_put_aside_and_told(place: State) -> None:
-    sender, log = Moody([Outcome.DELIVERED, Outcome.REJECTED]), Log()
+    sender, log = Moody([DeliveryOutcome.DELIVERED, DeliveryOutcome.REJECTED]), Log()
     with courier(place, sender, log) as one:
         assert one.drain(10)
     wanted = [message for _, message in messages(5)]
@@ -114,7 +116,7 @@ def test_too_many_waiting_put_the_oldest_aside_and_tell(place: State) -> None:
 
 
 def test_a_courier_stops_although_its_sink_is_away(place: State) -> None:
-    sender = Moody([Outcome.LATER] * 1_000_000)
+    sender = Moody([DeliveryOutcome.LATER] * 1_000_000)
     begin = time.monotonic()
     with courier(place, sender, Log()) as one:
         while not one.counts.away:

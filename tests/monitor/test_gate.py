@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultprint.monitor.base.interfaces import Batch
-from faultprint.monitor.ingest.watermark import REFUSED, Finished, Gate
+from faultprint.monitor.ingest.watermark import REFUSED, FinishedMinute, WatermarkBuffer
 from faultprint.storage import schema
 from faultprint.tables import MINUTES
 
@@ -32,9 +32,9 @@ def rows(*of: tuple[str, int], network: str = "net", observed: float = 1.0, shif
     ).cast({"minute": pl.Datetime("us", "UTC")})
 
 
-def gate(**changes: Any) -> Gate:
+def gate(**changes: Any) -> WatermarkBuffer:
     usual = {"lateness_us": MINUTE, "ahead_us": 5 * MINUTE, "patience_us": 2 * MINUTE, "most_nodes": 100}
-    return Gate(interval_us=MINUTE, **{**usual, **changes})
+    return WatermarkBuffer(interval_us=MINUTE, **{**usual, **changes})
 
 
 def end(number: int) -> int:
@@ -42,7 +42,7 @@ def end(number: int) -> int:
     return (BASE + number + 1) * MINUTE
 
 
-def found(finished: list[Finished]) -> list[tuple[int, list[str]]]:
+def found(finished: list[FinishedMinute]) -> list[tuple[int, list[str]]]:
     return [(one.number - BASE, [] if one.rows is None else one.rows["node"].to_list()) for one in finished]
 
 
@@ -134,7 +134,7 @@ def test_rows_out_of_order_within_the_lateness_change_nothing(seed: int, latenes
     wanted = [(f"n{node}", number) for number in range(20) for node in range(nodes) if random.random() < 0.8]
     arriving = sorted(wanted, key=lambda row: row[1] + random.random() * lateness)
     one = gate(lateness_us=(lateness + 1) * MINUTE)
-    finished: list[Finished] = []
+    finished: list[FinishedMinute] = []
     for row in arriving:
         one.take("s", Batch(rows(row), None), NOW)
         finished += one.due(NOW)

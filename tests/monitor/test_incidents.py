@@ -11,9 +11,9 @@ import pytest
 from faultprint.cases.matching import Matches
 from faultprint.errors import UsageError
 from faultprint.monitor.config.maintenance import Maintenance
-from faultprint.monitor.detect.incidents import TABLE, Action, IncidentRules, Incidents, Signal, State
-from faultprint.monitor.detect.nodes import Nodes
-from faultprint.monitor.detect.scorer import Judged
+from faultprint.monitor.detect.incidents import TABLE, Action, IncidentPhase, IncidentRules, Incidents, Signal
+from faultprint.monitor.detect.nodes import NodeTable
+from faultprint.monitor.detect.scorer import MinuteVerdicts
 from faultprint.publish.incident import Change, Incident, Severity
 
 MINUTE = 60_000_000
@@ -31,7 +31,7 @@ class Node:
         maintenance: Sequence[Maintenance] = (),
         persistence: int = 1,
     ) -> None:
-        self.nodes = Nodes()
+        self.nodes = NodeTable()
         self.nodes.index(["n"], ["net"])
         self.incidents = Incidents(rules or IncidentRules(), maintenance, MINUTE, persistence)
         self.number = 100
@@ -48,12 +48,14 @@ class Node:
         return changes
 
 
-def judged(number: int, code: int, there: bool) -> Judged:
+def judged(number: int, code: int, there: bool) -> MinuteVerdicts:
     distances = np.array([[2.0, 0.5, 1.0]], np.float32)
     matches = Matches(CONDITIONS, distances, np.array([1]), np.array([2]), np.zeros(1, np.float32))
     nothing = np.empty((1, 0), np.float32)
     one = np.array([0])
-    return Judged(number, one, np.array([code]), np.array([there]), matches, one, {0: ["why"]}, nothing, one, None)
+    return MinuteVerdicts(
+        number, one, np.array([code]), np.array([there]), matches, one, {0: ["why"]}, nothing, one, None
+    )
 
 
 def changes(found: list[tuple[int, Incident]]) -> list[tuple[int, str, str]]:
@@ -61,38 +63,38 @@ def changes(found: list[tuple[int, Incident]]) -> list[tuple[int, str, str]]:
 
 
 def test_the_table_has_an_entry_for_every_state_and_signal() -> None:
-    assert {*TABLE} == {(state, signal) for state in State for signal in Signal}
+    assert {*TABLE} == {(state, signal) for state in IncidentPhase for signal in Signal}
     assert {*TABLE.values()} == {*Action}
 
 
 # What drives each entry: verdicts that lead to the state, the verdict that gives the signal, the change that must follow.
 ENTRIES = {
-    (State.QUIET, Signal.MUTED): ([N], [H], []),
-    (State.QUIET, Signal.NOTHING): ([N], [W], []),
-    (State.QUIET, Signal.CALM_HELD): ([N], [N, N, N], []),
-    (State.QUIET, Signal.CALM): ([W], [N], []),
-    (State.QUIET, Signal.ALARM_HELD): ([H], [H], [Change.ONSET]),
-    (State.QUIET, Signal.ALARM): ([N], [H], []),
-    (State.OPEN, Signal.MUTED): ([H, H], [L, L], []),
-    (State.OPEN, Signal.NOTHING): ([H, H], [W], []),
-    (State.OPEN, Signal.CALM_HELD): ([H, H, N], [N], [Change.CLEAR]),
-    (State.OPEN, Signal.CALM): ([H, H], [N], []),
-    (State.OPEN, Signal.ALARM_HELD): ([H, H], [L], [Change.DIAGNOSIS]),
-    (State.OPEN, Signal.ALARM): ([H, H, N], [L], [Change.DIAGNOSIS]),
+    (IncidentPhase.QUIET, Signal.MUTED): ([N], [H], []),
+    (IncidentPhase.QUIET, Signal.NOTHING): ([N], [W], []),
+    (IncidentPhase.QUIET, Signal.CALM_HELD): ([N], [N, N, N], []),
+    (IncidentPhase.QUIET, Signal.CALM): ([W], [N], []),
+    (IncidentPhase.QUIET, Signal.ALARM_HELD): ([H], [H], [Change.ONSET]),
+    (IncidentPhase.QUIET, Signal.ALARM): ([N], [H], []),
+    (IncidentPhase.OPEN, Signal.MUTED): ([H, H], [L, L], []),
+    (IncidentPhase.OPEN, Signal.NOTHING): ([H, H], [W], []),
+    (IncidentPhase.OPEN, Signal.CALM_HELD): ([H, H, N], [N], [Change.CLEAR]),
+    (IncidentPhase.OPEN, Signal.CALM): ([H, H], [N], []),
+    (IncidentPhase.OPEN, Signal.ALARM_HELD): ([H, H], [L], [Change.DIAGNOSIS]),
+    (IncidentPhase.OPEN, Signal.ALARM): ([H, H, N], [L], [Change.DIAGNOSIS]),
 }
 
 
 @pytest.mark.parametrize(("state", "signal"), TABLE)
-def test_each_entry_of_the_table(state: State, signal: Signal) -> None:
+def test_each_entry_of_the_table(state: IncidentPhase, signal: Signal) -> None:
     before, then, wanted = ENTRIES[state, signal]
     muted = signal is Signal.MUTED
     start = datetime.fromtimestamp((100 + len(before)) * 60, UTC)
     windows = [Maintenance(start, start + timedelta(hours=1))] if muted else []
     node = Node(IncidentRules(onset_minutes=2, clear_minutes=2), windows)
     node.say(*before)
-    assert ("n" in node.incidents.open) == (state is State.OPEN)
+    assert ("n" in node.incidents.open) == (state is IncidentPhase.OPEN)
     assert [one.change for _, one in node.say(*then)] == wanted
-    after = {Action.ONSET: True, Action.CLEAR: False}.get(TABLE[state, signal], state is State.OPEN)
+    after = {Action.ONSET: True, Action.CLEAR: False}.get(TABLE[state, signal], state is IncidentPhase.OPEN)
     assert ("n" in node.incidents.open) == after
 
 

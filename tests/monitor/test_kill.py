@@ -29,7 +29,10 @@ def test_a_dozen_kills_lose_nothing_and_repeat_nothing(
     if database == "postgres":
         words += ("--postgres", request.getfixturevalue("postgres").url())
     result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.kills", *map(str, words)], cwd=ROOT / "lab", capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.crash_test", *map(str, words)],
+        cwd=ROOT / "lab",
+        capture_output=True,
+        text=True,
     )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)

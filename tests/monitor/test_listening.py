@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint.features.coverage import Stretch
+from faultprint.features.coverage import Interval
 from faultprint.features.minutes import minutes
 from faultprint.monitor.base.interfaces import Batch
 from faultprint.monitor.config.settings import ProbeSettings
@@ -80,7 +80,7 @@ def batch(packets: list[Packet], until_us: int) -> pl.DataFrame:
     probe.finish()
     plain = {name: pl.Int64() if isinstance(kind, pl.Datetime) else kind for name, kind in schema(TRANSACTIONS).items()}
     table = pl.DataFrame(rows, schema=plain, orient="row").cast(schema(TRANSACTIONS))
-    return minutes(table.lazy(), [Stretch("pcscf", "lab", BEGIN, until_us)])
+    return minutes(table.lazy(), [Interval("pcscf", "lab", BEGIN, until_us)])
 
 
 @pytest.mark.parametrize("at_once", [7, 1000])

@@ -45,8 +45,8 @@ def test_metrics_and_health(watch: Watch) -> None:
             assert get(server.address, "/readyz")[0] == get(server.address, "/healthz")[0] == 200
             assert get(server.address, "/else")[0] == 404
             status, text = get(server.address, "/metrics")
-            assert monitor.pulse.last is not None
-            monitor.pulse.last -= 3600
+            assert monitor.liveness.last is not None
+            monitor.liveness.last -= 3600
             assert get(server.address, "/healthz")[0] == get(server.address, "/readyz")[0] == 503
             with pytest.raises(UsageError, match="cannot be served"):
                 HttpServer(monitor, *server.address)

@@ -42,7 +42,7 @@ def test_one_event_a_node_and_minute(watch: Watch) -> None:
     with serving(answer(202)) as collector:
         with watch(sink=sink(collector.port), retry=QUICK) as monitor:
             feed(monitor, table)
-            assert all(courier.drain(20) for courier in monitor.couriers)
+            assert all(courier.drain(20) for courier in monitor.workers)
         found = events([request.body for request in collector.requests])
     headers = [event["commonEventHeader"] for event in found]
     told = [(header["sourceName"], header["startEpochMicrosec"]) for header in headers]
@@ -53,7 +53,7 @@ def test_one_event_a_node_and_minute(watch: Watch) -> None:
     first = found[0]["measurementFields"]["additionalMeasurements"]
     value = table.filter(pl.col("node") == told[0][0])[FEATURES[0]][0]
     assert {"name": "in.register_initial", "hashMap": {"attempts": str(int(value))}} in first
-    assert {courier.sink.name: courier.counts.delivered for courier in monitor.couriers} == {
+    assert {courier.sink.name: courier.counts.delivered for courier in monitor.workers} == {
         "v": 0,
         "v.measurements": 15,
     }
@@ -67,7 +67,7 @@ def test_a_restart_loses_no_counters_and_repeats_none(watch: Watch) -> None:
     with serving(answer(202)) as collector:
         with watch(sink=sink(collector.port), retry=QUICK) as monitor:
             feed(monitor, table)
-            assert all(courier.drain(20) for courier in monitor.couriers)
+            assert all(courier.drain(20) for courier in monitor.workers)
         found = events([request.body for request in collector.requests])
     starts = [event["commonEventHeader"]["startEpochMicrosec"] for event in found]
     assert starts == table["minute"].to_physical().to_list()
@@ -81,7 +81,7 @@ def test_what_arrives_is_that_of_the_schema_whether_alone_or_together(watch: Wat
     with watch(sink=sink(port), retry=QUICK) as monitor:
         feed(monitor, table)  # nobody listens yet, so that much waits
         with serving(answer(202), port=port) as collector:
-            assert all(courier.drain(20) for courier in monitor.couriers)
+            assert all(courier.drain(20) for courier in monitor.workers)
         bodies = [json.loads(request.body) for request in collector.requests]
     for body in bodies:
         assert not list(faults(body, schema, schema))
@@ -101,7 +101,7 @@ def test_counters_that_wait_push_no_incident_aside(watch: Watch, tmp_path: Path)
     table = minutes("a-1", 140, [(100, 130, "bye-slow")], seed=2)
     with watch(log, sink=sink(9), retry=QUICK, keep=KeepSettings(messages=20)) as monitor:
         feed(monitor, table)
-        monitor.couriers[1].drain(1)
+        monitor.workers[1].drain(1)
     waiting = {}
     for lane in ("v", "v.measurements"):
         outbox = Outbox(tmp_path / "state.db", lane, 20)
@@ -115,7 +115,7 @@ def test_counters_that_wait_push_no_incident_aside(watch: Watch, tmp_path: Path)
 
 def test_the_same_minute_makes_the_same_messages(watch: Watch) -> None:
     with watch(sink=sink(9)) as monitor:
-        (measure,) = [courier.sink.measure for courier in monitor.couriers if courier.sink.measure]
+        (measure,) = [courier.sink.measure for courier in monitor.workers if courier.sink.measure]
         rows = minutes("a-1", 1)
         assert list(measure(rows, 60_000_000)) == list(measure(rows, 60_000_000)) != list(measure(rows, 0))
 

@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 from faultprint.errors import FaultprintError, StateError, UsageError
-from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.state import persistence
 from faultprint.monitor.state.connect import PostgresUrl, beside
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import Deed
-from faultprint.publish.incident import Person
+from faultprint.publish.deed import Operation
+from faultprint.publish.incident import Actor
 
 from .conftest import Log, Town, Watch, feed
 from .postgres import Server
@@ -45,13 +45,13 @@ def test_the_server_fails_and_comes_back(
 
     minute = traffic["minute"].unique().sort()
     with watch(log, state=place) as monitor:
-        monkeypatch.setattr(monitor.memory.insistence, "_sleep", sleep)
+        monkeypatch.setattr(monitor.persistence.insistence, "_sleep", sleep)
         feed(monitor, traffic.filter(pl.col("minute") <= minute[115]), end=False)
         frail.stop()
         feed(monitor, traffic.filter(pl.col("minute") <= minute[230]), end=False)
         drained(monitor)
         frail.break_connections()
-        Desk(place).instruct([*monitor.incidents.open.values()], Deed.COMMENT, Person("u", "s", 1), "seen")
+        CommandQueue(place).instruct([*monitor.incidents.open.values()], Operation.COMMENT, Actor("u", "s", 1), "seen")
         frail.break_connections()
         feed(monitor, traffic)
         drained(monitor)
@@ -113,7 +113,7 @@ def test_what_is_no_place_for_a_state_is_refused(postgres: Server) -> None:
 
 def test_the_desk_of_a_server_that_is_away_is_one_sentence() -> None:
     with pytest.raises(StateError, match="cannot be read or written"):
-        Desk(PostgresUrl("postgresql://127.0.0.1:1/none"))
+        CommandQueue(PostgresUrl("postgresql://127.0.0.1:1/none"))
 
 
 def test_a_writer_that_waits_for_a_lock_gives_up_and_tries_again(postgres: Server) -> None:

@@ -7,7 +7,7 @@ import pytest
 from faultprint.errors import UsageError
 from faultprint.monitor.deliver.outbox import Outbox
 from faultprint.monitor.state.connect import PostgresUrl, State
-from faultprint.monitor.state.dry_run import copied
+from faultprint.monitor.state.dry_run import copied_state
 from faultprint.monitor.state.store import Store
 
 from .postgres import Server
@@ -20,7 +20,7 @@ def test_a_copy_holds_all_and_is_nobody_elses(state: State) -> None:
         for number in range(2):
             store.keep(record(number))
         instructed(state, store)
-        with copied(state) as place:
+        with copied_state(state) as place:
             with Store(place) as copy:
                 copy.claim()  # though a monitor is at work with the original
                 assert copy.facts().keys() >= store.facts().keys()
@@ -40,7 +40,7 @@ def test_a_copy_holds_all_and_is_nobody_elses(state: State) -> None:
 
 
 def test_where_nothing_is_a_dry_run_begins_with_nothing(state: State) -> None:
-    with copied(state) as place, Store(place) as copy:
+    with copied_state(state) as place, Store(place) as copy:
         assert copy.facts() == {}
 
 
@@ -53,5 +53,5 @@ def test_a_state_that_is_anothers_is_one_sentence(postgres: Server) -> None:
     schema = place.url.rpartition("%3D")[2]
     postgres.do(f"GRANT USAGE ON SCHEMA {schema} TO guest")
     other = PostgresUrl(f"{place.url}&user=guest")
-    with pytest.raises(UsageError, match="does not let its user do that"), copied(other):
+    with pytest.raises(UsageError, match="does not let its user do that"), copied_state(other):
         pass

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from faultprint.errors import StateError, UsageError
-from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.deliver.outbox import Outbox
 from faultprint.monitor.state import postgres
 from faultprint.monitor.state.connect import State
-from faultprint.monitor.state.store import Frame, MinuteRecord, Store
+from faultprint.monitor.state.store import MinuteRecord, StateFrame, Store
 from faultprint.monitor.state.verdicts import Packed
-from faultprint.publish.deed import Deed
-from faultprint.publish.incident import Incident, Person, Severity
+from faultprint.publish.deed import Operation
+from faultprint.publish.incident import Actor, Incident, Severity
 from faultprint.publish.message import Message
 from faultprint.publish.routes import line_messages
 
@@ -43,7 +43,7 @@ def record(number: int) -> MinuteRecord:
         nodes=[(number, f"node {number} é", "net")],
         normals={number: b"\x00normal\xff"},
         counters={"seen": bytes([number])},
-        frames=[Frame("codes", number, b"\0\1", bytes(200_000)), Frame("warming", number, b"\2", b"")],
+        frames=[StateFrame("codes", number, b"\0\1", bytes(200_000)), StateFrame("warming", number, b"\2", b"")],
         forget={"codes": number - 1, "warming": number},
         verdicts=Packed(number, b"\0rows", '["a"]', "{}"),
         keep_verdicts_from=number - 1,
@@ -124,7 +124,7 @@ def test_a_minute_whose_receipt_was_lost_is_written_once(state: State, monkeypat
 def instructed(state: State, store: Store) -> None:
     """Leave an instruction about an incident that is there."""
     if found := list(store.incidents()):
-        Desk(state).instruct(found[:1], Deed.COMMENT, Person("u", "s", 1), "text")
+        CommandQueue(state).instruct(found[:1], Operation.COMMENT, Actor("u", "s", 1), "text")
 
 
 def test_the_same_message_twice_is_one(state: State) -> None:
@@ -140,10 +140,10 @@ def test_text_that_no_database_holds_is_made_plain(state: State) -> None:
     with Store(state) as store:
         store.change([incident(1, "a\0b")], sent(incident(1, "a\0b")))
         (kept,) = store.incidents()
-        Desk(state).instruct([kept], Deed.COMMENT, Person("u\0", "s", 1), "half \ud800 a pair")
+        CommandQueue(state).instruct([kept], Operation.COMMENT, Actor("u\0", "s", 1), "half \ud800 a pair")
         assert store.instructions()[0][3:] == ("u\ufffd", "s", 1, "half ? a pair")
         with pytest.raises(UsageError, match="knows no incident"):
-            Desk(state).incident("no\0thing")
+            CommandQueue(state).incident("no\0thing")
     assert len(waiting(state)) == 1
 
 

@@ -15,22 +15,22 @@ from hypothesis import strategies as st
 from tests.synthetic import minute, minutes, random_artefact, told_reach
 
 from faultprint.cases import baseline_check
-from faultprint.cases.enrol import Lesson, enrol
+from faultprint.cases.enrol import Enrolment, enrol
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
-from faultprint.embedding.model import Model, load
+from faultprint.embedding.model import Model, load_model
 from faultprint.embedding.model_file import save
 from faultprint.errors import LibraryError, ModelError, StateError, UsageError
 from faultprint.monitor.base.interfaces import Batch
 from faultprint.monitor.config.maintenance import Maintenance
 from faultprint.monitor.config.settings import NodeSettings
-from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.detect.incidents import IncidentRules
 from faultprint.monitor.ingest.files import Replay, ReplayClock, by_minute
 from faultprint.monitor.state import persistence
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import Deed
-from faultprint.publish.incident import Person
+from faultprint.publish.deed import Operation
+from faultprint.publish.incident import Actor
 
 from .conftest import NOW, Log, Town, Watch, feed
 
@@ -59,7 +59,7 @@ def stopped(watch: Watch, table: pl.DataFrame, stops: Sequence[int]) -> None:
 def teach(library: Path, table: pl.DataFrame, name: str, model: Model) -> None:
     """What happened in minutes 100 to 130 was this."""
     with Library.open(library, create=True) as shelf:
-        shelf.add([enrol(table, Lesson(name, (minute(100), minute(130))), model, created=NOW)])
+        shelf.add([enrol(table, Enrolment(name, (minute(100), minute(130))), model, created=NOW)])
 
 
 def batch_verdicts(table: pl.DataFrame, town: Town) -> pl.DataFrame:
@@ -112,7 +112,7 @@ def test_verdicts_equal_those_of_identify_whatever_the_gaps(
 
 def test_verdicts_equal_those_of_identify_where_nobody_vouches(watch: Watch, tmp_path: Path) -> None:
     save(told_reach(random_artefact(), 1.2), tmp_path / "sure.faultprint")
-    model, library = load(tmp_path / "sure.faultprint"), tmp_path / "sure-cases.db"
+    model, library = load_model(tmp_path / "sure.faultprint"), tmp_path / "sure-cases.db"
     teach(library, minutes("alpha-1", 200, [(100, 130, "bye-slow")], seed=1), "bye-slow", model)
     table = pl.concat(
         [
@@ -200,13 +200,18 @@ def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> N
         feed(monitor, table, end=False)
         (incident,) = monitor.incidents.open.values()
         end_us = monitor.closed_us
-        person = Person("m.keller", "noc", end_us)
-        identity, desk = str(incident.identity), Desk(tmp_path / "state.db")
-        for deed, text in ((Deed.ACKNOWLEDGE, ""), (Deed.COMMENT, "on it"), (Deed.WITHDRAW, ""), (Deed.CLEAR, "")):
+        person = Actor("m.keller", "noc", end_us)
+        identity, desk = str(incident.identity), CommandQueue(tmp_path / "state.db")
+        for deed, text in (
+            (Operation.ACKNOWLEDGE, ""),
+            (Operation.COMMENT, "on it"),
+            (Operation.WITHDRAW, ""),
+            (Operation.CLEAR, ""),
+        ):
             desk.instruct([incident], deed, person, text)
-        last = desk.instruct([incident], Deed.CLEAR, person)  # it will be cleared by then
+        last = desk.instruct([incident], Operation.CLEAR, person)  # it will be cleared by then
         assert not desk.settled(last, 0)
-        monitor.take("test", Batch(None, None))
+        monitor.process("test", Batch(None, None))
         assert not monitor.incidents.open and desk.settled(last, 0)
         feed(monitor, table)
         drained(monitor)
@@ -217,7 +222,7 @@ def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> N
     with pytest.raises(UsageError, match="knows no incident"):
         desk.incident("nobody")
     with pytest.raises(UsageError, match="no state of a monitor"):
-        Desk(tmp_path / "none.db")
+        CommandQueue(tmp_path / "none.db")
 
 
 def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Watch, tmp_path: Path) -> None:
@@ -225,9 +230,9 @@ def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Wa
     with watch() as monitor:
         feed(monitor, table.filter(pl.col("minute") < minute(140)), end=False)
         (incident,) = monitor.incidents.open.values()
-        person = Person("m.keller", "noc", monitor.closed_us)
-        Desk(tmp_path / "state.db").instruct([incident], Deed.CLEAR, person)
-        monitor.take("test", Batch(None, None))
+        person = Actor("m.keller", "noc", monitor.closed_us)
+        CommandQueue(tmp_path / "state.db").instruct([incident], Operation.CLEAR, person)
+        monitor.process("test", Batch(None, None))
         feed(monitor, table)
         (other,) = monitor.incidents.open.values()
     assert other.identity != incident.identity and other.onset_us >= person.time_us
@@ -349,7 +354,7 @@ def test_a_library_that_goes_bad_changes_nothing(town: Town, watch: Watch, tmp_p
         feed(monitor, minutes("a-1", 70), end=False)
         library.write_bytes(b"no database at all, but long enough to be read as one" * 100)
         feed(monitor, minutes("a-1", 90))
-        assert monitor.tallies.library_errors >= 1
+        assert monitor.counters.library_errors >= 1
     assert "library unreadable" in log.events()
     assert len(kept(tmp_path)) == 90
 
@@ -366,14 +371,14 @@ def test_a_full_disk_is_waited_for_and_told_once(watch: Watch, tmp_path: Path, m
 
         def sleep(seconds: float) -> None:
             pauses.append(seconds)
-            assert monitor.memory.insistence.failing
+            assert monitor.persistence.insistence.failing
             if len(pauses) == 3:
                 limit(1_000_000)
 
-        monkeypatch.setattr(monitor.memory.insistence, "_sleep", sleep)
+        monkeypatch.setattr(monitor.persistence.insistence, "_sleep", sleep)
         limit(1)  # as many as there are: nothing more can be written
         feed(monitor, table)
-        assert not monitor.memory.insistence.failing
+        assert not monitor.persistence.insistence.failing
     assert log.events()[:2] == ["state cannot be written", "state written again"] and len(pauses) == 3
     assert len(kept(tmp_path)) == 30
 
@@ -382,7 +387,7 @@ def test_a_full_disk_does_not_keep_the_monitor_from_ending(watch: Watch, monkeyp
     with watch() as monitor:
         feed(monitor, minutes("a-1", 10), end=False)
         monitor.store._database._connection.execute("PRAGMA max_page_count = 1")
-        monkeypatch.setattr(monitor.memory.insistence, "_sleep", lambda seconds: None)
+        monkeypatch.setattr(monitor.persistence.insistence, "_sleep", lambda seconds: None)
         table = minutes("a-1", 40)
         source = Replay(Given(table[10:]), ReplayClock(), None)
         with pytest.raises(StateError, match="cannot be read or written"):
@@ -419,7 +424,7 @@ def test_more_nodes_than_allowed_are_refused_and_counted(watch: Watch) -> None:
     with watch(nodes=NodeSettings(most=2)) as monitor:
         feed(monitor, pl.concat([minutes(f"n-{place}", 3) for place in range(4)]))
         assert monitor.nodes.names == ["n-0", "n-1"]
-        assert monitor.gate.refused["test", "crowded"] == 6
+        assert monitor.buffer.refused["test", "crowded"] == 6
 
 
 def test_a_long_silence_of_all_is_passed_over_at_once(watch: Watch, tmp_path: Path) -> None:
@@ -427,5 +432,5 @@ def test_a_long_silence_of_all_is_passed_over_at_once(watch: Watch, tmp_path: Pa
     late = minutes("a-1", 3).with_columns(pl.col("minute") + timedelta(days=400))
     with watch() as monitor:
         feed(monitor, pl.concat([early, late]))
-        assert monitor.tallies.minutes < 80
+        assert monitor.counters.minutes < 80
     assert kept(tmp_path)["condition"].to_list()[-3:] == ["warming-up"] * 3

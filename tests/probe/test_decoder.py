@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.decode.fragments import MAX_HELD, Fragments
-from faultprint.probe.messages.sip import Message
+from faultprint.probe.messages.sip import SipMessage
 from faultprint.probe.transactions.nodes import format_endpoint, split_leg
 from golden import PCSCF, T0, UE, ethernet, fragments, ip, request, tcp, udp
 
@@ -25,7 +25,7 @@ def decode(frames: Iterable[tuple[int, bytes]], step: int = 1000) -> tuple[list[
     found: list[tuple[str, str, bytes]] = []
     skipped: Counter[str] = Counter()
 
-    def deliver(timestamp: int, leg: bytes, message: Message) -> None:
+    def deliver(timestamp: int, leg: bytes, message: SipMessage) -> None:
         source, target = map(format_endpoint, split_leg(leg))
         found.append((source, target, message.text))
 

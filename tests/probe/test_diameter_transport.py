@@ -15,7 +15,7 @@ from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.decode.framing import Framer
 from faultprint.probe.decode.sctp import MAX_ASSOCIATIONS, MAX_HELD, Associations
 from faultprint.probe.messages.diameter import MAX_MESSAGE, DiameterMessage
-from faultprint.probe.messages.sip import Message
+from faultprint.probe.messages.sip import SipMessage
 from golden import CX, MS, PCSCF, T0, UE, S, answer, avp, chunk, diameter, ethernet, ip, request, sctp, tcp
 
 HSS = "10.0.2.1"
@@ -33,7 +33,7 @@ def decode(packets: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], list[tupl
     diameters: list[tuple[int, bytes]] = []
     skipped: Counter[str] = Counter()
 
-    def take_sip(timestamp: int, leg: bytes, message: Message) -> None:
+    def take_sip(timestamp: int, leg: bytes, message: SipMessage) -> None:
         sip.append(message.text)
 
     def take_diameter(timestamp: int, leg: bytes, message: DiameterMessage) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from faultprint.probe.messages.diameter import DiameterMessage
 from faultprint.probe.privacy.pseudonyms import Hasher
-from faultprint.probe.transactions.diameter import MAX_SESSIONS, MAX_TRANSACTIONS, Exchanges
-from faultprint.probe.transactions.nodes import Nodes, parse_endpoint
+from faultprint.probe.transactions.diameter import MAX_SESSIONS, MAX_TRANSACTIONS, DiameterTracker
+from faultprint.probe.transactions.nodes import WatchedNodes, parse_endpoint
 from golden import (
     COMMON,
     CX,
@@ -328,7 +328,7 @@ def test_memory_is_bounded() -> None:
         rows += 1
 
     skipped: Counter[str] = Counter()
-    taken = Exchanges(Nodes({"p": [parse_endpoint(PCSCF)]}), "lab", Hasher(KEY), emit, skipped)
+    taken = DiameterTracker(WatchedNodes({"p": [parse_endpoint(PCSCF)]}), "lab", Hasher(KEY), emit, skipped)
     wire = parse_endpoint(PCSCF) + parse_endpoint(PCRF) + b"\x9c\x40\x0f\x1c"
     count = 2 * MAX_TRANSACTIONS + MAX_SESSIONS
     for number in range(count):

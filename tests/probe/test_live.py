@@ -63,10 +63,10 @@ def test_time_outs_close_without_a_packet() -> None:
         assert len(rows) == (second > 40) + (second >= 64)
     assert [row[STATUS] for row in rows] == [None, None]
     assert [row[COMPLETION] for row in rows] == [T0 + 10 * S + 1, T0 + 32 * S]
-    assert made.transactions.timed_out == made.exchanges.timed_out == 1
+    assert made.sip.timed_out == made.diameter.timed_out == 1
     made.feed(T0 + 100 * S, 1, ASKED)
     made.finish()
-    assert made.stretches == [(T0, T0 + 100 * S + 1)]
+    assert made.coverage == [(T0, T0 + 100 * S + 1)]
 
 
 def test_what_was_on_its_way_is_still_taken() -> None:
@@ -94,8 +94,8 @@ def test_a_silence_that_is_advanced_through_is_like_one_that_packets_end(tmp_pat
     made.finish()
     wanted = probe(tmp_path, pcap(packets))
     assert [row[COMPLETION] for row in rows] == [T0 + 3 * MS + 32 * S]
-    assert made.stretches == list(wanted.report.coverage)
-    assert (wanted.report.timed_out, made.transactions.timed_out) == (1, 1)
+    assert made.coverage == list(wanted.report.coverage)
+    assert (wanted.report.timed_out, made.sip.timed_out) == (1, 1)
 
 
 class Script:

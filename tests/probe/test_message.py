@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.probe.messages.sip import Message, read_datagram, tag_of
+from faultprint.probe.messages.sip import SipMessage, read_datagram, tag_of
 from faultprint.probe.messages.sip_header import CALL_ID, CONTACT, FROM, TO, VIA
 from golden import MS, PCSCF, T0, UE, frames, pcap, probe, request, response
 
 
-def read(text: str | bytes) -> Message:
+def read(text: str | bytes) -> SipMessage:
     data = text.encode() if isinstance(text, str) else text
     message = read_datagram(data, 0, len(data))
     assert message is not None

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint.probe.capture.hep import HepPacket
-from faultprint.probe.capture.reorder import HOLD_US, MAX_HELD, Reorder
+from faultprint.probe.capture.reorder import HOLD_US, MAX_HELD, CausalReorderBuffer
 from faultprint.probe.transactions.duplicates import WINDOW_US
 
 Kind = tuple[str, bytes, str]
@@ -19,7 +19,7 @@ def _message(timestamp: int, first: str, source: bytes = A, call: str = "c1", se
 
 
 def test_a_late_request_goes_before_its_response() -> None:
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     reorder.put(_message(1000, "SIP/2.0 200 OK", B))
     reorder.put(_message(3500, "BYE sip:x SIP/2.0", A))
     taken = reorder.take(everything=True)
@@ -29,14 +29,14 @@ def test_a_late_request_goes_before_its_response() -> None:
 
 def test_headers_may_be_spelt_in_any_way() -> None:
     late = HepPacket(3500, A, B, 5060, 5060, 1, b"BYE sip:x SIP/2.0\r\ncseq :\t1\tBYE\r\ni:  c1 \r\n\r\n")
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     reorder.put(_message(1000, "SIP/2.0 200 OK", B))
     reorder.put(late)
     assert [packet.payload[:3] for packet in reorder.take(everything=True)] == [b"BYE", b"SIP"]
 
 
 def test_a_late_response_goes_before_its_ack() -> None:
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     reorder.put(_message(900, "INVITE sip:x SIP/2.0", A, sequence="1 INVITE"))
     reorder.put(_message(1000, "ACK sip:x SIP/2.0", A, sequence="1 ACK"))
     reorder.put(_message(3500, "SIP/2.0 200 OK", B, sequence="1 INVITE"))
@@ -46,7 +46,7 @@ def test_a_late_response_goes_before_its_ack() -> None:
 
 
 def test_what_is_reported_in_order_but_stamped_late_goes_before_its_consequence() -> None:
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     reorder.put(_message(1012, "SIP/2.0 180 Ringing", B, sequence="1 INVITE"))
     reorder.put(_message(1013, "SIP/2.0 200 OK", B, sequence="1 INVITE"))
     reorder.put(_message(1009, "OPTIONS sip:x SIP/2.0", call="c2"))
@@ -63,7 +63,7 @@ def test_what_is_reported_in_order_but_stamped_late_goes_before_its_consequence(
 
 def test_another_call_or_number_or_leg_keeps_its_time() -> None:
     for other in ({"call": "c2"}, {"sequence": "2 BYE"}, {"source": B}):
-        reorder = Reorder()
+        reorder = CausalReorderBuffer()
         reorder.put(_message(1000, "SIP/2.0 200 OK", B))
         reorder.put(_message(3500, "BYE sip:x SIP/2.0", **other))  # type: ignore[arg-type]
         assert [packet.timestamp for packet in reorder.take(everything=True)] == [1000, 3500]
@@ -71,7 +71,7 @@ def test_another_call_or_number_or_leg_keeps_its_time() -> None:
 
 def test_a_request_that_comes_as_late_as_messages_are_held_is_put_in_order() -> None:
     for late, order in ((HOLD_US, [b"BYE", b"SIP"]), (HOLD_US + 1, [b"SIP", b"BYE"])):
-        reorder = Reorder()
+        reorder = CausalReorderBuffer()
         taken: list[HepPacket] = []
         for at in range(1000, 1000 + late, 10_000):
             reorder.put(_message(at, "SIP/2.0 200 OK", B, call="c1" if at == 1000 else str(at)))
@@ -84,7 +84,7 @@ def test_a_request_that_comes_as_late_as_messages_are_held_is_put_in_order() -> 
 
 @given(answered=st.integers(1, 600_000), again=st.integers(500_000, 700_000), at_once=st.booleans())
 def test_a_request_that_is_sent_again_is_never_put_beside_the_first(answered: int, again: int, at_once: bool) -> None:
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     messages = [(0, "BYE sip:x SIP/2.0", A), (answered, "SIP/2.0 200 OK", B), (again, "BYE sip:x SIP/2.0", A)]
     taken: list[HepPacket] = []
     for message in sorted(messages):
@@ -97,7 +97,7 @@ def test_a_request_that_is_sent_again_is_never_put_beside_the_first(answered: in
 
 @given(st.lists(st.integers(0, 10**7), max_size=50))
 def test_nothing_is_lost_and_what_is_taken_is_in_order(times: list[int]) -> None:
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     taken: list[HepPacket] = []
     for number, at in enumerate(times):
         reorder.put(_message(at, "OPTIONS sip:x SIP/2.0", call=str(number)))
@@ -114,7 +114,7 @@ KINDS = (("INVITE sip:x SIP/2.0", A, "INVITE"), ("SIP/2.0 200 OK", B, "INVITE"),
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from(KINDS), st.booleans()), max_size=300))
 def test_messages_of_one_transaction_each_come_out_once_and_no_later(messages: list[tuple[int, Kind, bool]]) -> None:
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     taken: list[HepPacket] = []
     for number, (at, (first, source, method), look) in enumerate(messages):
         reorder.put(_message(at, f"{first}\r\nSubject: {number}", source, sequence=f"1 {method}"))
@@ -126,13 +126,13 @@ def test_messages_of_one_transaction_each_come_out_once_and_no_later(messages: l
 
 
 def test_messages_without_call_id_pass() -> None:
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     reorder.put(HepPacket(5, A, B, 1, 2, 1, b"garbage"))
     assert len(reorder.take(everything=True)) == 1
 
 
 def test_what_is_held_is_bounded() -> None:
-    reorder = Reorder()
+    reorder = CausalReorderBuffer()
     for number in range(MAX_HELD):
         reorder.put(_message(1, "OPTIONS sip:x SIP/2.0", call=str(number)))
     assert len(reorder.take()) == MAX_HELD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from faultprint.publish.incident import LATEST_US, Comment, Grounds, Incident, Person, Severity
+from faultprint.publish.incident import LATEST_US, Actor, Comment, Explanation, Incident, Severity
 from faultprint.publish.ves.inventory import Element
 
 HOSTILE = (
@@ -27,8 +27,8 @@ texts = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(), max_size=40
 times = st.integers(0, LATEST_US)
 numbers = st.one_of(st.none(), st.floats(width=32))
 severities = st.sampled_from(Severity)
-people = st.builds(Person, texts, texts, times)
-grounds = st.builds(Grounds, numbers, st.one_of(st.none(), texts), numbers, st.lists(texts, max_size=20).map(tuple))
+people = st.builds(Actor, texts, texts, times)
+grounds = st.builds(Explanation, numbers, st.one_of(st.none(), texts), numbers, st.lists(texts, max_size=20).map(tuple))
 elements = st.builds(Element, texts, texts, st.dictionaries(texts, texts, max_size=50))
 
 

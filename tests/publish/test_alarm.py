@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.publish.incident import Comment, Grounds, Incident, Person, Severity
+from faultprint.publish.incident import Actor, Comment, Explanation, Incident, Severity
 from faultprint.publish.text import to_json
 from faultprint.publish.tmf642.alarm import (
     COMMENTS,
@@ -24,7 +24,7 @@ from .schema import faults, needs_schemas, tmf642
 from .strategies import elements, lives, texts
 
 PLAIN = AlarmSettings()
-PERSON = Person("m.keller", "noc", 60_000_000)
+PERSON = Actor("m.keller", "noc", 60_000_000)
 settings_of_alarms = st.builds(
     AlarmSettings,
     base=texts,
@@ -130,7 +130,7 @@ def test_the_schema_knows_the_notifications_and_their_paths() -> None:
 
 
 def test_nothing_is_made_up_where_nothing_is_known() -> None:
-    found = alarm(Incident.begin("n", "", "c", Severity.MINOR, 0, 0, Grounds(float("nan"), None, None)), PLAIN)
+    found = alarm(Incident.begin("n", "", "c", Severity.MINOR, 0, 0, Explanation(float("nan"), None, None)), PLAIN)
     assert "alarmDetails" not in found and "comment" not in found and "ackUserId" not in found
 
 

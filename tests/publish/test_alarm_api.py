@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultprint.errors import UsageError
-from faultprint.publish.deed import DEEDS
-from faultprint.publish.incident import Change, Comment, Incident, Person, Severity, State
+from faultprint.publish.deed import OPERATIONS
+from faultprint.publish.incident import Actor, AlarmState, Change, Comment, Incident, Severity
 from faultprint.publish.tmf642.alarm import AlarmSettings, alarm
 from faultprint.publish.tmf642.query import (
     ATTRIBUTES,
     DEFAULT_LIMIT,
     LIMIT,
-    Query,
+    AlarmQuery,
     answer,
     error,
     parse_query,
@@ -96,7 +96,7 @@ def test_any_parameters_are_a_query_or_one_sentence(parameters: list[tuple[str, 
         query = parse_query(parameters)
     except UsageError:
         return
-    assert isinstance(query, Query) and len(answer(ALARMS, query).alarms) <= LIMIT
+    assert isinstance(query, AlarmQuery) and len(answer(ALARMS, query).alarms) <= LIMIT
 
 
 BODIES: dict[TaskKind, dict[str, Any]] = {
@@ -119,12 +119,12 @@ def _body(kind: TaskKind, pattern: object = None) -> dict[str, Any]:
 def test_a_task_does_what_it_says_to_whom_it_says(kind: TaskKind) -> None:
     task = parse_task(kind, _body(kind), 90_000_000)
     assert [task.applies_to(one) for one in ALARMS] == [True, False, False, False, False, False]
-    by = Person("m.keller", "noc", 90_000_000)
-    done = DEEDS[task.deed](OPEN[0].acknowledge(by) if kind is TaskKind.WITHDRAW else OPEN[0], task.by, task.text)
+    by = Actor("m.keller", "noc", 90_000_000)
+    done = OPERATIONS[task.deed](OPEN[0].acknowledge(by) if kind is TaskKind.WITHDRAW else OPEN[0], task.by, task.text)
     expected = {
         TaskKind.ACKNOWLEDGE: lambda: done.acknowledged == by and done.change is Change.ACKNOWLEDGEMENT,
         TaskKind.WITHDRAW: lambda: done.acknowledged is None and done.change is Change.ACKNOWLEDGEMENT,
-        TaskKind.CLEAR: lambda: done.state is State.CLEARED and done.cleared_us == 90_000_000,
+        TaskKind.CLEAR: lambda: done.state is AlarmState.CLEARED and done.cleared_us == 90_000_000,
         TaskKind.COMMENT: lambda: done.comments == (Comment(by, "on it"),),
     }
     assert expected[kind]()

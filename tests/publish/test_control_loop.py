@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultprint.publish.control_loop import ControlLoopSettings, Target, TimeUnit, control_loop_events
-from faultprint.publish.incident import Comment, Grounds, Incident, Person, Severity
+from faultprint.publish.incident import Actor, Comment, Explanation, Incident, Severity
 from faultprint.publish.text import to_json
 from faultprint.publish.ves.inventory import Element
 from faultprint_lab.pages.publish import story
@@ -42,7 +42,7 @@ def _begin(condition: str) -> Incident:
 
 
 def _diagnosed(incident: Incident, condition: str, minute: int) -> Incident:
-    return incident.diagnose(condition, Severity.MAJOR, minute * MINUTE, Grounds())
+    return incident.diagnose(condition, Severity.MAJOR, minute * MINUTE, Explanation())
 
 
 def test_one_loop_for_all_has_one_onset_and_one_end() -> None:
@@ -83,11 +83,11 @@ def test_from_one_loop_to_another_and_back() -> None:
 
 def test_people_and_severities_send_nothing() -> None:
     begun = _begin("a")
-    person = Person("a", "b", 0)
+    person = Actor("a", "b", 0)
     for incident in (
         begun.acknowledge(person),
         begun.comment(Comment(person, "c")),
-        begun.diagnose("a", Severity.CRITICAL, 20 * MINUTE, Grounds(1.0)),
+        begun.diagnose("a", Severity.CRITICAL, 20 * MINUTE, Explanation(1.0)),
         begun.clear(20 * MINUTE).acknowledge(person),
     ):
         assert control_loop_events(incident, ALWAYS) == ()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultprint.errors import UsageError
-from faultprint.publish.message import Message, Outcome
+from faultprint.publish.message import DeliveryOutcome, Message
 from faultprint.publish.routes import line_messages, ves_messages
 from faultprint.publish.senders import file
 from faultprint.publish.senders.dry_run import DryRunSender
@@ -85,9 +85,9 @@ def test_a_file_that_was_rotated_away_is_begun_anew(tmp_path: Path) -> None:
     sender = FileSender(path)
     sender.send(MESSAGES[0])
     path.rename(tmp_path / "lines.1")
-    assert sender.send(MESSAGES[1]).outcome is Outcome.DELIVERED
+    assert sender.send(MESSAGES[1]).outcome is DeliveryOutcome.DELIVERED
     path.unlink()
-    assert sender.send(MESSAGES[2]).outcome is Outcome.DELIVERED
+    assert sender.send(MESSAGES[2]).outcome is DeliveryOutcome.DELIVERED
     sender.close()
     assert (tmp_path / "lines.1").read_bytes() == MESSAGES[0].body
     assert path.read_bytes() == MESSAGES[2].body
@@ -107,9 +107,9 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         patch.setattr(file.os, "pwrite", half)
         receipt = sender.send(MESSAGES[1])
-    assert receipt.outcome is Outcome.LATER and "No space left" in receipt.detail
+    assert receipt.outcome is DeliveryOutcome.LATER and "No space left" in receipt.detail
     assert path.read_bytes() == MESSAGES[0].body
-    assert sender.send(MESSAGES[1]).outcome is Outcome.DELIVERED
+    assert sender.send(MESSAGES[1]).outcome is DeliveryOutcome.DELIVERED
     sender.close()
     assert path.read_bytes() == MESSAGES[0].body + MESSAGES[1].body
 
@@ -126,9 +126,9 @@ def test_a_half_line_that_could_not_be_taken_back_is_taken_back_later(
     with monkeypatch.context() as patch:
         patch.setattr(file.os, "fsync", broken)
         patch.setattr(file.os, "ftruncate", broken)
-        assert sender.send(MESSAGES[0]).outcome is Outcome.LATER
+        assert sender.send(MESSAGES[0]).outcome is DeliveryOutcome.LATER
     path.write_bytes(MESSAGES[0].body[:-5])
-    assert sender.send(MESSAGES[0]).outcome is Outcome.DELIVERED
+    assert sender.send(MESSAGES[0]).outcome is DeliveryOutcome.DELIVERED
     sender.close()
     assert path.read_bytes() == MESSAGES[0].body
 
@@ -156,7 +156,7 @@ def test_what_is_no_file_of_lines_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b"{}\n{}\n", b"\n\n"])
 def test_what_is_not_one_line_is_rejected(tmp_path: Path, body: bytes) -> None:
     sender = FileSender(tmp_path / "lines")
-    assert sender.send(Message("1", "", "", body)).outcome is Outcome.REJECTED
+    assert sender.send(Message("1", "", "", body)).outcome is DeliveryOutcome.REJECTED
     sender.close()
     assert (tmp_path / "lines").read_bytes() == b""
 
@@ -177,7 +177,7 @@ def test_a_dry_run_shows_and_sends_nothing() -> None:
     sender.send(Message("2", "", "", b"\xff\x1b[2J"))
     sender.close()
     shown = stream.getvalue()
-    assert receipt.outcome is Outcome.DELIVERED and "nothing was sent" in receipt.detail
+    assert receipt.outcome is DeliveryOutcome.DELIVERED and "nothing was sent" in receipt.detail
     assert f"would send {message.id} to https://collector:8443/eventListener/v7\n" in shown
     assert "X-MinorVersion: 2\n" in shown and '"alarmCondition": "unknown"' in shown
     assert "\x1b" not in shown

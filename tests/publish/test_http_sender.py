@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultprint.publish.message import Message, Outcome, Receipt
+from faultprint.publish.message import DeliveryOutcome, Message, Receipt
 from faultprint.publish.routes import ves_messages
 from faultprint.publish.senders.backoff import Backoff
 from faultprint.publish.senders.endpoint import Basic, Certificate, Endpoint
@@ -58,7 +58,9 @@ def _send(collector: Collector, **endpoint: Any) -> Receipt:
 
 def test_an_event_arrives_whole() -> None:
     with serving(answer(202)) as collector:
-        assert _send(collector, basic=Basic("user", "pass:wörd")) == Receipt(Outcome.DELIVERED, 1, 202, "202 Whatever")
+        assert _send(collector, basic=Basic("user", "pass:wörd")) == Receipt(
+            DeliveryOutcome.DELIVERED, 1, 202, "202 Whatever"
+        )
     (request,) = collector.requests
     assert request.line == "POST /root/eventListener/v7 HTTP/1.1"
     assert request.body == MESSAGE.body and json.loads(request.body)["event"]["faultFields"]
@@ -75,14 +77,14 @@ def test_an_event_arrives_whole() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_2xx_is_a_delivery(status: int) -> None:
-    assert outcome_of(status) is Outcome.DELIVERED
+    assert outcome_of(status) is DeliveryOutcome.DELIVERED
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_what_may_pass_is_tried_again(status: int) -> None:
     with serving(answer(status, b"busy"), answer(status), answer(202)) as collector:
         sender = Sender(collector)
-        assert sender.send() == Receipt(Outcome.DELIVERED, 3, 202, "202 Whatever")
+        assert sender.send() == Receipt(DeliveryOutcome.DELIVERED, 3, 202, "202 Whatever")
         sender.close()
     assert len(collector.requests) == 3
     assert {request.headers["idempotency-key"] for request in collector.requests} == {MESSAGE.id}
@@ -93,7 +95,7 @@ def test_trying_again_has_an_end_and_the_pauses_are_the_seed_s() -> None:
     with serving(answer(500, b'{"requestError": "no\x00\n"}')) as collector:
         senders = [Sender(collector, Backoff(attempts=5, first_s=1.0, longest_s=3.0)) for _ in range(2)]
         for sender in senders:
-            assert sender.send() == Receipt(Outcome.LATER, 5, 500, '500 Whatever: {"requestError": "no "}')
+            assert sender.send() == Receipt(DeliveryOutcome.LATER, 5, 500, '500 Whatever: {"requestError": "no "}')
             sender.close()
     assert len(collector.requests) == 10
     assert senders[0].pauses == senders[1].pauses and len(set(senders[0].pauses)) == 4
@@ -103,7 +105,7 @@ def test_trying_again_has_an_end_and_the_pauses_are_the_seed_s() -> None:
 def test_the_receiver_may_ask_for_a_pause_within_bounds() -> None:
     with serving(answer(429, b"", "Retry-After: 2"), answer(503, b"", "Retry-After: 99999"), answer(202)) as collector:
         sender = Sender(collector)
-        assert sender.send().outcome is Outcome.DELIVERED
+        assert sender.send().outcome is DeliveryOutcome.DELIVERED
         sender.close()
     assert sender.pauses == [2.0, 2.0]
 
@@ -111,11 +113,11 @@ def test_the_receiver_may_ask_for_a_pause_within_bounds() -> None:
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        *((status, Outcome.REJECTED) for status in (400, 409, 410, 413, 415, 422, 431)),
-        *((status, Outcome.REFUSED) for status in (401, 403, 404, 405, 407)),
+        *((status, DeliveryOutcome.REJECTED) for status in (400, 409, 410, 413, 415, 422, 431)),
+        *((status, DeliveryOutcome.REFUSED) for status in (401, 403, 404, 405, 407)),
     ],
 )
-def test_what_will_not_pass_is_not_tried_again(status: int, outcome: Outcome) -> None:
+def test_what_will_not_pass_is_not_tried_again(status: int, outcome: DeliveryOutcome) -> None:
     with serving(answer(status, b"why not")) as collector:
         assert _send(collector) == Receipt(outcome, 1, status, f"{status} Whatever: why not")
     assert len(collector.requests) == 1
@@ -126,7 +128,7 @@ def test_a_redirection_is_not_followed(status: int) -> None:
     with serving(answer(202)) as other:
         where = f"Location: http://127.0.0.1:{other.port}/elsewhere"
         with serving(answer(status, b"", where)) as collector:
-            assert _send(collector).outcome is Outcome.REFUSED
+            assert _send(collector).outcome is DeliveryOutcome.REFUSED
         assert len(collector.requests) == 1
     assert other.connections == 0
 
@@ -156,7 +158,7 @@ def test_a_bad_answer_costs_bounded_time_and_is_tried_later(name: str) -> None:
         receipt = sender.send()
         taken = time.monotonic() - started
         sender.close()
-    assert (receipt.outcome, receipt.attempts, receipt.status) == (Outcome.LATER, 2, None)
+    assert (receipt.outcome, receipt.attempts, receipt.status) == (DeliveryOutcome.LATER, 2, None)
     assert receipt.detail.isprintable() and 0 < len(receipt.detail) <= 200
     assert taken < 2 * TIMEOUT_S + 3  # two attempts, and a machine that has much else to do
     assert len(collector.requests) == 2
@@ -176,15 +178,15 @@ def test_a_status_that_was_said_counts(name: str) -> None:
         sender = Sender(collector, timeout_s=TIMEOUT_S)
         first, second = sender.send(), sender.send()
         sender.close()
-    assert (first.outcome, first.attempts, first.status) == (Outcome.DELIVERED, 1, 202)
-    assert second == Receipt(Outcome.DELIVERED, 1, 202, "202 Whatever")
+    assert (first.outcome, first.attempts, first.status) == (DeliveryOutcome.DELIVERED, 1, 202)
+    assert second == Receipt(DeliveryOutcome.DELIVERED, 1, 202, "202 Whatever")
     assert [request.connection for request in collector.requests] == [1, 2]
 
 
 def test_an_error_whose_body_breaks_off_is_still_an_error() -> None:
     with serving(says(b"HTTP/1.1 500 Oops\r\nContent-Length: 99\r\n\r\nhalf")) as collector:
         receipt = _send(collector)
-    assert (receipt.outcome, receipt.status, receipt.attempts) == (Outcome.LATER, 500, 3)
+    assert (receipt.outcome, receipt.status, receipt.attempts) == (DeliveryOutcome.LATER, 500, 3)
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 52428800", b"Transfer-Encoding: chunked", b"X: until closed"])
@@ -194,7 +196,7 @@ def test_of_a_huge_answer_little_is_read(head: bytes) -> None:
     act = pours(left, b"HTTP/1.1 202 Accepted\r\n" + head + b"\r\n\r\n", piece, 800)
     with serving(act) as collector:
         receipt = _send(collector, answer_bytes=10_000)
-    assert receipt.outcome is Outcome.DELIVERED
+    assert receipt.outcome is DeliveryOutcome.DELIVERED
     assert len(receipt.detail) <= 512
     # What left went into the two kernels' buffers; the other fifty megabytes never did.
     assert sum(left) < 16_000_000
@@ -212,7 +214,7 @@ def test_a_kept_connection_that_was_closed_is_no_failure() -> None:
     with serving(answer(202), answer(202, keep=False), says(HEAD.replace(b"1000", b"0")), answer(202)) as collector:
         sender = Sender(collector)
         for _ in range(4):
-            assert sender.send() == replace(Receipt(Outcome.DELIVERED, 1, 202), detail=sender_detail(collector))
+            assert sender.send() == replace(Receipt(DeliveryOutcome.DELIVERED, 1, 202), detail=sender_detail(collector))
             time.sleep(0.05)
         sender.close()
     assert sender.pauses == []
@@ -227,22 +229,22 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     receipt = _send(Collector([], port=port))
-    assert (receipt.outcome, receipt.attempts) == (Outcome.LATER, 3)
+    assert (receipt.outcome, receipt.attempts) == (DeliveryOutcome.LATER, 3)
     assert "Connection refused" in receipt.detail
 
 
 def test_a_collector_that_comes_back_gets_what_was_kept() -> None:
     with serving(answer(202)) as collector:
         sender = Sender(collector)
-        assert sender.send().outcome is Outcome.DELIVERED
-    assert sender.send().outcome is Outcome.LATER
+        assert sender.send().outcome is DeliveryOutcome.DELIVERED
+    assert sender.send().outcome is DeliveryOutcome.LATER
     sender.close()
 
 
 def test_tls(pki: Pki) -> None:
     with serving(answer(202), context=pki.server()) as collector:
         sender = Sender(collector, scheme="https", authorities=pki.file("authority.pem"), basic=Basic("u", "p"))
-        assert [sender.send().outcome for _ in range(3)] == [Outcome.DELIVERED] * 3
+        assert [sender.send().outcome for _ in range(3)] == [DeliveryOutcome.DELIVERED] * 3
         sender.close()
     assert collector.connections == 1 and collector.requests[0].headers["authorization"].startswith("Basic ")
 
@@ -253,7 +255,7 @@ def test_tls(pki: Pki) -> None:
 def test_a_receiver_that_is_not_who_it_must_be_gets_nothing(pki: Pki, host: str, authority: str | None) -> None:
     with serving(answer(202), context=pki.server()) as collector:
         receipt = _send(collector, scheme="https", host=host, authorities=pki.file(authority) if authority else None)
-    assert (receipt.outcome, receipt.attempts) == (Outcome.REFUSED, 1)
+    assert (receipt.outcome, receipt.attempts) == (DeliveryOutcome.REFUSED, 1)
     assert "CERTIFICATE_VERIFY_FAILED" in receipt.detail
     assert collector.requests == []
 
@@ -263,7 +265,7 @@ def test_a_client_certificate(pki: Pki, key: str, password: str) -> None:
     own = Certificate(pki.file("client.pem"), pki.file(key), password)
     with serving(answer(202), context=pki.server(wants_client=True)) as collector:
         receipt = _send(collector, scheme="https", authorities=pki.file("authority.pem"), certificate=own)
-    assert receipt.outcome is Outcome.DELIVERED
+    assert receipt.outcome is DeliveryOutcome.DELIVERED
     assert "client" in collector.requests[0].subject
     assert "geheim" not in repr(own)
 
@@ -273,7 +275,7 @@ def test_without_the_client_certificate_that_is_wanted(pki: Pki) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with serving(answer(202), context=context) as collector:
         receipt = _send(collector, scheme="https", authorities=pki.file("authority.pem"))
-    assert (receipt.outcome, receipt.attempts) == (Outcome.REFUSED, 1)
+    assert (receipt.outcome, receipt.attempts) == (DeliveryOutcome.REFUSED, 1)
     assert collector.requests == []
 
 
@@ -281,7 +283,10 @@ def test_without_the_client_certificate_in_tls_1_3(pki: Pki) -> None:
     with serving(answer(202), context=pki.server(wants_client=True)) as collector:
         receipt = _send(collector, scheme="https", authorities=pki.file("authority.pem"))
     # The alert comes after our request has left, and the reset behind it may swallow it, at any of the attempts.
-    assert receipt.outcome is Outcome.REFUSED or (receipt.outcome, receipt.attempts) == (Outcome.LATER, 3)
+    assert receipt.outcome is DeliveryOutcome.REFUSED or (receipt.outcome, receipt.attempts) == (
+        DeliveryOutcome.LATER,
+        3,
+    )
     assert collector.requests == []
 
 
@@ -295,8 +300,8 @@ def test_certificates_that_vanish_are_a_refusal_and_no_crash(pki: Pki, tmp_path:
         authority.write_bytes(pki.file("authority.pem").read_bytes())
         mended = sender.send()
         sender.close()
-    assert (refused.outcome, refused.attempts) == (Outcome.REFUSED, 1)
-    assert mended.outcome is Outcome.DELIVERED
+    assert (refused.outcome, refused.attempts) == (DeliveryOutcome.REFUSED, 1)
+    assert mended.outcome is DeliveryOutcome.DELIVERED
 
 
 def test_a_handshake_that_never_ends_costs_bounded_time(pki: Pki) -> None:
@@ -305,6 +310,6 @@ def test_a_handshake_that_never_ends_costs_bounded_time(pki: Pki) -> None:
         sender = Sender(
             collector, Backoff(1), scheme="https", authorities=pki.file("authority.pem"), timeout_s=TIMEOUT_S
         )
-        assert sender.send().outcome is Outcome.LATER
+        assert sender.send().outcome is DeliveryOutcome.LATER
         assert time.monotonic() - started < TIMEOUT_S + 3
         sender.close()

@@ -9,13 +9,13 @@ from faultprint.errors import UsageError
 from faultprint.publish.incident import (
     COMMENTS,
     LATEST_US,
+    Actor,
+    AlarmState,
     Change,
     Comment,
-    Grounds,
+    Explanation,
     Incident,
-    Person,
     Severity,
-    State,
     identity_of,
 )
 from faultprint_lab.pages.publish import story
@@ -39,7 +39,7 @@ def test_the_identity_follows_from_node_and_minute_alone() -> None:
 
 def test_a_life() -> None:
     begun, named, seen, cleared = story()
-    assert [i.state for i in story()] == [State.ONSET, State.CHANGED, State.CHANGED, State.CLEARED]
+    assert [i.state for i in story()] == [AlarmState.ONSET, AlarmState.CHANGED, AlarmState.CHANGED, AlarmState.CLEARED]
     assert [i.change for i in story()] == [Change.ONSET, Change.DIAGNOSIS, Change.ACKNOWLEDGEMENT, Change.CLEAR]
     assert [i.sequence for i in story()] == [1, 2, 3, 4]
     assert [i.diagnosed_anew for i in story()] == [False, True, False, False]
@@ -50,22 +50,22 @@ def test_a_life() -> None:
 
 
 def test_another_severity_alone_is_no_other_condition() -> None:
-    worse = _begin().diagnose("overload", Severity.CRITICAL, 20 * MINUTE, Grounds())
+    worse = _begin().diagnose("overload", Severity.CRITICAL, 20 * MINUTE, Explanation())
     assert worse.change is Change.DIAGNOSIS and not worse.diagnosed_anew and worse.previous is None
 
 
 def test_what_is_cleared_stays_so_but_may_be_commented() -> None:
     cleared = _begin().clear(20 * MINUTE)
-    for deed in (lambda: cleared.clear(0), lambda: cleared.diagnose("x", Severity.MINOR, 0, Grounds())):
+    for deed in (lambda: cleared.clear(0), lambda: cleared.diagnose("x", Severity.MINOR, 0, Explanation())):
         with pytest.raises(UsageError, match="is cleared"):
             deed()
-    after = cleared.acknowledge(Person("a", "b", 30 * MINUTE)).comment(Comment(Person("a", "b", 0), "seen"))
-    assert after.state is State.CLEARED and after.cleared_us == 20 * MINUTE
+    after = cleared.acknowledge(Actor("a", "b", 30 * MINUTE)).comment(Comment(Actor("a", "b", 0), "seen"))
+    assert after.state is AlarmState.CLEARED and after.cleared_us == 20 * MINUTE
 
 
 def test_time_does_not_run_backwards() -> None:
-    early = _begin().acknowledge(Person("a", "b", 0))
-    assert early.changed_us == 11 * MINUTE and early.acknowledged == Person("a", "b", 0)
+    early = _begin().acknowledge(Actor("a", "b", 0))
+    assert early.changed_us == 11 * MINUTE and early.acknowledged == Actor("a", "b", 0)
     assert early.clear(5).cleared_us == 11 * MINUTE
 
 
@@ -78,9 +78,9 @@ def test_times_that_no_calendar_has_are_refused(onset_us: int) -> None:
 def test_comments_are_bounded() -> None:
     incident = _begin()
     for _ in range(COMMENTS):
-        incident = incident.comment(Comment(Person("a", "b", 0), "again"))
+        incident = incident.comment(Comment(Actor("a", "b", 0), "again"))
     with pytest.raises(UsageError, match="256 comments"):
-        incident.comment(Comment(Person("a", "b", 0), "once more"))
+        incident.comment(Comment(Actor("a", "b", 0), "once more"))
 
 
 @given(lives())

@@ -14,11 +14,11 @@ from confluent_kafka import KafkaError
 
 from faultprint.errors import UsageError
 from faultprint.publish.control_loop import ControlLoopSettings
-from faultprint.publish.message import Outcome
+from faultprint.publish.message import DeliveryOutcome
 from faultprint.publish.routes import control_loop_messages
 from faultprint.publish.senders.endpoint import Basic, Certificate
 from faultprint.publish.senders.kafka import KafkaSender, outcome_of
-from faultprint.publish.senders.kafka_client import Cluster
+from faultprint.publish.senders.kafka_client import KafkaCluster
 from faultprint_lab.pages.publish import story
 
 from ..broker import Broker
@@ -29,8 +29,8 @@ MESSAGES = [message for incident in story() for message in control_loop_messages
 
 def test_events_arrive_in_order_under_their_identities(broker: Broker) -> None:
     broker.make("events", 3)
-    sender = KafkaSender(Cluster(broker.address), "events", 10.0)
-    assert [sender.send(message).outcome for message in MESSAGES] == [Outcome.DELIVERED] * len(MESSAGES)
+    sender = KafkaSender(KafkaCluster(broker.address), "events", 10.0)
+    assert [sender.send(message).outcome for message in MESSAGES] == [DeliveryOutcome.DELIVERED] * len(MESSAGES)
     sender.close()
     found = broker.read("events", 3)
     assert [record.value() for record in found] == [message.body for message in MESSAGES]
@@ -42,22 +42,22 @@ def test_events_arrive_in_order_under_their_identities(broker: Broker) -> None:
 
 def test_a_broker_that_is_away_is_for_later_and_comes_back(broker: Broker) -> None:
     broker.make("later", 1)
-    sender = KafkaSender(Cluster(broker.address), "later", 2.5)
-    assert sender.send(MESSAGES[0]).outcome is Outcome.DELIVERED
+    sender = KafkaSender(KafkaCluster(broker.address), "later", 2.5)
+    assert sender.send(MESSAGES[0]).outcome is DeliveryOutcome.DELIVERED
     broker.stop()
     receipt = sender.send(MESSAGES[1])
-    assert receipt.outcome is Outcome.LATER and receipt.detail
+    assert receipt.outcome is DeliveryOutcome.LATER and receipt.detail
     broker.start()
     broker.make("later", 1)  # it keeps nothing over a restart
     outcomes = [sender.send(MESSAGES[1]).outcome for _ in range(5)]
-    assert outcomes[-1] is Outcome.DELIVERED
+    assert outcomes[-1] is DeliveryOutcome.DELIVERED
     sender.close()
     assert {record.value() for record in broker.read("later", 1)} == {MESSAGES[1].body}
 
 
 def test_what_is_too_large_is_put_aside(broker: Broker) -> None:
-    sender = KafkaSender(Cluster(broker.address), "large", 2.0)
-    assert sender.send(replace(MESSAGES[0], body=b"x" * 2_000_000)).outcome is Outcome.REJECTED
+    sender = KafkaSender(KafkaCluster(broker.address), "large", 2.0)
+    assert sender.send(replace(MESSAGES[0], body=b"x" * 2_000_000)).outcome is DeliveryOutcome.REJECTED
     sender.close()
     sender.close()
 
@@ -65,34 +65,34 @@ def test_what_is_too_large_is_put_aside(broker: Broker) -> None:
 @pytest.mark.parametrize(
     ("name", "outcome"),
     [
-        ("TOPIC_AUTHORIZATION_FAILED", Outcome.REFUSED),
-        ("UNKNOWN_TOPIC_OR_PART", Outcome.REFUSED),
-        ("_AUTHENTICATION", Outcome.REFUSED),
-        ("MSG_SIZE_TOO_LARGE", Outcome.REJECTED),
-        ("NOT_ENOUGH_REPLICAS", Outcome.LATER),
-        ("_ALL_BROKERS_DOWN", Outcome.LATER),
+        ("TOPIC_AUTHORIZATION_FAILED", DeliveryOutcome.REFUSED),
+        ("UNKNOWN_TOPIC_OR_PART", DeliveryOutcome.REFUSED),
+        ("_AUTHENTICATION", DeliveryOutcome.REFUSED),
+        ("MSG_SIZE_TOO_LARGE", DeliveryOutcome.REJECTED),
+        ("NOT_ENOUGH_REPLICAS", DeliveryOutcome.LATER),
+        ("_ALL_BROKERS_DOWN", DeliveryOutcome.LATER),
     ],
 )
-def test_an_error_says_whom_it_concerns(name: str, outcome: Outcome) -> None:
+def test_an_error_says_whom_it_concerns(name: str, outcome: DeliveryOutcome) -> None:
     assert outcome_of(KafkaError(getattr(KafkaError, name))) is outcome
 
 
 @pytest.mark.parametrize("bootstrap", ["", "host", "host:0", "host:port", ":9092", "a:1,b", "a:70000"])
 def test_an_address_that_is_none_is_refused(bootstrap: str) -> None:
     with pytest.raises(UsageError, match="no HOST:PORT"):
-        Cluster(bootstrap)
+        KafkaCluster(bootstrap)
 
 
 def test_a_password_does_not_go_in_the_clear(tmp_path: Path) -> None:
     me = Basic("me", "hush")
     with pytest.raises(UsageError, match="in the clear"):
-        Cluster("k1:9092,127.0.0.1:9092", basic=me)
+        KafkaCluster("k1:9092,127.0.0.1:9092", basic=me)
     with pytest.raises(UsageError, match="need TLS"):
-        Cluster("k1:9092", authorities=tmp_path)
+        KafkaCluster("k1:9092", authorities=tmp_path)
     with pytest.raises(UsageError, match="is not there"):
-        Cluster("k1:9092", tls=True, certificate=Certificate(tmp_path / "a.pem", tmp_path / "a.pem"))
+        KafkaCluster("k1:9092", tls=True, certificate=Certificate(tmp_path / "a.pem", tmp_path / "a.pem"))
     with pytest.raises(UsageError, match="none of PLAIN"):
-        Cluster("k1:9092", basic=me, mechanism="GSSAPI", plain_password=True)
-    assert "hush" not in repr(Cluster("127.0.0.1:9092", basic=me))
-    options = Cluster("k1:9093", tls=True, basic=me, mechanism="PLAIN").options()
+        KafkaCluster("k1:9092", basic=me, mechanism="GSSAPI", plain_password=True)
+    assert "hush" not in repr(KafkaCluster("127.0.0.1:9092", basic=me))
+    options = KafkaCluster("k1:9093", tls=True, basic=me, mechanism="PLAIN").options()
     assert (options["security.protocol"], options["sasl.mechanism"]) == ("SASL_SSL", "PLAIN")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.publish.incident import Grounds, Incident, Severity
+from faultprint.publish.incident import Explanation, Incident, Severity
 from faultprint.publish.text import to_json
 from faultprint.publish.ves.batch import batches
 from faultprint.publish.ves.event import VesSettings, fault_event
@@ -220,7 +220,7 @@ def test_a_batch_is_valid() -> None:
 
 
 def test_evidence_is_bounded() -> None:
-    many = Grounds(evidence=tuple(f"feature {place}" for place in range(1000)))
+    many = Explanation(evidence=tuple(f"feature {place}" for place in range(1000)))
     event = fault_event(Incident.begin("n", "", "c", Severity.MAJOR, 0, 0, many), PLAIN)
     told = _parts(event)[1]["alarmAdditionalInformation"]
     assert [name for name in told if name.startswith("evidence")] == [f"evidence{place}" for place in range(1, 9)]

@@ -16,10 +16,10 @@ import pytest
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.reports import animation
-from faultprint.training.animation.probe_set import watched
-from faultprint.training.animation.recorder import Film
-from faultprint.training.data.dataset import material
-from faultprint.training.loop import Course, Epoch
+from faultprint.training.animation.probe_set import probe_set
+from faultprint.training.animation.recorder import EmbeddingAnimation
+from faultprint.training.data.dataset import training_set
+from faultprint.training.loop import Epoch, History
 from faultprint.training.train import TrainingReport
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
@@ -28,17 +28,19 @@ EVIL = "</script><script>alert(1)</script>&amp;\u2028<b>"
 
 def filmed(model: Model, learnt: Tables, frames: int, dimensions: int, best: int) -> TrainingReport:
     """A training whose vectors are drawn at random, on axes 1, 4 and 6 only if there are more than three."""
-    every = material(*learnt, model.catalogue)
+    every = training_set(*learnt, model.catalogue)
     held_out = frozenset([every.networks[-1]])
-    who = watched(every.of(frozenset(every.networks) - held_out), every.of(held_out), np.random.default_rng(1), most=60)
+    who = probe_set(
+        every.of(frozenset(every.networks) - held_out), every.of(held_out), np.random.default_rng(1), most=60
+    )
     rng = np.random.default_rng(2)
-    film = Film(who)
+    film = EmbeddingAnimation(who)
     for done in range(frames):
         vectors = np.zeros((len(who.node), dimensions), dtype=np.float32)
         vectors[:, [1, 4, 6] if dimensions > 3 else [0, 1, 2]] = done + rng.normal(size=(len(who.node), 3))
         film.add(done, vectors, best + 1)
     epochs = [Epoch(1 / done, 0.5, 2.0, 0.5, 1.0, 10.0, 1e-3) for done in range(1, frames)]
-    course = Course(epochs=epochs, best_epoch=best, stopped="all epochs done").as_dict()
+    course = History(epochs=epochs, best_epoch=best, stopped="all epochs done").as_dict()
     return TrainingReport(
         preset="default",
         seed=1,

@@ -12,8 +12,8 @@ import pytest
 
 from faultprint.errors import UsageError
 from faultprint.reports import tuning
-from faultprint.training.config import RANGES, Settings
-from faultprint.training.tuning.study import Tried
+from faultprint.training.config import RANGES, Hyperparameters
+from faultprint.training.tuning.study import TrialResult
 from faultprint.training.tuning.tune import TuningReport
 
 EVIL = "</script><b onload=x>&"
@@ -25,7 +25,7 @@ def found() -> TuningReport:
     rates = (4e-3, 1e-3, 2e-2, 2e-3, 5e-4)
     scores = (0.7, 0.65, None, 0.8, 0.75)
     tried = tuple(
-        Tried(number, Settings(learning_rate=rate), score, 1.5)
+        TrialResult(number, Hyperparameters(learning_rate=rate), score, 1.5)
         for number, (rate, score) in enumerate(zip(rates, scores, strict=True), 1)
     )
     shares = dict.fromkeys(RANGES, 0.0) | {"learning_rate": 0.75, "dropout": 0.25}

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.embedding.model import Model
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.storage import schema
 from faultprint.tables import LABELS
-from faultprint.training.data.dataset import Material, material
+from faultprint.training.data.dataset import TrainingSet, training_set
 from faultprint.training.models import reference_task
 from faultprint.training.train import PRESETS
 
@@ -73,18 +74,18 @@ def tables() -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def small(tables: tuple[pl.DataFrame, pl.DataFrame]) -> Material:
+def small(tables: tuple[pl.DataFrame, pl.DataFrame]) -> TrainingSet:
     """The same, ready to draw from."""
-    return material(*tables, SIP_CATALOGUE)
+    return training_set(*tables, SIP_CATALOGUE)
 
 
 @pytest.fixture
-def moved(small: Material) -> Callable[[Model, int], tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
+def moved(small: TrainingSet) -> Callable[[Model, int], tuple[Float32Array, IntArray]]:
     """Of a model and a node's number: vectors minus the mean of the node's first hour, and codes, of the windows that are used."""
 
-    def of(model: Model, number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    def of(model: Model, number: int) -> tuple[Float32Array, IntArray]:
         node = small.nodes[number]
-        normal = model.normal(node.series.part(0, 60))
+        normal = model.baseline(node.series.part(0, 60))
         found = model.embed(node.series, normal.profile)
         code = node.code[found.last_minute].astype(np.int64)
         used = (code == 0) | ((code > 0) & (node.exposed[found.last_minute] >= 10))

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.training.data.dataset import Material
+from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.models import pretrained as module
 from faultprint.training.models.onnx_graph import pooled_graphs
 from faultprint.training.models.pooled_task import PooledTask
-from faultprint.training.models.pretrained import SIZES, WEIGHT, general, save
-from faultprint.training.networks.concat import Joined
+from faultprint.training.models.pretrained import SIZES, WEIGHT, pretrained_network, save
+from faultprint.training.networks.concat import ConcatEncoder
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.windows.levels import SPANS
 from faultprint.windows.normalise import CHANNELS
@@ -31,7 +31,7 @@ def network(**sizes: int) -> PooledNetwork:
 
 def test_two_networks_side_by_side_say_what_each_says_alone() -> None:
     one, other = network(), network(**SIZES)
-    both = Joined([one, other])
+    both = ConcatEncoder([one, other])
     minutes, observed = torch.randn(80, INPUTS * len(SPANS)), torch.ones(1, 80, dtype=torch.bool)
     ends = range(59, 80, 7)
     alone = [
@@ -51,7 +51,7 @@ def test_what_is_kept_comes_back_weighed_and_in_half_precision(tmp_path: Path, m
     one = network(**SIZES)
     save(one, SIP_CATALOGUE, tmp_path / "general.npz")
     monkeypatch.setattr(module, "SHIPPED", tmp_path / "general.npz")
-    found = general(SIP_CATALOGUE, SPANS, 60)
+    found = pretrained_network(SIP_CATALOGUE, SPANS, 60)
     assert found is not None
     pooled = torch.randn(9, 3 * len(SPANS) * SIZES["code"])
     assert torch.allclose(found.head(pooled), WEIGHT * one.head(pooled), atol=0.02)
@@ -63,12 +63,12 @@ def test_what_is_kept_comes_back_weighed_and_in_half_precision(tmp_path: Path, m
 
 def test_minutes_described_otherwise_are_not_for_it() -> None:
     fewer = replace(SIP_CATALOGUE, features=SIP_CATALOGUE.features[:-1])
-    assert general(SIP_CATALOGUE, SPANS, 60) is not None
-    assert general(fewer, SPANS, 60) is None
-    assert general(SIP_CATALOGUE, SPANS, 30) is None
+    assert pretrained_network(SIP_CATALOGUE, SPANS, 60) is not None
+    assert pretrained_network(fewer, SPANS, 60) is None
+    assert pretrained_network(SIP_CATALOGUE, SPANS, 30) is None
 
 
-def test_training_leaves_it_as_it_is(small: Material) -> None:
+def test_training_leaves_it_as_it_is(small: TrainingSet) -> None:
     task = PooledTask(small, small, np.random.default_rng(1))
     eye = task.shipped.each[1]
     before = [parameter.clone() for parameter in eye.parameters()]

@@ -22,7 +22,7 @@ from faultprint.features.minutes import read_minutes, write_minutes
 from faultprint.features.minutes_file import MinutesFile, open_minutes
 from faultprint.tables import CATALOGUE_KEY, LABELS
 from faultprint.training.data import dataset, heldout, samplers
-from faultprint.training.data.dataset import Material
+from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.data.history import laid_out
 from faultprint.training.data.samplers import ChunkSampler
 from faultprint.training.train import train
@@ -160,14 +160,14 @@ def test_a_training_from_a_file_gives_the_same_weights(preset: str, tables: Tabl
 
 
 @pytest.fixture
-def long(small: Material, monkeypatch: pytest.MonkeyPatch) -> Material:
+def long(small: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> TrainingSet:
     """Histories that are longer than the stretch that is worked on at once."""
     for module in (dataset, samplers, heldout):
         monkeypatch.setattr(module, "STRETCH", 200)
     return small
 
 
-def test_of_a_long_history_a_stretch_takes_part(long: Material) -> None:
+def test_of_a_long_history_a_stretch_takes_part(long: TrainingSet) -> None:
     people = population([node.whole for node in long.nodes], long.kinds)
     draws = ChunkSampler(long, people, np.random.default_rng(1))
     starts, conditions = set(), set()
@@ -191,11 +191,11 @@ def test_of_a_long_history_a_stretch_takes_part(long: Material) -> None:
     assert np.array_equal(again.draw().inputs, draws.draw().inputs)
 
 
-def test_a_view_in_pieces_scores_every_window_once(small: Material, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_in_pieces_scores_every_window_once(small: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
     people = population([node.whole for node in small.nodes], small.kinds)
-    (whole,) = heldout.View(small.nodes[0], small.kinds, people, small.window).pieces
+    (whole,) = heldout.HeldOutView(small.nodes[0], small.kinds, people, small.window).pieces
     monkeypatch.setattr(heldout, "STRETCH", 200)
-    pieces = [*heldout.View(small.nodes[0], small.kinds, people, small.window).pieces]
+    pieces = [*heldout.HeldOutView(small.nodes[0], small.kinds, people, small.window).pieces]
     assert len(pieces) == 3
     assert np.array_equal(np.concatenate([piece.code for piece in pieces]), whole.code)
     cut = [piece.inputs[end - small.window + 1 : end + 1] for piece in pieces for end in piece.ends]

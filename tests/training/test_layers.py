@@ -17,7 +17,7 @@ from faultprint.training.networks.layers import (
     linear,
 )
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.reference_lstm import PostsNetwork
+from faultprint.training.networks.reference_lstm import ReferenceLstm
 
 
 def network() -> PooledNetwork:
@@ -65,7 +65,7 @@ def test_parameters_stay_the_same_objects() -> None:
 
 
 def test_under_layer_norm_a_window_does_not_depend_on_its_batch() -> None:
-    found, windows = PostsNetwork(5, hidden=8).train(), torch.randn(6, 10, 5)
+    found, windows = ReferenceLstm(5, hidden=8).train(), torch.randn(6, 10, 5)
     assert not torch.allclose(found(windows)[:2], found(windows[:2]), atol=1e-3)
     for name in ("norm_input", "norm_state", "norm_dense", "norm_output"):
         setattr(found, name, layer_norm(getattr(found, name)))

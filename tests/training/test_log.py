@@ -10,7 +10,7 @@ import pytest
 
 from faultprint.errors import UsageError
 from faultprint.training.log import EPOCHS, JsonLines, Latest, TensorBoard
-from faultprint.training.loop import Course, Epoch
+from faultprint.training.loop import Epoch, History
 
 
 def epoch(score: float, loss: float = 1.0) -> Epoch:
@@ -22,7 +22,7 @@ def lines(folder: Path) -> list[dict[str, float | None]]:
 
 
 def test_every_epoch_is_one_line_also_after_a_restart(tmp_path: Path) -> None:
-    course, log = Course(), JsonLines(tmp_path / "new" / "log")
+    course, log = History(), JsonLines(tmp_path / "new" / "log")
     assert not (tmp_path / "new").exists()
     log(course)
     for score in (0.5, 0.6):
@@ -40,7 +40,7 @@ def test_every_epoch_is_one_line_also_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_the_bar_shows_the_latest_score_and_the_best() -> None:
-    course, latest = Course(), Latest()
+    course, latest = History(), Latest()
     latest(course)
     assert latest.words == ""
     course.epochs += [epoch(0.8), epoch(0.25)]
@@ -56,7 +56,7 @@ def test_without_tensorboard_one_sentence_says_what_to_do(tmp_path: Path, monkey
 
 def test_event_files_hold_every_epoch_once(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    course = Course()
+    course = History()
     for restart in ((0.5, 0.6), (0.7, 0.8)):
         board = TensorBoard(tmp_path)
         board(course)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from faultprint.training.effective_rank import effective_dimensions
-from faultprint.training.loop import Plan, fit
+from faultprint.training.effective_rank import effective_rank
+from faultprint.training.loop import TrainingPlan, fit
 from faultprint.training.models.task import Step
 from faultprint.training.score import macro_f1, nearest, references
 
@@ -37,20 +37,20 @@ class Counter:
         return next(self.scores)
 
 
-def run(scores: list[float], plan: Plan, **more: object) -> tuple[Counter, object]:
+def run(scores: list[float], plan: TrainingPlan, **more: object) -> tuple[Counter, object]:
     task = Counter(scores)
     return task, fit(task, plan, clock=task.clock, **more)  # type: ignore[arg-type]
 
 
 def test_steps_know_how_much_of_the_training_lies_behind() -> None:
-    by_steps, _ = run([0.1, 0.2], Plan(epochs=2, steps=2, patience=9))
+    by_steps, _ = run([0.1, 0.2], TrainingPlan(epochs=2, steps=2, patience=9))
     assert by_steps.done == [0, 0.25, 0.5, 0.75]
-    by_seconds, _ = run([0.1, 0.2], Plan(epochs=9, steps=2, patience=9, max_seconds=4))
+    by_seconds, _ = run([0.1, 0.2], TrainingPlan(epochs=9, steps=2, patience=9, max_seconds=4))
     assert by_seconds.done == [0, 0.25, 0.5, 0.75]
 
 
 def test_the_best_state_is_kept_and_the_stop_is_early() -> None:
-    task, course = run([0.1, 0.5, 0.4, 0.3, 0.9], Plan(epochs=9, steps=2, patience=2))
+    task, course = run([0.1, 0.5, 0.4, 0.3, 0.9], TrainingPlan(epochs=9, steps=2, patience=2))
     assert task.network.weight.item() == 4
     assert (course.best_epoch, len(course.epochs)) == (1, 4)
     assert course.stopped == "no better score in 2 epochs"
@@ -61,7 +61,7 @@ def test_the_best_state_is_kept_and_the_stop_is_early() -> None:
 def test_the_budget_ends_it_within_an_epoch() -> None:
     seen: list[tuple[int, int]] = []
     task, course = run(
-        [0.5, 0.6], Plan(9, 4, 9, max_seconds=6), progress=lambda done, total: seen.append((done, total))
+        [0.5, 0.6], TrainingPlan(9, 4, 9, max_seconds=6), progress=lambda done, total: seen.append((done, total))
     )
     assert course.stopped == "budget of time spent"
     assert task.network.weight.item() == 6
@@ -70,16 +70,16 @@ def test_the_budget_ends_it_within_an_epoch() -> None:
 
 def test_progress_counts_steps_without_a_budget() -> None:
     seen: list[tuple[int, int]] = []
-    run([0.5, 0.6], Plan(2, 2, 9), progress=lambda done, total: seen.append((done, total)))
+    run([0.5, 0.6], TrainingPlan(2, 2, 9), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_effective_dimensions() -> None:
     rng = np.random.default_rng(1)
     ball, line = rng.normal(size=(5000, 6)), np.outer(rng.normal(size=50), rng.normal(size=6))
-    assert effective_dimensions(ball) == pytest.approx(6, rel=0.02)
-    assert effective_dimensions(line + 7) == pytest.approx(1)
-    assert effective_dimensions(np.ones((5, 6))) == 0
+    assert effective_rank(ball) == pytest.approx(6, rel=0.02)
+    assert effective_rank(line + 7) == pytest.approx(1)
+    assert effective_rank(np.ones((5, 6))) == 0
 
 
 def test_nearest_reference_and_its_score() -> None:

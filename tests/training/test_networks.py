@@ -9,15 +9,15 @@ from torch import nn
 
 from faultprint.embedding.pooling import pool
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.reference_lstm import KerasLSTM, PostsNetwork, parameters
+from faultprint.training.networks.reference_lstm import KerasLSTM, ReferenceLstm, parameters
 
 
 def test_the_posts_network_has_exactly_its_parameters() -> None:
-    assert parameters(PostsNetwork(132)) == (3_692_610, 3_690_278)
+    assert parameters(ReferenceLstm(132)) == (3_692_610, 3_690_278)
 
 
 def test_layer_by_layer() -> None:
-    network = PostsNetwork(132)
+    network = ReferenceLstm(132)
     assert parameters(network.norm_input) == (528, 264)
     assert parameters(network.lstm_1) == (1_320_960, 1_320_960)
     assert parameters(network.lstm_2) == (2_099_200, 2_099_200)
@@ -51,7 +51,7 @@ def test_the_lstm_is_torchs() -> None:
 
 
 def test_three_dimensions_lie_in_the_unit_cube() -> None:
-    network = PostsNetwork(132, 3, sigmoid=True)
+    network = ReferenceLstm(132, 3, sigmoid=True)
     vectors = network(100 * torch.randn(4, 60, 132))
     assert vectors.shape == (4, 3)
     assert ((vectors >= 0) & (vectors <= 1)).all()

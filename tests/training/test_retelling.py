@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.embedding.model import Model, load
+from faultprint.embedding.model import Model, load_model
 from faultprint.embedding.model_file import read
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue, Feature
 from faultprint.training.augment import augment, synthesis
-from faultprint.training.augment.augment import retold
-from faultprint.training.augment.synthesis import Telling
-from faultprint.training.augment.template import Tale, rare
-from faultprint.training.data.dataset import Material, material
+from faultprint.training.augment.augment import augmented
+from faultprint.training.augment.synthesis import FaultSynthesizer
+from faultprint.training.augment.template import FaultTemplate, rare_faults
+from faultprint.training.data.dataset import TrainingSet, training_set
 from faultprint.training.data.overlaid import Overlaid
 from faultprint.training.score import nearest, references
 from faultprint.training.train import train
@@ -40,11 +40,11 @@ def once(tables: Tables) -> Tables:
     return tables[0], labels
 
 
-def told(once: Tables, seed: int = 1, but: frozenset[str] = ALL) -> tuple[Material, Material]:
+def told(once: Tables, seed: int = 1, but: frozenset[str] = ALL) -> tuple[TrainingSet, TrainingSet]:
     """(before, after)."""
-    before = material(*once, SIP_CATALOGUE)
-    tales = rare(before, once[1], 1)
-    return before, retold(before, once[1], tales, np.random.default_rng(seed), but)
+    before = training_set(*once, SIP_CATALOGUE)
+    tales = rare_faults(before, once[1], 1)
+    return before, augmented(before, once[1], tales, np.random.default_rng(seed), but)
 
 
 def test_every_node_bears_the_fault_and_nothing_else_has_changed(once: Tables) -> None:
@@ -102,8 +102,8 @@ def bare(
         one[:, place] = value
     for place, value in level.items():
         full[:, place] = value
-    before = material(*once, SIP_CATALOGUE)
-    after = retold(before, once[1], [Tale("slow", one, full)], np.random.default_rng(3), ALL)
+    before = training_set(*once, SIP_CATALOGUE)
+    after = augmented(before, once[1], [FaultTemplate("slow", one, full)], np.random.default_rng(3), ALL)
     old, new = before.nodes[0], after.nodes[0]
     return np.asarray(new.series.values)[old.normal & ~new.normal]
 
@@ -144,8 +144,8 @@ def test_whatever_is_told_is_what_a_minute_can_be(seed: int, departure: float, l
     )
     rng = np.random.default_rng(seed)
     around = rng.choice(np.array([0, 1, 3e4, np.nan], np.float32), (80, 5))
-    tale = Tale("odd", np.full((20, 5), departure, np.float32), np.full((20, 5), level, np.float32))
-    found = Telling(catalogue, Kinds.of(catalogue), rng).told(around, slice(20, 40), tale)
+    tale = FaultTemplate("odd", np.full((20, 5), departure, np.float32), np.full((20, 5), level, np.float32))
+    found = FaultSynthesizer(catalogue, Kinds.of(catalogue), rng).told(around, slice(20, 40), tale)
     assert found.shape == (20, 5)
     assert not np.isinf(found).any()
     assert np.nanmin(found[:, :3], initial=0) >= 0
@@ -175,7 +175,7 @@ def test_a_training_that_has_met_one_example_knows_the_fault_elsewhere(
     report = train(*known, tmp_path / "m", epochs=5, retell=1)
     assert report.retold == ("slow",)
     assert read(tmp_path / "m").manifest.training["retold"] == ["slow"]
-    model = load(tmp_path / "m")
+    model = load_model(tmp_path / "m")
     vectors, code = moved(model, 1)
     unseen, truth = moved(model, 4)
     assert np.mean(nearest(unseen, references(vectors, code, 3)) == truth) > 0.9
@@ -183,8 +183,8 @@ def test_a_training_that_has_met_one_example_knows_the_fault_elsewhere(
 
 @pytest.mark.usefixtures("short")
 def test_tales_from_elsewhere_and_none_to_tell(once: Tables, tmp_path: Path) -> None:
-    before = material(*once, SIP_CATALOGUE)
-    tales = [replace(one, condition="strange") for one in rare(before, once[1], 1)]
+    before = training_set(*once, SIP_CATALOGUE)
+    tales = [replace(one, condition="strange") for one in rare_faults(before, once[1], 1)]
     report = train(*once, tmp_path / "m", epochs=1, tales=tales)
     assert report.conditions == ("normal", "errors", "slow", "strange")
     assert report.retold == ("strange",)
@@ -196,14 +196,14 @@ def test_tales_from_elsewhere_and_none_to_tell(once: Tables, tmp_path: Path) -> 
 
 
 def test_a_history_in_a_file_is_told_the_same(once: Tables) -> None:
-    before = material(*once, SIP_CATALOGUE)
-    tales = rare(before, once[1], 1)
-    lazy = material(
+    before = training_set(*once, SIP_CATALOGUE)
+    tales = rare_faults(before, once[1], 1)
+    lazy = training_set(
         [replace(one, values=Overlaid(one.values, {})) for one in series(once[0], SIP_CATALOGUE.names)],  # type: ignore[arg-type]
         once[1],
         SIP_CATALOGUE,
     )
-    first, second = (retold(one, once[1], tales, np.random.default_rng(1), ALL) for one in (before, lazy))
+    first, second = (augmented(one, once[1], tales, np.random.default_rng(1), ALL) for one in (before, lazy))
     for a, b in zip(first.nodes, second.nodes, strict=True):
         np.testing.assert_array_equal(np.asarray(a.series.values), np.asarray(b.series.values))
         np.testing.assert_array_equal(a.whole.centre, b.whole.centre)

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint.training.data.dataset import Material
+from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.data.samplers import ChunkSampler, Triplets
-from faultprint.training.data.window_index import LEAST_EXPOSED, Places
+from faultprint.training.data.window_index import LEAST_EXPOSED, WindowIndex
 from faultprint.windows.profile import population
 
 
-def sampler(material: Material, seed: int = 1) -> ChunkSampler:
+def sampler(material: TrainingSet, seed: int = 1) -> ChunkSampler:
     people = population([node.whole for node in material.nodes], material.kinds)
     return ChunkSampler(material, people, np.random.default_rng(seed))
 
 
-def test_places_hold_every_window_with_enough_exposure(small: Material) -> None:
-    places = Places(small)
+def test_places_hold_every_window_with_enough_exposure(small: TrainingSet) -> None:
+    places = WindowIndex(small)
     for code in range(len(small.conditions)):
         for network, rows in places.places[code].items():
             for index, end in rows:
@@ -33,7 +33,7 @@ def test_places_hold_every_window_with_enough_exposure(small: Material) -> None:
     assert total == expected
 
 
-def test_triplets_are_two_of_one_condition_and_one_of_another(small: Material) -> None:
+def test_triplets_are_two_of_one_condition_and_one_of_another(small: TrainingSet) -> None:
     anchors, positives, negatives = Triplets(small, np.random.default_rng(1)).draw(20)
     assert anchors.shape == positives.shape == negatives.shape == (20, 60, 132)
     assert np.isfinite(anchors).all()
@@ -51,7 +51,7 @@ def test_triplets_are_two_of_one_condition_and_one_of_another(small: Material) -
     assert any(a == "errors" for a, _, _ in clear)
 
 
-def test_chunks_mix_conditions_and_networks_and_say_what_they_hold(small: Material) -> None:
+def test_chunks_mix_conditions_and_networks_and_say_what_they_hold(small: TrainingSet) -> None:
     draws = sampler(small)
     for _ in range(3):
         batch = draws.draw()
@@ -76,7 +76,7 @@ def test_chunks_mix_conditions_and_networks_and_say_what_they_hold(small: Materi
             assert np.array_equal(node.code[found[0] + np.array(batch.ends)][used], batch.code[chunk][used])
 
 
-def test_profiles_are_drawn_anew(small: Material) -> None:
+def test_profiles_are_drawn_anew(small: TrainingSet) -> None:
     draws = sampler(small)
     before = [slot.inputs for slot in draws.slots]
     for _ in range(2 * len(draws.slots)):
@@ -84,14 +84,14 @@ def test_profiles_are_drawn_anew(small: Material) -> None:
     assert all(slot.inputs is not old for slot, old in zip(draws.slots, before, strict=True))
 
 
-def test_three_in_ten_draws_of_a_node_are_of_a_stranger(small: Material) -> None:
+def test_three_in_ten_draws_of_a_node_are_of_a_stranger(small: TrainingSet) -> None:
     draws = sampler(small)
     seen = [draws._slot(0) for _ in range(200)]
     assert 0.2 < np.mean([slot.known == 0 for slot in seen]) < 0.4
     assert {slot.known for slot in seen} == {0, 10, 60, 120, 240}
 
 
-def test_a_stranger_stands_under_the_populations_profile(small: Material) -> None:
+def test_a_stranger_stands_under_the_populations_profile(small: TrainingSet) -> None:
     draws = sampler(small)
     for _ in range(10):
         batch = draws.draw()
@@ -101,13 +101,13 @@ def test_a_stranger_stands_under_the_populations_profile(small: Material) -> Non
             assert np.array_equal(slot.normal, plain) == strange == (slot.known == 0)
 
 
-def test_the_same_seed_draws_the_same(small: Material) -> None:
+def test_the_same_seed_draws_the_same(small: TrainingSet) -> None:
     first, second, other = (sampler(small, seed).draw() for seed in (1, 1, 2))
     assert np.array_equal(first.inputs, second.inputs)
     assert not np.array_equal(first.inputs, other.inputs)
 
 
-def test_a_hundred_nodes_take_turns(small: Material) -> None:
+def test_a_hundred_nodes_take_turns(small: TrainingSet) -> None:
     many = replace(small, nodes=small.nodes * 4)
     people = population([node.whole for node in small.nodes], small.kinds)
     draws = ChunkSampler(many, people, np.random.default_rng(1), active=6)
@@ -119,7 +119,7 @@ def test_a_hundred_nodes_take_turns(small: Material) -> None:
     assert met == set(range(20))
 
 
-def test_one_condition_is_not_enough(small: Material) -> None:
+def test_one_condition_is_not_enough(small: TrainingSet) -> None:
     nodes = tuple(replace(node, code=np.zeros_like(node.code)) for node in small.nodes)
     with pytest.raises(UsageError, match="telling apart needs two"):
-        Places(replace(small, nodes=nodes))
+        WindowIndex(replace(small, nodes=nodes))

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from faultprint.embedding.model_file import read
 from faultprint.errors import DivergedError, UsageError
 from faultprint.training import config as numbers
-from faultprint.training.config import RANGES, Settings
+from faultprint.training.config import RANGES, Hyperparameters
 from faultprint.training.models.pretrained import SIZES
 from faultprint.training.train import train
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
-OTHERS = Settings(wide=32, code=16, head=64, dimensions=8, chunks_per_fault=2, chunks_of_normal=8)
+OTHERS = Hyperparameters(wide=32, code=16, head=64, dimensions=8, chunks_per_fault=2, chunks_of_normal=8)
 
 
 def test_every_setting_has_a_range_with_its_default_on_the_grid() -> None:
-    assert [field.name for field in fields(Settings)] == list(RANGES)
-    for name, value in Settings().as_dict().items():
+    assert [field.name for field in fields(Hyperparameters)] == list(RANGES)
+    for name, value in Hyperparameters().as_dict().items():
         one = RANGES[name]
         assert one.low <= value <= one.high
         assert isinstance(value, int) == bool(one.step)
@@ -36,7 +36,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     numbers.write(OTHERS, tmp_path / "best.json")
     assert numbers.read(tmp_path / "best.json") == OTHERS
     (tmp_path / "some.json").write_text('{"wide": 64}')
-    assert numbers.read(tmp_path / "some.json") == Settings(wide=64)
+    assert numbers.read(tmp_path / "some.json") == Hyperparameters(wide=64)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_a_file_gives_settings_within_their_ranges_or_one_sentence(tmp_path_fact
 def test_settings_reach_the_artefact(tables: Tables, tmp_path: Path) -> None:
     train(*tables, tmp_path / "m", epochs=1, settings=OTHERS, checkpoint=tmp_path / "checkpoint")
     train(*tables, tmp_path / "plain", epochs=1)
-    train(*tables, tmp_path / "named", epochs=1, settings=Settings())
+    train(*tables, tmp_path / "named", epochs=1, settings=Hyperparameters())
     artefact = read(tmp_path / "m")
     assert artefact.manifest.dimensions == 8 + SIZES["dimensions"]
     assert artefact.manifest.training["settings"] == OTHERS.as_dict()
     plain, named = (read(tmp_path / name) for name in ("plain", "named"))
     assert plain.graphs == named.graphs
-    assert plain.manifest.training["settings"] == named.manifest.training["settings"] == Settings().as_dict()
+    assert plain.manifest.training["settings"] == named.manifest.training["settings"] == Hyperparameters().as_dict()
     with pytest.raises(UsageError, match="a training with other settings;"):
         train(*tables, tmp_path / "other", epochs=1, checkpoint=tmp_path / "checkpoint")
     with pytest.raises(UsageError, match="'posts' has no settings"):
@@ -94,7 +94,7 @@ def test_settings_reach_the_artefact(tables: Tables, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_training_that_diverges_says_so(tables: Tables, tmp_path: Path) -> None:
-    wild = Settings()
+    wild = Hyperparameters()
     object.__setattr__(wild, "learning_rate", 1e30)
     with pytest.raises(DivergedError, match="diverged in epoch 1"):
         train(*tables, tmp_path / "m", epochs=1, settings=wild)

@@ -10,8 +10,8 @@ import pytest
 
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.training.augment import template
-from faultprint.training.augment.template import rare, tale
-from faultprint.training.data.dataset import Material
+from faultprint.training.augment.template import extract_template, rare_faults
+from faultprint.training.data.dataset import TrainingSet
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -19,17 +19,17 @@ ERRORS, SLOW = (140, 170), (260, 290)
 """The first minutes of the first faults of every node, and those after their last (conftest)."""
 
 
-def departure(found: template.Tale, feature: str) -> float:
+def departure(found: template.FaultTemplate, feature: str) -> float:
     """Mean over the fault."""
     return float(np.nanmean(found.departure[:, SIP_CATALOGUE.index(feature)]))
 
 
-def test_a_tale_is_what_the_fault_did(small: Material) -> None:
+def test_a_tale_is_what_the_fault_did(small: TrainingSet) -> None:
     node = small.nodes[0]
     normal = np.zeros(len(node.series), np.bool_)
     normal[:60] = True
-    errors = tale(node.series, normal, *ERRORS, "errors", small.kinds)
-    slow = tale(node.series, normal, *SLOW, "slow", small.kinds)
+    errors = extract_template(node.series, normal, *ERRORS, "errors", small.kinds)
+    slow = extract_template(node.series, normal, *SLOW, "slow", small.kinds)
     assert errors.departure.shape == (ERRORS[1] - ERRORS[0], len(SIP_CATALOGUE)) == errors.level.shape
     assert departure(errors, "in.bye.server_error_share") == pytest.approx(0.48, abs=0.06)
     assert departure(errors, "in.bye.delay_median") == pytest.approx(0, abs=0.1)
@@ -38,17 +38,17 @@ def test_a_tale_is_what_the_fault_did(small: Material) -> None:
     assert departure(slow, "in.bye.server_error_share") == pytest.approx(0, abs=0.03)
 
 
-def test_a_tale_at_the_end_of_the_minutes_and_a_long_one(small: Material, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tale_at_the_end_of_the_minutes_and_a_long_one(small: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
     series = small.nodes[0].series
     normal = np.zeros(len(series), np.bool_)
     normal[:60] = True
-    last = tale(series, normal, len(series) - 3, len(series), "errors", small.kinds)
+    last = extract_template(series, normal, len(series) - 3, len(series), "errors", small.kinds)
     assert len(last.level) == 3
     monkeypatch.setattr(template, "_LONGEST", 10)
-    assert len(tale(series, normal, *ERRORS, "errors", small.kinds).level) == 10
+    assert len(extract_template(series, normal, *ERRORS, "errors", small.kinds).level) == 10
 
 
-def test_where_nothing_was_measured_nothing_is_told(small: Material) -> None:
+def test_where_nothing_was_measured_nothing_is_told(small: TrainingSet) -> None:
     one = small.nodes[0].series
     silent, mute = SIP_CATALOGUE.index("in.bye.success_share"), SIP_CATALOGUE.index("in.bye.delay_median")
     values = one.values.copy()
@@ -57,7 +57,7 @@ def test_where_nothing_was_measured_nothing_is_told(small: Material) -> None:
     normal = np.zeros(len(one), np.bool_)
     normal[:60] = True
     changed = type(one)(one.node, one.network, one.first_us, one.interval_us, one.names, values, one.observed)
-    found = tale(changed, normal, *ERRORS, "errors", small.kinds)
+    found = extract_template(changed, normal, *ERRORS, "errors", small.kinds)
     # A share that was never asked for is taken to have been 0; of a duration nothing is known.
     assert departure(found, "in.bye.success_share") == pytest.approx(0.5, abs=0.1)
     assert np.isnan(found.departure[:, mute]).all()
@@ -65,18 +65,18 @@ def test_where_nothing_was_measured_nothing_is_told(small: Material) -> None:
     assert np.isnan(found.level[:, SIP_CATALOGUE.index("out.invite.delay_median")]).all()
 
 
-def test_which_faults_are_rare(small: Material, tables: Tables) -> None:
+def test_which_faults_are_rare(small: TrainingSet, tables: Tables) -> None:
     labels = tables[1]
-    assert rare(small, labels, 4) == []
-    assert {one.condition for one in rare(small, labels, 5)} == {"slow"}
-    assert len(rare(small, labels, 10)) == 15
+    assert rare_faults(small, labels, 4) == []
+    assert {one.condition for one in rare_faults(small, labels, 5)} == {"slow"}
+    assert len(rare_faults(small, labels, 10)) == 15
     moment = START + timedelta(minutes=SLOW[0])
     once = labels.filter((pl.col("condition") != "slow") | ((pl.col("node") == "pcscf2") & (pl.col("start") == moment)))
-    (only,) = rare(small, once, 1)
+    (only,) = rare_faults(small, once, 1)
     assert departure(only, "in.bye.delay_median") == pytest.approx(np.log(6), abs=0.2)
 
 
-def test_an_example_before_any_normal_hour(small: Material, tables: Tables) -> None:
+def test_an_example_before_any_normal_hour(small: TrainingSet, tables: Tables) -> None:
     early = pl.DataFrame(
         [("pcscf0", START, START + timedelta(minutes=20), "early", None)], schema=tables[1].schema, orient="row"
     )
@@ -85,7 +85,7 @@ def test_an_example_before_any_normal_hour(small: Material, tables: Tables) -> N
         pl.when((pl.col("node") == "pcscf0") & (pl.col("start") == START)).then(first).otherwise("start").alias("start")
     )
     labels = labels.with_columns(pl.col("start").cast(tables[1].schema["start"]))
-    every = Material(small.catalogue, small.kinds, small.window, ("normal", "early", "errors", "slow"), small.nodes)
-    (only,) = rare(every, pl.concat([labels, early]), 1)
+    every = TrainingSet(small.catalogue, small.kinds, small.window, ("normal", "early", "errors", "slow"), small.nodes)
+    (only,) = rare_faults(every, pl.concat([labels, early]), 1)
     assert only.condition == "early"
     assert len(only.level) == 20

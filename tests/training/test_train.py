@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import torch
 
-from faultprint.embedding.model import Model, load
+from faultprint.embedding.model import Model, load_model
 from faultprint.embedding.model_file import read
 from faultprint.errors import LabelError, UsageError
 from faultprint.training.models import export
@@ -36,7 +36,7 @@ def test_the_default_learns_and_knows_a_network_it_never_saw(tables: Tables, mov
     assert report.export_difference < 1e-5
     assert report.effective_dimensions > 1
     json.dumps(report.as_dict(), allow_nan=False)
-    model = load(tmp_path / "m")
+    model = load_model(tmp_path / "m")
     assert model.id == report.model
     vectors, code = moved(model, 0)
     unseen, truth = moved(model, 4)
@@ -77,7 +77,7 @@ def test_the_posts_presets_within_a_budget_of_time(
     report = train(*tables, tmp_path / "m", preset=preset, max_seconds=1)
     assert report.course["stopped"] == "budget of time spent"
     assert torch.get_num_threads() == threads
-    model = load(tmp_path / "m")
+    model = load_model(tmp_path / "m")
     assert (model.dimensions, model.manifest.preset) == (dimensions, preset)
 
 

@@ -17,12 +17,12 @@ import pytest
 import torch
 
 from faultprint.errors import DivergedError, UsageError
-from faultprint.training.config import RANGES, Settings
-from faultprint.training.data.dataset import Material
-from faultprint.training.loop import Plan
+from faultprint.training.config import RANGES, Hyperparameters
+from faultprint.training.data.dataset import TrainingSet
+from faultprint.training.loop import TrainingPlan
 from faultprint.training.train import PRESETS
 from faultprint.training.tuning.study import Study
-from faultprint.training.tuning.trial import After, Trial, dealt
+from faultprint.training.tuning.trial import After, TuningTrial, assign_folds
 from faultprint.training.tuning.tune import TuningReport, tune
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
@@ -51,7 +51,7 @@ tune(*tables, folder / "study.db", trials=3, folds=2, epochs=1, preset=quick, pr
 """
 
 
-def by_rate(settings: Settings, after: After) -> float:
+def by_rate(settings: Hyperparameters, after: After) -> float:
     """A score that a moderate learning rate makes high, and hardly anything else."""
     score = 1 - abs(np.log(settings.learning_rate / 1e-3)) / 4 + settings.dropout / 1000
     for epoch in range(1, 6):
@@ -59,7 +59,7 @@ def by_rate(settings: Settings, after: After) -> float:
     return float(score)
 
 
-def comparable(study: Study) -> list[tuple[Settings, float | None]]:
+def comparable(study: Study) -> list[tuple[Hyperparameters, float | None]]:
     return [(one.settings, one.score) for one in study.tried]
 
 
@@ -68,7 +68,7 @@ def test_the_defaults_come_first_and_the_search_finds_what_matters(tmp_path: Pat
     for _ in range(30):
         study.attempt(by_rate)
     tried = study.tried
-    assert tried[0].settings == Settings()
+    assert tried[0].settings == Hyperparameters()
     assert [one.number for one in tried] == list(range(1, 31))
     scores = [one.score for one in tried if one.score is not None]
     assert 5 <= len(scores) < 30
@@ -84,7 +84,7 @@ def test_a_study_draws_the_same_wherever_it_was_broken_off(tmp_path: Path) -> No
     for _ in range(13):
         whole.attempt(by_rate)
 
-    def broken(settings: Settings, after: After) -> float:
+    def broken(settings: Hyperparameters, after: After) -> float:
         after(0, 1, 0.5)
         raise KeyboardInterrupt
 
@@ -97,7 +97,7 @@ def test_a_study_draws_the_same_wherever_it_was_broken_off(tmp_path: Path) -> No
 
 
 def test_a_trial_that_diverges_is_no_end(tmp_path: Path) -> None:
-    def diverge(settings: Settings, after: After) -> float:
+    def diverge(settings: Hyperparameters, after: After) -> float:
         raise DivergedError("too fast")
 
     study = Study(tmp_path / "study.db", OF)
@@ -146,22 +146,22 @@ def test_a_name_with_a_question_mark_is_a_name(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["why?x=1#.db"]
 
 
-def test_every_network_is_held_out_once(small: Material) -> None:
+def test_every_network_is_held_out_once(small: TrainingSet) -> None:
     for count in (2, 3, 5):
-        parts = dealt(small, count, seed=1)
+        parts = assign_folds(small, count, seed=1)
         assert sorted(name for _, held in parts for name in held.networks) == list(small.networks)
         assert all(set(seen.networks) == set(small.networks) - set(held.networks) for seen, held in parts)
     for count in (1, 6):
         with pytest.raises(UsageError, match="5 networks cannot be dealt out into"):
-            dealt(small, count, seed=1)
+            assign_folds(small, count, seed=1)
 
 
 @pytest.mark.usefixtures("short")
-def test_a_trial_scores_the_mean_of_its_folds(small: Material) -> None:
+def test_a_trial_scores_the_mean_of_its_folds(small: TrainingSet) -> None:
     heard: list[tuple[int, int, float]] = []
-    plan = Plan(epochs=2, steps=2, patience=2)
-    trial = Trial(PRESETS["default"], dealt(small, 2, 1), plan, 1, torch.device("cpu"), time.perf_counter)
-    score = trial.score(Settings(), lambda *words: heard.append(words))
+    plan = TrainingPlan(epochs=2, steps=2, patience=2)
+    trial = TuningTrial(PRESETS["default"], assign_folds(small, 2, 1), plan, 1, torch.device("cpu"), time.perf_counter)
+    score = trial.score(Hyperparameters(), lambda *words: heard.append(words))
     assert [(fold, epoch) for fold, epoch, _ in heard] == [(0, 1), (0, 2), (1, 1), (1, 2)]
     totals = [total for *_, total in heard]
     assert totals == sorted(totals)

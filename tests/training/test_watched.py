@@ -10,24 +10,24 @@ import polars as pl
 import pytest
 import torch
 
-from faultprint.embedding.model import load
+from faultprint.embedding.model import load_model
 from faultprint.embedding.model_file import read
-from faultprint.training.animation.probe_set import Watched, watched
-from faultprint.training.animation.recorder import MOST_FRAMES, Film
-from faultprint.training.data.dataset import Material
+from faultprint.training.animation.probe_set import ProbeSet, probe_set
+from faultprint.training.animation.recorder import MOST_FRAMES, EmbeddingAnimation
+from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.data.window_index import LEAST_EXPOSED
-from faultprint.training.models.reference_task import PostsTask
+from faultprint.training.models.reference_task import ReferenceTask
 from faultprint.training.train import train
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 
 
-def draw(material: Material, seed: int = 1) -> Watched:
+def draw(material: TrainingSet, seed: int = 1) -> ProbeSet:
     names = frozenset(["net0", "net3"])
-    return watched(material.of(frozenset(material.networks) - names), material.of(names), np.random.default_rng(seed))
+    return probe_set(material.of(frozenset(material.networks) - names), material.of(names), np.random.default_rng(seed))
 
 
-def test_conditions_sides_and_networks_have_their_shares(small: Material) -> None:
+def test_conditions_sides_and_networks_have_their_shares(small: TrainingSet) -> None:
     who = draw(small)
     assert [np.bincount(who.code[who.held_out == side]).tolist() for side in (False, True)] == [[108, 36, 36]] * 2
     networks = np.array([who.nodes[index].series.network for index in who.node])
@@ -38,18 +38,18 @@ def test_conditions_sides_and_networks_have_their_shares(small: Material) -> Non
     assert (who.exposed[who.code > 0] >= LEAST_EXPOSED).all()
 
 
-def test_the_seed_decides(small: Material) -> None:
+def test_the_seed_decides(small: TrainingSet) -> None:
     first, second, other = (draw(small, seed) for seed in (1, 1, 2))
     assert np.array_equal(first.end, second.end)
     assert not np.array_equal(first.end, other.end)
 
 
-def test_a_side_may_lack_a_fault(small: Material) -> None:
+def test_a_side_may_lack_a_fault(small: TrainingSet) -> None:
     with_all = small.of(frozenset(["net1", "net2"]))
     only_normal = small.of(frozenset(["net0"]))
     for node in only_normal.nodes:
         node.code[node.code > 0] = -1
-    who = watched(with_all, only_normal, np.random.default_rng(1))
+    who = probe_set(with_all, only_normal, np.random.default_rng(1))
     assert {*who.code[who.held_out]} == {0}
     assert {*who.code[~who.held_out]} == {0, 1, 2}
 
@@ -60,12 +60,12 @@ def test_a_film_shows_what_is_learnt_and_changes_nothing(tables: Tables, tmp_pat
     train(*tables, tmp_path / "plain", epochs=1)
     assert read(tmp_path / "filmed").graphs == read(tmp_path / "plain").graphs
     assert film is not None
-    who, model = film.watched, load(tmp_path / "filmed")
+    who, model = film.watched, load_model(tmp_path / "filmed")
     rows = np.flatnonzero(who.node == who.node[0])
     rows = rows[np.argsort(who.end[rows])]
     node = who.nodes[who.node[0]]
     hour = int(node.hours[0])
-    normal = model.normal(node.series.part(hour, hour + 60))
+    normal = model.baseline(node.series.part(hour, hour + 60))
     expected = model.embed(node.series, normal.profile, ends=who.end[rows]).vectors - normal.mean
     # The mean is over some of the hour's windows here, over all at work.
     assert np.abs(film.frames[1][rows] - expected).max() < 0.1 * np.abs(expected).max()
@@ -81,11 +81,11 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_the_posts_network_is_watched_without_learning(small: Material) -> None:
+def test_the_posts_network_is_watched_without_learning(small: TrainingSet) -> None:
     seen, held_out = small.of(frozenset(["net1", "net2"])), small.of(frozenset(["net0"]))
-    who = watched(seen, held_out, np.random.default_rng(1), most=10)
+    who = probe_set(seen, held_out, np.random.default_rng(1), most=10)
     rng = np.random.default_rng(1)
-    task = PostsTask(seen, held_out, rng, three_dimensions=True)
+    task = ReferenceTask(seen, held_out, rng, three_dimensions=True)
     look, before = task.watch(who), rng.bit_generator.state
     first = look()
     assert first.shape == (len(who.node), 3)
@@ -94,8 +94,8 @@ def test_the_posts_network_is_watched_without_learning(small: Material) -> None:
     assert task.network.training
 
 
-def test_a_long_film_keeps_its_first_its_best_and_its_latest_frame(small: Material) -> None:
-    film = Film(draw(small))
+def test_a_long_film_keeps_its_first_its_best_and_its_latest_frame(small: TrainingSet) -> None:
+    film = EmbeddingAnimation(draw(small))
     for done in range(5 * MOST_FRAMES):
         film.add(done, np.zeros((1, 3), dtype=np.float32), min(done, 77))
         assert len(film.frames) <= MOST_FRAMES

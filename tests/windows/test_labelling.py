@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from faultprint.errors import LabelError
 from faultprint.storage import schema
 from faultprint.tables import LABELS
+from faultprint.units import MINUTE_US
 from faultprint.windows.labelling import (
     UNLABELLED,
     UNSCORED,
@@ -22,7 +23,9 @@ from faultprint.windows.labelling import (
     minute_conditions,
     window_conditions,
 )
-from faultprint.windows.series import MINUTE_US, Series
+from faultprint.windows.series import (
+    Series,
+)
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 CONDITIONS = ("normal", "recovery", "maintenance", "a", "b")

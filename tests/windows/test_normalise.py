@@ -8,12 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from faultprint.arrays import BoolArray, Float32Array
 from faultprint.errors import ModelError, UsageError
 from faultprint.features.catalogue import Catalogue, Feature
+from faultprint.units import MINUTE_US
 from faultprint.windows.levels import Kinds, levels
 from faultprint.windows.normalise import CHANNELS, normalise, raw, width
-from faultprint.windows.profile import Profile, population, profile, settle
-from faultprint.windows.series import MINUTE_US, Series
+from faultprint.windows.profile import Profile, population, profile, shrink
+from faultprint.windows.series import (
+    Series,
+)
 
 CATALOGUE = Catalogue(
     "small",
@@ -29,13 +33,13 @@ KINDS = Kinds.of(CATALOGUE)
 N, FAILED, DELAY, LOAD = range(4)
 
 
-def node(values: npt.ArrayLike, observed: npt.NDArray[np.bool_] | None = None) -> Series:
+def node(values: npt.ArrayLike, observed: BoolArray | None = None) -> Series:
     array = np.array(values, dtype=np.float32)
     seen = np.ones(len(array), dtype=np.bool_) if observed is None else observed
     return Series("n1", "net", 0, MINUTE_US, CATALOGUE.names, array, seen)
 
 
-def traffic(minutes: int, attempts: float, share: float, seed: int = 1) -> npt.NDArray[np.float32]:
+def traffic(minutes: int, attempts: float, share: float, seed: int = 1) -> Float32Array:
     rng = np.random.default_rng(seed)
     n = rng.poisson(attempts, minutes)
     with np.errstate(invalid="ignore"):
@@ -125,11 +129,11 @@ def test_a_short_profile_leans_on_the_population() -> None:
     values[:, DELAY] = 0.1  # an hour without any spread must not make every later millisecond a surprise
     own = profile(levels(node(values), KINDS), KINDS, np.ones(60, dtype=np.bool_))
     assert own.spread[DELAY] == 0
-    assert settle(own, people).spread[DELAY] == pytest.approx(people.spread[DELAY] / np.sqrt(2), rel=0.01)
+    assert shrink(own, people).spread[DELAY] == pytest.approx(people.spread[DELAY] / np.sqrt(2), rel=0.01)
     never = traffic(60, 50, 0.2)
     never[:, DELAY] = np.nan
     unseen = profile(levels(node(never), KINDS), KINDS, np.ones(60, dtype=np.bool_))
-    assert settle(unseen, people).centre[DELAY] == pytest.approx(people.centre[DELAY], abs=1e-5)
+    assert shrink(unseen, people).centre[DELAY] == pytest.approx(people.centre[DELAY], abs=1e-5)
 
 
 def test_few_events_are_no_surprise() -> None:

@@ -13,22 +13,22 @@ from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import enrol_examples, examples
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
-from faultprint.cases.scope import grounds, labelled_grounds
+from faultprint.cases.scope import evaluation_scopes, labelled_scopes
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.evaluation.truth import truth
 from faultprint.windows.levels import levels
-from faultprint_lab.baselines.compare import Students, baselines, evaluate, judge, part
+from faultprint_lab.baselines.compare import FittedBaselines, baselines, evaluate, score, split_networks
 from faultprint_lab.baselines.summary import SPANS, STATISTICS, summarise
 from faultprint_lab.baselines.systems import Embedding
-from faultprint_lab.demo.comparison import PERSISTENCE, contest
+from faultprint_lab.demo.comparison import PERSISTENCE, compare_systems
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 
 
 def test_learnt_minutes_are_parted_as_the_training_did(model: Model, learnt: Tables) -> None:
-    lessons = part(*learnt, model)
+    lessons = split_networks(*learnt, model)
     assert lessons.kept["network"].unique().to_list() == ["gamma"]
     assert set(lessons.taught["network"]) == {"alpha", "beta", "delta"}
     assert set(lessons.kept_labels["node"]) == {"gamma-1"}
@@ -38,10 +38,10 @@ def test_learnt_minutes_are_parted_as_the_training_did(model: Model, learnt: Tab
 def test_networks_that_training_never_saw_are_parted_by_seed(model: Model, learnt: Tables) -> None:
     minutes, labels = learnt
     some = minutes.filter(pl.col("network") != "gamma"), labels.filter(pl.col("node") != "gamma-1")
-    kept = {part(*some, model, seed).kept["network"][0] for seed in range(12)}
+    kept = {split_networks(*some, model, seed).kept["network"][0] for seed in range(12)}
     assert len(kept) > 1
     with pytest.raises(UsageError, match="1 network"):
-        part(minutes.filter(pl.col("network") == "alpha"), labels, model)
+        split_networks(minutes.filter(pl.col("network") == "alpha"), labels, model)
 
 
 def test_the_evaluation_judges_what_identify_says(model: Model, learnt: Tables, met: Tables) -> None:
@@ -49,10 +49,10 @@ def test_the_evaluation_judges_what_identify_says(model: Model, learnt: Tables, 
     with Library.open(":memory:") as library:
         library.add(enrol_examples(examples(*learnt, model), model, created=NOW))
         verdicts = identify(minutes, model, library, persistence=2)
-        places = grounds(minutes, model)
+        places = evaluation_scopes(minutes, model)
         known = truth([place.series for place in places], labels, model.window)
         ours = Embedding("default", model, library.references())
-        outcome = judge(ours, Rule(persistence=2), places, known, labels, model.window)
+        outcome = score(ours, Rule(persistence=2), places, known, labels, model.window)
     assert outcome.scored["verdict"].to_list() == verdicts["condition"].to_list()
     counted = outcome.scored["truth"].is_not_null().to_numpy()
     assert not counted[:60].any() and counted[60:].all()
@@ -72,12 +72,12 @@ def test_every_system_is_scored_on_the_same_windows(model: Model, learnt: Tables
 
 def test_an_unknown_baseline_is_refused(model: Model, learnt: Tables) -> None:
     with pytest.raises(UsageError, match="no baseline 'oracle'"):
-        baselines(part(*learnt, model), model, ["oracle"], seed=1, max_seconds=1)
+        baselines(split_networks(*learnt, model), model, ["oracle"], seed=1, max_seconds=1)
 
 
 def test_the_same_seed_gives_the_same_baselines(model: Model, learnt: Tables, met: Tables) -> None:
-    place = grounds(met[0], model)[0]
-    lessons = part(*learnt, model)
+    place = evaluation_scopes(met[0], model)[0]
+    lessons = split_networks(*learnt, model)
     first, second = (baselines(lessons, model, ["1-nn"], seed=1, max_seconds=1)[0].match(place) for _ in range(2))
     assert np.array_equal(first.distances, second.distances)
 
@@ -85,7 +85,7 @@ def test_the_same_seed_gives_the_same_baselines(model: Model, learnt: Tables, me
 def test_summaries_equal_a_loop(model: Model, met: Tables) -> None:
     from faultprint.windows.normalise import CHANNELS, normalise
 
-    place = grounds(met[0], model)[0]
+    place = evaluation_scopes(met[0], model)[0]
     every = levels(place.series, model.kinds, SPANS)
     own = model.profile(place.series, place.normal)
     people = model.manifest.population
@@ -108,19 +108,19 @@ def test_labelled_nodes_take_their_first_normal_hour(model: Model, learnt: Table
         .then(pl.when(pl.col("start") == pl.col("start").min()).then(pl.lit("recovery")).otherwise(pl.lit("normal")))
         .otherwise(pl.col("condition"))
     )
-    place = labelled_grounds(minutes, early, model)[0]
+    place = labelled_scopes(minutes, early, model)[0]
     assert np.flatnonzero(place.normal).tolist() == [*range(180, 240)] and place.begin == 240
 
 
 def test_a_contest_leaves_libraries_and_reasons(model: Model, learnt: Tables, met: Tables, tmp_path: Path) -> None:
     lines: list[str] = []
-    lessons = part(*learnt, model)
-    found = contest(
+    lessons = split_networks(*learnt, model)
+    found = compare_systems(
         {"default": model},
         lessons,
         *met,
         tmp_path,
-        students=lambda: Students.of(lessons.taught, lessons.taught_labels, model, seed=1, max_seconds=1),
+        students=lambda: FittedBaselines.of(lessons.taught, lessons.taught_labels, model, seed=1, max_seconds=1),
         now=NOW,
         say=lines.append,
     )

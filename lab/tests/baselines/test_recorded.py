@@ -13,7 +13,7 @@ from faultprint.embedding.model import Model
 from faultprint.errors import TableError, UsageError
 from faultprint.features.minutes import write_minutes
 from faultprint.tables import LABELS
-from faultprint_lab.baselines.compare import Students
+from faultprint_lab.baselines.compare import FittedBaselines
 from faultprint_lab.baselines.recorded import joined, read
 from faultprint_lab.demo import demo
 from faultprint_lab.demo.demo import _bed, _meet_bed
@@ -69,7 +69,7 @@ def test_the_bed_is_met_by_what_its_other_networks_taught(
     folder: Path, model: Model, learnt: Tables, tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    students = Students.of(*learnt, model, seed=1, max_seconds=1)
+    students = FittedBaselines.of(*learnt, model, seed=1, max_seconds=1)
     found = _meet_bed(read(folder), {"default": model}, tmp_path, lambda: students, NOW, lines.append)
     assert {reference.network for reference in found.references} <= {"bed-alpha", "bed-beta"}
     assert [place.series.network for place in found.places] == ["bed-omega"]

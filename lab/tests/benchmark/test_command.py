@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from faultprint.cli import cli
 from faultprint.errors import UsageError
-from faultprint_lab.benchmark.rows import REASON, read
+from faultprint_lab.benchmark.results_file import REASON, read
 
 
 def run(*words: object) -> Result:

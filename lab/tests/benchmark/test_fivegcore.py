@@ -12,8 +12,8 @@ import pytest
 from faultprint.errors import TableError
 from faultprint.windows.series import Series
 from faultprint_lab.baselines import trees
+from faultprint_lab.benchmark.fivegcore import cross_validation as core_rows
 from faultprint_lab.benchmark.fivegcore import encoder, signatures
-from faultprint_lab.benchmark.fivegcore import rows as core_rows
 from faultprint_lab.benchmark.fivegcore.dataset import (
     CATALOGUE,
     CONDITIONS,
@@ -21,7 +21,7 @@ from faultprint_lab.benchmark.fivegcore.dataset import (
     INTERVAL_US,
     ROWS,
     WORDS,
-    Rows,
+    CoreRows,
     read,
 )
 from faultprint_lab.benchmark.splits import Sizes
@@ -32,7 +32,7 @@ MOVED = (("in_octets", 5e5), ("down", 1), ("out_octets", 5e5), ("memory_state", 
 REAL = Path(__file__).resolve().parents[3] / "../shared/data/5gc-faults"
 
 
-def invented(rows: int = 1500, functions: tuple[str, ...] = FUNCTIONS[:1]) -> Rows:
+def invented(rows: int = 1500, functions: tuple[str, ...] = FUNCTIONS[:1]) -> CoreRows:
     """Little traffic and idle cores; each fault moves a figure of its own, five rows at a time, of the functions in turn."""
     rng = np.random.default_rng(1)
     values = np.zeros((rows, len(CATALOGUE)), np.float32)
@@ -47,7 +47,7 @@ def invented(rows: int = 1500, functions: tuple[str, ...] = FUNCTIONS[:1]) -> Ro
         figure, moved = MOVED[fault]
         code[start : start + 5] = fault + 1
         values[start : start + 5, CATALOGUE.index(f"{functions[turn % len(functions)]}.{figure}")] = moved
-    return Rows(Series("n", "n", 0, INTERVAL_US, CATALOGUE.names, values, np.ones(rows, np.bool_)), code)
+    return CoreRows(Series("n", "n", 0, INTERVAL_US, CATALOGUE.names, values, np.ones(rows, np.bool_)), code)
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_plain_faults_are_named_in_parts_that_were_not_learnt(system: str) -> No
 
 def test_the_last_two_parts_are_not_chosen_on() -> None:
     rows = invented()
-    later = Rows(rows.series, rows.code.copy())
+    later = CoreRows(rows.series, rows.code.copy())
     later.code[900:] = 0
     trial = trials("by-time", "5gc-faults", Sizes(), "choose", 1)[0]
     figures = [core_rows.play(trial, "1-nn", one, seconds=1) for one in (rows, later)]
@@ -141,7 +141,7 @@ def test_signs_do_not_depend_on_what_is_not_known() -> None:
 
 def test_labels_that_say_nothing_teach_nothing() -> None:
     rows = invented()
-    shuffled = Rows(rows.series, np.random.default_rng(1).permutation(rows.code))
+    shuffled = CoreRows(rows.series, np.random.default_rng(1).permutation(rows.code))
     trial = trials("by-time", "5gc-faults", Sizes(), "report", 1)[0]
     assert core_rows.play(trial, "lightgbm-raw", shuffled, seconds=60)["balanced_accuracy"] < 0.4
 

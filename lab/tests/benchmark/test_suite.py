@@ -11,12 +11,12 @@ import pytest
 from tests.synthetic import Fault, labels, minutes
 
 from faultprint_lab.benchmark import datasets, suite
-from faultprint_lab.benchmark.competitors.encoders import Forewarned, Relearnt
-from faultprint_lab.benchmark.datasets import Places
-from faultprint_lab.benchmark.prepared import Setting
-from faultprint_lab.benchmark.rows import FIGURES, KEYS, REASON
+from faultprint_lab.benchmark.competitors.encoders import Oracle, Retrained
+from faultprint_lab.benchmark.data.datasets import DataFolders
+from faultprint_lab.benchmark.prepared import PreparedTrial
+from faultprint_lab.benchmark.results_file import FIGURES, KEYS, REASON
 from faultprint_lab.benchmark.splits import Sizes
-from faultprint_lab.benchmark.suite import Plan, run
+from faultprint_lab.benchmark.suite import SuitePlan, run
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -45,12 +45,12 @@ def town(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     learnt: list[str] = []
     student = suite._Suite._student
 
-    def counted(self: Any, contender: Any, setting: Setting) -> Any:
+    def counted(self: Any, contender: Any, setting: PreparedTrial) -> Any:
         learnt.append(contender.name)
         return student(self, contender, setting)
 
-    monkeypatch.setattr(datasets.Stages, "_read_learn", lambda self, data, networks, seed: learn())
-    monkeypatch.setattr(datasets.Stages, "_read_meet", lambda self, data, split, later, seed: meet())
+    monkeypatch.setattr(datasets.Datasets, "_read_learn", lambda self, data, networks, seed: learn())
+    monkeypatch.setattr(datasets.Datasets, "_read_meet", lambda self, data, split, later, seed: meet())
     monkeypatch.setattr(suite._Suite, "_student", counted)
     return learnt
 
@@ -60,9 +60,9 @@ def test_every_system_is_asked_and_what_is_done_is_not_done_again(
 ) -> None:
     # A protocol of a single trial, asked of the slow ones, too.
     monkeypatch.setitem(suite.LINE_UPS, "few", suite.CONTENDERS)  # type: ignore[arg-type]
-    plan = Plan(protocols=("few",), data=("simulated",), systems=SYSTEMS, seeds=(1,), sizes=SIZES)
+    plan = SuitePlan(protocols=("few",), data=("simulated",), systems=SYSTEMS, seeds=(1,), sizes=SIZES)
     told: list[tuple[int, int]] = []
-    rows = run(plan, tmp_path, Places(), lambda done, total, words: told.append((done, total)))
+    rows = run(plan, tmp_path, DataFolders(), lambda done, total, words: told.append((done, total)))
     assert told == [(n, len(SYSTEMS)) for n in range(1, len(SYSTEMS) + 1)]
     assert all({*KEYS, REASON, *FIGURES} <= {*row} for row in rows)
     found = {row["system"]: row for row in rows}
@@ -73,7 +73,7 @@ def test_every_system_is_asked_and_what_is_done_is_not_done_again(
         assert found[system]["macro_f1_exposed"] > least, system
     assert found["thresholds"]["episodes_found"] == 0  # its rules name other faults
     times = len(town)
-    assert run(plan, tmp_path, Places()) == rows
+    assert run(plan, tmp_path, DataFolders()) == rows
     assert len(town) == times
 
 
@@ -82,16 +82,18 @@ def test_hours_of_a_fault_are_doubted_more_than_normal_ones(
 ) -> None:
     faults: list[Fault] = [(750 + 180 * n, 820 + 180 * n, name) for n, name in enumerate(NAMES)]
     long = minutes("omega-1", 1300, faults, seed=9), labels("omega-1", 1300, faults)
-    monkeypatch.setattr(datasets.Stages, "_read_meet", lambda self, data, split, later, seed: long)
-    (row,) = run(Plan(protocols=("doubtful",), data=("simulated",), seeds=(1,), sizes=SIZES), tmp_path, Places())
+    monkeypatch.setattr(datasets.Datasets, "_read_meet", lambda self, data, split, later, seed: long)
+    (row,) = run(
+        SuitePlan(protocols=("doubtful",), data=("simulated",), seeds=(1,), sizes=SIZES), tmp_path, DataFolders()
+    )
     # Nine tenths of them are held by the windows that end from the 54th minute of a fault to six after it.
     assert row["hours"] > 3 * 10
     assert row["doubted_normal"] < 0.1 < 0.3 < row["doubted_by_name"] <= row["doubted_fault"]
 
 
 def test_less_normal_traffic_asks_about_the_same_windows(town: list[str], tmp_path: Path) -> None:
-    plan = Plan(protocols=("unseen",), data=("simulated",), systems=("default", "1-nn"), seeds=(1,), sizes=SIZES)
-    rows = run(plan, tmp_path, Places())
+    plan = SuitePlan(protocols=("unseen",), data=("simulated",), systems=("default", "1-nn"), seeds=(1,), sizes=SIZES)
+    rows = run(plan, tmp_path, DataFolders())
     too_much = [row for row in rows if row["variant"] == "a day"]
     assert len(too_much) == 2 and all("1440 minutes" in row[REASON] for row in too_much)
     assert len({row["windows"] for row in rows if not row[REASON]}) == 1
@@ -99,14 +101,14 @@ def test_less_normal_traffic_asks_about_the_same_windows(town: list[str], tmp_pa
 
 
 def test_a_fault_that_training_never_saw_is_taught_or_unknown(town: list[str], tmp_path: Path) -> None:
-    plan = Plan(
+    plan = SuitePlan(
         protocols=("new-fault", "unknown"),
         data=("simulated",),
         systems=("default", "lightgbm", "1-nn", "thresholds"),
         seeds=(1,),
         sizes=SIZES,
     )
-    rows = {(row["variant"], row["system"]): row for row in run(plan, tmp_path, Places())}
+    rows = {(row["variant"], row["system"]): row for row in run(plan, tmp_path, DataFolders())}
     assert rows["one, own", "thresholds"][REASON]
     for system in ("default", "lightgbm", "1-nn"):
         assert rows["one, elsewhere", system]["hidden_f1_exposed"] is not None
@@ -121,19 +123,19 @@ def test_hidden_faults_leave_no_trace_in_what_is_learnt(town: list[str], tmp_pat
     from faultprint_lab.benchmark.prepared import make_ready
     from faultprint_lab.benchmark.trials import trials
 
-    stages = datasets.Stages(Cache(tmp_path), SIZES, Places())
+    stages = datasets.Datasets(Cache(tmp_path), SIZES, DataFolders())
     found = make_ready(trials("new-fault", "simulated", SIZES, "choose", 1)[2], stages, stages.cache, SIZES)
     assert found.hidden == (sorted(NAMES)[1],)
     words = {*found.school.lessons.taught_labels["condition"], *found.school.lessons.kept_labels["condition"]}
     assert not words & {*found.hidden}
     assert {*found.hidden}.isdisjoint(found.model.manifest.training["conditions"])
-    assert {one.lesson.condition for one in found.school.known} == {*NAMES} - {*found.hidden}
-    assert [one.lesson.condition for one in found.given] == [*found.hidden]
+    assert {one.enrolment.condition for one in found.school.known} == {*NAMES} - {*found.hidden}
+    assert [one.enrolment.condition for one in found.given] == [*found.hidden]
     knowing = suite.LINE_UPS["new-fault"]["forewarned"]
-    assert isinstance(knowing, Forewarned)
+    assert isinstance(knowing, Oracle)
     assert {*found.hidden} <= {*knowing.model(found.school).manifest.training["conditions"]}
     relearning = suite.LINE_UPS["new-fault"]["relearnt"]
-    assert isinstance(relearning, Relearnt)
+    assert isinstance(relearning, Retrained)
     anew = relearning.anew(found.school, found.given).manifest.training
     assert {*found.hidden} == {*anew["retold"]} <= {*anew["conditions"]}
     assert found.model.manifest.training["held_out"] == anew["held_out"]
@@ -144,11 +146,11 @@ def test_hidden_faults_leave_no_trace_in_what_is_learnt(town: list[str], tmp_pat
     assert {one.series.network for one in found.given}.isdisjoint(kept)
     (own,) = found.own.values()
     begin = found.places[0].series.minute_us[found.places[0].begin]
-    assert all(one.lesson.stretch[1].timestamp() * 1e6 <= begin for one in own)
+    assert all(one.enrolment.stretch[1].timestamp() * 1e6 <= begin for one in own)
 
 
 def test_data_that_is_missing_is_a_reason_in_the_row(tmp_path: Path) -> None:
-    plan = Plan(protocols=("unseen", "by-time"), data=("bed", "5gc-faults"), systems=("default",), seeds=(1,))
-    rows = run(plan, tmp_path, Places(tmp_path / "no-beds", tmp_path / "no-core"))
+    plan = SuitePlan(protocols=("unseen", "by-time"), data=("bed", "5gc-faults"), systems=("default",), seeds=(1,))
+    rows = run(plan, tmp_path, DataFolders(tmp_path / "no-beds", tmp_path / "no-core"))
     assert rows and all("is not here" in row[REASON] for row in rows)
     json.dumps(rows, allow_nan=False)

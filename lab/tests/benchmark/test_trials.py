@@ -8,9 +8,9 @@ from faultprint.errors import UsageError
 from faultprint.training.models.reference_task import BATCH
 from faultprint_lab.benchmark.competitors.encoders import AT_LENGTH
 from faultprint_lab.benchmark.registry import ANEW, BEYOND, DATA, PARTS, PUZZLES, SYSTEMS
-from faultprint_lab.benchmark.rows import FIGURES
+from faultprint_lab.benchmark.results_file import FIGURES
 from faultprint_lab.benchmark.splits import QUICK, Sizes
-from faultprint_lab.benchmark.suite import LINE_UPS, Plan
+from faultprint_lab.benchmark.suite import LINE_UPS, SuitePlan
 from faultprint_lab.benchmark.trials import FOLDS, PROTOCOLS, trials
 from faultprint_lab.pages.results import HEADS
 from faultprint_lab.simulate.faults.table import FAULTS
@@ -30,7 +30,7 @@ def test_the_tables_agree() -> None:
 def test_training_at_length_is_a_hundred_thousand_triplets_for_one_protocol() -> None:
     for name, preset in AT_LENGTH.items():
         assert preset.plan.epochs * preset.plan.steps * BATCH == 100_000
-        there = [trial for trial in Plan().trials() if not LINE_UPS["unseen"][name].refuses(trial)]
+        there = [trial for trial in SuitePlan().trials() if not LINE_UPS["unseen"][name].refuses(trial)]
         assert {(trial.protocol, trial.data) for trial in there} == {("unseen", "simulated")}
 
 
@@ -49,7 +49,7 @@ def test_variants_of_a_protocol_share_what_is_learnt() -> None:
 
 
 def test_a_plan_knows_its_trials_by_what_is_learnt() -> None:
-    plan = Plan(seeds=(1, 2), sizes=QUICK)
+    plan = SuitePlan(seeds=(1, 2), sizes=QUICK)
     every = [json.dumps(trial.learning, sort_keys=True) for trial in plan.trials()]
     assert every == sorted(every)
     assert len({json.dumps(trial.as_dict(), sort_keys=True) for trial in plan.trials()}) == len(every)
@@ -67,4 +67,4 @@ def test_a_plan_knows_its_trials_by_what_is_learnt() -> None:
 )
 def test_a_strange_name_is_refused(wrong: dict[str, tuple[str, ...]], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        Plan(**wrong)  # type: ignore[arg-type]
+        SuitePlan(**wrong)  # type: ignore[arg-type]

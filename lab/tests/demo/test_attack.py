@@ -17,7 +17,7 @@ from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.tables import MINUTES
-from faultprint_lab.baselines.compare import part
+from faultprint_lab.baselines.compare import split_networks
 from faultprint_lab.demo.attack import CONDITION, NODES, TEACHER, idle_before, recognise, with_truth
 from faultprint_lab.demo.demo import _capture
 
@@ -29,7 +29,7 @@ Tables = tuple[pl.DataFrame, pl.DataFrame]
 @pytest.fixture
 def library(model: Model, learnt: Tables) -> Iterator[Library]:
     with Library.open(":memory:") as shelf:
-        lessons = part(*learnt, model)
+        lessons = split_networks(*learnt, model)
         found = examples(lessons.taught, lessons.taught_labels, model)
         shelf.add(enrol_examples(found, model, created=NOW))
         yield shelf
@@ -84,7 +84,7 @@ def test_without_the_capture_there_is_a_clear_line(
 def test_the_capture_is_taught_and_asked(
     model: Model, library: Library, learnt: Tables, met: Tables, tmp_path: Path
 ) -> None:
-    lessons = part(*learnt, model)
+    lessons = split_networks(*learnt, model)
     kept = lessons.kept, lessons.kept_labels
     found = recognise(CAPTURE, model, library, met[0], kept, tmp_path, key=b"k" * 32, persistence=3, now=NOW)
     assert found.reference.condition == CONDITION and found.reference.node == TEACHER

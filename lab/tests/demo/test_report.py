@@ -16,9 +16,9 @@ import pytest
 from faultprint.cases.reference import Reference
 from faultprint.embedding.model import Model
 from faultprint.reports import html
-from faultprint_lab.baselines.compare import Students, part
+from faultprint_lab.baselines.compare import FittedBaselines, split_networks
 from faultprint_lab.demo import charts
-from faultprint_lab.demo.comparison import Contest, contest
+from faultprint_lab.demo.comparison import Comparison, compare_systems
 from faultprint_lab.demo.console import episode_table, figure_table
 from faultprint_lab.demo.report import page
 
@@ -28,18 +28,18 @@ EVIL = "</script><script>alert(1)</script>&amp;\u2028<b>"
 
 
 @pytest.fixture(scope="module")
-def result(model: Model, learnt: Tables, met: Tables, tmp_path_factory: pytest.TempPathFactory) -> Contest:
+def result(model: Model, learnt: Tables, met: Tables, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     folder = tmp_path_factory.mktemp("contest")
-    lessons = part(*learnt, model)
+    lessons = split_networks(*learnt, model)
 
-    def students() -> Students:
-        return Students.of(lessons.taught, lessons.taught_labels, model, seed=1, max_seconds=1)
+    def students() -> FittedBaselines:
+        return FittedBaselines.of(lessons.taught, lessons.taught_labels, model, seed=1, max_seconds=1)
 
-    return contest({"default": model}, lessons, *met, folder, students=students, now=NOW, say=lambda line: None)
+    return compare_systems({"default": model}, lessons, *met, folder, students=students, now=NOW, say=lambda line: None)
 
 
 @pytest.fixture(scope="module")
-def data(result: Contest, met: Tables) -> dict[str, Any]:
+def data(result: Comparison, met: Tables) -> dict[str, Any]:
     return page(result, met[1], None, traffic="Hours of traffic", seed=1, seconds=12.3)
 
 
@@ -84,7 +84,7 @@ def test_numbers_that_json_lacks_are_refused() -> None:
         html.embeddable({"x": float("nan")})
 
 
-def test_lanes_cover_what_was_scored(data: dict[str, Any], result: Contest) -> None:
+def test_lanes_cover_what_was_scored(data: dict[str, Any], result: Comparison) -> None:
     track = data["tracks"][0]
     assert [lane["name"] for lane in track["lanes"]] == ["truth", "Faultprint", "LightGBM", "1-NN"]
     truth = result.outcomes[0].scored
@@ -104,7 +104,7 @@ def test_runs_part_at_gaps_and_changes() -> None:
     assert charts.runs(minute_ms, words, 1) == [[0, 2, "a"], [3, 4, "a"], [4, 5, "b"], [9, 10, "b"]]
 
 
-def test_conditions_are_in_order(result: Contest) -> None:
+def test_conditions_are_in_order(result: Comparison) -> None:
     names = charts.conditions(result.outcomes, result.references)
     assert names == ["normal", "bye-slow", "invite-errors", "register-timeouts", "unknown", "warming-up"]
 
@@ -133,7 +133,7 @@ def test_the_cloud_turns_but_does_not_bend() -> None:
     assert [found["references"][axis][0] for axis in "xyz"] == [0, 0, 0]
 
 
-def test_the_terminal_shows_every_episode_and_system(result: Contest) -> None:
+def test_the_terminal_shows_every_episode_and_system(result: Comparison) -> None:
     episodes = result.outcomes[0].figures.outcomes
     lines = [*episode_table(episodes)]
     assert len(lines) == 1 + len(episodes)

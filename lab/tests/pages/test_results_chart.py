@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from faultprint_lab.benchmark.registry import ANEW, BEYOND, SYSTEMS
-from faultprint_lab.benchmark.rows import write
+from faultprint_lab.benchmark.results_file import write
 from faultprint_lab.pages.results_chart import COLOURS, picture
 
 from ..benchmark.test_rows import row

@@ -15,9 +15,9 @@ import pytest
 from faultprint_lab.simulate.faults.fault import Slot
 from faultprint_lab.simulate.faults.table import FAULTS
 from faultprint_lab.simulate.network.networks import draw_network
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.run import build_world, happen
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.run import build_scenario, run_episodes
+from faultprint_lab.simulate.scenario import Scenario
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 AT, LONG = 6 * 3600.0, 2400.0
@@ -27,20 +27,22 @@ Figures = Callable[..., tuple[dict[str, float], dict[str, float]]]
 
 
 @lru_cache(maxsize=8)
-def world(seed: int) -> World:
+def world(seed: int) -> Scenario:
     """A network of middling size whose handsets use UDP, for eight hours that peak where the fault strikes."""
     network = draw_network(seed, np.random.default_rng(seed))
     load = replace(network.load, peak=240.0, bumps=((6.3, 3.0, 1.0),), share_messages=0.1, share_pings=0.05)
     transport = replace(network.transport, tcp_handsets=0.0, tcp_core=False, gm_t1=0.5)
     network = replace(network, load=load, transport=transport)
-    return build_world(network, 8 / 24, START, np.random.default_rng(seed))
+    return build_scenario(network, 8 / 24, START, np.random.default_rng(seed))
 
 
-def episode(name: str, place: World, severity: float, seed: int, start: float = AT, **draws: Any) -> Episode:
+def episode(
+    name: str, place: Scenario, severity: float, seed: int, start: float = AT, **draws: Any
+) -> SimulatedEpisode:
     rng = np.random.default_rng(seed)
     slot = Slot(place, start, start + LONG, severity, np.random.default_rng(seed), rng)
     drawn = FAULTS[name].draw(slot) | draws
-    return Episode(name, start, start + LONG, start + LONG + 300, severity, 0.0, 0.2, drawn)
+    return SimulatedEpisode(name, start, start + LONG, start + LONG + 300, severity, 0.0, 0.2, drawn)
 
 
 def summary(rows: pl.DataFrame, start: float, end: float) -> dict[str, float]:
@@ -77,7 +79,7 @@ def before_and_during() -> Figures:
     ) -> tuple[dict[str, float], dict[str, float]]:
         place = world(seed)
         struck = episode(name, place, severity, seed, start, **draws)
-        rows = happen(place, [struck], START, np.random.default_rng(seed), disturbances_per_day=0)
+        rows = run_episodes(place, [struck], START, np.random.default_rng(seed), disturbances_per_day=0)
         return summary(rows, start - 3600, start), summary(rows, start + 60, start + LONG)
 
     return figures

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from faultprint_lab.simulate.faults.fault import Fault
+from faultprint_lab.simulate.faults.fault import SimulatedFault
 from faultprint_lab.simulate.faults.table import FAULTS
-from faultprint_lab.simulate.network.kinds import K, mask_of
+from faultprint_lab.simulate.network.kinds import RequestKind, mask_of
 
 Figures = Callable[..., tuple[dict[str, float], dict[str, float]]]
 SEEDS = (11, 12, 13)
@@ -41,7 +41,7 @@ def test_the_table_holds_the_faults() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda fault: fault.name)
-def test_severities_run_from_the_mildest_to_one(fault: Fault) -> None:
+def test_severities_run_from_the_mildest_to_one(fault: SimulatedFault) -> None:
     rng = np.random.default_rng(1)
     drawn = np.array([fault.draw_severity(rng) for _ in range(4000)])
     assert fault.mildest <= drawn.min() < 1.2 * fault.mildest
@@ -184,7 +184,7 @@ def test_a_storm_is_many_registrations_that_mostly_succeed(before_and_during: Fi
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_failing_application_server_fails_calls_and_no_registration(before_and_during: Figures, seed: int) -> None:
-    services = mask_of(K.INVITE_ORIG, K.INVITE_TERM)
+    services = mask_of(RequestKind.INVITE_ORIG, RequestKind.INVITE_TERM)
     before, during = before_and_during("as-failing", 0.8, seed, services=services, continued=0.0)
     assert during[f"{ORIG} failed"] > 0.2 + before[f"{ORIG} failed"]
     assert during[f"{TERM} attempts"] < 0.7 * before[f"{TERM} attempts"]

@@ -12,7 +12,7 @@ import pytest
 from faultprint import storage
 from faultprint.errors import UsageError
 from faultprint.tables import COVERAGE_KEY, LABELS, TRANSACTIONS
-from faultprint_lab.simulate.network.networks import Network
+from faultprint_lab.simulate.network.networks import SimulatedNetwork
 from faultprint_lab.simulate.run import START, SimulationReport, network_of, simulate, simulate_network
 
 FILES = ("transactions.parquet", "labels.parquet")
@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_bytes(
 
 def test_another_seed_gives_another_network(written: tuple[Path, SimulationReport]) -> None:
     assert network_of(99, 5) != network_of(99, 4) != network_of(100, 4)
-    assert isinstance(network_of(99, 4), Network)
+    assert isinstance(network_of(99, 4), SimulatedNetwork)
 
 
 def test_a_network_does_not_depend_on_its_neighbours(written: tuple[Path, SimulationReport]) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from faultprint import storage
 from faultprint.tables import TRANSACTIONS
-from faultprint_lab.simulate.run import START, build_world, happen, network_of, simulate_network
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.run import START, build_scenario, network_of, run_episodes, simulate_network
+from faultprint_lab.simulate.scenario import Scenario
 
 SECONDS = 1e6
 
@@ -110,13 +110,13 @@ def test_registrations_are_challenged_then_accepted_then_refreshed(index: int) -
 
 
 @pytest.fixture(scope="module")
-def quiet() -> World:
-    return build_world(network_of(5, 6), 0.5, START, np.random.default_rng(5))
+def quiet() -> Scenario:
+    return build_scenario(network_of(5, 6), 0.5, START, np.random.default_rng(5))
 
 
-def test_harmless_disturbances_only_nudge_the_day(quiet: World) -> None:
-    calm = happen(quiet, [], START, np.random.default_rng(1), disturbances_per_day=0)
-    disturbed = happen(quiet, [], START, np.random.default_rng(1), disturbances_per_day=16)
+def test_harmless_disturbances_only_nudge_the_day(quiet: Scenario) -> None:
+    calm = run_episodes(quiet, [], START, np.random.default_rng(1), disturbances_per_day=0)
+    disturbed = run_episodes(quiet, [], START, np.random.default_rng(1), disturbances_per_day=16)
     assert not disturbed.equals(calm)
     assert disturbed.height == pytest.approx(calm.height, rel=0.15)
     failed = pl.col("status").is_between(500, 599) | pl.col("status").is_null()

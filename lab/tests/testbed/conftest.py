@@ -13,7 +13,7 @@ import pytest
 from faultprint import storage
 from faultprint.tables import COVERAGE_KEY, LABELS, TRANSACTIONS
 from faultprint_lab.testbed.faults.faults import FAULTS
-from faultprint_lab.testbed.plan import Plan, parse
+from faultprint_lab.testbed.plan import TestbedPlan, parse
 
 LENGTH = 180.0
 PLAN = "seed = 3\n[networks.a]\n[networks.b]\n" + "".join(
@@ -26,7 +26,7 @@ S = 1_000_000
 
 
 @pytest.fixture
-def plan() -> Plan:
+def plan() -> TestbedPlan:
     """Two networks, two episodes of three minutes each."""
     return parse(PLAN, FAULTS)
 
@@ -43,13 +43,13 @@ def fill_up() -> Callable[..., None]:
     return fill
 
 
-def record(plan: Plan, raw: Path, name: str, *, lasts: float = LENGTH) -> None:
+def record(plan: TestbedPlan, raw: Path, name: str, *, lasts: float = LENGTH) -> None:
     """An episode's folder in `raw`."""
     (raw / name).mkdir(parents=True)
     fill(plan, name, raw / name, lasts=lasts)
 
 
-def fill(plan: Plan, name: str, folder: Path, *, lasts: float = LENGTH) -> None:
+def fill(plan: TestbedPlan, name: str, folder: Path, *, lasts: float = LENGTH) -> None:
     """An episode as a bed leaves it: one OPTIONS a second from 10 s before the labels on, and one that stays open."""
     episode = next(one for one in plan.episodes if one.name == name)
     since = 1_790_000_000_123_457 + zlib.crc32(name.encode())

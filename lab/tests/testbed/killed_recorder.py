@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from conftest import fill
-from faultprint_lab.testbed.plan import Plan
+from faultprint_lab.testbed.plan import TestbedPlan
 from faultprint_lab.testbed.recording import episode, recorder
 from faultprint_lab.testbed.recording.episode import Control
 from faultprint_lab.testbed.topology import packages
@@ -20,7 +20,7 @@ from faultprint_lab.testbed.topology import packages
 def main(plan_file: Path, out: Path, fatal: str) -> None:
     """Record one episode after another until the fatal one has written all but its report."""
 
-    def record(plan: Plan, number: int, folder: Path, control: Control, attempt: int) -> None:
+    def record(plan: TestbedPlan, number: int, folder: Path, control: Control, attempt: int) -> None:
         name = plan.episodes[number].name
         fill(plan, name, folder)
         if name == fatal:

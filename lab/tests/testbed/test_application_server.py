@@ -14,8 +14,8 @@ def _server(failing: float = 0.0, silent: bool = False) -> ApplicationServer:
     )
 
 
-def _request(method: str, branch: str = "z9hG4bK1") -> sip.Message:
-    return sip.Message(
+def _request(method: str, branch: str = "z9hG4bK1") -> sip.SipText:
+    return sip.SipText(
         method=method,
         uri="sip:b@ims.test",
         headers=[

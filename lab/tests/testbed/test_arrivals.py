@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint_lab.testbed.subscribers.arrivals import arrivals, back_off, curve, fate, lognormal
-from faultprint_lab.testbed.topology.network import Load
+from faultprint_lab.testbed.subscribers.arrivals import arrivals, back_off, call_plan, curve, lognormal
+from faultprint_lab.testbed.topology.network import TestbedLoad
 
-LOAD = Load(night_depth=0.6, peak_hour=18.0)
+LOAD = TestbedLoad(night_depth=0.6, peak_hour=18.0)
 
 
 def test_the_curve_peaks_at_its_hour() -> None:
@@ -48,7 +48,7 @@ def test_no_rate_means_no_arrivals() -> None:
 
 def test_fates_have_their_shares() -> None:
     rng = np.random.default_rng(3)
-    answers = [fate(LOAD, rng).answer for _ in range(20_000)]
+    answers = [call_plan(LOAD, rng).answer for _ in range(20_000)]
     for status, share in ((200, 0.78), (486, 0.08), (480, 0.04), (0, 0.10)):
         assert answers.count(status) / 20_000 == pytest.approx(share, abs=0.01)
 

@@ -27,12 +27,12 @@ from faultprint_lab.testbed.recording.run import run
 from faultprint_lab.testbed.servers.hss import password
 from faultprint_lab.testbed.topology import cgroups, namespaces, packages
 from faultprint_lab.testbed.topology.bed import RUN, Bed, describe, down, up
-from faultprint_lab.testbed.topology.network import Load, Network
+from faultprint_lab.testbed.topology.network import TestbedLoad, TestbedNetwork
 
 pytestmark = pytest.mark.skipif(packages.missing() is not None, reason=str(packages.missing()))
 
 SIPP = Path(__file__).parent / "sipp" / "register_and_call.xml"
-BUSY = Load(
+BUSY = TestbedLoad(
     calls_per_hour=60,
     messages_per_hour=30,
     options_per_hour=30,
@@ -115,7 +115,7 @@ def nothing_left_in_tmp() -> Iterator[None]:
 
 @pytest.fixture
 def bed() -> Iterator[Bed]:
-    made = up(Network("checked", subscribers=40, load=BUSY), seed=5, hep=COLLECTOR)
+    made = up(TestbedNetwork("checked", subscribers=40, load=BUSY), seed=5, hep=COLLECTOR)
     try:
         yield made
     finally:
@@ -243,13 +243,13 @@ def test_nothing_is_left_of_a_run_that_is_cut_short(number: signal.Signals, tmp_
 def test_two_beds_live_side_by_side() -> None:
     beds = []
     try:
-        beds = [up(Network("twin", subscribers=10), seed=seed) for seed in (1, 2)]
+        beds = [up(TestbedNetwork("twin", subscribers=10), seed=seed) for seed in (1, 2)]
         assert beds[0].name != beds[1].name
         for one in beds:
             one.order("load", {"switch_on": 0.5})
         until(lambda: all(one.order("load", {})["registered"] == 10 for one in beds))
         with pytest.raises(UsageError, match=f"named {beds[0].name} exists"):
-            up(Network("twin"), seed=1, name=beds[0].name)
+            up(TestbedNetwork("twin"), seed=1, name=beds[0].name)
         assert describe(beds[0].name)["memory_mb"] > 10
         assert os.getpid() == describe(beds[0].name)["owner"]
     finally:

@@ -9,7 +9,7 @@ import pytest
 
 from faultprint.errors import UsageError
 from faultprint_lab.testbed.faults.faults import FAULTS
-from faultprint_lab.testbed.plan import Plan, parse
+from faultprint_lab.testbed.plan import TestbedPlan, parse
 from faultprint_lab.testbed.recording import timeline
 from faultprint_lab.testbed.recording.campaign import (
     EARLIEST,
@@ -22,7 +22,7 @@ from faultprint_lab.testbed.recording.campaign import (
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
-def plan(request: pytest.FixtureRequest) -> Plan:
+def plan(request: pytest.FixtureRequest) -> TestbedPlan:
     return parse(draw(10, 10, request.param), FAULTS)
 
 
@@ -44,7 +44,7 @@ def test_any_size_is_a_plan_that_can_be_recorded(networks: int, hours: int) -> N
     assert len(timeline.starts(plan)) == networks * hours
 
 
-def test_faults_are_balanced_over_the_plan_and_over_networks(plan: Plan) -> None:
+def test_faults_are_balanced_over_the_plan_and_over_networks(plan: TestbedPlan) -> None:
     where: dict[str, set[str]] = defaultdict(set)
     number: Counter[str] = Counter()
     for episode in plan.episodes:
@@ -59,7 +59,7 @@ def test_faults_are_balanced_over_the_plan_and_over_networks(plan: Plan) -> None
     assert set(free.values()) == {2, 3}
 
 
-def test_every_prefix_is_balanced(plan: Plan) -> None:
+def test_every_prefix_is_balanced(plan: TestbedPlan) -> None:
     for end in range(1, len(plan.episodes) + 1):
         head = plan.episodes[:end]
         hours = Counter(episode.network for episode in head)
@@ -70,20 +70,20 @@ def test_every_prefix_is_balanced(plan: Plan) -> None:
         assert abs(end - number.total() - first - 0.2 * (end - first)) <= 4
 
 
-def test_every_network_begins_with_an_hour_without_a_fault(plan: Plan) -> None:
+def test_every_network_begins_with_an_hour_without_a_fault(plan: TestbedPlan) -> None:
     begun: set[str] = set()
     for episode in plan.episodes:
         assert episode.network in begun or not episode.faults
         begun.add(episode.network)
 
 
-def test_no_network_suffers_the_same_fault_twice_in_a_row(plan: Plan) -> None:
+def test_no_network_suffers_the_same_fault_twice_in_a_row(plan: TestbedPlan) -> None:
     for name in plan.networks:
         met = [strike.fault for one in plan.episodes if one.network == name for strike in one.faults]
         assert all(earlier != later for earlier, later in itertools.pairwise(met))
 
 
-def test_each_fault_is_met_mild_and_strong_early_on(plan: Plan) -> None:
+def test_each_fault_is_met_mild_and_strong_early_on(plan: TestbedPlan) -> None:
     severities: dict[str, list[float]] = defaultdict(list)
     for episode in plan.episodes:
         for strike in episode.faults:
@@ -99,7 +99,7 @@ def test_each_fault_is_met_mild_and_strong_early_on(plan: Plan) -> None:
         assert (met.count(1.0) == 2) == (fault in OUTAGES)
 
 
-def test_networks_differ_and_few_requests_come_at_a_time(plan: Plan) -> None:
+def test_networks_differ_and_few_requests_come_at_a_time(plan: TestbedPlan) -> None:
     networks = list(plan.networks.values())
     for key in ("subscribers", "expiry", "load"):
         assert len({getattr(network, key) for network in networks}) == len(networks), key
@@ -108,7 +108,7 @@ def test_networks_differ_and_few_requests_come_at_a_time(plan: Plan) -> None:
         assert network.load.calls_per_hour * network.subscribers / 3600 < 3.5
 
 
-def test_hours_of_a_network_follow_one_another(plan: Plan) -> None:
+def test_hours_of_a_network_follow_one_another(plan: TestbedPlan) -> None:
     begun = timeline.starts(plan)
     for name in plan.networks:
         own = [episode for episode in plan.episodes if episode.network == name]

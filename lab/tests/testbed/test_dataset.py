@@ -19,7 +19,7 @@ from faultprint.errors import UsageError
 from faultprint.features.minutes import read_minutes
 from faultprint.tables import LABELS
 from faultprint_lab.testbed.faults.faults import FAULTS
-from faultprint_lab.testbed.plan import Plan, parse
+from faultprint_lab.testbed.plan import TestbedPlan, parse
 from faultprint_lab.testbed.recording import datacard
 from faultprint_lab.testbed.recording.dataset import Failure, assemble, done, raw_folder
 from faultprint_lab.testbed.recording.dataset_check import FILES, verify
@@ -29,7 +29,7 @@ MakeUp = Callable[..., None]
 
 
 @pytest.fixture
-def out(tmp_path: Path, plan: Plan, make_up: MakeUp) -> Path:
+def out(tmp_path: Path, plan: TestbedPlan, make_up: MakeUp) -> Path:
     made = tmp_path / "set"
     for episode in plan.episodes:
         make_up(plan, raw_folder(made), episode.name)
@@ -78,7 +78,7 @@ def test_it_says_what_is_in_it(out: Path) -> None:
     assert "| hss-slow | 2 | 1 | 0.03 | 0.5, 0.5 |" in card
 
 
-def test_it_is_extended_though_the_episodes_are_gone(plan: Plan, tmp_path: Path, make_up: MakeUp) -> None:
+def test_it_is_extended_though_the_episodes_are_gone(plan: TestbedPlan, tmp_path: Path, make_up: MakeUp) -> None:
     out = tmp_path / "set"
     raw = raw_folder(out)
     make_up(plan, raw, "a0")
@@ -98,14 +98,14 @@ def test_it_is_extended_though_the_episodes_are_gone(plan: Plan, tmp_path: Path,
     assert verify(out)["minutes"] == 9
 
 
-def test_a_gap_between_episodes_stays_a_gap(plan: Plan, tmp_path: Path, make_up: MakeUp) -> None:
+def test_a_gap_between_episodes_stays_a_gap(plan: TestbedPlan, tmp_path: Path, make_up: MakeUp) -> None:
     make_up(plan, tmp_path / "raw", "a1")
     assemble(plan, tmp_path / "set", tmp_path / "raw")
     minutes = read_minutes(tmp_path / "set" / "minutes.parquet").frame
     assert (minutes["minute"][0] - FIRST).total_seconds() == 180
 
 
-def test_an_episode_of_another_length_is_left_out_and_named(plan: Plan, tmp_path: Path, make_up: MakeUp) -> None:
+def test_an_episode_of_another_length_is_left_out_and_named(plan: TestbedPlan, tmp_path: Path, make_up: MakeUp) -> None:
     make_up(plan, tmp_path / "raw", "a0")
     make_up(plan, tmp_path / "raw", "b0", lasts=175.0)
     report = assemble(plan, tmp_path / "set", tmp_path / "raw")
@@ -115,7 +115,7 @@ def test_an_episode_of_another_length_is_left_out_and_named(plan: Plan, tmp_path
 
 @pytest.mark.parametrize("damage", ["{}", "[1]", '{"start_us": 1', ""])
 def test_an_episode_with_a_damaged_report_is_left_out_and_named(
-    plan: Plan, tmp_path: Path, make_up: MakeUp, damage: str
+    plan: TestbedPlan, tmp_path: Path, make_up: MakeUp, damage: str
 ) -> None:
     raw = tmp_path / "raw"
     for name in ("a0", "a1"):
@@ -127,7 +127,7 @@ def test_an_episode_with_a_damaged_report_is_left_out_and_named(
 
 
 def test_a_recovery_that_fills_the_rest_of_an_episode_leaves_no_sliver(
-    plan: Plan, tmp_path: Path, make_up: MakeUp
+    plan: TestbedPlan, tmp_path: Path, make_up: MakeUp
 ) -> None:
     make_up(plan, tmp_path / "raw", "a0")
     path = tmp_path / "raw" / "a0" / "labels.parquet"
@@ -146,20 +146,22 @@ def test_a_recovery_that_fills_the_rest_of_an_episode_leaves_no_sliver(
     assert (told["end"][-1] - FIRST).total_seconds() == 180
 
 
-def test_nothing_recorded_is_no_data_set(plan: Plan, tmp_path: Path) -> None:
+def test_nothing_recorded_is_no_data_set(plan: TestbedPlan, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="its bed died"):
         assemble(plan, tmp_path / "set", tmp_path / "raw", [Failure("a0", 3, "its bed died")])
     assert not (tmp_path / "set").exists()
 
 
-def test_a_data_set_killed_between_two_renames_comes_back(plan: Plan, out: Path) -> None:
+def test_a_data_set_killed_between_two_renames_comes_back(plan: TestbedPlan, out: Path) -> None:
     out.rename(out.with_name(f".{out.name}.old"))
     shutil.rmtree(raw_folder(out))
     assert len(done(plan, out, raw_folder(out))) == 4
     assert verify(out)["episodes"] == 4
 
 
-def test_a_failed_making_leaves_the_data_set_as_it_was(plan: Plan, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_making_leaves_the_data_set_as_it_was(
+    plan: TestbedPlan, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> str:
         raise RuntimeError
 
@@ -170,7 +172,7 @@ def test_a_failed_making_leaves_the_data_set_as_it_was(plan: Plan, out: Path, mo
     assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_another_plan_or_a_foreign_file_is_refused(plan: Plan, out: Path) -> None:
+def test_another_plan_or_a_foreign_file_is_refused(plan: TestbedPlan, out: Path) -> None:
     with pytest.raises(UsageError, match="another plan"):
         done(parse(plan.text + "\n# another", FAULTS), out, raw_folder(out))
     (out / "notes.txt").touch()
@@ -179,7 +181,7 @@ def test_another_plan_or_a_foreign_file_is_refused(plan: Plan, out: Path) -> Non
 
 
 @pytest.mark.parametrize("name", FILES[:-1])
-def test_a_flipped_bit_is_found(plan: Plan, out: Path, name: str) -> None:
+def test_a_flipped_bit_is_found(plan: TestbedPlan, out: Path, name: str) -> None:
     data = bytearray((out / name).read_bytes())
     data[len(data) // 2] ^= 1
     (out / name).write_bytes(data)

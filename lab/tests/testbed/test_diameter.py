@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from faultprint_lab.testbed.protocols.diameter import (
     VENDOR_3GPP,
-    Application,
+    ApplicationId,
     Avp,
     Code,
     Command,
     DiameterError,
-    Message,
+    DiameterMessageCodec,
     avp,
     decode,
     decode_avps,
@@ -27,7 +27,7 @@ avps = st.builds(
     Avp, code=words, data=st.binary(max_size=60), vendor=st.sampled_from([0, VENDOR_3GPP]), mandatory=st.booleans()
 )
 messages = st.builds(
-    Message,
+    DiameterMessageCodec,
     command=st.integers(0, 2**24 - 1),
     application=words,
     request=st.booleans(),
@@ -40,7 +40,7 @@ messages = st.builds(
 
 
 @given(messages)
-def test_a_message_survives_the_wire(message: Message) -> None:
+def test_a_message_survives_the_wire(message: DiameterMessageCodec) -> None:
     wire = message.encode()
     assert len(wire) % 4 == 0
     assert message_length(wire[:4]) == len(wire)
@@ -54,7 +54,7 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
 
 
 @given(messages, st.data())
-def test_a_damaged_message_is_decoded_or_refused(message: Message, data: st.DataObject) -> None:
+def test_a_damaged_message_is_decoded_or_refused(message: DiameterMessageCodec, data: st.DataObject) -> None:
     wire = bytearray(message.encode())
     at = data.draw(st.integers(0, len(wire) - 1))
     wire[at] ^= data.draw(st.integers(1, 255))
@@ -73,7 +73,7 @@ def test_known_bytes_of_a_watchdog() -> None:
     assert message.request
     assert message.text(Code.ORIGIN_HOST) == "iccsf.aaaaa"
     assert message.text(Code.ORIGIN_REALM) == "ims.test"
-    assert Message(
+    assert DiameterMessageCodec(
         280, 0, True, 1, 2, (avp(Code.ORIGIN_HOST, "iccsf.aaaaa"), avp(Code.ORIGIN_REALM, "ims.test")), proxiable=False
     ).encode() == wire  # fmt: skip
 
@@ -89,7 +89,7 @@ def test_groups_nest() -> None:
 
 
 def test_an_answer_keeps_the_identifiers() -> None:
-    request = Message(Command.USER_AUTHORIZATION, Application.CX, True, 7, 9)
+    request = DiameterMessageCodec(Command.USER_AUTHORIZATION, ApplicationId.CX, True, 7, 9)
     answer = request.answer(avp(Code.RESULT_CODE, 2001))
     assert (answer.request, answer.hop_by_hop, answer.end_to_end) == (False, 7, 9)
 

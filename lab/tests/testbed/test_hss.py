@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from xml.etree import ElementTree
 
-from faultprint_lab.testbed.protocols.diameter import Application, Code, Command, Message, Result, avp
+from faultprint_lab.testbed.protocols.diameter import ApplicationId, Code, Command, DiameterMessageCodec, Result, avp
 from faultprint_lab.testbed.servers.hss import Hss, ha1, password
 
 
@@ -13,13 +13,13 @@ def _hss(served: bool = False) -> Hss:
     return Hss("ims.test", "sip:scscf.ims.test:5060", "sip:as:5060", lambda user: user != "nobody", lambda _: served)
 
 
-def _ask(hss: Hss, command: Command, user: str = "user1", *extra: object) -> Message:
+def _ask(hss: Hss, command: Command, user: str = "user1", *extra: object) -> DiameterMessageCodec:
     avps = (avp(Code.PUBLIC_IDENTITY, f"sip:{user}@ims.test"), *extra)
-    request = Message(command, Application.CX, True, 1, 1, avps)  # type: ignore[arg-type]
+    request = DiameterMessageCodec(command, ApplicationId.CX, True, 1, 1, avps)  # type: ignore[arg-type]
     return request.answer(*hss.answer(request))
 
 
-def _experimental(answer: Message) -> int:
+def _experimental(answer: DiameterMessageCodec) -> int:
     group = answer.first(Code.EXPERIMENTAL_RESULT)
     assert group is not None
     return group.group[1].number

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from faultprint_lab.testbed.recording.parallel import side_by_side
+from faultprint_lab.testbed.recording.parallel import run_parallel
 
 
 def test_all_lanes_end_and_no_more_than_wanted_run_at_a_time() -> None:
@@ -23,7 +23,7 @@ def test_all_lanes_end_and_no_more_than_wanted_run_at_a_time() -> None:
             running[0] -= 1
 
     stop = threading.Event()
-    side_by_side([lane] * 6, 2, stop)
+    run_parallel([lane] * 6, 2, stop)
     assert (len(most), max(most), running[0]) == (6, 2, 0)
     assert not stop.is_set()
 
@@ -41,5 +41,5 @@ def test_the_first_failure_stops_the_others_and_is_raised_when_they_have_ended()
         ended.set()
 
     with pytest.raises(OSError, match="died"):
-        side_by_side([heeds, fails], 2, stop)
+        run_parallel([heeds, fails], 2, stop)
     assert ended.is_set()

@@ -6,14 +6,14 @@ import pytest
 
 from faultprint.errors import UsageError
 from faultprint_lab.testbed.topology import bed, packages
-from faultprint_lab.testbed.topology.network import Network
+from faultprint_lab.testbed.topology.network import TestbedNetwork
 
 
 def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert "must be run as root" in str(packages.missing())
     with pytest.raises(UsageError, match="must be run as root"):
-        bed.up(Network("n"), seed=1)
+        bed.up(TestbedNetwork("n"), seed=1)
 
 
 def test_missing_packages_are_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from faultprint.errors import UsageError
 from faultprint_lab.testbed.faults.faults import FAULTS
 from faultprint_lab.testbed.faults.injector import turns
-from faultprint_lab.testbed.plan import Strike, parse, read
+from faultprint_lab.testbed.plan import FaultEvent, parse, read
 
 GOOD = """
 seed = 7
@@ -38,7 +38,7 @@ def test_a_plan_is_read_with_defaults() -> None:
     assert (network.name, network.subscribers, network.t1_ms, network.load.calls_per_hour) == ("coast", 800, 400, 9.0)
     (episode,) = plan.episodes
     assert (episode.name, episode.length, episode.hour) == ("001-coast", 900.0, 12.0)
-    assert episode.faults == (Strike("packet-loss", 300.0, 200.0, 0.4, 60.0),)
+    assert episode.faults == (FaultEvent("packet-loss", 300.0, 200.0, 0.4, 60.0),)
     assert plan.seconds == 900
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_mild_cycled_fault_is_on_for_its_share() -> None:
-    strike = Strike("hss-link-down", 100.0, 2000.0, 0.3)
+    strike = FaultEvent("hss-link-down", 100.0, 2000.0, 0.3)
     events = list(turns(FAULTS["hss-link-down"], strike, np.random.default_rng(1)))
     times = [at for _, at in events]
     assert times == sorted(times)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint_lab.testbed.plan import Plan
+from faultprint_lab.testbed.plan import TestbedPlan
 from faultprint_lab.testbed.recording import episode, recorder
 from faultprint_lab.testbed.recording.dataset import raw_folder
 from faultprint_lab.testbed.recording.dataset_check import verify
@@ -35,7 +35,7 @@ class Beds:
         self.most = self.running = 0
         self.lock = threading.Lock()
 
-    def record(self, plan: Plan, number: int, folder: Path, control: Control, attempt: int) -> None:
+    def record(self, plan: TestbedPlan, number: int, folder: Path, control: Control, attempt: int) -> None:
         """What `episode.record` has a bed do, into a folder that is not yet the episode's."""
         assert control.keep_settling
         name = plan.episodes[number].name
@@ -62,7 +62,7 @@ def beds(monkeypatch: pytest.MonkeyPatch, fill_up: Callable[..., None]) -> Beds:
 
 
 @pytest.fixture
-def plan_file(plan: Plan, tmp_path: Path) -> Path:
+def plan_file(plan: TestbedPlan, tmp_path: Path) -> Path:
     path = tmp_path / "plan.toml"
     path.write_text(plan.text)
     return path

@@ -76,8 +76,8 @@ class Bench:
         return [round(at, 3) for at, _ in self.sent]
 
 
-def _request(method: str, branch: str = "z9hG4bK1") -> sip.Message:
-    return sip.Message(
+def _request(method: str, branch: str = "z9hG4bK1") -> sip.SipText:
+    return sip.SipText(
         method=method,
         uri="sip:b@ims.test",
         headers=[

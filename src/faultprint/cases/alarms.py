@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from faultprint.arrays import BoolArray, IntArray
 
 
 def false_alarms(
-    verdict: NDArray[np.int64],
-    alarming: NDArray[np.bool_],
-    quiet: NDArray[np.bool_],
-    minute_us: NDArray[np.int64],
+    verdict: IntArray,
+    alarming: BoolArray,
+    quiet: BoolArray,
+    minute_us: IntArray,
     interval_us: int,
 ) -> int:
     """How many incidents begin in a normal window, for one node's verdicts in order of time.

@@ -9,23 +9,23 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from faultprint.cases.decision import Rule, claims
+from faultprint.arrays import BoolArray
+from faultprint.cases.decision import Rule, raw_verdicts
 from faultprint.cases.matching import NORMAL_INDEX, Matcher
 from faultprint.embedding.model import Model
 from faultprint.windows.series import Series
 
-CLOSER: Final = 0.7
+MAX_DISTANCE_RATIO: Final = 0.7
 """How much nearer a fault must be (`cases.decision.Rule`); docs/decisions/0015 tells what came of others."""
 
 
-def doubtful(series: Series, normal: NDArray[np.bool_], model: Model, matcher: Matcher) -> str | None:
+def check_baseline(series: Series, normal: BoolArray, model: Model, matcher: Matcher) -> str | None:
     """The fault that the minutes `normal` (T,) look like; None where they do not, or the model knows no strangers."""
-    if model.manifest.stranger is None:
+    if model.manifest.population_baseline is None:
         return None
-    usual = model.stranger
+    usual = model.population_baseline
     vector = model.mean(series, normal, usual.profile) - usual.mean
     matches = matcher.match(vector[None])
-    code = int(claims(matches, np.ones(1, np.bool_), Rule(closer=CLOSER))[0])
+    code = int(raw_verdicts(matches, np.ones(1, np.bool_), Rule(max_distance_ratio=MAX_DISTANCE_RATIO))[0])
     return None if code == NORMAL_INDEX else matches.conditions[code]

@@ -19,17 +19,18 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from faultprint.arrays import BoolArray, Float64Array, IntArray
 from faultprint.cases.alarms import false_alarms
-from faultprint.cases.decision import Rule, claims, faulty, settle
-from faultprint.cases.enrol import EXPOSURE
+from faultprint.cases.decision import Rule, debounce, faulty, raw_verdicts
+from faultprint.cases.enrol import MIN_FAULT_MINUTES
 from faultprint.cases.library import Library
 from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
 from faultprint.cases.reference import Reference
-from faultprint.cases.scope import EvaluationScope, labelled_grounds
+from faultprint.cases.scope import EvaluationScope, labelled_scopes
 from faultprint.embedding.model import Model
 from faultprint.errors import LabelError, LibraryError, ModelError
+from faultprint.units import DAY_US
 from faultprint.windows.labelling import faults, minute_conditions, window_conditions
 
 ALARMS_PER_DAY: Final = 0.5
@@ -42,31 +43,30 @@ ODD: Final = 2.0
 """Times the allowed alarms beyond which a node's count no more: one odd node among a few must not set the rule for all."""
 USUAL: Final = 0.9
 """Share of normal windows that are not to be nearer to a fault's reference than to normal, wherever they lie."""
-_DAY_US: Final = 86_400_000_000
 _CANDIDATES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class CalibrationSet:
     """One node's windows; `quiet` (N,) where the truth is normal, `minute_us` (N,) starts of last minutes, `own` (N,) index
     into the conditions of the fault that a window shows clearly (EXPOSURE of its minutes), -1 where it shows none or one
     without a reference."""
 
     matches: Matches
-    minute_us: NDArray[np.int64]
-    quiet: NDArray[np.bool_]
+    minute_us: IntArray
+    quiet: BoolArray
     interval_us: int
-    own: NDArray[np.int64]
+    own: IntArray
 
 
-def alarms_per_day(tracks: Sequence[Track], rule: Rule, of_one: float = float("inf")) -> float:
+def alarms_per_day(tracks: Sequence[CalibrationSet], rule: Rule, of_one: float = float("inf")) -> float:
     """False alarms a node and day of normal windows under the rule; each node counts with at most `of_one` a day."""
     alarms = days = 0.0
     for track in tracks:
-        claimed = claims(track.matches, np.ones(len(track.quiet), np.bool_), rule)
-        verdict, _ = settle(claimed, rule.persistence)
+        claimed = raw_verdicts(track.matches, np.ones(len(track.quiet), np.bool_), rule)
+        verdict, _ = debounce(claimed, rule.persistence)
         alarming = faulty(verdict)
-        own = int(track.quiet.sum()) * track.interval_us / _DAY_US
+        own = int(track.quiet.sum()) * track.interval_us / DAY_US
         raised = false_alarms(verdict, alarming, track.quiet, track.minute_us, track.interval_us)
         alarms += min(raised, of_one * own) if own else 0
         days += own
@@ -74,7 +74,7 @@ def alarms_per_day(tracks: Sequence[Track], rule: Rule, of_one: float = float("i
 
 
 def calibrate(
-    tracks: Sequence[Track],
+    tracks: Sequence[CalibrationSet],
     *,
     persistence: int = 1,
     most: float = ALARMS_PER_DAY,
@@ -97,10 +97,10 @@ def calibrate(
     candidates = np.unique(np.append(np.quantile(ratios, levels), 0.99 * ratios.min()))[::-1] if len(ratios) else ratios
     rules = [
         Rule(
-            closer=float(closer),
-            unknown_beyond=unknown_beyond,
+            max_distance_ratio=float(closer),
+            unknown_radius=unknown_beyond,
             persistence=persistence,
-            unknown_doubt=unknown_doubt or {},
+            max_uncertainty=unknown_doubt or {},
         )
         for closer in (*([loosest] if np.isfinite(loosest) else []), *candidates)
     ]
@@ -109,7 +109,7 @@ def calibrate(
     return next(fit, rules[-1] if rules else Rule())
 
 
-def unknown_doubt(tracks: Sequence[Track]) -> dict[str, float]:
+def max_uncertainty(tracks: Sequence[CalibrationSet]) -> dict[str, float]:
     """Of every fault that is named rightly, the doubt that on every track the share RIGHT of the windows named rightly keep to;
     empty if no track has enough of them."""
     bounds, words = [], set[str]()
@@ -117,13 +117,13 @@ def unknown_doubt(tracks: Sequence[Track]) -> dict[str, float]:
         right = (track.own >= 0) & (track.matches.nearest == track.own)
         words |= {track.matches.conditions[code] for code in np.unique(track.own[right]).tolist()}
         if right.sum() >= _LEAST_RIGHT:
-            bounds.append(float(np.quantile(track.matches.doubt[right], RIGHT)))
+            bounds.append(float(np.quantile(track.matches.uncertainty[right], RIGHT)))
     return dict.fromkeys(sorted(words), max(bounds)) if bounds else {}
 
 
-def tracks(
+def calibration_sets(
     places: Sequence[EvaluationScope], labels: pl.DataFrame, match: Callable[[EvaluationScope], Matches], window: int
-) -> list[Track]:
+) -> list[CalibrationSet]:
     """The windows of labelled nodes that verdicts are given on. `match` gives distances of the windows at `ends`."""
     found, names = [], faults(labels)
     for place in places:
@@ -137,9 +137,9 @@ def tracks(
         known = np.array([index.get(word, -1) for word in windows.conditions], np.int64)
         own = np.full(len(series), -1)
         own[windows.last_minute] = np.where(
-            (windows.code >= 0) & (windows.exposed >= EXPOSURE), known[windows.code], -1
+            (windows.code >= 0) & (windows.exposed >= MIN_FAULT_MINUTES), known[windows.code], -1
         )
-        found.append(Track(matches, series.minute_us[ends], normal[ends], series.interval_us, own[ends]))
+        found.append(CalibrationSet(matches, series.minute_us[ends], normal[ends], series.interval_us, own[ends]))
     return found
 
 
@@ -157,7 +157,7 @@ def calibrate_library(
     References that were taught by nodes of these minutes are left out, since they would fit too well. Raises
     LibraryError where none is left, LabelError where no node has an hour of normal traffic.
     """
-    places = labelled_grounds(minutes, labels, model)
+    places = labelled_scopes(minutes, labels, model)
     if not places:
         raise LabelError(
             f"No node has {model.window} labelled normal minutes in a row, so no threshold can be set; label more of them."
@@ -168,15 +168,15 @@ def calibrate_library(
         raise LibraryError(
             "Every reference in the library was taught by the networks given to calibrate it; give minutes of another network."
         )
-    matcher = matcher_of(model, references)
+    matcher = matcher_for(model, references)
 
     def match(place: EvaluationScope) -> Matches:
-        own = model.normal(place.series, place.normal)
+        own = model.baseline(place.series, place.normal)
         embedded = model.embed(place.series, own.profile, ends=place.last_minutes)
         return matcher.match(embedded.vectors - own.mean)
 
-    found = tracks(places, labels, match, model.window)
-    beyond, doubt = unknown_beyond(model), unknown_doubt(found)
+    found = calibration_sets(places, labels, match, model.window)
+    beyond, doubt = unknown_radius(model), max_uncertainty(found)
     rules = [
         calibrate(found, persistence=number, most=most, unknown_beyond=beyond, unknown_doubt=doubt)
         for number in persistences
@@ -185,18 +185,18 @@ def calibrate_library(
     return rules
 
 
-def matcher_of(model: Model, references: Sequence[Reference]) -> Matcher:
+def matcher_for(model: Model, references: Sequence[Reference]) -> Matcher:
     """The search through references made by this model."""
-    return Matcher.of(references, model.dimensions, least_length(model))
+    return Matcher.of(references, model.dimensions, min_norm(model))
 
 
-def least_length(model: Model) -> float:
+def min_norm(model: Model) -> float:
     """How long a fault's reference is at least: twice the distance that USUAL of the normal windows keep to, since what lies
     nearer to a reference than to normal is further from normal than half of that. 0 if the model does not tell."""
     return 2 * (_quantile(model, "normal_distance", USUAL) or 0.0)
 
 
-def rule_of(model: Model, library: Library, persistence: int = 1) -> Rule:
+def rule_for(model: Model, library: Library, persistence: int = 1) -> Rule:
     """The rule to identify by: the one calibrated with the library's references, else the model's own.
 
     The model's rests on held-out networks and the training networks' mean vectors as references
@@ -207,20 +207,20 @@ def rule_of(model: Model, library: Library, persistence: int = 1) -> Rule:
     if (kept := library.rule(model.id, persistence)) is not None:
         return kept
     return Rule(
-        closer=min(1.0, closer) if (closer := _quantile(model, "normal_ratio", 0.01)) is not None else 1.0,
-        unknown_beyond=unknown_beyond(model),
+        max_distance_ratio=min(1.0, closer) if (closer := _quantile(model, "normal_ratio", 0.01)) is not None else 1.0,
+        unknown_radius=unknown_radius(model),
         persistence=persistence,
     )
 
 
-def unknown_beyond(model: Model) -> float:
+def unknown_radius(model: Model) -> float:
     """The distance from all references beyond which a window is unknown; infinite if the model does not tell."""
     bounds = [_quantile(model, "fault_distance", 0.99), _quantile(model, "normal_distance", 0.999)]
     known = [bound for bound in bounds if bound is not None]
     return max(known) if known else float("inf")
 
 
-def normal_reach(model: Model) -> float:
+def normal_radius(model: Model) -> float:
     """The distance from normal that 99 of 100 normal windows keep to. Raises ModelError if the model does not tell."""
     if (found := _quantile(model, "normal_distance", 0.99)) is None:
         raise ModelError("The model does not tell how far from normal its normal windows lay; train it anew.")
@@ -239,7 +239,7 @@ def _quantile(model: Model, name: str, level: float) -> float | None:
     return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
 
 
-def _ratio(matches: Matches) -> NDArray[np.float64]:
+def _ratio(matches: Matches) -> Float64Array:
     """(N,) distance to the nearest fault over that to normal; infinite where the window lies at the origin."""
     normal = matches.distances[:, NORMAL_INDEX].astype(np.float64)
     faults = np.delete(matches.distances, NORMAL_INDEX, axis=1).min(axis=1, initial=np.inf)

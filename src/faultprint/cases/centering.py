@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from faultprint.embedding.model import ENOUGH, Model, Normal
+from faultprint.arrays import BoolArray, Float32Array, IntArray
+from faultprint.embedding.model import ENOUGH, Model, NodeBaseline
 from faultprint.errors import UsageError
+from faultprint.units import microseconds
 from faultprint.windows.series import Series, series
 
 Stretch = tuple[datetime, datetime]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class CenteredWindows:
     """Windows of one node: `vectors` (N, D) float32, minus normal; `last_minute` (N,) int64 index into the
     series.
 
@@ -31,15 +31,13 @@ class Placed:
     """
 
     series: Series
-    chosen: NDArray[np.bool_]
-    normal: Normal
-    vectors: NDArray[np.float32]
-    last_minute: NDArray[np.int64]
+    chosen: BoolArray
+    normal: NodeBaseline
+    vectors: Float32Array
+    last_minute: IntArray
 
 
-def place(
-    series: Series, model: Model, normal: NDArray[np.bool_] | None, ends: NDArray[np.int64] | None = None
-) -> Placed:
+def center(series: Series, model: Model, normal: BoolArray | None, ends: IntArray | None = None) -> CenteredWindows:
     """The node's windows that end at minutes `ends` (default: all), its traffic in the minutes `normal` (T,)
     as normal; None: nothing is known of it, and it is judged as a stranger.
 
@@ -47,31 +45,31 @@ def place(
     are too few.
     """
     if normal is None:
-        normal, own = np.zeros(len(series), np.bool_), model.stranger
+        normal, own = np.zeros(len(series), np.bool_), model.population_baseline
     else:
-        own = model.normal(series, normal)
+        own = model.baseline(series, normal)
     embedded = model.embed(series, own.profile, ends=ends)
-    return Placed(series, normal, own, embedded.vectors - own.mean, embedded.last_minute)
+    return CenteredWindows(series, normal, own, embedded.vectors - own.mean, embedded.last_minute)
 
 
-def grids(minutes: pl.DataFrame, model: Model) -> list[Series]:
+def node_series(minutes: pl.DataFrame, model: Model) -> list[Series]:
     """Every node of a MINUTES table as the model wants it. Raises TableError or ModelError."""
     return series(minutes, model.catalogue.names, model.manifest.interval_us)
 
 
-def within(series: Series, stretch: Stretch) -> NDArray[np.bool_]:
+def minutes_within(series: Series, stretch: Stretch) -> BoolArray:
     """(T,) bool: intervals that lie wholly within the stretch [start, end)."""
     start, end = (microseconds(moment) for moment in stretch)
     return (series.minute_us >= start) & (series.minute_us + series.interval_us <= end)
 
 
-def whole_windows(series: Series, window: int) -> NDArray[np.int64]:
+def whole_windows(series: Series, window: int) -> IntArray:
     """(N,) last minutes of the windows that are observed well enough for a vector (`embedding.model`)."""
     seen = np.convolve(series.observed, np.ones(window, np.int64))[: len(series)]
     return np.flatnonzero(series.observed & (seen >= np.ceil(ENOUGH * window)))
 
 
-def first_minutes(series: Series, number: int, before: int = 0) -> NDArray[np.bool_]:
+def first_minutes(series: Series, number: int, before: int = 0) -> BoolArray:
     """(T,) bool: the first `number` observed intervals after `before` others. Raises UsageError if there are fewer."""
     seen = np.flatnonzero(series.observed)[before:]
     if number < 1 or len(seen) < number:
@@ -86,7 +84,7 @@ def first_minutes(series: Series, number: int, before: int = 0) -> NDArray[np.bo
 
 def normal_minutes(
     series: Series, normal: Mapping[str, Stretch] | Stretch | None, number: int
-) -> tuple[NDArray[np.bool_], int]:
+) -> tuple[BoolArray, int]:
     """(T,) bool, the minutes vouched for as normal, and the index of the minute from which verdicts are
         given.
      `normal`: a stretch for all nodes, one a node by name, or None for each node's first `number` observed
@@ -99,12 +97,12 @@ def normal_minutes(
     return chosen, int(np.flatnonzero(chosen)[-1]) + 1
 
 
-def given_minutes(series: Series, normal: Mapping[str, Stretch] | Stretch | None) -> NDArray[np.bool_] | None:
+def given_minutes(series: Series, normal: Mapping[str, Stretch] | Stretch | None) -> BoolArray | None:
     """(T,) bool, the node's minutes within the stretch that `normal` names, as above; None, if it names none. Raises UsageError."""
     stretch = normal.get(series.node) if isinstance(normal, Mapping) else normal
     if stretch is None:
         return None
-    chosen = within(series, stretch) & series.observed
+    chosen = minutes_within(series, stretch) & series.observed
     if not chosen.any():
         start, end = (moment.isoformat() for moment in stretch)
         raise UsageError(
@@ -112,13 +110,3 @@ def given_minutes(series: Series, normal: Mapping[str, Stretch] | Stretch | None
             "stretch."
         )
     return chosen
-
-
-def microseconds(moment: datetime) -> int:
-    """µs since 1970, exactly."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def moment(microseconds: int) -> datetime:
-    """The inverse of `microseconds`."""
-    return EPOCH + timedelta(microseconds=int(microseconds))

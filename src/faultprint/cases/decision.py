@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.cases.matching import NORMAL_INDEX, Matches
 from faultprint.errors import UsageError
 
@@ -40,18 +40,18 @@ class Rule:
     persistence    minutes in a row that must agree before the verdict changes (1: at once)
     """
 
-    leave_normal: float = 0.0
-    closer: float = 1.0
-    unknown_beyond: float = float("inf")
+    normal_radius: float = 0.0
+    max_distance_ratio: float = 1.0
+    unknown_radius: float = float("inf")
     persistence: int = 1
-    unknown_doubt: Mapping[str, float] = field(default_factory=dict)
+    max_uncertainty: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.persistence < 1:
             raise UsageError(f"A persistence of {self.persistence} minutes cannot be kept; give 1 or more.")
         for name in ("leave_normal", "closer", "unknown_beyond"):
             _check(name, getattr(self, name))
-        for condition, bound in self.unknown_doubt.items():
+        for condition, bound in self.max_uncertainty.items():
             _check(f"unknown_doubt of {condition!r}", bound)
 
 
@@ -60,7 +60,7 @@ def _check(name: str, value: float) -> None:
         raise UsageError(f"{name} is {value}, but must be 0 or more; give another.")
 
 
-def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np.int64]:
+def raw_verdicts(matches: Matches, ready: BoolArray, rule: Rule) -> IntArray:
     """(N,) codes of what each minute by itself says.
 
     A code is an index into `matches.conditions`, UNKNOWN_CODE or WARMING_CODE. `ready` (N,): the window is filled and
@@ -72,24 +72,24 @@ def claims(matches: Matches, ready: NDArray[np.bool_], rule: Rule) -> NDArray[np
     faults[:, NORMAL_INDEX] = np.inf
     nearest = np.argmin(faults, axis=1)
     distance = faults[np.arange(len(faults)), nearest]
-    away = normal > rule.leave_normal
-    codes = np.where(away & (distance < np.float32(rule.closer) * normal), nearest, NORMAL_INDEX)
-    codes[away & (np.minimum(distance, normal) > rule.unknown_beyond)] = UNKNOWN_CODE
-    bounds = np.array([rule.unknown_doubt.get(word, np.inf) for word in matches.conditions], np.float32)
-    doubtful = matches.doubt > bounds[np.maximum(codes, NORMAL_INDEX)]
+    away = normal > rule.normal_radius
+    codes = np.where(away & (distance < np.float32(rule.max_distance_ratio) * normal), nearest, NORMAL_INDEX)
+    codes[away & (np.minimum(distance, normal) > rule.unknown_radius)] = UNKNOWN_CODE
+    bounds = np.array([rule.max_uncertainty.get(word, np.inf) for word in matches.conditions], np.float32)
+    doubtful = matches.uncertainty > bounds[np.maximum(codes, NORMAL_INDEX)]
     codes[(codes > NORMAL_INDEX) & doubtful] = UNKNOWN_CODE
     codes[~ready] = WARMING_CODE
     return codes
 
 
-def faulty(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+def faulty(codes: IntArray) -> BoolArray:
     """(N,) which verdict codes are of a fault, a known or an unknown one."""
-    fault: NDArray[np.bool_] = (codes != NORMAL_INDEX) & (codes != WARMING_CODE)
+    fault: BoolArray = (codes != NORMAL_INDEX) & (codes != WARMING_CODE)
     return fault
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DebounceState:
     """Where one node stands: its verdict, and the rival that has been claimed `count` minutes in a row."""
 
     verdict: int = WARMING_CODE
@@ -97,24 +97,24 @@ class Standing:
     count: int = 0
 
 
-def step(standing: Standing, claim: int, persistence: int) -> Standing:
+def step(standing: DebounceState, claim: int, persistence: int) -> DebounceState:
     """The standing after one more minute's claim."""
     if claim == WARMING_CODE:
-        return Standing()
+        return DebounceState()
     if claim == standing.verdict:
-        return Standing(claim)
+        return DebounceState(claim)
     count = standing.count + 1 if claim == standing.rival else 1
     at_once = standing.verdict == WARMING_CODE and claim == NORMAL_INDEX
     if at_once or count >= persistence:
-        return Standing(claim)
-    return Standing(standing.verdict, claim, count)
+        return DebounceState(claim)
+    return DebounceState(standing.verdict, claim, count)
 
 
-def settle(
-    claimed: NDArray[np.int64], persistence: int, standing: Standing | None = None
-) -> tuple[NDArray[np.int64], Standing]:
+def debounce(
+    claimed: IntArray, persistence: int, standing: DebounceState | None = None
+) -> tuple[IntArray, DebounceState]:
     """The verdicts (N,) that follow one node's claims in order of time, and the standing to go on from."""
-    standing = standing or Standing()
+    standing = standing or DebounceState()
     verdicts = np.empty_like(claimed)
     for index, claim in enumerate(claimed.tolist()):
         standing = step(standing, claim, persistence)
@@ -123,10 +123,10 @@ def settle(
 
 
 def step_all(
-    standings: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
-    claimed: NDArray[np.int64],
+    standings: tuple[IntArray, IntArray, IntArray],
+    claimed: IntArray,
     persistence: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[IntArray, IntArray, IntArray]:
     """`step` for many nodes at once: verdict, rival and count (N,) of each, after one more claim (N,) of each."""
     verdict, rival, count = standings
     counted = np.where(claimed == rival, count + 1, 1)

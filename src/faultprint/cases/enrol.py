@@ -13,33 +13,33 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.cases.centering import (
-    Placed,
+    CenteredWindows,
     Stretch,
-    grids,
-    microseconds,
+    center,
+    minutes_within,
+    node_series,
     normal_minutes,
-    place,
     whole_windows,
-    within,
 )
 from faultprint.cases.reference import Reference, check_condition
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
+from faultprint.units import microseconds
 from faultprint.windows.labelling import check_nodes, faults, minute_conditions
 from faultprint.windows.series import Series
 
-EXPOSURE: Final = 10
+MIN_FAULT_MINUTES: Final = 10
 """Minutes of the fault that a window must hold before it counts as an example of it."""
-AFTER: Final = 30
+MAX_LAG: Final = 30
 """Minutes after the stretch in which windows that still hold it count: a verdict has to stand while a fault leaves the
 window, too. With one encoder trained briefly macro-F1 gained .05 to .09 by it, with one trained longer nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Enrolment:
     """A marked stretch of a node and what it was."""
 
     condition: str
@@ -47,10 +47,10 @@ class Lesson:
     comment: str = ""
 
 
-def teach(placed: Placed, lesson: Lesson, model: Model, created: datetime) -> Reference:
+def make_reference(placed: CenteredWindows, lesson: Enrolment, model: Model, created: datetime) -> Reference:
     """The reference for a lesson. Raises UsageError if no window shows it well, LibraryError for its name."""
     check_condition(lesson.condition)
-    chosen = showing(placed.series, placed.last_minute, lesson.stretch, model.window)
+    chosen = overlapping_windows(placed.series, placed.last_minute, lesson.stretch, model.window)
     if not chosen.any():
         begin, finish = (at.isoformat() for at in lesson.stretch)
         raise UsageError(
@@ -71,13 +71,13 @@ def teach(placed: Placed, lesson: Lesson, model: Model, created: datetime) -> Re
     )
 
 
-def showing(
+def overlapping_windows(
     series: Series,
-    last_minute: NDArray[np.int64],
+    last_minute: IntArray,
     stretch: Stretch,
     window: int,
     until: datetime | None = None,
-) -> NDArray[np.bool_]:
+) -> BoolArray:
     """(N,) bool: which of the windows of `window` minutes show a stretch.
 
     They hold EXPOSURE whole minutes of it (all, if it has fewer), and end within it or at most AFTER minutes later, but
@@ -85,17 +85,17 @@ def showing(
     """
     start, end = (microseconds(at) - series.first_us for at in stretch)
     first, beyond = -(-start // series.interval_us), end // series.interval_us
-    limit = beyond + AFTER
+    limit = beyond + MAX_LAG
     if until is not None:
         limit = min(limit, max(beyond, (microseconds(until) - series.first_us) // series.interval_us))
     exposed = np.minimum(last_minute + 1, beyond) - np.maximum(last_minute + 1 - window, first)
-    enough = max(1, min(EXPOSURE, beyond - first))
+    enough = max(1, min(MIN_FAULT_MINUTES, beyond - first))
     return (exposed >= enough) & (last_minute < limit)
 
 
 def enrol(
     minutes: pl.DataFrame,
-    lesson: Lesson,
+    lesson: Enrolment,
     model: Model,
     *,
     created: datetime,
@@ -108,7 +108,7 @@ def enrol(
     `node` may be left out where there is but one; `normal` is its normal stretch (default: its first `profile_minutes`
     observed minutes), and holds nothing of what is taught. Raises TableError, ModelError, UsageError or LibraryError.
     """
-    nodes = grids(minutes, model)
+    nodes = node_series(minutes, model)
     names = [series.node for series in nodes]
     if node is None and len(nodes) != 1:
         raise UsageError(
@@ -118,13 +118,13 @@ def enrol(
     if not chosen:
         raise UsageError(f"There are no minutes of node {node!r}; the nodes are {', '.join(names[:20])}.")
     quiet, _ = normal_minutes(chosen[0], normal, profile_minutes)
-    if (quiet & within(chosen[0], lesson.stretch)).any():
+    if (quiet & minutes_within(chosen[0], lesson.stretch)).any():
         begin, finish = (at.isoformat() for at in lesson.stretch)
         raise UsageError(
             f"Minutes of the stretch {begin} to {finish} would be taken as node {chosen[0].node!r}'s normal, of which it is to be "
             "a departure; name another stretch as normal."
         )
-    return teach(place(chosen[0], model, quiet), lesson, model, created)
+    return make_reference(center(chosen[0], model, quiet), lesson, model, created)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,9 @@ class Example:
     """A labelled episode that can be learnt from: `ends` are the last minutes of the windows that show it."""
 
     series: Series
-    normal: NDArray[np.bool_]
-    ends: NDArray[np.int64]
-    lesson: Lesson
+    normal: BoolArray
+    ends: IntArray
+    enrolment: Enrolment
 
 
 def examples(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[Example]:
@@ -144,7 +144,7 @@ def examples(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[
     episode, or begins first after it: at work an hour is what there is. Raises TableError, ModelError or
     LabelError.
     """
-    nodes = grids(minutes, model)
+    nodes = node_series(minutes, model)
     check_nodes(labels, [series.node for series in nodes])
     names, found = faults(labels), []
     for series in nodes:
@@ -156,14 +156,14 @@ def examples(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[
         for row, following in zip(episodes, [*episodes[1:], None], strict=False):
             stretch = (row["start"], row["end"])
             until = following["start"] if following else None
-            ends = whole[showing(series, whole, stretch, model.window, until)]
+            ends = whole[overlapping_windows(series, whole, stretch, model.window, until)]
             if len(ends):
                 before = np.searchsorted(hours, ends[0])
                 last = int(hours[max(before - 1, 0)])
                 normal = np.zeros(len(series), np.bool_)
                 normal[last - model.window + 1 : last + 1] = True
                 comment = "" if row["severity"] is None else f"severity {row['severity']:.2f}"
-                found.append(Example(series, normal, ends, Lesson(str(row["condition"]), stretch, comment)))
+                found.append(Example(series, normal, ends, Enrolment(str(row["condition"]), stretch, comment)))
     return found
 
 
@@ -172,16 +172,16 @@ def one_per_condition(found: Sequence[Example], seed: int) -> list[Example]:
     rng = np.random.default_rng(seed)
     groups: dict[str, list[Example]] = {}
     for example in found:
-        groups.setdefault(example.lesson.condition, []).append(example)
+        groups.setdefault(example.enrolment.condition, []).append(example)
     return [groups[name][int(rng.integers(len(groups[name])))] for name in sorted(groups)]
 
 
-def typical(references: Sequence[Reference]) -> list[int]:
+def medoid_examples(references: Sequence[Reference]) -> list[int]:
     """Of each condition the index of the reference that is nearest to the others of it, by condition."""
-    return medoids([one.vector for one in references], [one.condition for one in references])
+    return medoid_indices([one.vector for one in references], [one.condition for one in references])
 
 
-def medoids(vectors: Sequence[NDArray[np.float32]], conditions: Sequence[str]) -> list[int]:
+def medoid_indices(vectors: Sequence[Float32Array], conditions: Sequence[str]) -> list[int]:
     """Of each condition the index of the vector with the least sum of distances to the others of it, by condition."""
     groups: dict[str, list[int]] = {}
     for index, condition in enumerate(conditions):
@@ -204,14 +204,14 @@ def enrol_examples(
     """Teach each of the examples."""
     references = []
     for done, example in enumerate(found, start=1):
-        placed = place(example.series, model, example.normal, example.ends)
-        references.append(teach(placed, example.lesson, model, created))
+        placed = center(example.series, model, example.normal, example.ends)
+        references.append(make_reference(placed, example.enrolment, model, created))
         if progress:
             progress(done, len(found))
     return references
 
 
-def _run_length(flag: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _run_length(flag: BoolArray) -> IntArray:
     """(T,) how many flags in a row end at each place."""
     index = np.arange(1, len(flag) + 1)
     return index - np.maximum.accumulate(np.where(flag, 0, index))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultprint.arrays import IntArray
 from faultprint.embedding.model import Model
 from faultprint.features.catalogue import FeatureKind
 from faultprint.windows.levels import Levels, levels
-from faultprint.windows.normalise import CHANNELS, Scale, departures, scale
+from faultprint.windows.normalise import CHANNELS, Scale, deviations, scale
 from faultprint.windows.profile import Profile
 from faultprint.windows.series import Series
 
@@ -22,9 +22,7 @@ _LEAST: Final = float(np.log1p(3.0))
 """Surprise below three standard deviations is no evidence."""
 
 
-def evidence(
-    series: Series, profile: Profile, model: Model, ends: NDArray[np.int64], named: int = NAMED
-) -> list[list[str]]:
+def evidence(series: Series, profile: Profile, model: Model, ends: IntArray, named: int = NAMED) -> list[list[str]]:
     """For the minutes `ends` (N,): words such as "in.register_initial.timeout_share +0.43 (normal 0.01)".
 
     A value is the mean over the last RECENT minutes, weighted by events (`windows.levels`). Strongest first: the order
@@ -36,12 +34,12 @@ def evidence(
     spans = (RECENT,)
     whole = levels(series, model.kinds, spans)
     here = Levels(spans, whole.level[:, ends], whole.support[:, ends])
-    return words(here, scale(profile, people, model.kinds, spans), model, named)
+    return evidence_lines(here, scale(profile, people, model.kinds, spans), model, named)
 
 
-def words(recent: Levels, scale: Scale, model: Model, named: int = NAMED) -> list[list[str]]:
+def evidence_lines(recent: Levels, scale: Scale, model: Model, named: int = NAMED) -> list[list[str]]:
     """The same from the levels over RECENT minutes, the only span; `windows.normalise` says what their rows are."""
-    surprise = departures(recent, model.kinds, scale).reshape(recent.level.shape[1], CHANNELS, -1)[:, 0]
+    surprise = deviations(recent, model.kinds, scale).reshape(recent.level.shape[1], CHANNELS, -1)[:, 0]
     usual = np.broadcast_to(scale.centre, surprise.shape)
     order = np.argsort(-np.abs(surprise), axis=1, kind="stable")[:, :named]
     features = model.catalogue.features

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from faultprint.cases.baseline import Doubt, first_taken, taken
-from faultprint.cases.calibration import matcher_of, rule_of
-from faultprint.cases.centering import Placed, Stretch, given_minutes, grids, place
-from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, claims, faulty, settle
+from faultprint.arrays import BoolArray, IntArray
+from faultprint.cases.baseline import OnSuspect, select_first, select_minutes
+from faultprint.cases.calibration import matcher_for, rule_for
+from faultprint.cases.centering import CenteredWindows, Stretch, center, given_minutes, node_series
+from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, debounce, faulty, raw_verdicts
 from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher, Matches
@@ -35,7 +35,7 @@ def identify(
     persistence: int = 1,
     rule: Rule | None = None,
     progress: Progress | None = None,
-    doubt: Doubt = lambda node, condition: None,
+    doubt: OnSuspect = lambda node, condition: None,
 ) -> pl.DataFrame:
     """The VERDICTS of every observed minute of a MINUTES table, by node and time.
 
@@ -47,26 +47,26 @@ def identify(
     to be taken as normal looks like a fault. `rule` decides (default: `cases.calibration.rule_of`, with `persistence`).
     Raises TableError, ModelError, LibraryError or UsageError.
     """
-    matcher = matcher_of(model, library.for_model(model.id, model.dimensions))
-    rule = rule or rule_of(model, library, persistence)
-    nodes = grids(minutes, model)
+    matcher = matcher_for(model, library.for_model(model.id, model.dimensions))
+    rule = rule or rule_for(model, library, persistence)
+    nodes = node_series(minutes, model)
     frames = []
     for done, series in enumerate(nodes, start=1):
-        chosen: NDArray[np.bool_] | None = None
+        chosen: BoolArray | None = None
         begin = 0
         if not strangers and (given := given_minutes(series, normal)) is not None:
-            chosen, fault = taken(series, given, model, matcher, vouched=vouched)
+            chosen, fault = select_minutes(series, given, model, matcher, vouched=vouched)
             if fault:
                 doubt(series.node, fault)
         elif not strangers:
-            chosen, begin = first_taken(series, profile_minutes, model, matcher, vouched=vouched, doubt=doubt)
-        frames.append(verdicts(place(series, model, chosen), model, matcher, rule, begin))
+            chosen, begin = select_first(series, profile_minutes, model, matcher, vouched=vouched, doubt=doubt)
+        frames.append(verdicts(center(series, model, chosen), model, matcher, rule, begin))
         if progress:
             progress(done, len(nodes))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema(VERDICTS))
 
 
-def verdicts(placed: Placed, model: Model, matcher: Matcher, rule: Rule, begin: int = 0) -> pl.DataFrame:
+def verdicts(placed: CenteredWindows, model: Model, matcher: Matcher, rule: Rule, begin: int = 0) -> pl.DataFrame:
     """One node's VERDICTS; minutes before index `begin`, and those without a window, are warming-up."""
     series = placed.series
     matches = matcher.match(placed.vectors)
@@ -88,23 +88,21 @@ def verdicts(placed: Placed, model: Model, matcher: Matcher, rule: Rule, begin: 
     )
 
 
-def decide(
-    matches: Matches, last_minute: NDArray[np.int64], series: Series, rule: Rule, begin: int = 0
-) -> NDArray[np.int64]:
+def decide(matches: Matches, last_minute: IntArray, series: Series, rule: Rule, begin: int = 0) -> IntArray:
     """(N,) verdict codes (`cases.decision`) of the observed minutes; windows end at `last_minute`."""
     claimed = np.full(len(series), WARMING_CODE, np.int64)
-    claimed[last_minute] = claims(matches, last_minute >= begin, rule)
-    return settle(claimed[series.observed], rule.persistence)[0]
+    claimed[last_minute] = raw_verdicts(matches, last_minute >= begin, rule)
+    return debounce(claimed[series.observed], rule.persistence)[0]
 
 
-def names(code: NDArray[np.int64], conditions: Sequence[str]) -> list[str]:
+def names(code: IntArray, conditions: Sequence[str]) -> list[str]:
     """The word for each code."""
     words = [*conditions, UNKNOWN, WARMING_UP]  # the last two lie where the codes -2 and -1 point
     assert words[UNKNOWN_CODE] == UNKNOWN and words[WARMING_CODE] == WARMING_UP
     return [words[index] for index in code.tolist()]
 
 
-def _measures(matches: Matches, last_minute: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[str, pl.Series]:
+def _measures(matches: Matches, last_minute: IntArray, rows: IntArray) -> dict[str, pl.Series]:
     """Nearest, runner-up and distances; null where there is no window or no second condition."""
     place = np.full(int(rows[-1]) + 1 if len(rows) else 0, -1)
     place[last_minute] = np.arange(len(last_minute))

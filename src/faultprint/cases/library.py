@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -16,10 +16,10 @@ import numpy as np
 from faultprint.cases.decision import Rule
 from faultprint.cases.reference import Reference, check
 from faultprint.errors import LibraryError
+from faultprint.units import EPOCH
 
 SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x46505254  # "FPRT", so that `file` and we can tell the file from any other SQLite database
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA: Final = """
 CREATE TABLE reference (
@@ -177,10 +177,10 @@ class Library:
             (
                 model,
                 rule.persistence,
-                rule.leave_normal,
-                rule.closer,
-                rule.unknown_beyond,
-                json.dumps(dict(rule.unknown_doubt)),
+                rule.normal_radius,
+                rule.max_distance_ratio,
+                rule.unknown_radius,
+                json.dumps(dict(rule.max_uncertainty)),
             )
             for rule in rules
         ]
@@ -297,11 +297,11 @@ class Library:
 
 
 def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _to_row(reference: Reference) -> tuple[str, str, bytes, str, str, str, int, int, int, int, str]:

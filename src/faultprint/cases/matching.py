@@ -19,11 +19,12 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.cases.reference import Reference
 from faultprint.tables import NORMAL
 
 NORMAL_INDEX: Final = 0
-HEAT: Final = 0.4
+TEMPERATURE: Final = 0.4
 """Squared distance that makes a condition e times less likely, in mean squared lengths of the references."""
 _CELLS: Final = 4_000_000  # distances held at once, 16 MB of float32
 
@@ -38,31 +39,35 @@ class Matches:
     """
 
     conditions: tuple[str, ...]
-    distances: NDArray[np.float32]
-    nearest: NDArray[np.int64]
-    runner_up: NDArray[np.int64]
-    doubt: NDArray[np.float32]
+    distances: Float32Array
+    nearest: IntArray
+    runner_up: IntArray
+    uncertainty: Float32Array
 
-    def part(self, chosen: NDArray[np.bool_]) -> Matches:
+    def part(self, chosen: BoolArray) -> Matches:
         """The windows `chosen` (N,) only."""
         return Matches(
-            self.conditions, self.distances[chosen], self.nearest[chosen], self.runner_up[chosen], self.doubt[chosen]
+            self.conditions,
+            self.distances[chosen],
+            self.nearest[chosen],
+            self.runner_up[chosen],
+            self.uncertainty[chosen],
         )
 
-    def distance_to(self, condition: NDArray[np.int64]) -> NDArray[np.float32]:
+    def distance_to(self, condition: IntArray) -> Float32Array:
         """(N,) distances to one condition a window, NaN for -1."""
         rows = np.arange(len(condition))
         return np.where(condition >= 0, self.distances[rows, condition], np.float32(np.nan)).astype(np.float32)
 
 
-def _entropy(chances: NDArray[np.floating]) -> NDArray[np.float32]:
+def _entropy(chances: NDArray[np.floating]) -> Float32Array:
     """(N,) entropy of chances (N, C) of C conditions, over the most that it can be: 0 (certain) to 1 (all alike)."""
     most = np.log(max(chances.shape[1], 2))
     terms = chances * np.log(np.maximum(chances, np.finfo(np.float32).tiny))
     return np.asarray(-terms.sum(axis=1) / most, np.float32)
 
 
-def _drawn_out(vectors: NDArray[np.float32], fault: NDArray[np.bool_], least: float) -> NDArray[np.float32]:
+def _drawn_out(vectors: Float32Array, fault: BoolArray, least: float) -> Float32Array:
     """The vectors, those of a `fault` (R,) at `least` so long; one of length zero points nowhere and stays."""
     length = np.linalg.norm(vectors, axis=1)
     short = fault & (length > 0) & (length < least)
@@ -73,7 +78,7 @@ def _drawn_out(vectors: NDArray[np.float32], fault: NDArray[np.bool_], least: fl
 class Matcher:
     """References laid out for search: grouped by condition, `normal` first (the others by name)."""
 
-    def __init__(self, vectors: NDArray[np.float32], conditions: Sequence[str], least: float = 0.0) -> None:
+    def __init__(self, vectors: Float32Array, conditions: Sequence[str], least: float = 0.0) -> None:
         """`vectors` (R, D) float32 with R ≥ 0, and the condition of each; a fault's that is shorter is drawn out to `least`."""
         if vectors.ndim != 2 or len(vectors) != len(conditions):
             raise ValueError(f"{vectors.shape} vectors do not go with {len(conditions)} conditions")
@@ -87,7 +92,7 @@ class Matcher:
         self._vectors = np.ascontiguousarray(np.vstack([origin, vectors])[order], dtype=np.float32)
         self._starts = np.searchsorted(codes[order], np.arange(len(self.conditions)))
         self._squares = np.einsum("rd,rd->r", self._vectors, self._vectors)
-        self._heat = HEAT * float(np.einsum("rd,rd->r", vectors, vectors).mean()) if len(vectors) else 0.0
+        self._heat = TEMPERATURE * float(np.einsum("rd,rd->r", vectors, vectors).mean()) if len(vectors) else 0.0
 
     @classmethod
     def of(cls, references: Sequence[Reference], dimensions: int, least: float = 0.0) -> Self:
@@ -97,7 +102,7 @@ class Matcher:
         )
         return cls(vectors, [reference.condition for reference in references], least)
 
-    def match(self, vectors: NDArray[np.float32]) -> Matches:
+    def match(self, vectors: Float32Array) -> Matches:
         """Compare windows (N, D) with every reference; NaN rows give NaN distances."""
         distances = np.empty((len(vectors), len(self.conditions)), np.float32)
         step = max(1, _CELLS // len(self._vectors))
@@ -110,14 +115,14 @@ class Matcher:
         others[np.arange(len(vectors)), nearest] = np.inf
         return Matches(self.conditions, distances, nearest, np.argmin(others, axis=1), doubt)
 
-    def _doubt(self, distances: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _doubt(self, distances: Float32Array) -> Float32Array:
         if not self._heat:
             return np.zeros(len(distances), np.float32)
         squares = distances * distances
         chances = np.exp((squares.min(axis=1, keepdims=True) - squares) / np.float32(self._heat))
         return _entropy(chances / chances.sum(axis=1, keepdims=True))
 
-    def _condition_distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _condition_distances(self, vectors: Float32Array) -> Float32Array:
         # ‖v − r‖² = ‖v‖² + ‖r‖² − 2 v·r ranks by one matrix product; the few winners are then measured
         # directly, because that difference of large numbers loses digits where vectors nearly coincide.
         scores = vectors @ self._vectors.T

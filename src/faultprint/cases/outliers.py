@@ -9,27 +9,27 @@ them, are taken away, and what is left is the node's normal. Where most of the t
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from faultprint.cases.calibration import normal_reach
+from faultprint.arrays import BoolArray, IntArray
+from faultprint.cases.calibration import normal_radius
 from faultprint.embedding.model import Model
 from faultprint.windows.series import Series
 
 
-def sifted(series: Series, chosen: NDArray[np.bool_], model: Model) -> NDArray[np.bool_]:
+def remove_outliers(series: Series, chosen: BoolArray, model: Model) -> BoolArray:
     """(T,) of the minutes `chosen` (T,) those in whose windows nothing stands out; half of the windows at least count as such.
 
     Raises UsageError where the minutes are too few, ModelError where the model does not tell how far normal windows lie.
     """
     vectors, last = model.within(series, chosen, model.profile(series, chosen))
     far = np.linalg.norm(vectors - np.median(vectors, axis=0), axis=1)
-    odd = far > max(normal_reach(model), float(np.median(far)))
+    odd = far > max(normal_radius(model), float(np.median(far)))
     without = chosen & ~_covered(last[odd], model.window, len(series))
     within = chosen & _covered(last[~odd], model.window, len(series))
     return next((one for one in (without, within) if np.count_nonzero(one) >= model.window), chosen)
 
 
-def _covered(last: NDArray[np.int64], window: int, minutes: int) -> NDArray[np.bool_]:
+def _covered(last: IntArray, window: int, minutes: int) -> BoolArray:
     """(minutes,) what the windows that end at `last` hold."""
     edges = np.zeros(minutes + 1, np.int64)
     np.add.at(edges, np.maximum(last - window + 1, 0), 1)

@@ -8,37 +8,39 @@ they have not been normal as often.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from faultprint.cases.decision import Rule, claims, faulty
+from faultprint.arrays import BoolArray, Float32Array, IntArray
+from faultprint.cases.decision import Rule, faulty, raw_verdicts
 from faultprint.cases.matching import NORMAL_INDEX, Matcher
-from faultprint.embedding.model import Model, Normal
-from faultprint.embedding.short_window import recent
+from faultprint.embedding.model import Model, NodeBaseline
+from faultprint.embedding.short_window import embed_short_windows
 from faultprint.windows.series import Series
 
 
-def quiet(
-    series: Series, normal: Normal, model: Model, matcher: Matcher, rule: Rule, ends: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def is_recovered(
+    series: Series, normal: NodeBaseline, model: Model, matcher: Matcher, rule: Rule, ends: IntArray
+) -> BoolArray:
     """(N,) whether the last minutes up to `ends` (ascending indices) claim to be normal; no, where they cannot be judged."""
-    if normal.recent is None or not len(ends):
+    if normal.short_mean is None or not len(ends):
         return np.zeros(len(ends), np.bool_)
-    return calm(recent(model, series, normal.profile, ends) - normal.recent, matcher, rule)
+    return recovered_minutes(
+        embed_short_windows(model, series, normal.profile, ends) - normal.short_mean, matcher, rule
+    )
 
 
-def calm(vectors: NDArray[np.float32], matcher: Matcher, rule: Rule) -> NDArray[np.bool_]:
+def recovered_minutes(vectors: Float32Array, matcher: Matcher, rule: Rule) -> BoolArray:
     """(N,) whether recent minutes' vectors (N, D), minus their node's normal, claim to be normal; NaN does not."""
-    claimed = claims(matcher.match(vectors), ~np.isnan(vectors[:, 0]), rule)
-    found: NDArray[np.bool_] = claimed == NORMAL_INDEX
+    claimed = raw_verdicts(matcher.match(vectors), ~np.isnan(vectors[:, 0]), rule)
+    found: BoolArray = claimed == NORMAL_INDEX
     return found
 
 
-Standings = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]
+ActiveState = tuple[BoolArray, BoolArray, IntArray]
 """Of each node whether its verdict was a fault, whether that is there, and for how many minutes in a row the recent ones
 have said otherwise; (N,) each."""
 
 
-def step_all(standings: Standings, fault: NDArray[np.bool_], quiet: NDArray[np.bool_], persistence: int) -> Standings:
+def step_all(standings: ActiveState, fault: BoolArray, quiet: BoolArray, persistence: int) -> ActiveState:
     """The standings after one more minute: `fault` (N,) whose verdict is one, `quiet` (N,) whose recent minutes are normal."""
     raised, there, against = standings
     contrary = fault & raised & (quiet == there)
@@ -48,7 +50,7 @@ def step_all(standings: Standings, fault: NDArray[np.bool_], quiet: NDArray[np.b
     return fault, there, np.where(turned, 0, against)
 
 
-def ongoing(codes: NDArray[np.int64], quiet: NDArray[np.bool_], persistence: int) -> NDArray[np.bool_]:
+def active(codes: IntArray, quiet: BoolArray, persistence: int) -> BoolArray:
     """(N,) whether a fault is there, minute by minute, from the verdict codes and the recent minutes of one node.
 
     A fault's first verdict raises it; from then on only the recent minutes lower it and raise it again, until the verdict
@@ -56,7 +58,7 @@ def ongoing(codes: NDArray[np.int64], quiet: NDArray[np.bool_], persistence: int
     """
     fault, result = faulty(codes), np.zeros(len(codes), np.bool_)
     no = np.zeros(1, np.bool_)
-    before: Standings = no, no, np.zeros(1, np.int64)
+    before: ActiveState = no, no, np.zeros(1, np.int64)
     standings = before
     for index in np.flatnonzero(fault):
         if index and not fault[index - 1]:

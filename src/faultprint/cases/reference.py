@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultprint.arrays import Float32Array
 from faultprint.errors import LibraryError
 from faultprint.tables import RESERVED_CONDITIONS
 
@@ -26,7 +26,7 @@ class Reference:
     """
 
     condition: str
-    vector: NDArray[np.float32]
+    vector: Float32Array
     model: str
     node: str
     network: str

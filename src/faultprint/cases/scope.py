@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from faultprint.cases.centering import Stretch, grids, normal_minutes, whole_windows
+from faultprint.arrays import BoolArray, IntArray
+from faultprint.cases.centering import Stretch, node_series, normal_minutes, whole_windows
 from faultprint.embedding.model import Model
 from faultprint.windows.labelling import faults, minute_conditions
 from faultprint.windows.series import Series
@@ -24,12 +24,12 @@ class EvaluationScope:
     """
 
     series: Series
-    normal: NDArray[np.bool_]
-    last_minutes: NDArray[np.int64]
+    normal: BoolArray
+    last_minutes: IntArray
     begin: int
 
 
-def grounds(
+def evaluation_scopes(
     minutes: pl.DataFrame,
     model: Model,
     normal: Mapping[str, Stretch] | Stretch | None = None,
@@ -40,19 +40,19 @@ def grounds(
     Raises TableError, ModelError or UsageError.
     """
     found = []
-    for series in grids(minutes, model):
+    for series in node_series(minutes, model):
         chosen, begin = normal_minutes(series, normal, profile_minutes)
         found.append(EvaluationScope(series, chosen, whole_windows(series, model.window), begin))
     return found
 
 
-def labelled_grounds(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[EvaluationScope]:
+def labelled_scopes(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[EvaluationScope]:
     """The same for labelled nodes: as normal, the first unbroken window of minutes that the labels call so.
 
     Nodes without one are left out. Raises TableError, ModelError or LabelError.
     """
     found, names = [], faults(labels)
-    for series in grids(minutes, model):
+    for series in node_series(minutes, model):
         quiet = minute_conditions(labels, series, names).normal & series.observed
         hours = ends_of(quiet, model.window)
         if len(hours):
@@ -62,6 +62,6 @@ def labelled_grounds(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) 
     return found
 
 
-def ends_of(chosen: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
+def ends_of(chosen: BoolArray, length: int) -> IntArray:
     """(·,) the minutes that end a stretch of `length` minutes all of which are `chosen` (T,)."""
     return np.flatnonzero(np.convolve(chosen, np.ones(length, np.int64))[: len(chosen)] == length)

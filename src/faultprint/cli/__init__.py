@@ -41,7 +41,7 @@ for command in (
     monitor.monitor,
     monitor.replay,
     incidents.incidents,
-    produce.feed,
+    produce.produce,
 ):
     cli.add_command(command)
 for plugin in entry_points(group=PLUGINS):

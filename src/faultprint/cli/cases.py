@@ -11,9 +11,9 @@ import click
 
 from faultprint.cli.options import (
     INPUT,
+    INTERVAL,
     OUTPUT,
-    STRETCH,
-    Moments,
+    Interval,
     json_option,
     library_option,
     model_option,
@@ -39,9 +39,9 @@ def cases() -> None:
 @model_option
 @library_option
 @click.option("--condition", help="Name of what happened, such as hss-link-down.")
-@click.option("--stretch", type=STRETCH, help="When it happened.")
+@click.option("--stretch", type=INTERVAL, help="When it happened.")
 @click.option("--node", help="The node it happened on, where the minutes speak of several.")
-@click.option("--normal", type=STRETCH, help="A stretch of the node's own normal traffic.  [default: its first hour]")
+@click.option("--normal", type=INTERVAL, help="A stretch of the node's own normal traffic.  [default: its first hour]")
 @click.option("--comment", default="", help="Kept with the reference.")
 @click.option("--from-labels", type=INPUT, help="Teach the labelled episodes of this table instead of one stretch.")
 @click.option("--one-per-condition", is_flag=True, help="Of the labelled episodes, one a condition, drawn by --seed.")
@@ -52,9 +52,9 @@ def enrol(
     model: Path,
     library: Path,
     condition: str | None,
-    stretch: Moments | None,
+    stretch: Interval | None,
     node: str | None,
-    normal: Moments | None,
+    normal: Interval | None,
     comment: str,
     from_labels: Path | None,
     one_per_condition: bool,
@@ -65,12 +65,12 @@ def enrol(
     from faultprint import storage
     from faultprint.cases import enrol as teaching
     from faultprint.cases.library import Library
-    from faultprint.embedding.model import load
+    from faultprint.embedding.model import load_model
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
     created = datetime.now(UTC)
-    encoder = load(model)
+    encoder = load_model(model)
     table = read_minutes(minutes, encoder.catalogue).frame
     if from_labels:
         found = teaching.examples(table, storage.read(from_labels, LABELS), encoder)
@@ -79,7 +79,7 @@ def enrol(
         with progress_bar("references") as progress:
             references = teaching.enrol_examples(found, encoder, created=created, progress=progress)
     elif condition and stretch:
-        lesson = teaching.Lesson(condition, stretch, comment)
+        lesson = teaching.Enrolment(condition, stretch, comment)
         references = [teaching.enrol(table, lesson, encoder, created=created, node=node, normal=normal)]
     else:
         raise UsageError("Nothing says what to learn; give --condition and --stretch, or --from-labels.")
@@ -168,15 +168,15 @@ def calibrate(minutes: Path, labels: Path, model: Path, library: Path, alarms: f
     from faultprint import storage
     from faultprint.cases.calibration import calibrate_library
     from faultprint.cases.library import Library
-    from faultprint.embedding.model import load
+    from faultprint.embedding.model import load_model
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
-    encoder = load(model)
+    encoder = load_model(model)
     table = read_minutes(minutes, encoder.catalogue).frame
     with Library.open(library) as shelf:
         rules = calibrate_library(table, storage.read(labels, LABELS), encoder, shelf, most=alarms)
-    report({"rules": [{"persistence": rule.persistence, "closer": rule.closer} for rule in rules]}, as_json)
+    report({"rules": [{"persistence": rule.persistence, "closer": rule.max_distance_ratio} for rule in rules]}, as_json)
 
 
 def _facts(reference: Reference) -> dict[str, Any]:

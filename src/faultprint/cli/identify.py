@@ -12,7 +12,7 @@ from faultprint.cli.options import (
     EVER,
     INPUT,
     OUTPUT,
-    Moments,
+    Interval,
     json_option,
     library_option,
     model_option,
@@ -45,7 +45,7 @@ def identify(
     minutes: Path,
     model: Path,
     library: Path,
-    normal: Moments | None,
+    normal: Interval | None,
     mostly_normal: bool,
     no_normal: bool,
     profile_minutes: int,
@@ -65,7 +65,7 @@ def identify(
     from faultprint import storage
     from faultprint.cases.identify import identify as run
     from faultprint.cases.library import Library
-    from faultprint.embedding.model import load
+    from faultprint.embedding.model import load_model
     from faultprint.errors import UsageError
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import VERDICTS
@@ -77,7 +77,7 @@ def identify(
         )
     if mostly_normal and not normal:
         normal = EVER
-    encoder = load(model)
+    encoder = load_model(model)
     table = read_minutes(minutes, encoder.catalogue).frame
     doubts: dict[str, str] = {}
     with Library.open(library) as shelf, progress_bar("nodes") as progress:

@@ -14,7 +14,7 @@ from faultprint.cli.options import INPUT, StateType, json_option, report
 from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
-    from faultprint.monitor.control.requests import Desk
+    from faultprint.monitor.control.requests import CommandQueue
     from faultprint.monitor.state.connect import State
     from faultprint.publish.incident import Comment, Incident
 
@@ -128,22 +128,22 @@ def _ask(
 ) -> None:
     """Leave the instruction, and tell whether the monitor has carried it out."""
     from faultprint.monitor.base.interfaces import SystemClock
-    from faultprint.publish.deed import DEEDS, Deed
-    from faultprint.publish.incident import Person
+    from faultprint.publish.deed import OPERATIONS, Operation
+    from faultprint.publish.incident import Actor
 
     desk = _desk(config, state)
     found = desk.incident(incident)
-    person = Person(user or getpass.getuser(), system or socket.gethostname(), SystemClock().now_us())
-    DEEDS[Deed(deed)](found, person, text)  # what cannot be done as things are is refused here
-    done = desk.settled(desk.instruct([found], Deed(deed), person, text), wait)
+    person = Actor(user or getpass.getuser(), system or socket.gethostname(), SystemClock().now_us())
+    OPERATIONS[Operation(deed)](found, person, text)  # what cannot be done as things are is refused here
+    done = desk.settled(desk.instruct([found], Operation(deed), person, text), wait)
     said = "done" if done else "asked for; the monitor does it as soon as it runs"
     identity = str(found.identity)
     report({"incident": identity, "deed": deed, "done": done}, as_json, lambda: iter([f"{deed} {identity}: {said}"]))
 
 
-def _desk(config: Path | None, state: State | None) -> Desk:
+def _desk(config: Path | None, state: State | None) -> CommandQueue:
     from faultprint.monitor.config import settings
-    from faultprint.monitor.control.requests import Desk
+    from faultprint.monitor.control.requests import CommandQueue
     from faultprint.monitor.state.connect import beside
 
     if config and not state:
@@ -153,9 +153,9 @@ def _desk(config: Path | None, state: State | None) -> Desk:
             raise UsageError(
                 f"With [kafka] each partition has incidents of its own; name one's --state, such as {first}."
             )
-        return Desk(wanted.state)
+        return CommandQueue(wanted.state)
     if state and not config:
-        return Desk(state)
+        return CommandQueue(state)
     raise UsageError("The incidents of one monitor can be seen; give either --config or --state.")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from faultprint.monitor.base.interfaces import Clock
     from faultprint.monitor.config.kafka import KafkaSettings
     from faultprint.monitor.config.settings import Settings
-    from faultprint.monitor.deliver.delivery import Deliveries, Tell
+    from faultprint.monitor.deliver.delivery import Deliveries, Log
     from faultprint.monitor.kafka.group import Group
     from faultprint.monitor.monitor import Monitor
     from faultprint.monitor.state.connect import State
@@ -85,23 +85,23 @@ def monitor(
     report(result, as_json)
 
 
-def _listen(wanted: Settings, clock: Clock, tell: Tell, stop: Callable[[], bool], dry_run: bool) -> dict[str, Any]:
+def _listen(wanted: Settings, clock: Clock, tell: Log, stop: Callable[[], bool], dry_run: bool) -> dict[str, Any]:
     """Watch by what the probe hears."""
-    from faultprint.monitor.build import assembled
+    from faultprint.monitor.build import build_monitor
     from faultprint.monitor.ingest.probe import listening
 
     with (
         _state(wanted.state, dry_run) as place,
-        assembled(wanted, clock, tell, state=place, dry=sys.stdout if dry_run else None) as watch,
+        build_monitor(wanted, clock, tell, state=place, dry=sys.stdout if dry_run else None) as watch,
         _serving(watch, wanted, place, clock) as address,
     ):
-        source = listening(wanted.probe, watch.model.manifest.interval_us, watch.gate.lateness_us, clock)
+        source = listening(wanted.probe, watch.model.manifest.interval_us, watch.buffer.lateness_us, clock)
         tell("started", nodes=len(watch.nodes), http=address)
         watch.run([source], stop)
         return _summary(watch)
 
 
-def _join(wanted: Settings, kafka: KafkaSettings, clock: Clock, tell: Tell, stop: Callable[[], bool]) -> dict[str, Any]:
+def _join(wanted: Settings, kafka: KafkaSettings, clock: Clock, tell: Log, stop: Callable[[], bool]) -> dict[str, Any]:
     """Watch as a member of a group."""
     from faultprint.monitor.kafka.build import member
 
@@ -174,7 +174,7 @@ def replay(
     from faultprint import storage
     from faultprint.files import check_folder
     from faultprint.monitor.base.log import JsonLog
-    from faultprint.monitor.build import assembled
+    from faultprint.monitor.build import build_monitor
     from faultprint.monitor.config import settings
     from faultprint.monitor.ingest.files import Replay, ReplayClock
     from faultprint.monitor.ingest.recordings import recorded
@@ -191,23 +191,23 @@ def replay(
     stop = stopping()
     tell, dry = JsonLog(sys.stderr, clock), sys.stdout if dry_run else None
     with _state(kept, dry_run) as place:
-        with assembled(wanted, clock, tell, state=place, dry=dry) as monitor:
+        with build_monitor(wanted, clock, tell, state=place, dry=dry) as monitor:
             with recorded(recording, monitor.model, wanted.probe) as source:
                 monitor.run([Replay(source, clock, speed)], stop)
-            undelivered = [courier.sink.name for courier in monitor.couriers if not courier.drain(drain)]
+            undelivered = [courier.sink.name for courier in monitor.workers if not courier.drain(drain)]
             result = _summary(monitor) | {"undelivered": undelivered}
-            interval_us = monitor.gate.interval_us
+            interval_us = monitor.buffer.interval_us
         if out:
             with Store(place) as store:
                 storage.write(persistence.verdicts(store, interval_us), VERDICTS, out)
     report(result, as_json)
 
 
-def _state(kept: State, dry_run: bool) -> AbstractContextManager[State]:
+def _state(kept: State, copied_state: bool) -> AbstractContextManager[State]:
     """The state to work on."""
-    from faultprint.monitor.state.dry_run import copied
+    from faultprint.monitor.state.dry_run import copied_state
 
-    return copied(kept) if dry_run else nullcontext(kept)
+    return copied_state(kept) if copied_state else nullcontext(kept)
 
 
 def stopping(seconds: float | None = None) -> Callable[[], bool]:
@@ -220,15 +220,15 @@ def stopping(seconds: float | None = None) -> Callable[[], bool]:
 
 
 def _summary(monitor: Monitor) -> dict[str, Any]:
-    refused = {f"{source}: {reason}": count for (source, reason), count in monitor.gate.refused.items()}
+    refused = {f"{source}: {reason}": count for (source, reason), count in monitor.buffer.refused.items()}
     return {
-        "minutes": monitor.tallies.minutes,
+        "minutes": monitor.counters.minutes,
         "nodes": len(monitor.nodes),
-        "verdicts": dict(monitor.tallies.verdicts),
-        "changes": dict(monitor.tallies.changes),
+        "verdicts": dict(monitor.counters.verdicts),
+        "changes": dict(monitor.counters.changes),
         "open_incidents": len(monitor.incidents.open),
         "refused_rows": refused,
-        "sinks": {courier.sink.name: _counts(courier.counts) for courier in monitor.couriers},
+        "sinks": {courier.sink.name: _counts(courier.counts) for courier in monitor.workers},
     }
 
 

@@ -14,8 +14,8 @@ import click
 if TYPE_CHECKING:
     from faultprint.monitor.state.connect import State
 
-Moments = tuple[datetime, datetime]
-EVER: Moments = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+Interval = tuple[datetime, datetime]
+EVER: Interval = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -70,7 +70,7 @@ class StateType(click.ParamType["State"]):
         return parse(value, Path()) if isinstance(value, str) else value
 
 
-class StretchType(click.ParamType[tuple[datetime, datetime]]):
+class IntervalType(click.ParamType[tuple[datetime, datetime]]):
     """START/END in ISO 8601; a time without zone is UTC."""
 
     name = "START/END"
@@ -94,9 +94,9 @@ class StretchType(click.ParamType[tuple[datetime, datetime]]):
         return start, end
 
 
-STRETCH = StretchType()
+INTERVAL = IntervalType()
 normal_option = click.option(
-    "--normal", type=STRETCH, help="A stretch of each node's own normal traffic.  [default: its first hour]"
+    "--normal", type=INTERVAL, help="A stretch of each node's own normal traffic.  [default: its first hour]"
 )
 persistence_option = click.option(
     "--persistence",

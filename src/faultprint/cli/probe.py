@@ -87,9 +87,9 @@ def _listen(
     interfaces: tuple[str, ...], agents: tuple[str, ...], seconds: float | None, out: Path, common: dict[str, Any]
 ) -> dict[str, Any]:
     """Listen until Ctrl-C, SIGTERM or the end of `seconds`; what was heard is kept."""
-    from faultprint.probe.capture.live import HepSource, InterfaceSource, Source, probe_live
+    from faultprint.probe.capture.live import HepSource, InterfaceSource, PacketSource, probe_live
 
-    sources: list[Source] = [InterfaceSource(name) for name in interfaces]
+    sources: list[PacketSource] = [InterfaceSource(name) for name in interfaces]
     sources += [HepSource.at(agent) for agent in agents]
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

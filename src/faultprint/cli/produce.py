@@ -27,7 +27,7 @@ from faultprint.errors import UsageError
     "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long.  [default: SIGTERM]"
 )
 @json_option
-def feed(
+def produce(
     recording: Path | None, config: Path, origin: str | None, speed: float | None, seconds: float | None, as_json: bool
 ) -> None:
     """Put minutes, or transactions, on the topic that the configuration's [kafka] names, keyed by node.
@@ -35,16 +35,16 @@ def feed(
     They are those of RECORDING (minutes, transactions or a capture); without it, of what the configuration's [probe] hears
     from now on. Which of them the topic holds is said by kafka.holds.
     """
-    from faultprint.embedding.model import load
+    from faultprint.embedding.model import load_model
     from faultprint.monitor.base.interfaces import SystemClock, TransactionSource
     from faultprint.monitor.base.log import JsonLog
     from faultprint.monitor.config import settings
-    from faultprint.monitor.config.kafka import Holds
+    from faultprint.monitor.config.kafka import Payload
     from faultprint.monitor.deliver.sinks import cluster
     from faultprint.monitor.ingest.files import Replay, ReplayClock
     from faultprint.monitor.ingest.probe import listening
     from faultprint.monitor.ingest.recordings import recorded
-    from faultprint.monitor.kafka.producer import Feed
+    from faultprint.monitor.kafka.producer import Producer
 
     wanted = settings.read(config)
     kafka = wanted.kafka
@@ -52,13 +52,13 @@ def feed(
         raise UsageError(f"{config} has no [kafka], which says where minutes are to go; give it.")
     clock = SystemClock()
     tell = JsonLog(sys.stderr, clock)
-    model = load(wanted.model)
+    model = load_model(wanted.model)
     interval_us, lateness_us = model.manifest.interval_us, int(wanted.time.lateness_seconds * 1_000_000)
     stop = stopping(seconds)
-    out = Feed(cluster(kafka), kafka.topic, origin or socket.gethostname(), tell)
+    out = Producer(cluster(kafka), kafka.topic, origin or socket.gethostname(), tell)
 
     def put(source: TransactionSource, extra_us: int) -> None:
-        if kafka.holds is Holds.TRANSACTIONS:
+        if kafka.holds is Payload.TRANSACTIONS:
             out.transactions(source, extra_us, stop)
         else:
             out.minutes(source, interval_us, lateness_us, extra_us, stop)

@@ -15,15 +15,14 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.windows.levels import Kinds
 from faultprint.windows.normalise import Scale
 
-Array = npt.NDArray[np.float32]
 Packed = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 
-class Keeping(Protocol):
+class BufferCodec(Protocol):
     """Packs minutes' values and codes and nodes' scales, and unpacks them; shapes stay as they are.
 
     Values are as `windows.levels.scaled` gives them, NaN where there is none. `slots` (M,) are the values' places (M, ..., F)
@@ -40,26 +39,26 @@ class Keeping(Protocol):
     variances: int
     """V, how many there are of a feature."""
 
-    def values(self, values: Array, slots: Ints, measure: Scale) -> Packed:
+    def values(self, values: Float32Array, slots: IntArray, measure: Scale) -> Packed:
         """Values (M, ..., F) packed."""
 
-    def values_of(self, kept: Packed, slots: Ints, measure: Scale) -> Array:
+    def values_of(self, kept: Packed, slots: IntArray, measure: Scale) -> Float32Array:
         """And unpacked."""
 
-    def codes(self, codes: Array) -> Packed:
+    def codes(self, codes: Float32Array) -> Packed:
         """Codes packed."""
 
-    def codes_of(self, kept: Packed) -> Array:
+    def codes_of(self, kept: Packed) -> Float32Array:
         """And unpacked."""
 
     def variances_in(self, scale: Scale) -> Packed:
         """(V, F) variances packed, of one node's scale."""
 
-    def scale_of(self, centre: Array, kept: Packed) -> Scale:
+    def scale_of(self, centre: Float32Array, kept: Packed) -> Scale:
         """The scale of nodes with these centres (N, F) and packed variances (V, N, F)."""
 
 
-class Exact:
+class Float32Codec:
     """Everything in single precision, as it is."""
 
     name = "float32"
@@ -70,12 +69,12 @@ class Exact:
     def __init__(self, spans: Sequence[int]) -> None:
         self.variances = 1 + len(spans)
 
-    def values(self, values: Array, slots: Ints, measure: Scale) -> Packed:
+    def values(self, values: Float32Array, slots: IntArray, measure: Scale) -> Packed:
         return values
 
     values_of = values
 
-    def codes(self, codes: Array) -> Packed:
+    def codes(self, codes: Float32Array) -> Packed:
         return codes
 
     codes_of = codes
@@ -83,7 +82,7 @@ class Exact:
     def variances_in(self, scale: Scale) -> Packed:
         return np.concatenate([scale.per_event[None], scale.fixed])
 
-    def scale_of(self, centre: Array, kept: Packed) -> Scale:
+    def scale_of(self, centre: Float32Array, kept: Packed) -> Scale:
         return Scale(centre, kept[0], kept[1:])
 
 
@@ -105,7 +104,7 @@ _TURN: Final = (5**0.5 - 1) / 2
 """Multiples of it, less their whole parts, lie evenly between 0 and 1, however few of them there are."""
 
 
-class Bytes:
+class Int8Codec:
     """Values and codes in a byte each, variances as their roots in half precision.
 
     Of variances the part that events divide is kept, of a count that which minutes divide, and what stays in the longest span.
@@ -128,7 +127,7 @@ class Bytes:
         self._distances[:, int(self.missing)] = np.nan
         self._codes = (_LINEAR * np.expm1(np.arange(256) * _CODE_STEP)).astype(np.float32)
 
-    def values(self, values: Array, slots: Ints, measure: Scale) -> Packed:
+    def values(self, values: Float32Array, slots: IntArray, measure: Scale) -> Packed:
         level = values.copy()
         level[..., self._counts] = np.log1p(level[..., self._counts])
         level -= measure.centre
@@ -139,7 +138,7 @@ class Bytes:
         packed: Packed = np.where(np.isnan(number), np.float32(self.missing), number + 128).astype(self.kept)
         return packed
 
-    def values_of(self, kept: Packed, slots: Ints, measure: Scale) -> Array:
+    def values_of(self, kept: Packed, slots: IntArray, measure: Scale) -> Float32Array:
         level = np.empty(kept.shape, np.float32)
         for at, slot in enumerate(slots.tolist()):
             np.take(self._distances[slot], kept[at], out=level[at], mode="clip")
@@ -149,13 +148,13 @@ class Bytes:
         level[..., self._counts] = np.maximum(np.expm1(counts, out=counts), 0, out=counts)
         return level
 
-    def codes(self, codes: Array) -> Packed:
+    def codes(self, codes: Float32Array) -> Packed:
         number = np.log1p(codes / np.float32(_LINEAR)) / np.float32(_CODE_STEP)
         packed: Packed = np.clip(np.rint(number), 0, 255).astype(self.kept)
         return packed
 
-    def codes_of(self, kept: Packed) -> Array:
-        codes: Array = np.take(self._codes, kept, mode="clip")
+    def codes_of(self, kept: Packed) -> Float32Array:
+        codes: Float32Array = np.take(self._codes, kept, mode="clip")
         return codes
 
     def variances_in(self, scale: Scale) -> Packed:
@@ -164,14 +163,14 @@ class Bytes:
         packed: Packed = np.sqrt(found).astype(self.measured)
         return packed
 
-    def scale_of(self, centre: Array, kept: Packed) -> Scale:
-        root: Array = kept.astype(np.float32)
+    def scale_of(self, centre: Float32Array, kept: Packed) -> Scale:
+        root: Float32Array = kept.astype(np.float32)
         divided, stays = root * root
         by_minute = np.where(self._count, divided, np.float32(0))
         return Scale(centre, divided - by_minute, stays + by_minute * self._shorter)
 
 
-def _spread(measure: Scale) -> Array:
+def _spread(measure: Scale) -> Float32Array:
     """(..., F) σ of a minute's levels."""
-    spread: Array = np.maximum(np.sqrt(measure.fixed[0]), _NARROWEST)
+    spread: Float32Array = np.maximum(np.sqrt(measure.fixed[0]), _NARROWEST)
     return spread

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from faultprint.embedding.model_file import Artefact, Manifest, read
+from faultprint.arrays import BoolArray, Float32Array, IntArray
+from faultprint.embedding.model_file import ModelArtifact, Manifest, read
 from faultprint.embedding.pooling import pool
-from faultprint.embedding.short_window import MINUTES, recent
+from faultprint.embedding.short_window import SHORT_WINDOW_MINUTES, embed_short_windows
 from faultprint.errors import ModelError, UsageError
 from faultprint.features.catalogue import Catalogue
 from faultprint.windows.levels import Kinds, Levels, levels
@@ -21,8 +22,6 @@ from faultprint.windows.normalise import normalise, raw
 from faultprint.windows.profile import LEAST_MINUTES, Profile, profile
 from faultprint.windows.rolling import rolling
 from faultprint.windows.series import Series
-
-Array = npt.NDArray[np.float32]
 
 ENOUGH: Final = 0.8
 """Share of a window's minutes that must be observed for its vector to count as whole."""
@@ -42,29 +41,29 @@ class Embedded:
     int16 observed minutes in it; `partial` (N,) bool, True where these are fewer than four fifths of a window.
     """
 
-    vectors: Array
-    last_minute: npt.NDArray[np.int64]
+    vectors: Float32Array
+    last_minute: IntArray
     minutes: npt.NDArray[np.int16]
-    partial: npt.NDArray[np.bool_]
+    partial: BoolArray
 
     def __len__(self) -> int:
         return len(self.last_minute)
 
 
 @dataclass(frozen=True, slots=True)
-class Normal:
+class NodeBaseline:
     """What is normal for a node: its traffic's profile, the mean vector (D,) of its normal windows, and that of a few normal
     minutes by themselves (`embedding.recent`), None where these cannot be judged."""
 
     profile: Profile
-    mean: Array
-    recent: Array | None = None
+    mean: Float32Array
+    short_mean: Float32Array | None = None
 
 
 class Model:
     """An artefact, ready to run. Threads: one, so that many nodes share a machine by processes."""
 
-    def __init__(self, artefact: Artefact, threads: int = 1) -> None:
+    def __init__(self, artefact: ModelArtifact, threads: int = 1) -> None:
         """Raises ModelError if a graph cannot be run, or does not have the manifest's shapes."""
         self.manifest: Manifest = artefact.manifest
         self.id: str = artefact.id
@@ -92,7 +91,7 @@ class Model:
         return self.manifest.catalogue
 
     @property
-    def people(self) -> Profile:
+    def population(self) -> Profile:
         """The population on whose spread a minute encoder's input leans. Raises ModelError where whole windows are read."""
         if self.manifest.encoder != "pooled" or self.manifest.population is None:
             raise ModelError(
@@ -102,14 +101,14 @@ class Model:
         return self.manifest.population
 
     @property
-    def stranger(self) -> Normal:
+    def population_baseline(self) -> NodeBaseline:
         """What is normal for a node of which nothing is known. Raises ModelError where the model does not tell."""
-        found, people = self.manifest.stranger, self.manifest.population
+        found, people = self.manifest.population_baseline, self.manifest.population
         if found is None or people is None:
             raise ModelError(
                 "The model does not tell what is normal for a node of which nothing is known; train the preset 'default' anew."
             )
-        return Normal(people, found.mean, found.recent)
+        return NodeBaseline(people, found.mean, found.short_mean)
 
     def check(self, series: Series) -> None:
         """Raise ModelError unless the series has the model's features and interval."""
@@ -124,9 +123,7 @@ class Model:
                 "make them with the model's interval."
             )
 
-    def profile(
-        self, series: Series, normal: npt.NDArray[np.bool_] | None = None, least: int = LEAST_MINUTES
-    ) -> Profile:
+    def profile(self, series: Series, normal: BoolArray | None = None, least: int = LEAST_MINUTES) -> Profile:
         """The node's profile from its minutes `normal` ((T,) bool; default: all), gaps left out.
 
         Raises ModelError (other minutes than the model's) or UsageError (fewer than `least` minutes).
@@ -144,7 +141,7 @@ class Model:
         series: Series,
         profile: Profile,
         *,
-        ends: npt.NDArray[np.int64] | None = None,
+        ends: IntArray | None = None,
         shortest: int | None = None,
     ) -> Embedded:
         """The vectors of the windows that end at minutes `ends` (ascending indices; default: every minute).
@@ -172,7 +169,7 @@ class Model:
         count = minutes[wanted].astype(np.int16)
         return Embedded(vectors, wanted, count, count < enough)
 
-    def normal(self, series: Series, chosen: npt.NDArray[np.bool_] | None = None, least: int = LEAST_MINUTES) -> Normal:
+    def baseline(self, series: Series, chosen: BoolArray | None = None, least: int = LEAST_MINUTES) -> NodeBaseline:
         """Profile and mean vector from the minutes `chosen` ((T,) bool, known to be normal; default: all).
 
         Windows lie wholly within one unbroken normal stretch. An hour holds a single whole window, so windows with 30
@@ -181,16 +178,14 @@ class Model:
         normal = np.ones(len(series), dtype=np.bool_) if chosen is None else chosen
         own = self.profile(series, normal, least)
         runs = [run for _, run in _runs(series, normal)]
-        return Normal(own, self.mean(series, normal, own), self._recent(runs, own))
+        return NodeBaseline(own, self.mean(series, normal, own), self._recent(runs, own))
 
-    def mean(self, series: Series, chosen: npt.NDArray[np.bool_], profile: Profile) -> Array:
+    def mean(self, series: Series, chosen: BoolArray, profile: Profile) -> Float32Array:
         """(D,) the mean vector of the windows `within` the minutes `chosen` (T,), under any profile. Raises UsageError."""
         vectors, _ = self.within(series, chosen, profile)
         return np.asarray(vectors.mean(axis=0, dtype=np.float64), np.float32)
 
-    def within(
-        self, series: Series, chosen: npt.NDArray[np.bool_], profile: Profile
-    ) -> tuple[Array, npt.NDArray[np.int64]]:
+    def within(self, series: Series, chosen: BoolArray, profile: Profile) -> tuple[Float32Array, IntArray]:
         """The windows that lie within the minutes `chosen` (T,), as `normal` takes them: vectors (N, D) and last minutes (N,).
 
         Raises UsageError if there is none.
@@ -205,29 +200,32 @@ class Model:
             f"No stretch of node {series.node!r}'s normal traffic lasts {SHORTEST} minutes; mark a longer one as normal."
         )
 
-    def _recent(self, runs: Sequence[Series], own: Profile) -> Array | None:
+    def _recent(self, runs: Sequence[Series], own: Profile) -> Float32Array | None:
         """The mean vector of as many minutes as are recent, within one run of normal ones each."""
         if self.manifest.encoder != "pooled":
             return None
-        found = [recent(self, run, own, np.arange(min(MINUTES, len(run)) - 1, len(run))) for run in runs]
+        found = [
+            embed_short_windows(self, run, own, np.arange(min(SHORT_WINDOW_MINUTES, len(run)) - 1, len(run)))
+            for run in runs
+        ]
         vectors = np.concatenate(found)
         known = vectors[~np.isnan(vectors[:, 0])]
         return known.mean(axis=0, dtype=np.float64).astype(np.float32) if len(known) else None
 
-    def encode(self, inputs: Array) -> Array:
+    def encode(self, inputs: Float32Array) -> Float32Array:
         """(N, S · H) codes of minutes' inputs (N, S · 2 · F), where the encoder is "pooled"."""
         return self._run("minute.onnx", inputs)
 
-    def head(self, pooled: Array) -> Array:
+    def head(self, pooled: Float32Array) -> Float32Array:
         """(N, D) vectors of windows' pooled codes (N, 3 · S · H), where the encoder is "pooled"."""
         return self._run("head.onnx", pooled)
 
     def _levels(self, series: Series, spans: tuple[int, ...]) -> Levels:
         return levels(series, self.kinds, spans)
 
-    def _pooled(self, series: Series, own: Profile, ends: npt.NDArray[np.int64]) -> Iterator[Array]:
+    def _pooled(self, series: Series, own: Profile, ends: IntArray) -> Iterator[Float32Array]:
         """Encode every minute once, pool, and run the head; block by block, each with the history that it needs."""
-        people = self.people
+        people = self.population
         spans, window = self.manifest.spans, self.window
         for start in range(0, len(series), _BLOCK):
             chosen = ends[(ends >= start) & (ends < start + _BLOCK)]
@@ -241,7 +239,7 @@ class Model:
             pooled = pool(codes, part.observed, spans, window)
             yield self.head(np.ascontiguousarray(pooled[chosen - begin]))
 
-    def _recurrent(self, series: Series, own: Profile, ends: npt.NDArray[np.int64]) -> Iterator[Array]:
+    def _recurrent(self, series: Series, own: Profile, ends: IntArray) -> Iterator[Float32Array]:
         """Run every window through the network; those at the start of the series with what history there is."""
         values = raw(series.values)
         for end in ends[ends < self.window - 1]:
@@ -249,10 +247,10 @@ class Model:
         for _, windows in rolling(values, self.window, ends=ends[ends >= self.window - 1], batch=64):
             yield self._run("window.onnx", windows)
 
-    def _run(self, graph: str, inputs: Array) -> Array:
+    def _run(self, graph: str, inputs: Float32Array) -> Float32Array:
         session = self._graphs[graph]
         result: Any = session.run(None, {session.get_inputs()[0].name: inputs})[0]
-        return np.asarray(result, dtype=np.float32)
+    load_modelreturn np.asarray(result, dtype=np.float32)
 
 
 def load(path: Path, threads: int = 1) -> Model:
@@ -260,7 +258,7 @@ def load(path: Path, threads: int = 1) -> Model:
     return Model(read(path), threads)
 
 
-def _runs(series: Series, chosen: npt.NDArray[np.bool_]) -> list[tuple[int, Series]]:
+def _runs(series: Series, chosen: BoolArray) -> list[tuple[int, Series]]:
     """The unbroken stretches of the minutes `chosen` (T,), each with its first minute's index."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], chosen, [False])))).tolist()
     return [(start, series.part(start, stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from faultprint.embedding.population_baseline import Stranger
+from faultprint.embedding.population_baseline import PopulationBaseline
 from faultprint.errors import FaultprintError, ModelError
 from faultprint.features.catalogue import Catalogue
 from faultprint.files import replacing
@@ -64,15 +64,15 @@ class Manifest:
     population: Profile | None
     training: dict[str, Any]
     calibration: dict[str, Any]
-    stranger: Stranger | None = None
+    population_baseline: PopulationBaseline | None = None
 
     def to_json(self) -> str:
         """The text of manifest.json; `from_json` reads it back."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         plain["catalogue"] = json.loads(self.catalogue.to_json())
         plain["population"] = self.population.as_dict() if self.population else None
-        if self.stranger:
-            plain["stranger"] = self.stranger.as_dict()
+        if self.population_baseline:
+            plain["stranger"] = self.population_baseline.as_dict()
         else:
             del plain["stranger"]  # models of before do without, and keep their identity
         text = {"format": FORMAT, "catalogue_hash": self.catalogue.hash, **plain}
@@ -154,15 +154,17 @@ def _check(manifest: Manifest, catalogue_hash: Any) -> None:
     if pooled:
         assert isinstance(manifest.population, dict)
         object.__setattr__(manifest, "population", Profile.from_dict(manifest.population, len(manifest.catalogue)))
-    if manifest.stranger is not None:
-        assert isinstance(manifest.stranger, dict)
+    if manifest.population_baseline is not None:
+        assert isinstance(manifest.population_baseline, dict)
         if not pooled:
             raise ModelError("The model's encoder knows no strangers, but its manifest does; train the model anew.")
-        object.__setattr__(manifest, "stranger", Stranger.from_dict(manifest.stranger, manifest.dimensions))
+        object.__setattr__(
+            manifest, "stranger", PopulationBaseline.from_dict(manifest.population_baseline, manifest.dimensions)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Artefact:
+class ModelArtifact:
     """A manifest and its graphs (serialised ONNX by member name); `id` is a hash over all of it."""
 
     manifest: Manifest
@@ -177,7 +179,7 @@ class Artefact:
         return digest.hexdigest()[:_ID_DIGITS]
 
 
-def save(artefact: Artefact, path: Path) -> None:
+def save(artefact: ModelArtifact, path: Path) -> None:
     """Write the file, all or nothing. The same artefact gives the same bytes."""
     buffer = io.BytesIO()
     members = {MANIFEST: artefact.manifest.to_json().encode(), **artefact.graphs}
@@ -188,7 +190,7 @@ def save(artefact: Artefact, path: Path) -> None:
         temporary.write_bytes(buffer.getvalue())
 
 
-def read(path: Path) -> Artefact:
+def read(path: Path) -> ModelArtifact:
     """The artefact in `path`. Raises ModelError for anything else."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -210,7 +212,7 @@ def read(path: Path) -> Artefact:
         raise ModelError(
             f"{path} {problem} {different[0]!r}, unlike a model with encoder {manifest.encoder!r}; train it anew."
         )
-    return Artefact(manifest, {name: members[name] for name in wanted})
+    return ModelArtifact(manifest, {name: members[name] for name in wanted})
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import BoolArray, Float32Array
 from faultprint.windows.trailing import trailing_max, trailing_sum
 
-Array = npt.NDArray[np.float32]
 
-
-def pool(codes: Array, observed: npt.NDArray[np.bool_], spans: Sequence[int], window: int) -> Array:
+def pool(codes: Float32Array, observed: BoolArray, spans: Sequence[int], window: int) -> Float32Array:
     """(T, 3 · S · H) maximum, mean and last of the codes (T, S, H), for the window that ends at each minute.
 
     Minutes that are not observed take no part; windows at the start of the series hold what history there is; where a span

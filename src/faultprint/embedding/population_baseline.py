@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from faultprint.embedding.short_window import MINUTES, recent
+from faultprint.arrays import Float32Array, IntArray
+from faultprint.embedding.short_window import SHORT_WINDOW_MINUTES, embed_short_windows
 from faultprint.errors import ModelError
 from faultprint.windows.profile import Profile, finite
 from faultprint.windows.series import Series
@@ -21,7 +21,6 @@ from faultprint.windows.series import Series
 if TYPE_CHECKING:
     from faultprint.embedding.model import Model
 
-Array = npt.NDArray[np.float32]
 
 NODES: Final = 20
 """Nodes that are asked, evenly spread over those there are."""
@@ -30,16 +29,16 @@ _DAY: Final = 1440
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class PopulationBaseline:
     """The mean vector (D,) of nodes' normal windows under the population's profile, and that of a few normal minutes by
     themselves (`embedding.recent`), None where these cannot be judged."""
 
-    mean: Array
-    recent: Array | None
+    mean: Float32Array
+    short_mean: Float32Array | None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; `from_dict` reads it back equal."""
-        return {"mean": _plain(self.mean), "recent": None if self.recent is None else _plain(self.recent)}
+        return {"mean": _plain(self.mean), "recent": None if self.short_mean is None else _plain(self.short_mean)}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any], dimensions: int) -> Self:
@@ -50,7 +49,7 @@ class Stranger:
         return cls(mean, None if few is None else finite("A stranger's recent mean", few, dimensions))
 
 
-def stranger(model: Model, nodes: Sequence[tuple[Series, npt.NDArray[np.int64]]], own: Profile) -> Stranger:
+def population_baseline(model: Model, nodes: Sequence[tuple[Series, IntArray]], own: Profile) -> PopulationBaseline:
     """From nodes' series and the first minutes of unbroken hours of normal traffic in each, all under the profile `own`.
 
     Nodes weigh alike. Raises ModelError for other minutes than the model's.
@@ -62,13 +61,13 @@ def stranger(model: Model, nodes: Sequence[tuple[Series, npt.NDArray[np.int64]]]
         part, first = series.part(int(hours[0]), int(hours[-1]) + model.window), (hours - hours[0])[:: model.window]
         means.append(_mean(model.embed(part, own, ends=first + model.window - 1).vectors))
         if model.manifest.encoder == "pooled":
-            recents.append(_mean(recent(model, part, own, first + MINUTES - 1)))
-    return Stranger(_mean(means), _mean(recents) if recents else None)
+            recents.append(_mean(embed_short_windows(model, part, own, first + SHORT_WINDOW_MINUTES - 1)))
+    return PopulationBaseline(_mean(means), _mean(recents) if recents else None)
 
 
-def _mean(vectors: Array | Sequence[Array]) -> Array:
+def _mean(vectors: Float32Array | Sequence[Float32Array]) -> Float32Array:
     return np.asarray(np.mean(vectors, axis=0, dtype=np.float64), np.float32)
 
 
-def _plain(vector: Array) -> list[float]:
+def _plain(vector: Float32Array) -> list[float]:
     return [float(number) for number in vector]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from faultprint.windows.levels import Levels, averaged, scaled, weighed
-from faultprint.windows.normalise import Scale, departures, scale
+from faultprint.arrays import BoolArray, Float32Array, IntArray
+from faultprint.windows.levels import Levels, scaled, weighted, weighted_mean
+from faultprint.windows.normalise import Scale, deviations, scale
 from faultprint.windows.profile import Profile
 from faultprint.windows.series import Series
 from faultprint.windows.trailing import trailing_sum
@@ -19,24 +19,23 @@ from faultprint.windows.trailing import trailing_sum
 if TYPE_CHECKING:
     from faultprint.embedding.model import Model
 
-Array = npt.NDArray[np.float32]
 
-MINUTES: Final = 6
+SHORT_WINDOW_MINUTES: Final = 6
 """Minutes that are recent."""
 _BLOCK: Final = 256
 """Ends worked on at a time: bounds the memory, not the result."""
 
 
-def recent(
-    model: Model, series: Series, profile: Profile, ends: npt.NDArray[np.int64], minutes: int = MINUTES
-) -> Array:
+def embed_short_windows(
+    model: Model, series: Series, profile: Profile, ends: IntArray, minutes: int = SHORT_WINDOW_MINUTES
+) -> Float32Array:
     """(N, D) vectors of the `minutes` that end at `ends` (ascending indices), as `Model.embed` gives of a series that begins
     with them; NaN where fewer than half of them were observed.
 
     Raises ModelError where the encoder is not "pooled", or the minutes are not the model's.
     """
     model.check(series)
-    measure = scale(profile, model.people, model.kinds, model.manifest.spans)
+    measure = scale(profile, model.population, model.kinds, model.manifest.spans)
     every = scaled(series.values, model.kinds)
     result = np.empty((len(ends), model.dimensions), np.float32)
     for start in range(0, len(ends), _BLOCK):
@@ -48,7 +47,7 @@ def recent(
     return result
 
 
-def embed_parts(model: Model, values: Array, here: npt.NDArray[np.bool_], measure: Scale) -> Array:
+def embed_parts(model: Model, values: Float32Array, here: BoolArray, measure: Scale) -> Float32Array:
     """(N, D) vectors of N parts of M minutes each: `values` (M, N, F) as `windows.levels.scaled` gives them, NaN in a gap;
     `here` (M, N) what was observed. The scale is one node's, or has N rows, a node's each."""
     codes = _encode(model, values, measure)
@@ -57,23 +56,23 @@ def embed_parts(model: Model, values: Array, here: npt.NDArray[np.bool_], measur
     return vectors
 
 
-def _encode(model: Model, values: Array, measure: Scale) -> Array:
+def _encode(model: Model, values: Float32Array, measure: Scale) -> Float32Array:
     """(M, N, S, H) codes."""
     minutes, parts, features = values.shape
     if measure.centre.ndim > 1:
         centre, per_event = (np.tile(one, (minutes, 1)) for one in (measure.centre, measure.per_event))
         measure = Scale(centre, per_event, np.tile(measure.fixed, (1, minutes, 1)))
-    amount, weight = weighed(values, model.kinds)
+    amount, weight = weighted(values, model.kinds)
     level, support = [], []
     for span in model.manifest.spans:
         total, events = (trailing_sum(one, span) for one in (amount, weight))
-        level.append(averaged(total, events, model.kinds).reshape(-1, features))
+        level.append(weighted_mean(total, events, model.kinds).reshape(-1, features))
         support.append(events.reshape(-1, features))
-    inputs = departures(Levels(model.manifest.spans, np.stack(level), np.stack(support)), model.kinds, measure)
+    inputs = deviations(Levels(model.manifest.spans, np.stack(level), np.stack(support)), model.kinds, measure)
     return model.encode(inputs).reshape(minutes, parts, len(model.manifest.spans), -1)
 
 
-def _pool(codes: Array, here: npt.NDArray[np.bool_]) -> Array:
+def _pool(codes: Float32Array, here: BoolArray) -> Float32Array:
     """(N, 3 · S · H) maximum, mean and last of the parts' codes, gaps (`here` (M, N)) left out."""
     seen = here[..., None, None]
     count = here.sum(axis=0)[:, None, None].astype(np.float32)

@@ -14,18 +14,17 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from faultprint.embedding.baseline_table import Normals
-from faultprint.embedding.codecs import Bytes, Exact, Keeping, Packed
+from faultprint.arrays import BoolArray, Float32Array, IntArray
+from faultprint.embedding.baseline_table import BaselineTable
+from faultprint.embedding.codecs import BufferCodec, Float32Codec, Int8Codec, Packed
 from faultprint.embedding.growth import capacity, grown
-from faultprint.embedding.model import ENOUGH, Model, Normal
-from faultprint.embedding.short_window import MINUTES, embed_parts
-from faultprint.windows.levels import Levels, averaged, levels, scaled, weighed
-from faultprint.windows.normalise import Scale, departures
+from faultprint.embedding.model import ENOUGH, Model, NodeBaseline
+from faultprint.embedding.short_window import SHORT_WINDOW_MINUTES, embed_parts
+from faultprint.windows.levels import Levels, levels, scaled, weighted, weighted_mean
+from faultprint.windows.normalise import Scale, deviations
 from faultprint.windows.series import Series
 from faultprint.windows.trailing import latest
 
-Array = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 T = TypeVar("T", bound=np.generic)
 
 _CHUNK: Final = 128
@@ -37,20 +36,20 @@ class Windows:
     """One window for each of N lanes: `vectors` (N, D) float32 minus the node's normal mean; `minutes` (N,) observed in it;
     `whole` (N,) bool: at least four fifths of it are observed. The vector of a window that is not whole means nothing."""
 
-    vectors: Array
-    minutes: Ints
-    whole: npt.NDArray[np.bool_]
+    vectors: Float32Array
+    minutes: IntArray
+    whole: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class StepRecord:
     """What one minute leaves in the rings of N lanes: values `scaled` (N, F) and `codes` (N, S, H), as the rings keep them."""
 
     scaled: Packed
     codes: Packed
 
 
-class Lanes:
+class StreamingEncoder:
     """The rings of many nodes. Minutes are numbered from the epoch in the model's intervals, and only go forward."""
 
     def __init__(self, model: Model, *, compact: bool = False) -> None:
@@ -62,9 +61,9 @@ class Lanes:
         self._model = model
         self._spans, self._window = manifest.spans, manifest.window
         self._reach = tuple(self._window - span + 1 for span in self._spans)
-        features, people = len(model.catalogue), model.people
-        self._keeping: Keeping = Bytes(model.kinds, self._spans) if compact else Exact(self._spans)
-        self._normals = Normals(model, people, self._keeping)
+        features, people = len(model.catalogue), model.population
+        self._keeping: BufferCodec = Int8Codec(model.kinds, self._spans) if compact else Float32Codec(self._spans)
+        self._normals = BaselineTable(model, people, self._keeping)
         width = model.encode(np.zeros((2, features * len(self._spans) * 2), np.float32)).shape[1] // len(self._spans)
         self._count = 0
         self._minute = -1
@@ -124,15 +123,15 @@ class Lanes:
                 ring[passed % len(ring)] = 0
         self._minute = minute
 
-    def teach(self, lane: int, normal: Normal, recent: Series | None = None) -> None:
+    def teach(self, lane: int, normal: NodeBaseline, recent: Series | None = None) -> None:
         """Give a lane its normal, and fill its rings from the node's last minutes, up to the current one.
 
         `recent`: its last `history` minutes or all there are, ending before or at the current minute.
         """
-        own = self._normals.teach(lane, normal)
+        own = self._normals.set_baseline(lane, normal)
         if recent is None:
             return
-        codes = self._encode(departures(levels(recent, self._model.kinds, self._spans), self._model.kinds, own))
+        codes = self._encode(deviations(levels(recent, self._model.kinds, self._spans), self._model.kinds, own))
         numbers = recent.minute_us // recent.interval_us
         every = scaled(recent.values, self._model.kinds)[:, None]
         values = self._keeping.values(every, numbers % len(self._values), self._normals.measure(np.array([lane])))
@@ -140,39 +139,39 @@ class Lanes:
         for at in np.flatnonzero(recent.observed & (numbers > self._minute - self._window)):
             self.restore(int(numbers[at]), np.array([lane]), codes[at][None], values[at])
 
-    def step(self, lanes: Ints, values: Array) -> tuple[Windows, Trace]:
+    def step(self, lanes: IntArray, values: Float32Array) -> tuple[Windows, StepRecord]:
         """The current minute's `values` (N, F) of the lanes (N,), each of which has its normal and comes once."""
         count = len(lanes)
         vectors = np.empty((count, self._model.dimensions), np.float32)
-        trace = Trace(np.empty(values.shape, self.kept), np.empty((count, *self.code_shape), self.kept))
+        trace = StepRecord(np.empty(values.shape, self.kept), np.empty((count, *self.code_shape), self.kept))
         for start in range(0, count, _CHUNK):
             part = slice(start, start + _CHUNK)
             vectors[part] = self._advance_chunk(_place(lanes[part]), values[part], trace, part)
         minutes = np.count_nonzero(self._here[:, lanes], axis=0)
         return Windows(vectors, minutes, minutes >= np.ceil(ENOUGH * self._window)), trace
 
-    def recent(self, lanes: Ints, span: int) -> tuple[Levels, Scale]:
+    def recent(self, lanes: IntArray, span: int) -> tuple[Levels, Scale]:
         """Levels (1, N, F) over the last `span` minutes, one of the model's spans, and what they are measured by."""
         if span not in self._spans:
             raise ValueError(f"{span} is none of the model's spans {self._spans}")
         slots, measure = self._slots(self._values, span), self._normals.measure(lanes)
         values = self._keeping.values_of(self._values[slots][:, lanes], slots, measure)
-        amount, weight = weighed(values, self._model.kinds)
+        amount, weight = weighted(values, self._model.kinds)
         total, events = latest(amount, np.add), latest(weight, np.add)
-        level = averaged(total, events, self._model.kinds)
+        level = weighted_mean(total, events, self._model.kinds)
         at = self._spans.index(span)
         own = Scale(measure.centre, measure.per_event, measure.fixed[at : at + 1])
         return Levels((span,), level[None], events[None]), own
 
-    def lately(self, lanes: Ints, minutes: int = MINUTES) -> Array:
+    def lately(self, lanes: IntArray, minutes: int = SHORT_WINDOW_MINUTES) -> Float32Array:
         """(N, D) vectors of the lanes' last minutes by themselves (`embedding.recent`), minus what is normal for these; NaN
         where they cannot be judged."""
         slots, measure = self._slots(self._values, minutes)[::-1], self._normals.measure(lanes)
         values = self._keeping.values_of(self._values[np.ix_(slots, lanes)], slots, measure)
         here = self._here[np.ix_(self._slots(self._here, minutes)[::-1], lanes)]
-        return embed_parts(self._model, values, here, measure) - self._normals.usual[lanes]
+        return embed_parts(self._model, values, here, measure) - self._normals.short_mean[lanes]
 
-    def restore(self, minute: int, lanes: Ints, codes: Packed, scaled: Packed | None) -> None:
+    def restore(self, minute: int, lanes: IntArray, codes: Packed, scaled: Packed | None) -> None:
         """Put back what `step` gave for an earlier minute, after `advance` to the last one known, of lanes that have their
         normal; `scaled` is not needed of minutes that no trailing mean reaches any more."""
         age = self._minute - minute
@@ -184,27 +183,29 @@ class Lanes:
             if age < len(ring):
                 ring[minute % len(ring), lanes] = codes[:, i]
 
-    def _advance_chunk(self, where: slice | Ints, values: Array, trace: Trace, part: slice) -> Array:
+    def _advance_chunk(
+        self, where: slice | IntArray, values: Float32Array, trace: StepRecord, part: slice
+    ) -> Float32Array:
         """Encode the lanes' minute, keep it, and pool: (n, D) vectors minus normal. The minute itself counts as it is."""
         model, keeping, slots = self._model, self._keeping, self._slots(self._values, max(self._spans))
         measure, now = self._normals.measure(where), scaled(values, model.kinds)
         trace.scaled[part] = self._values[slots[0], where] = keeping.values(now[None], slots[:1], measure)[0]
         window = keeping.values_of(self._window_of(self._values, where, len(slots)), slots, measure)
         window[0] = now
-        sums = weighed(window, model.kinds)
+        sums = weighted(window, model.kinds)
         level, support = [], []
         for span in self._spans:
             total, events = (latest(one[:span], np.add) for one in sums)
-            level.append(averaged(total, events, model.kinds))
+            level.append(weighted_mean(total, events, model.kinds))
             support.append(events)
-        codes = self._encode(departures(Levels(self._spans, np.stack(level), np.stack(support)), model.kinds, measure))
+        codes = self._encode(deviations(Levels(self._spans, np.stack(level), np.stack(support)), model.kinds, measure))
         trace.codes[part] = keeping.codes(codes)
         self._here[self._minute % self._window, where] = True
         for i, ring in enumerate(self._codes):
             ring[self._minute % len(ring), where] = trace.codes[part, i]
         return model.head(self._pool(where, codes)) - self._normals.mean[where]
 
-    def _pool(self, where: slice | Ints, now: Array) -> Array:
+    def _pool(self, where: slice | IntArray, now: Float32Array) -> Float32Array:
         """(n, 3 · S · H) as `embedding.pooling.pool` gives for the last minute, whose codes (n, S, H) are `now`."""
         here = self._window_of(self._here, where, self._window)
         peaks, means, last = [], [], []
@@ -220,21 +221,21 @@ class Lanes:
             last.append(codes[0])
         return np.concatenate([*peaks, *means, *last], axis=1)
 
-    def _encode(self, inputs: Array) -> Array:
+    def _encode(self, inputs: Float32Array) -> Float32Array:
         """(n, S, H) codes; a single row is encoded twice, for alone it would come out in other bits."""
         codes = self._model.encode(inputs if len(inputs) > 1 else np.repeat(inputs, 2, axis=0))[: len(inputs)]
         return codes.reshape(len(inputs), len(self._spans), -1)
 
-    def _slots(self, ring: npt.NDArray[np.generic], span: int) -> Ints:
+    def _slots(self, ring: npt.NDArray[np.generic], span: int) -> IntArray:
         """The places of the last `span` minutes in a ring, newest first."""
         return (self._minute - np.arange(span)) % len(ring)
 
-    def _window_of(self, ring: npt.NDArray[T], where: slice | Ints, span: int) -> npt.NDArray[T]:
+    def _window_of(self, ring: npt.NDArray[T], where: slice | IntArray, span: int) -> npt.NDArray[T]:
         """(span, n, ...) the lanes' last minutes in a ring, newest first; a copy."""
         return ring[:, where][self._slots(ring, span)]
 
 
-def _place(lanes: Ints) -> slice | Ints:
+def _place(lanes: IntArray) -> slice | IntArray:
     """The lanes as a slice, where they are neighbours: no copy is made of what they have then."""
     first, last = int(lanes[0]), int(lanes[-1])
     neighbours = last - first + 1 == len(lanes) and (np.diff(lanes) == 1).all()

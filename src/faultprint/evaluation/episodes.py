@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.tables import NORMAL
+from faultprint.units import MINUTE_US
 from faultprint.windows.labelling import of_faults
-
-_MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,11 @@ def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, wi
 
 def _outcome(
     row: dict[str, object],
-    told: NDArray[np.int64],
+    told: IntArray,
     verdict: NDArray[np.object_],
-    there: NDArray[np.bool_],
-    during: NDArray[np.bool_],
-    after: NDArray[np.bool_],
+    there: BoolArray,
+    during: BoolArray,
+    after: BoolArray,
 ) -> Episode:
     onset, end = row["start"], row["end"]
     assert isinstance(onset, datetime) and isinstance(end, datetime)
@@ -100,4 +100,4 @@ def _outcome(
 
 
 def _minutes(told: int, since: datetime) -> float:
-    return (int(told) - round(since.timestamp() * 1e6)) / _MINUTE_US
+    return (int(told) - round(since.timestamp() * 1e6)) / MINUTE_US

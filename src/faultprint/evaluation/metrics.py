@@ -16,11 +16,11 @@ import polars as pl
 from faultprint.cases.alarms import false_alarms
 from faultprint.evaluation.episodes import Episode, outcomes
 from faultprint.tables import NORMAL, WARMING_UP
+from faultprint.units import DAY_US
 
 CLEAR_EXPOSURE: Final = 10  # faulty minutes from which a window shows its fault clearly
 CLEAR: Final = pl.col("truth").is_not_null() & ((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
 """Of a table with truth and exposed: windows that are normal, or show their fault clearly."""
-_DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, win
     return Figures(
         macro_f1=_macro(rows),
         macro_f1_exposed=_macro(condition_figures(clear, ())),
-        false_alarms_per_day=alarms / (normal_us / _DAY_US) if normal_us else None,
+        false_alarms_per_day=alarms / (normal_us / DAY_US) if normal_us else None,
         false_alarms=alarms,
-        normal_days=normal_us / _DAY_US,
+        normal_days=normal_us / DAY_US,
         episodes_found=_share([episode.found for episode in episodes]),
         episodes=len(episodes),
         delay_median_minutes=nearest_rank(delays, 0.5),

@@ -17,7 +17,7 @@ from faultprint.errors import TableError
 from faultprint.tables import COVERAGE_KEY
 
 
-class Stretch(NamedTuple):
+class Interval(NamedTuple):
     """Listening without a break: start_us ≤ t < end_us, µs since the epoch, UTC."""
 
     node: str
@@ -26,7 +26,7 @@ class Stretch(NamedTuple):
     end_us: int
 
 
-def parse(text: str) -> tuple[Stretch, ...]:
+def parse(text: str) -> tuple[Interval, ...]:
     """The stretches in the value of COVERAGE_KEY. Raises TableError for anything but [[node, network, start, end], …]."""
     try:
         rows = json.loads(text)
@@ -37,21 +37,21 @@ def parse(text: str) -> tuple[Stretch, ...]:
     for row in rows:
         if not isinstance(row, list) or [type(value) for value in row] != [str, str, int, int]:
             raise TableError(f"A stretch of coverage is [node, network, start µs, end µs], not {row!r}; probe again.")
-    return normalise(Stretch(*row) for row in rows)
+    return normalise(Interval(*row) for row in rows)
 
 
-def dump(stretches: Iterable[Stretch]) -> str:
+def dump(stretches: Iterable[Interval]) -> str:
     """The value of COVERAGE_KEY that `parse` reads back."""
     return json.dumps([list(stretch) for stretch in stretches])
 
 
-def normalise(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
+def normalise(stretches: Iterable[Interval]) -> tuple[Interval, ...]:
     """By node and time, those of a node that overlap or touch joined into one.
 
     Raises TableError for a stretch that ends before it starts, or a node in two networks. Empty stretches vanish.
     """
     networks: dict[str, str] = {}
-    joined: dict[str, list[Stretch]] = defaultdict(list)
+    joined: dict[str, list[Interval]] = defaultdict(list)
     for stretch in sorted(stretches):
         if stretch.end_us < stretch.start_us:
             raise TableError(
@@ -72,16 +72,16 @@ def normalise(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
     return tuple(stretch for node in sorted(joined) for stretch in joined[node])
 
 
-def gaps(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
+def gaps(stretches: Sequence[Interval]) -> tuple[Interval, ...]:
     """The time between a node's stretches that nobody listened to; `stretches` as `normalise` leaves them."""
     return tuple(
-        Stretch(before.node, before.network, before.end_us, after.start_us)
+        Interval(before.node, before.network, before.end_us, after.start_us)
         for before, after in pairwise(stretches)
         if before.node == after.node
     )
 
 
-def read(path: Path) -> tuple[Stretch, ...] | None:
+def read(path: Path) -> tuple[Interval, ...] | None:
     """The coverage in a transactions file's metadata; None where the file has none. Raises TableError."""
     text = storage.metadata(path).get(COVERAGE_KEY)
     return None if text is None else parse(text)

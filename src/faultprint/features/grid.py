@@ -12,10 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.errors import TableError, UsageError
-from faultprint.features.coverage import Stretch
-
-Ints = npt.NDArray[np.int64]
+from faultprint.features.coverage import Interval
 
 LONGEST: Final = 1_051_200
 """Intervals that one node may have (two years of minutes): an absurd time stamp must not fill the memory."""
@@ -32,7 +31,7 @@ class Grid:
     `row_of_slot`.
     """
 
-    def __init__(self, stretches: Sequence[Stretch], interval_us: int) -> None:
+    def __init__(self, stretches: Sequence[Interval], interval_us: int) -> None:
         """`stretches` as `coverage.normalise` leaves them. Raises UsageError, TableError."""
         if interval_us <= 0:
             raise UsageError(f"An interval of {interval_us} µs cannot be used; give one above 0.")
@@ -58,7 +57,7 @@ class Grid:
         self.row_of_slot = np.arange(self.slots) - np.repeat(self.slot - self.row, lengths)
         self._stretch_of_node = np.searchsorted(self.node, np.arange(len(self.nodes) + 1))
 
-    def locate(self, node: npt.NDArray[np.integer], time: Ints) -> Ints:
+    def locate(self, node: npt.NDArray[np.integer], time: IntArray) -> IntArray:
         """(n,) the stretch in which each time lies, NOWHERE if in none; `node` are codes, negative for none."""
         if not len(self.node):
             return np.full(len(time), NOWHERE, dtype=np.int64)
@@ -73,48 +72,48 @@ class Grid:
         inside = (node >= 0) & (time >= self.start[low]) & (time < self.end[low])
         return np.where(inside, low, NOWHERE)
 
-    def place(self, stretch: Ints, time: Ints) -> tuple[Ints, Ints]:
+    def place(self, stretch: IntArray, time: IntArray) -> tuple[IntArray, IntArray]:
         """(n,) slot and row of each time; every time lies in its stretch."""
         slot = time // self.interval_us - self._before[stretch]
-        row: Ints = self.row_of_slot[slot]
+        row: IntArray = self.row_of_slot[slot]
         return slot, row
 
-    def node_of_row(self) -> Ints:
+    def node_of_row(self) -> IntArray:
         """(rows,) node codes."""
         return self._to_rows(np.repeat(self.node, self._lengths))
 
-    def time_of_row(self) -> Ints:
+    def time_of_row(self) -> IntArray:
         """(rows,) start of the interval, µs since the epoch."""
         return self._to_rows(self._interval_of_slot() * self.interval_us)
 
-    def observed(self) -> npt.NDArray[np.float32]:
+    def observed(self) -> Float32Array:
         """(rows,) share of the interval that lies in stretches."""
         begin = self._interval_of_slot() * self.interval_us
         heard = np.minimum(begin + self.interval_us, np.repeat(self.end, self._lengths))
         heard -= np.maximum(begin, np.repeat(self.start, self._lengths))
         total = np.zeros(self.rows, dtype=np.int64)
         np.add.at(total, self.row_of_slot, heard)
-        share: npt.NDArray[np.float32] = (total / self.interval_us).astype(np.float32)
+        share: Float32Array = (total / self.interval_us).astype(np.float32)
         return share
 
-    def balance(self, change: Ints) -> Ints:
+    def balance(self, change: IntArray) -> IntArray:
         """(rows,) running sum of `change` (slots,) since the start of the stretch, at the end of each row."""
         running = np.cumsum(change)
         before = (running - change)[self.slot]
         return self._to_rows(running - np.repeat(before, self._lengths))
 
-    def _interval_of_slot(self) -> Ints:
-        interval: Ints = np.arange(self.slots) - np.repeat(self.slot - self.first, self._lengths)
+    def _interval_of_slot(self) -> IntArray:
+        interval: IntArray = np.arange(self.slots) - np.repeat(self.slot - self.first, self._lengths)
         return interval
 
-    def _to_rows(self, of_slot: Ints) -> Ints:
+    def _to_rows(self, of_slot: IntArray) -> IntArray:
         """Of a row's slots the last one's value (a repeated index is assigned in order)."""
         values = np.zeros(self.rows, dtype=np.int64)
         values[self.row_of_slot] = of_slot
         return values
 
 
-def _check(stretches: Sequence[Stretch], interval_us: int) -> None:
+def _check(stretches: Sequence[Interval], interval_us: int) -> None:
     lengths: dict[str, int] = {}
     for node, _, start, end in stretches:
         if not 0 <= start < end <= LATEST_US:

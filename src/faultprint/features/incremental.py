@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from faultprint.features.coverage import Stretch, normalise
+from faultprint.features.coverage import Interval, normalise
 from faultprint.features.minutes import compute
 from faultprint.features.tally import OPEN
 
 
-class Continued:
+class IncrementalMinutes:
     """Makes the MINUTES of one piece of time after another; pieces are whole intervals and touch.
 
     Between pieces it carries the transactions open on each node, which count since the stretch of listening began.
@@ -23,7 +23,7 @@ class Continued:
         """Node → transactions open at the end of the last piece."""
 
     def minutes(
-        self, transactions: pl.DataFrame, coverage: Sequence[Stretch], begin_us: int, end_us: int
+        self, transactions: pl.DataFrame, coverage: Sequence[Interval], begin_us: int, end_us: int
     ) -> pl.DataFrame:
         """The MINUTES from `begin_us` until `end_us`, both multiples of the interval.
 
@@ -41,7 +41,7 @@ class Continued:
         frame, _ = compute(transactions.lazy(), stretches, interval_us=self._interval_us)
         return self._with_open(frame, normalise(coverage), begin_us, end_us)
 
-    def _with_open(self, frame: pl.DataFrame, coverage: Sequence[Stretch], begin_us: int, end_us: int) -> pl.DataFrame:
+    def _with_open(self, frame: pl.DataFrame, coverage: Sequence[Interval], begin_us: int, end_us: int) -> pl.DataFrame:
         """The piece's rows, what was open before it added as long as its stretch lasts."""
         start = pl.col("minute").dt.epoch("us")
         before = frame.filter(start < begin_us).group_by("node").agg(pl.col(OPEN).last(), start.max().alias("at"))

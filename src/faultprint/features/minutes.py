@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import polars as pl
@@ -21,17 +20,16 @@ from faultprint import storage
 from faultprint.features import coverage as coverages
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
 from faultprint.features.checks import check_columns, check_figures, check_grid, check_metadata
-from faultprint.features.coverage import Stretch
+from faultprint.features.coverage import Interval
 from faultprint.features.grid import Grid
-from faultprint.features.partitions import Chunk, Plan, Survey
+from faultprint.features.partitions import Partition, PartitionPlan, Survey
 from faultprint.features.report import FeatureReport
 from faultprint.features.selection import Columns, read, split
 from faultprint.features.tally import OPEN, count
 from faultprint.tables import CATALOGUE_KEY, MINUTES, TRANSACTIONS
+from faultprint.units import MINUTE_US
 
 Progress = Callable[[int, int], None]
-
-MINUTE_US: Final = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class MinutesTable:
     interval_us: int
 
 
-def minutes(transactions: pl.LazyFrame, coverage: Sequence[Stretch], *, interval_us: int = MINUTE_US) -> pl.DataFrame:
+def minutes(transactions: pl.LazyFrame, coverage: Sequence[Interval], *, interval_us: int = MINUTE_US) -> pl.DataFrame:
     """The MINUTES table of the SIP catalogue, by node and time: node, network, minute, observed, 132 float32 columns.
 
     `transactions` is a TRANSACTIONS table, rows in any order; `coverage` the stretches that were listened to. Raises
@@ -88,7 +86,7 @@ def read_minutes(path: Path, catalogue: Catalogue = SIP_CATALOGUE) -> MinutesTab
 
 def compute(
     transactions: pl.LazyFrame,
-    coverage: Sequence[Stretch] | None,
+    coverage: Sequence[Interval] | None,
     *,
     interval_us: int,
     progress: Progress | None = None,
@@ -100,7 +98,7 @@ def compute(
     grid = Grid(stretches, interval_us)
     survey.check_networks(grid)
     report = _report(survey, grid, stretches, inferred=coverage is None)
-    plan = Plan(grid, survey)
+    plan = PartitionPlan(grid, survey)
     change = np.zeros(grid.slots, dtype=np.int64)
     parts = []
     done = 0
@@ -114,7 +112,7 @@ def compute(
     return _assemble(grid, plan, parts, change), report
 
 
-def _ahead(transactions: pl.LazyFrame, grid: Grid, plan: Plan) -> Iterator[tuple[Chunk, Columns]]:
+def _ahead(transactions: pl.LazyFrame, grid: Grid, plan: PartitionPlan) -> Iterator[tuple[Partition, Columns]]:
     """The chunks with their transactions, the next one being read while one is worked on."""
     with ThreadPoolExecutor(1) as reader:
         waiting = None
@@ -127,7 +125,7 @@ def _ahead(transactions: pl.LazyFrame, grid: Grid, plan: Plan) -> Iterator[tuple
             yield waiting[0], waiting[1].result()
 
 
-def _report(survey: Survey, grid: Grid, stretches: Sequence[Stretch], *, inferred: bool) -> FeatureReport:
+def _report(survey: Survey, grid: Grid, stretches: Sequence[Interval], *, inferred: bool) -> FeatureReport:
     between = coverages.gaps(stretches)
     report = FeatureReport(
         rows=survey.rows,
@@ -142,7 +140,7 @@ def _report(survey: Survey, grid: Grid, stretches: Sequence[Stretch], *, inferre
     return report
 
 
-def _assemble(grid: Grid, plan: Plan, parts: list[pl.DataFrame], change: np.ndarray) -> pl.DataFrame:
+def _assemble(grid: Grid, plan: PartitionPlan, parts: list[pl.DataFrame], change: np.ndarray) -> pl.DataFrame:
     """The MINUTES table: the grid's rows beside their features."""
     node = pl.Series(grid.node_of_row())
     columns = {

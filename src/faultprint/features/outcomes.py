@@ -19,7 +19,7 @@ NO_STATUS: Final = 65_536
 """Stands for a missing status, which is no 16-bit number, in arrays."""
 
 
-class Outcome(IntEnum):
+class TransactionOutcome(IntEnum):
     """Classes of final status, as fine as the catalogue and RFC 6076 need them."""
 
     OK = 0
@@ -35,42 +35,42 @@ class Outcome(IntEnum):
     NO_ANSWER = 10
 
 
-WORDS: Final[Mapping[Outcome, str]] = {
-    Outcome.OK: "200",
-    Outcome.OTHER_SUCCESS: "other 2xx",
-    Outcome.REDIRECTION: "3xx",
-    Outcome.CHALLENGE: "401, 407",
-    Outcome.USER_UNAVAILABLE: "480, 486, 600, 603",
-    Outcome.CANCELLED: "487",
-    Outcome.CLIENT_ERROR: "other 4xx and 6xx",
-    Outcome.SERVER_INEFFECTIVE: "500, 503, 504",
-    Outcome.OTHER_SERVER_ERROR: "other 5xx",
-    Outcome.REQUEST_TIMEOUT: "408",
-    Outcome.NO_ANSWER: "no answer",
+WORDS: Final[Mapping[TransactionOutcome, str]] = {
+    TransactionOutcome.OK: "200",
+    TransactionOutcome.OTHER_SUCCESS: "other 2xx",
+    TransactionOutcome.REDIRECTION: "3xx",
+    TransactionOutcome.CHALLENGE: "401, 407",
+    TransactionOutcome.USER_UNAVAILABLE: "480, 486, 600, 603",
+    TransactionOutcome.CANCELLED: "487",
+    TransactionOutcome.CLIENT_ERROR: "other 4xx and 6xx",
+    TransactionOutcome.SERVER_INEFFECTIVE: "500, 503, 504",
+    TransactionOutcome.OTHER_SERVER_ERROR: "other 5xx",
+    TransactionOutcome.REQUEST_TIMEOUT: "408",
+    TransactionOutcome.NO_ANSWER: "no answer",
 }
 """What each class holds, for readers; a test compares it with OUTCOME_OF_STATUS."""
 
 _BY_CLASS: Final = {
-    2: Outcome.OTHER_SUCCESS,
-    3: Outcome.REDIRECTION,
-    4: Outcome.CLIENT_ERROR,
-    5: Outcome.OTHER_SERVER_ERROR,
-    6: Outcome.CLIENT_ERROR,
+    2: TransactionOutcome.OTHER_SUCCESS,
+    3: TransactionOutcome.REDIRECTION,
+    4: TransactionOutcome.CLIENT_ERROR,
+    5: TransactionOutcome.OTHER_SERVER_ERROR,
+    6: TransactionOutcome.CLIENT_ERROR,
 }
 _BY_STATUS: Final = {
-    200: Outcome.OK,
-    401: Outcome.CHALLENGE,
-    407: Outcome.CHALLENGE,
-    408: Outcome.REQUEST_TIMEOUT,
-    480: Outcome.USER_UNAVAILABLE,
-    486: Outcome.USER_UNAVAILABLE,
-    487: Outcome.CANCELLED,
-    600: Outcome.USER_UNAVAILABLE,
-    603: Outcome.USER_UNAVAILABLE,
-    500: Outcome.SERVER_INEFFECTIVE,
-    503: Outcome.SERVER_INEFFECTIVE,
-    504: Outcome.SERVER_INEFFECTIVE,
-    NO_STATUS: Outcome.NO_ANSWER,
+    200: TransactionOutcome.OK,
+    401: TransactionOutcome.CHALLENGE,
+    407: TransactionOutcome.CHALLENGE,
+    408: TransactionOutcome.REQUEST_TIMEOUT,
+    480: TransactionOutcome.USER_UNAVAILABLE,
+    486: TransactionOutcome.USER_UNAVAILABLE,
+    487: TransactionOutcome.CANCELLED,
+    600: TransactionOutcome.USER_UNAVAILABLE,
+    603: TransactionOutcome.USER_UNAVAILABLE,
+    500: TransactionOutcome.SERVER_INEFFECTIVE,
+    503: TransactionOutcome.SERVER_INEFFECTIVE,
+    504: TransactionOutcome.SERVER_INEFFECTIVE,
+    NO_STATUS: TransactionOutcome.NO_ANSWER,
 }
 
 IMPOSSIBLE: Final = 255
@@ -89,24 +89,30 @@ def _outcome_of_status() -> npt.NDArray[np.uint8]:
 OUTCOME_OF_STATUS: Final = _outcome_of_status()
 """(65537,) uint8: the Outcome of a final status, of NO_STATUS, or IMPOSSIBLE."""
 
-SUCCESS: Final = (Outcome.OK, Outcome.OTHER_SUCCESS)
+SUCCESS: Final = (TransactionOutcome.OK, TransactionOutcome.OTHER_SUCCESS)
 
-SHARES: Final[Mapping[str, tuple[Outcome, ...]]] = {
+SHARES: Final[Mapping[str, tuple[TransactionOutcome, ...]]] = {
     "success_share": SUCCESS,
-    "challenge_share": (Outcome.CHALLENGE,),
-    "user_share": (Outcome.REDIRECTION, Outcome.USER_UNAVAILABLE, Outcome.CANCELLED),
-    "client_error_share": (Outcome.CLIENT_ERROR,),
-    "server_error_share": (Outcome.SERVER_INEFFECTIVE, Outcome.OTHER_SERVER_ERROR),
-    "timeout_share": (Outcome.REQUEST_TIMEOUT, Outcome.NO_ANSWER),
+    "challenge_share": (TransactionOutcome.CHALLENGE,),
+    "user_share": (TransactionOutcome.REDIRECTION, TransactionOutcome.USER_UNAVAILABLE, TransactionOutcome.CANCELLED),
+    "client_error_share": (TransactionOutcome.CLIENT_ERROR,),
+    "server_error_share": (TransactionOutcome.SERVER_INEFFECTIVE, TransactionOutcome.OTHER_SERVER_ERROR),
+    "timeout_share": (TransactionOutcome.REQUEST_TIMEOUT, TransactionOutcome.NO_ANSWER),
 }
 """The outcomes that each share of an operation counts; together every outcome, once."""
 
-EFFECTIVE: Final = (Outcome.OK, Outcome.USER_UNAVAILABLE)
+EFFECTIVE: Final = (TransactionOutcome.OK, TransactionOutcome.USER_UNAVAILABLE)
 """Numerator of SEER (RFC 6076, 4.7)."""
-INEFFECTIVE: Final = (Outcome.SERVER_INEFFECTIVE, Outcome.REQUEST_TIMEOUT, Outcome.NO_ANSWER)
+INEFFECTIVE: Final = (
+    TransactionOutcome.SERVER_INEFFECTIVE,
+    TransactionOutcome.REQUEST_TIMEOUT,
+    TransactionOutcome.NO_ANSWER,
+)
 """Numerator of ISA (RFC 6076, 4.8); a request that nobody answered counts like a 408."""
 REGISTRATION_FAILED: Final = tuple(
-    outcome for outcome in Outcome if outcome not in (*SUCCESS, Outcome.REDIRECTION, Outcome.CHALLENGE)
+    outcome
+    for outcome in TransactionOutcome
+    if outcome not in (*SUCCESS, TransactionOutcome.REDIRECTION, TransactionOutcome.CHALLENGE)
 )
 """Numerator of IRA (RFC 6076, 4.2); challenges are no failures."""
 

@@ -14,11 +14,11 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from faultprint.arrays import BoolArray, Float64Array, IntArray
 from faultprint.errors import TableError
-from faultprint.features.coverage import Stretch, normalise
+from faultprint.features.coverage import Interval, normalise
 from faultprint.features.grid import Grid
 
 MOST_TRANSACTIONS: Final = 500_000
@@ -68,10 +68,10 @@ class Survey:
         spans = self.counts.group_by("node").agg(pl.col("top").min(), pl.col("bottom").max())
         return int((spans["bottom"] - spans["top"] + 1).sum()) <= 2 * self.rows
 
-    def stretches(self) -> tuple[Stretch, ...]:
+    def stretches(self) -> tuple[Interval, ...]:
         """Coverage where none is known: each node from its first start to its last completion (or start)."""
         spans = self.counts.group_by("node", "network").agg(pl.col("first").min(), pl.col("last").max() + 1)
-        return normalise(Stretch(*row) for row in spans.select("node", "network", "first", "last").iter_rows())
+        return normalise(Interval(*row) for row in spans.select("node", "network", "first", "last").iter_rows())
 
     def check_networks(self, grid: Grid) -> None:
         """Raise TableError where transactions put a node into another network than its coverage does."""
@@ -89,7 +89,7 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Partition:
     """The nodes `first` to `last` (codes of the grid) from `since` until `until` (µs; None: from the beginning, to the end).
 
     Their rows are those at the positions `begin` up to `end` of the plan.
@@ -114,7 +114,7 @@ class Chunk:
             chosen = chosen.filter(start < _instant(self.until))
         return chosen
 
-    def owns(self, time: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    def owns(self, time: IntArray) -> BoolArray:
         """(n,) bool: of the chunk's nodes, the times that lie in this chunk and in no other, be it in a stretch or not."""
         mine = np.ones(len(time), dtype=np.bool_)
         if self.since is not None:
@@ -129,7 +129,7 @@ def _instant(time_us: int) -> pl.Expr:
     return pl.lit(time_us, dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
 
 
-class Plan:
+class PartitionPlan:
     """The chunks of a grid, each row in one of them. `position` is (rows,): the rows' places in the order of the chunks."""
 
     def __init__(self, grid: Grid, survey: Survey) -> None:
@@ -143,27 +143,23 @@ class Plan:
         self.position = np.empty(grid.rows, dtype=np.int64)
         self.position[order] = np.arange(grid.rows)
         edges = np.flatnonzero(np.diff(group[node[order]], prepend=-1)).tolist()
-        self.chunks: list[Chunk] = []
+        self.chunks: list[Partition] = []
         for begin, end in pairwise([*edges, grid.rows]):
             part = order[begin:end]
             self.chunks += _cut(begin, int(node[part].min()), int(node[part].max()), time[part], load[part])
 
 
-def _cut(
-    begin: int, first: int, last: int, time: npt.NDArray[np.int64], load: npt.NDArray[np.float64]
-) -> Iterator[Chunk]:
+def _cut(begin: int, first: int, last: int, time: IntArray, load: Float64Array) -> Iterator[Partition]:
     """Chunks of some nodes' rows, which lie in order of time from position `begin` on; never within an interval."""
     interval, at = np.unique(time, return_index=True)
     cuts = np.flatnonzero(np.diff(np.floor(np.cumsum(np.add.reduceat(load, at))))) + 1
     edges = [0, *at[cuts].tolist(), len(time)]
     times: list[int | None] = [None, *interval[cuts].tolist(), None]
     for (low, high), (since, until) in zip(pairwise(edges), pairwise(times), strict=True):
-        yield Chunk(begin + low, begin + high, first, last, since, until)
+        yield Partition(begin + low, begin + high, first, last, since, until)
 
 
-def _load(
-    grid: Grid, survey: Survey, node: npt.NDArray[np.int64], time: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+def _load(grid: Grid, survey: Survey, node: IntArray, time: IntArray) -> Float64Array:
     """(rows,) the share of a chunk that each row fills; about 1 is full."""
     rows = pl.DataFrame({"node": node, "time": time})
     codes = pl.DataFrame(

@@ -10,16 +10,15 @@ from fractions import Fraction
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from faultprint.arrays import IntArray
 
 MEDIAN: Final = Fraction(1, 2)
 P95: Final = Fraction(19, 20)
 NO_VALUE: Final = -1
 
 
-def quantiles(group: Ints, value: Ints, groups: int, *shares: Fraction) -> Ints:
+def quantiles(group: IntArray, value: IntArray, groups: int, *shares: Fraction) -> IntArray:
     """(len(shares), groups) int64: each group's nearest-rank quantiles, NO_VALUE for a group without values.
 
     `group` is (n,) in 0 … groups − 1, `value` (n,) not negative.
@@ -35,7 +34,7 @@ def quantiles(group: Ints, value: Ints, groups: int, *shares: Fraction) -> Ints:
     return found
 
 
-def _ordered(group: Ints, value: Ints) -> Ints:
+def _ordered(group: IntArray, value: IntArray) -> IntArray:
     """The values by group, ascending within it."""
     if not len(value):
         return value

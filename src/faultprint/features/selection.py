@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from faultprint import storage
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.features.grid import Grid
 from faultprint.features.outcomes import (
     DIRECTIONS,
@@ -21,14 +22,12 @@ from faultprint.features.outcomes import (
     PROTOCOLS,
     direction_and_method,
 )
-from faultprint.features.partitions import MICROSECONDS, Chunk, Plan
+from faultprint.features.partitions import MICROSECONDS, Partition, PartitionPlan
 from faultprint.features.report import FeatureReport
 from faultprint.features.tally import Completions, Requests
 from faultprint.tables import TRANSACTIONS, Method, Protocol
 
-Ints = npt.NDArray[np.int64]
 Columns = dict[str, npt.NDArray[Any]]
-Bools = npt.NDArray[np.bool_]
 
 NEVER: Final = -(2**62)
 """Stands for a missing time in arrays; less any time on the grid it stays negative."""
@@ -40,7 +39,7 @@ _AMOUNTS: Final = ("retransmissions", "response_retransmissions", "messages", "b
 _TIMES: Final = ("provisional", "ringing", "completion", "session_us")
 
 
-def read(transactions: pl.LazyFrame, chunk: Chunk, grid: Grid) -> Columns:
+def read(transactions: pl.LazyFrame, chunk: Partition, grid: Grid) -> Columns:
     """The chunk's transactions as arrays without nulls. Raises TableError for a value outside the schema."""
     chosen = chunk.select(transactions, grid.nodes)
     frame = chosen.select(
@@ -71,7 +70,7 @@ def _choice(name: str, words: tuple[str, ...]) -> pl.Expr:
 
 
 def split(
-    columns: Columns, chunk: Chunk, grid: Grid, plan: Plan, change: Ints, report: FeatureReport
+    columns: Columns, chunk: Partition, grid: Grid, plan: PartitionPlan, change: IntArray, report: FeatureReport
 ) -> tuple[Requests, Completions]:
     """The requests that start and the transactions that complete in the chunk's rows, which are numbered from 0.
 
@@ -100,7 +99,7 @@ def split(
     return started, _completions(columns, mine, plan.position[row] - chunk.begin, operation)
 
 
-def _usable(columns: Columns, stretch: Ints, owned: Bools, report: FeatureReport) -> Bools:
+def _usable(columns: Columns, stretch: IntArray, owned: BoolArray, report: FeatureReport) -> BoolArray:
     """(n,) bool: the transactions that can be counted; the others go to the report by the first reason that applies."""
     start, completion, session = columns["start"], columns["completion"], columns["session_us"]
     early = np.zeros(len(start), dtype=np.bool_)
@@ -123,14 +122,14 @@ def _usable(columns: Columns, stretch: Ints, owned: Bools, report: FeatureReport
     return usable
 
 
-def _ending(grid: Grid, stretch: Ints, node: Ints, completion: Ints) -> Ints:
+def _ending(grid: Grid, stretch: IntArray, node: IntArray, completion: IntArray) -> IntArray:
     """(n,) the stretch of each completion, which nearly always is that of the start."""
     later = np.flatnonzero(completion >= grid.end[stretch])
     stretch[later] = grid.locate(node[later], completion[later])
     return stretch
 
 
-def _completions(columns: Columns, where: Ints, row: Ints, operation: Ints) -> Completions:
+def _completions(columns: Columns, where: IntArray, row: IntArray, operation: IntArray) -> Completions:
     start, provisional, ringing = (columns[name][where] for name in ("start", "provisional", "ringing"))
     return Completions(
         row=row,

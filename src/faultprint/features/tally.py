@@ -12,15 +12,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from faultprint.features import outcomes
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.operations import OPERATIONS
-from faultprint.features.outcomes import SHARES, SUCCESS, Outcome
+from faultprint.features.outcomes import SHARES, SUCCESS, TransactionOutcome
 from faultprint.features.ranks import MEDIAN, P95, quantiles
 from faultprint.tables import Direction, Method
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 OPEN: Final = "node.open"
 """The one feature that needs more than the interval itself; whoever follows the stretch fills it in."""
@@ -33,7 +31,7 @@ _REGISTERS_IN: Final = outcomes.operations(
 _IN: Final = [index for index, operation in enumerate(OPERATIONS) if operation.direction == Direction.IN]
 _OUT: Final = [index for index, operation in enumerate(OPERATIONS) if operation.direction == Direction.OUT]
 _IS_INVITE_IN: Final = np.isin(np.arange(_N), _INVITES_IN)
-_IS_SUCCESS: Final = np.isin(np.arange(len(Outcome)), SUCCESS)
+_IS_SUCCESS: Final = np.isin(np.arange(len(TransactionOutcome)), SUCCESS)
 _MICRO: Final = 1_000_000
 
 
@@ -41,10 +39,10 @@ _MICRO: Final = 1_000_000
 class Requests:
     """Requests that started: (n,) row of the interval, operation, the subscriber and whether it is known."""
 
-    row: Ints
-    operation: Ints
+    row: IntArray
+    operation: IntArray
     user: npt.NDArray[np.uint64]
-    known: npt.NDArray[np.bool_]
+    known: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +53,37 @@ class Completions:
     18x, else the first 1xx), `ringing` (start to the 18x), `session` (of a BYE: RFC 6076's SDT).
     """
 
-    row: Ints
-    operation: Ints
-    outcome: Ints
-    duration: Ints
-    provisional: Ints
-    ringing: Ints
-    session: Ints
-    retransmissions: Ints
-    response_retransmissions: Ints
-    messages: Ints
-    bytes: Ints
+    row: IntArray
+    operation: IntArray
+    outcome: IntArray
+    duration: IntArray
+    provisional: IntArray
+    ringing: IntArray
+    session: IntArray
+    retransmissions: IntArray
+    response_retransmissions: IntArray
+    messages: IntArray
+    bytes: IntArray
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Whole numbers by interval (first axis, R rows); durations in µs, negative where there is none."""
 
-    attempts: Ints  # (R, operations)
-    outcomes: Ints  # (R, operations, classes of Outcome)
-    retransmissions: Ints  # (R, operations)
-    bytes: Ints  # (R, operations)
-    provisional: Ints  # (R, operations), median
-    duration: Ints  # (2, R, operations), median and 95th percentile
-    ringing: Ints  # (R,), 95th percentile, INVITEs received
-    session: Ints  # (R,), sum
-    sessions: Ints  # (R,), how many
-    messages: Ints  # (R,)
-    response_retransmissions: Ints  # (R,)
-    users: Ints  # (R,)
+    attempts: IntArray  # (R, operations)
+    outcomes: IntArray  # (R, operations, classes of Outcome)
+    retransmissions: IntArray  # (R, operations)
+    bytes: IntArray  # (R, operations)
+    provisional: IntArray  # (R, operations), median
+    duration: IntArray  # (2, R, operations), median and 95th percentile
+    ringing: IntArray  # (R,), 95th percentile, INVITEs received
+    session: IntArray  # (R,), sum
+    sessions: IntArray  # (R,), how many
+    messages: IntArray  # (R,)
+    response_retransmissions: IntArray  # (R,)
+    users: IntArray  # (R,)
 
-    def values(self) -> npt.NDArray[np.float32]:
+    def values(self) -> Float32Array:
         """(132, R) float32 in the catalogue's order; NaN where there is no value, and in the row of OPEN."""
         columns = _operations(self) | _indicators(self)
         missing = np.full(len(self.users), np.nan)
@@ -96,14 +94,14 @@ def count(started: Requests, completed: Completions, rows: int) -> Tally:
     """The tally of `rows` intervals."""
     size = rows * _N
     key = completed.row * _N + completed.operation
-    answered = completed.outcome != Outcome.NO_ANSWER
+    answered = completed.outcome != TransactionOutcome.NO_ANSWER
     provisional = completed.provisional >= 0
     ringing = _IS_INVITE_IN[completed.operation] & (completed.ringing >= 0)
     ended = _IS_SUCCESS[completed.outcome] & (completed.session >= 0)
-    classes = np.bincount(key * len(Outcome) + completed.outcome, minlength=size * len(Outcome))
+    classes = np.bincount(key * len(TransactionOutcome) + completed.outcome, minlength=size * len(TransactionOutcome))
     return Tally(
         attempts=np.bincount(started.row * _N + started.operation, minlength=size).reshape(rows, _N),
-        outcomes=classes.reshape(rows, _N, len(Outcome)),
+        outcomes=classes.reshape(rows, _N, len(TransactionOutcome)),
         retransmissions=_sums(key, completed.retransmissions, size).reshape(rows, _N),
         bytes=_sums(key, completed.bytes, size).reshape(rows, _N),
         provisional=quantiles(key[provisional], completed.provisional[provisional], size, MEDIAN).reshape(rows, _N),
@@ -117,14 +115,14 @@ def count(started: Requests, completed: Completions, rows: int) -> Tally:
     )
 
 
-def _sums(index: Ints, amount: Ints, size: int) -> Ints:
+def _sums(index: IntArray, amount: IntArray, size: int) -> IntArray:
     """Exact sums of integers by index (weights of `bincount` would be rounded beyond 2^53)."""
     total = np.zeros(size, dtype=np.int64)
     np.add.at(total, index, amount)
     return total
 
 
-def _distinct(started: Requests, rows: int) -> Ints:
+def _distinct(started: Requests, rows: int) -> IntArray:
     """(rows,) different users; those of one row are few and mostly neighbours, so sorting them row by row is quickest."""
     row, user = started.row[started.known], started.user[started.known]
     if np.any(row[1:] < row[:-1]):
@@ -139,27 +137,27 @@ def _distinct(started: Requests, rows: int) -> Ints:
     return found
 
 
-def _ratio(numerator: Ints, denominator: Ints) -> Floats:
+def _ratio(numerator: IntArray, denominator: IntArray) -> Float64Array:
     """numerator / denominator, NaN where the denominator is 0."""
     quotient = np.full(len(numerator), np.nan)
     np.divide(numerator, denominator, out=quotient, where=denominator != 0)
     return quotient
 
 
-def _seconds(duration: Ints) -> Floats:
+def _seconds(duration: IntArray) -> Float64Array:
     return np.where(duration < 0, np.nan, duration / _MICRO)
 
 
-def _classes(tally: Tally, operations: tuple[int, ...], classes: tuple[Outcome, ...]) -> Ints:
+def _classes(tally: Tally, operations: tuple[int, ...], classes: tuple[TransactionOutcome, ...]) -> IntArray:
     """(R,) outcomes of these classes in these operations."""
-    chosen: Ints = tally.outcomes[:, list(operations)][:, :, list(classes)].sum(axis=(1, 2))
+    chosen: IntArray = tally.outcomes[:, list(operations)][:, :, list(classes)].sum(axis=(1, 2))
     return chosen
 
 
-def _operations(tally: Tally) -> dict[str, Floats]:
-    columns: dict[str, Floats] = {}
+def _operations(tally: Tally) -> dict[str, Float64Array]:
+    columns: dict[str, Float64Array] = {}
     for index, operation in enumerate(OPERATIONS):
-        every = _classes(tally, (index,), tuple(Outcome))
+        every = _classes(tally, (index,), tuple(TransactionOutcome))
         figures = {
             "attempts": tally.attempts[:, index].astype(np.float64),
             **{share: _ratio(_classes(tally, (index,), classes), every) for share, classes in SHARES.items()},
@@ -173,13 +171,15 @@ def _operations(tally: Tally) -> dict[str, Floats]:
     return columns
 
 
-def _indicators(tally: Tally) -> dict[str, Floats]:
-    invites = _classes(tally, _INVITES_IN, tuple(Outcome))
-    unredirected = invites - _classes(tally, _INVITES_IN, (Outcome.REDIRECTION,))
-    unchallenged = _classes(tally, _REGISTERS_IN, tuple(o for o in Outcome if o != Outcome.CHALLENGE))
+def _indicators(tally: Tally) -> dict[str, Float64Array]:
+    invites = _classes(tally, _INVITES_IN, tuple(TransactionOutcome))
+    unredirected = invites - _classes(tally, _INVITES_IN, (TransactionOutcome.REDIRECTION,))
+    unchallenged = _classes(
+        tally, _REGISTERS_IN, tuple(o for o in TransactionOutcome if o != TransactionOutcome.CHALLENGE)
+    )
     every = tally.outcomes.sum(axis=(1, 2))
     return {
-        "node.ser": _ratio(_classes(tally, _INVITES_IN, (Outcome.OK,)), unredirected),
+        "node.ser": _ratio(_classes(tally, _INVITES_IN, (TransactionOutcome.OK,)), unredirected),
         "node.seer": _ratio(_classes(tally, _INVITES_IN, outcomes.EFFECTIVE), unredirected),
         "node.isa": _ratio(_classes(tally, _INVITES_IN, outcomes.INEFFECTIVE), invites),
         "node.ira": _ratio(_classes(tally, _REGISTERS_IN, outcomes.REGISTRATION_FAILED), unchallenged),

@@ -8,14 +8,14 @@ from typing import TextIO
 
 import numpy as np
 
-from faultprint.embedding.model import Model, load
+from faultprint.embedding.model import Model, load_model
 from faultprint.monitor.base.interfaces import Clock
 from faultprint.monitor.config.settings import Settings
-from faultprint.monitor.deliver.delivery import Courier, Tell
+from faultprint.monitor.deliver.delivery import DeliveryWorker, Log
 from faultprint.monitor.deliver.sink import Sink
 from faultprint.monitor.deliver.sinks import backoff, sinks
 from faultprint.monitor.detect.incidents import Incidents
-from faultprint.monitor.ingest.watermark import Gate
+from faultprint.monitor.ingest.watermark import WatermarkBuffer
 from faultprint.monitor.monitor import Monitor
 from faultprint.monitor.state.connect import State
 from faultprint.monitor.state.store import Store
@@ -24,10 +24,10 @@ _SECOND = 1_000_000
 
 
 @contextmanager
-def assembled(
+def build_monitor(
     settings: Settings,
     clock: Clock,
-    tell: Tell,
+    tell: Log,
     *,
     state: State | None = None,
     dry: TextIO | None = None,
@@ -39,12 +39,12 @@ def assembled(
 
     Raises any FaultprintError.
     """
-    model = model or load(settings.model)
+    model = model or load_model(settings.model)
     place = state or settings.state
     with Store(place) as store:
         store.claim()
         couriers = [
-            Courier(
+            DeliveryWorker(
                 sink,
                 place,
                 settings.keep.messages,
@@ -53,14 +53,14 @@ def assembled(
                 clock,
                 tell,
             )
-            for sink in (everybody(settings, model, dry) if told is None else told)
+            for sink in (build_sinks(settings, model, dry) if told is None else told)
         ]
         try:
             monitor = Monitor(
                 model,
                 settings.library,
                 store,
-                gate(settings, model.manifest.interval_us),
+                build_watermark(settings, model.manifest.interval_us),
                 Incidents(
                     settings.incidents, settings.maintenance, model.manifest.interval_us, settings.nodes.persistence
                 ),
@@ -83,7 +83,7 @@ def assembled(
                 courier.stop()
 
 
-def everybody(settings: Settings, model: Model, dry: TextIO | None) -> list[Sink]:
+def build_sinks(settings: Settings, model: Model, dry: TextIO | None) -> list[Sink]:
     """All whom the settings want told. Raises UsageError."""
     return [
         sink
@@ -92,10 +92,10 @@ def everybody(settings: Settings, model: Model, dry: TextIO | None) -> list[Sink
     ]
 
 
-def gate(settings: Settings, interval_us: int) -> Gate:
+def build_watermark(settings: Settings, interval_us: int) -> WatermarkBuffer:
     """The gate that the settings ask for."""
     seconds = settings.time
-    return Gate(
+    return WatermarkBuffer(
         interval_us,
         int(seconds.lateness_seconds * _SECOND),
         int(seconds.ahead_seconds * _SECOND),

@@ -10,22 +10,22 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from faultprint.cases.calibration import matcher_of, rule_of
+from faultprint.cases.calibration import matcher_for, rule_for
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher
 from faultprint.embedding.model import Model
 from faultprint.errors import FaultprintError
-from faultprint.monitor.base.interfaces import Batch, Clock, Source
-from faultprint.monitor.base.liveness import Pulse
-from faultprint.monitor.base.memory import give_back
-from faultprint.monitor.control.executor import Orders
-from faultprint.monitor.deliver.delivery import Courier, Tell
-from faultprint.monitor.detect.counters import Tallies
+from faultprint.monitor.base.interfaces import Batch, BatchSource, Clock
+from faultprint.monitor.base.liveness import Liveness
+from faultprint.monitor.base.memory import trim_memory
+from faultprint.monitor.control.executor import CommandExecutor
+from faultprint.monitor.deliver.delivery import DeliveryWorker, Log
+from faultprint.monitor.detect.counters import Counters
 from faultprint.monitor.detect.incidents import Incidents
-from faultprint.monitor.detect.nodes import Nodes
-from faultprint.monitor.detect.scorer import Judge, Judged
-from faultprint.monitor.ingest.watermark import Finished, Gate
-from faultprint.monitor.state.persistence import Memory
+from faultprint.monitor.detect.nodes import NodeTable
+from faultprint.monitor.detect.scorer import MinuteVerdicts, Scorer
+from faultprint.monitor.ingest.watermark import FinishedMinute, WatermarkBuffer
+from faultprint.monitor.state.persistence import Persistence
 from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message
@@ -48,11 +48,11 @@ class Monitor:
         model: Model,
         library: Path,
         store: Store,
-        gate: Gate,
+        gate: WatermarkBuffer,
         incidents: Incidents,
-        couriers: Sequence[Courier],
+        couriers: Sequence[DeliveryWorker],
         clock: Clock,
-        tell: Tell,
+        tell: Log,
         *,
         profile_minutes: int = 60,
         vouched: bool = True,
@@ -63,34 +63,34 @@ class Monitor:
         keep_incident_days: int = 90,
     ) -> None:
         """Take up the state that `store` holds. Raises UsageError, ModelError or LibraryError."""
-        self.model, self.gate, self.incidents, self.nodes = model, gate, incidents, Nodes()
-        self.tallies = Tallies()
+        self.model, self.buffer, self.incidents, self.nodes = model, gate, incidents, NodeTable()
+        self.counters = Counters()
         self.stop: Callable[[], bool] = lambda: False
         """Whether the loop is to end, though what it wants to write cannot be written."""
-        self.pulse = Pulse()
-        self.couriers, self.clock, self.tell = tuple(couriers), clock, tell
+        self.liveness = Liveness()
+        self.workers, self.clock, self.log = tuple(couriers), clock, tell
         self._library, self._persistence = library, persistence
         self._stamp = _stamp(library)
         self._silent_minutes, self._silent = silent_minutes, frozenset[int]()
         self._put_back = False
         self._compact = compact
         self.store = store
-        self.judge = Judge(model, *self._references(), profile_minutes, vouched=vouched, compact=compact)
-        self.memory = Memory(store, model, keep_minutes, keep_incident_days, tell)
-        self.memory.recall(self.judge, self.nodes, incidents, gate)
-        self.orders = Orders(store, incidents, self.nodes, tell)
+        self.scorer = Scorer(model, *self._references(), profile_minutes, vouched=vouched, compact=compact)
+        self.persistence = Persistence(store, model, keep_minutes, keep_incident_days, tell)
+        self.persistence.recall(self.scorer, self.nodes, incidents, gate)
+        self.executor = CommandExecutor(store, incidents, self.nodes, tell)
 
     @property
     def closed_us(self) -> int:
         """The end of the last finished minute, µs; 0 before the first."""
-        return (self.gate.closed + 1) * self.gate.interval_us
+        return (self.buffer.closed + 1) * self.buffer.interval_us
 
     @property
-    def rings_bytes(self) -> int:
+    def window_buffer_bytes(self) -> int:
         """Memory that the nodes' recent minutes take."""
-        return self.judge.lanes.nbytes
+        return self.scorer.lanes.nbytes
 
-    def run(self, sources: Sequence[Source], stop: Callable[[], bool]) -> None:
+    def run(self, sources: Sequence[BatchSource], stop: Callable[[], bool]) -> None:
         """Take batches in turn from the sources until they have no more, or `stop` says so."""
         self.stop = stop
         streams = {source.name: source.batches(self.closed_us) for source in sources}
@@ -100,9 +100,9 @@ class Monitor:
                     batch = next(streams[name], None)
                     if batch is None:
                         del streams[name]
-                        self.gate.end(name)
+                        self.buffer.end(name)
                     else:
-                        self.take(name, batch)
+                        self.process(name, batch)
                     if stop():
                         break
             if not streams:
@@ -111,27 +111,27 @@ class Monitor:
             for source in sources:
                 source.close()
 
-    def take(self, source: str, batch: Batch) -> None:
+    def process(self, source: str, batch: Batch) -> None:
         """A batch, and all minutes that it makes final."""
-        self.pulse.beat()
+        self.liveness.beat()
         now_us = self.clock.now_us()
         self._watch_clock(now_us)
-        self.gate.take(source, batch, now_us)
-        for finished in self.gate.due(now_us):
+        self.buffer.take(source, batch, now_us)
+        for finished in self.buffer.due(now_us):
             self._finish(finished)
         self._obey()
 
     def through(self, number: int) -> None:
         """All minutes up to that of this number are final."""
-        for finished in self.gate.through(number):
+        for finished in self.buffer.through(number):
             self._finish(finished)
 
     def finish(self) -> None:
         """No source has any more: what waits is final."""
-        for finished in self.gate.rest():
+        for finished in self.buffer.rest():
             self._finish(finished)
 
-    def _finish(self, finished: Finished) -> None:
+    def _finish(self, finished: FinishedMinute) -> None:
         begun = time.perf_counter()
         self._look_at_library()
         rows, names = finished.rows, self.model.catalogue.names
@@ -140,46 +140,46 @@ class Monitor:
         else:
             observed = self.nodes.index(*(rows.get_column(name).cast(pl.String) for name in ("node", "network")))
             values = matrix(rows, names)
-        judged = self.judge.judge(finished.number, self.nodes, observed, values)
+        judged = self.scorer.judge(finished.number, self.nodes, observed, values)
         changed = self.incidents.follow(judged, self.nodes)
         messages = [*self._messages(changed), *self._measurements(finished)]
-        self.memory.keep(judged, self.judge, self.nodes, changed, messages, self.stop)
+        self.persistence.keep(judged, self.scorer, self.nodes, changed, messages, self.stop)
         self._account(judged, changed, messages)
         if self._compact:
-            give_back()
-        self.tallies.seconds_of_last = time.perf_counter() - begun
+            trim_memory()
+        self.counters.seconds_of_last = time.perf_counter() - begun
 
     def _messages(self, changed: Sequence[Incident]) -> list[Addressed]:
         return [
             (courier.sink.name, message)
             for incident in changed
-            for courier in self.couriers
+            for courier in self.workers
             for message in courier.sink.encode(incident)
         ]
 
-    def _measurements(self, finished: Finished) -> Iterator[Addressed]:
-        minute_us = finished.number * self.gate.interval_us
-        for sink in (courier.sink for courier in self.couriers):
+    def _measurements(self, finished: FinishedMinute) -> Iterator[Addressed]:
+        minute_us = finished.number * self.buffer.interval_us
+        for sink in (courier.sink for courier in self.workers):
             if sink.measure and finished.rows is not None:
                 yield from ((sink.name, message) for message in sink.measure(finished.rows, minute_us))
 
-    def _account(self, judged: Judged, changed: Sequence[Incident], messages: Sequence[Addressed]) -> None:
+    def _account(self, judged: MinuteVerdicts, changed: Sequence[Incident], messages: Sequence[Addressed]) -> None:
         """Count, say what happened, wake who has something to send."""
-        tallies = self.tallies
+        tallies = self.counters
         tallies.minutes += 1
         tallies.verdicts.update(judged.counts())
         for node in judged.normals:
-            self.tell("node ready", node=self.nodes.names[node])
+            self.log("node ready", node=self.nodes.names[node])
         for node, condition in judged.doubts.items():
             event, more = ("normal is doubtful", {"looks_like": condition}) if condition else ("normal has gaps", {})
-            self.tell(event, node=self.nodes.names[node], **more)
+            self.log(event, node=self.nodes.names[node], **more)
         self._watch_silence(judged.number)
         self._announce(changed, messages)
 
     def _announce(self, changed: Sequence[Incident], messages: Sequence[Addressed]) -> None:
         for incident in changed:
-            self.tallies.changes[incident.change.value] += 1
-            self.tell(
+            self.counters.changes[incident.change.value] += 1
+            self.log(
                 "incident",
                 change=incident.change.value,
                 incident=str(incident.identity),
@@ -188,32 +188,32 @@ class Monitor:
                 severity=incident.severity.value,
             )
         if messages:
-            for courier in self.couriers:
+            for courier in self.workers:
                 courier.wake()
 
     def _watch_clock(self, now_us: int) -> None:
         """Say once that the clock was put back (the gate waits for it), and once that it is where it was."""
-        behind_us = self.gate.now_us - now_us
+        behind_us = self.buffer.now_us - now_us
         if (behind_us > PUT_BACK_US) != self._put_back:
             self._put_back = not self._put_back
             event = "clock put back" if self._put_back else "clock has caught up"
-            self.tell(event, seconds=max(behind_us, 0) / 1e6)
+            self.log(event, seconds=max(behind_us, 0) / 1e6)
 
     def _watch_silence(self, number: int) -> None:
         """Say once of a node that nobody listens to it any more, and once that somebody does again."""
         silent = frozenset(self.nodes.silent(number, self._silent_minutes).tolist())
         for event, which in (("node silent", silent - self._silent), ("node heard again", self._silent - silent)):
             for node in sorted(which):
-                self.tell(event, node=self.nodes.names[node])
+                self.log(event, node=self.nodes.names[node])
         self._silent = silent
-        self.tallies.silent = len(silent)
+        self.counters.silent = len(silent)
 
     def _obey(self) -> None:
         """Do what people asked for."""
-        if carried := self.orders.carry_out(self.gate.closed):
+        if carried := self.executor.carry_out(self.buffer.closed):
             messages = self._messages(carried.changes)
-            self.memory.change(carried.latest, messages, carried.done, self.stop)
-            self.tallies.instructions += len(carried.done)
+            self.persistence.change(carried.latest, messages, carried.done, self.stop)
+            self.counters.instructions += len(carried.done)
             self._announce(carried.changes, messages)
 
     def _look_at_library(self) -> None:
@@ -225,16 +225,16 @@ class Monitor:
         try:
             matcher, rule = self._references()
         except (FaultprintError, OSError) as error:
-            self.tallies.library_errors += 1
-            self.tell("library unreadable", detail=str(error))
+            self.counters.library_errors += 1
+            self.log("library unreadable", detail=str(error))
             return
-        self.judge.exchange(matcher, rule, self.nodes)
-        self.tell("library read", conditions=list(matcher.conditions))
+        self.scorer.exchange(matcher, rule, self.nodes)
+        self.log("library read", conditions=list(matcher.conditions))
 
     def _references(self) -> tuple[Matcher, Any]:
         with Library.open(self._library) as library:
             references = library.for_model(self.model.id, self.model.dimensions)
-            return matcher_of(self.model, references), rule_of(self.model, library, self._persistence)
+            return matcher_for(self.model, references), rule_for(self.model, library, self._persistence)
 
 
 def _stamp(path: Path) -> tuple[tuple[int, int], ...]:

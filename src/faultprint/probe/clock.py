@@ -21,31 +21,31 @@ BACK: Final = 10 * SECOND
 """Packets may be this late: several queues and interfaces are not written in strict order."""
 AHEAD: Final = 3600 * SECOND
 """A silence longer than this must be confirmed."""
-BELIEVABLE: Final = 24 * AHEAD
+MAX_GAP: Final = 24 * AHEAD
 """A longer silence is confirmed by what follows only, not by the end of the capture."""
 CONFIRMING: Final = 8
 """Packets in a row that agree on a new time."""
 
-ABSURD: Final = "time stamp before 1990 or after 2100"
+INVALID: Final = "time stamp before 1990 or after 2100"
 STRAY: Final = "time stamp far from its neighbours'"
 
 
 NEVER: Final = -1
 
 
-class Clock:
+class PacketClock:
     """`now` is the time (µs) up to which the capture has been read, `since` where the stretch of listening began.
 
     Both are NEVER before the first packet is believed. Time stamps from `low` to `high` are believed at once, and those
     bounds are moved by `set`, every now and then. `strays` wait to be believed or let go.
     """
 
-    __slots__ = ("_ignore", "_skipped", "high", "low", "now", "since", "strays")
+    __slots__ = ("_ignore", "_skipped", "high", "low", "now", "outliers", "since")
 
     def __init__(self, skipped: Counter[str], ignore: Callable[[Packet], None]) -> None:
         self._skipped = skipped
         self._ignore = ignore
-        self.strays: list[Packet] = []
+        self.outliers: list[Packet] = []
         self.stop()
 
     def stop(self) -> None:
@@ -63,33 +63,33 @@ class Clock:
     @property
     def latest(self) -> int:
         """Time of the last packet that is believed or may still be."""
-        return self.strays[-1][0] if self.strays else self.now
+        return self.outliers[-1][0] if self.outliers else self.now
 
-    def settle(self) -> None:
+    def accept(self) -> None:
         """A packet in time came: those that were not are let go."""
-        for packet in self.strays:
+        for packet in self.outliers:
             self._skipped[STRAY] += 1
             self._ignore(packet)
-        self.strays.clear()
+        self.outliers.clear()
 
-    def doubt(self, packet: Packet) -> list[Packet]:
+    def defer(self, packet: Packet) -> list[Packet]:
         """A packet outside `low` to `high`: the packets to take instead now, in order; mostly none yet."""
         if not EARLIEST <= packet[0] < LATEST:
-            self._skipped[ABSURD] += 1
+            self._skipped[INVALID] += 1
             self._ignore(packet)
             return []
-        if self.strays and not -BACK <= packet[0] - self.strays[-1][0] <= BELIEVABLE:
-            self.settle()
-        self.strays.append(packet)
-        return self._release() if len(self.strays) >= CONFIRMING else []
+        if self.outliers and not -BACK <= packet[0] - self.outliers[-1][0] <= MAX_GAP:
+            self.accept()
+        self.outliers.append(packet)
+        return self._release() if len(self.outliers) >= CONFIRMING else []
 
     def finish(self) -> list[Packet]:
         """At the end of the capture: the waiting packets that may be believed."""
-        if self.strays and (self.now == NEVER or 0 <= self.strays[0][0] - self.now <= BELIEVABLE):
+        if self.outliers and (self.now == NEVER or 0 <= self.outliers[0][0] - self.now <= MAX_GAP):
             return self._release()
-        self.settle()
+        self.accept()
         return []
 
     def _release(self) -> list[Packet]:
-        strays, self.strays = self.strays, []
+        strays, self.outliers = self.outliers, []
         return strays

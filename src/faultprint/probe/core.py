@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from faultprint.probe.clock import NEVER, SECOND, Clock
+from faultprint.probe.clock import NEVER, SECOND, PacketClock
 from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.privacy.pseudonyms import Hasher
-from faultprint.probe.transactions.diameter import Exchanges
+from faultprint.probe.transactions.diameter import DiameterTracker
 from faultprint.probe.transactions.interfaces import Peers
-from faultprint.probe.transactions.methods import Naming
-from faultprint.probe.transactions.nodes import Nodes
-from faultprint.probe.transactions.sip import Transactions
+from faultprint.probe.transactions.methods import MethodClassifier
+from faultprint.probe.transactions.nodes import WatchedNodes
+from faultprint.probe.transactions.sip import SipTracker
 from faultprint.probe.transactions.transaction import Row
 from faultprint.probe.types import Packet
 from faultprint.tables import Interface
@@ -36,18 +36,18 @@ class Probe:
         emit: Callable[[Row], None],
         peers: Mapping[bytes, Interface] | None = None,
     ) -> None:
-        watched = Nodes(nodes)
+        watched = WatchedNodes(nodes)
         hasher = Hasher(key)
         self.skipped: Counter[str] = Counter()
-        naming = Naming(hasher, Peers(watched, peers))
-        self.transactions = Transactions(watched, network, hasher, naming, emit, self.skipped)
-        self.exchanges = Exchanges(watched, network, hasher, emit, self.skipped)
-        self.stretches: list[tuple[int, int]] = []
+        naming = MethodClassifier(hasher, Peers(watched, peers))
+        self.sip = SipTracker(watched, network, hasher, naming, emit, self.skipped)
+        self.diameter = DiameterTracker(watched, network, hasher, emit, self.skipped)
+        self.coverage: list[tuple[int, int]] = []
         """Closed stretches of listening: first packet, just after the last (µs)."""
-        self._decoder = Decoder(self.transactions.take, self.exchanges.take, self.skipped)
+        self._decoder = Decoder(self.sip.take, self.diameter.take, self.skipped)
         # Messages in packets whose time is not known are messages still; their packets' own troubles are not counted.
-        self._census = Decoder(self.transactions.count, self.exchanges.count, Counter())
-        self._clock = Clock(self.skipped, lambda packet: self._census.frame(*packet))
+        self._census = Decoder(self.sip.count, self.diameter.count, Counter())
+        self._clock = PacketClock(self.skipped, lambda packet: self._census.frame(*packet))
         self._next_tick = self._soon = NEVER
 
     @property
@@ -78,16 +78,16 @@ class Probe:
         """A frame that is late, or early, or due for a tick."""
         clock = self._clock
         if clock.low <= timestamp <= clock.high:
-            clock.settle()
+            clock.accept()
             if timestamp >= self._next_tick:
                 self._tick(timestamp)
             clock.now = max(timestamp, clock.now)
             self._decoder.frame(timestamp, link, data)
         else:
-            for packet in clock.doubt((timestamp, link, data)):
+            for packet in clock.defer((timestamp, link, data)):
                 self._take_late(packet)
         # While strays wait, every packet has to be judged.
-        self._soon = NEVER if clock.strays else self._next_tick
+        self._soon = NEVER if clock.outliers else self._next_tick
 
     def advance(self, now: int) -> None:
         """Nobody has sent anything up to `now` (µs, by the clock that stamps the frames): let the timers run until then.
@@ -97,12 +97,12 @@ class Probe:
         """
         if self._clock.now > NEVER and now >= self._next_tick:
             self._tick(now)
-            self._soon = NEVER if self._clock.strays else self._next_tick
+            self._soon = NEVER if self._clock.outliers else self._next_tick
 
     def pending(self) -> Iterator[Row]:
         """The rows that have been given out to nobody yet, as they stand: open ones, and those that a retransmission may
         still belong to."""
-        for ledger in (self.transactions, self.exchanges):
+        for ledger in (self.sip, self.diameter):
             yield from ledger.pending()
 
     def interrupt(self) -> None:
@@ -128,17 +128,17 @@ class Probe:
     def _tick(self, now: int) -> None:
         self._clock.set(now)
         self._decoder.expire(now)
-        self.transactions.tick(now)
-        self.exchanges.tick(now)
+        self.sip.tick(now)
+        self.diameter.tick(now)
         self._next_tick = now + _TICK_US
 
     def _close(self) -> None:
         clock = self._clock
         if clock.now != NEVER:
             self._decoder.finish()
-            for ledger in (self.transactions, self.exchanges):
+            for ledger in (self.sip, self.diameter):
                 ledger.tick(clock.now)
                 ledger.close()
-            self.stretches.append((clock.since, clock.now + 1))
+            self.coverage.append((clock.since, clock.now + 1))
         clock.stop()
         self._next_tick = self._soon = NEVER

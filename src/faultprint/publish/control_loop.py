@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from faultprint.publish.incident import Change, Incident, Spell
+from faultprint.publish.incident import Change, Diagnosis, Incident
 from faultprint.publish.text import NAME, clean, present
 from faultprint.publish.ves.inventory import Element, Inventory, element_of
 
@@ -91,7 +91,7 @@ def control_loop_events(incident: Incident, settings: ControlLoopSettings) -> tu
     return (*ended, _event(incident, settings, run)) if run else ended
 
 
-def _run(spells: tuple[Spell, ...], settings: ControlLoopSettings) -> _Run | None:
+def _run(spells: tuple[Diagnosis, ...], settings: ControlLoopSettings) -> _Run | None:
     """The run that the last of `spells` belongs to: it began with the first of the last ones of the same loop."""
     loop = settings.loop(spells[-1].condition)
     if not loop:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from faultprint.publish.incident import Comment, Incident, Person
+from faultprint.publish.incident import Actor, Comment, Incident
 
 
-class Deed(StrEnum):
+class Operation(StrEnum):
     """What is asked for."""
 
     ACKNOWLEDGE = "acknowledge"
@@ -18,10 +18,10 @@ class Deed(StrEnum):
     CLEAR = "clear"
 
 
-DEEDS: Final[Mapping[Deed, Callable[[Incident, Person, str], Incident]]] = {
-    Deed.ACKNOWLEDGE: lambda incident, person, text: incident.acknowledge(person),
-    Deed.WITHDRAW: lambda incident, person, text: incident.withdraw_acknowledgement(person.time_us),
-    Deed.COMMENT: lambda incident, person, text: incident.comment(Comment(person, text)),
-    Deed.CLEAR: lambda incident, person, text: incident.clear(person.time_us),
+OPERATIONS: Final[Mapping[Operation, Callable[[Incident, Actor, str], Incident]]] = {
+    Operation.ACKNOWLEDGE: lambda incident, person, text: incident.acknowledge(person),
+    Operation.WITHDRAW: lambda incident, person, text: incident.withdraw_acknowledgement(person.time_us),
+    Operation.COMMENT: lambda incident, person, text: incident.comment(Comment(person, text)),
+    Operation.CLEAR: lambda incident, person, text: incident.clear(person.time_us),
 }
 """Each as a function of the incident, who does it, and the text of a comment; raises UsageError as the incident does."""

@@ -22,11 +22,11 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from faultprint.errors import UsageError
+from faultprint.units import MINUTE_US
 
 NAMESPACE: Final = UUID("0b0c6a3c-6f0f-5d6b-9f38-1c6f6f0b7f5e")
 """The namespace of all identities (RFC 9562, version 5)."""
 
-MINUTE_US: Final = 60_000_000
 LATEST_US: Final = 253_402_300_799_999_999
 """The last microsecond of the year 9999: later ones have no RFC 3339 form."""
 COMMENTS: Final = 256
@@ -53,7 +53,7 @@ class Change(StrEnum):
     CLEAR = "clear"
 
 
-class State(StrEnum):
+class AlarmState(StrEnum):
     """Where an incident is in its life."""
 
     ONSET = "onset"
@@ -62,7 +62,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spell:
+class Diagnosis:
     """A condition, the moment since which it holds (µs, UTC), and the sequence number of the change that brought it."""
 
     condition: str
@@ -71,7 +71,7 @@ class Spell:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Actor:
     """Who did something, on which system, and when (µs, UTC)."""
 
     user: str
@@ -83,12 +83,12 @@ class Person:
 class Comment:
     """What a person said of an incident."""
 
-    by: Person
+    by: Actor
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
+class Explanation:
     """Why the last verdict is what it is: the numbers and words of a VERDICTS row (`faultprint.tables`)."""
 
     distance: float | None = None
@@ -112,14 +112,14 @@ class Incident:
     identity: UUID
     node: str
     network: str
-    spells: tuple[Spell, ...]
+    spells: tuple[Diagnosis, ...]
     severity: Severity
     sequence: int
     change: Change
     changed_us: int
     cleared_us: int | None = None
-    grounds: Grounds = Grounds()
-    acknowledged: Person | None = None
+    grounds: Explanation = Explanation()
+    acknowledged: Actor | None = None
     comments: tuple[Comment, ...] = ()
 
     def __post_init__(self) -> None:
@@ -137,10 +137,10 @@ class Incident:
         severity: Severity,
         onset_us: int,
         now_us: int,
-        grounds: Grounds | None = None,
+        grounds: Explanation | None = None,
     ) -> Incident:
         """The onset: `condition` holds since `onset_us`, which is known at `now_us` (µs, UTC)."""
-        spells = (Spell(condition, onset_us, 1),)
+        spells = (Diagnosis(condition, onset_us, 1),)
         now_us = max(onset_us, now_us)
         return cls(
             identity_of(node, onset_us),
@@ -151,7 +151,7 @@ class Incident:
             1,
             Change.ONSET,
             now_us,
-            grounds=grounds or Grounds(),
+            grounds=grounds or Explanation(),
         )
 
     @property
@@ -175,11 +175,11 @@ class Incident:
         return self.spells[0].since_us
 
     @property
-    def state(self) -> State:
+    def state(self) -> AlarmState:
         """Where it is in its life."""
         if self.cleared_us is not None:
-            return State.CLEARED
-        return State.ONSET if self.sequence == 1 else State.CHANGED
+            return AlarmState.CLEARED
+        return AlarmState.ONSET if self.sequence == 1 else AlarmState.CHANGED
 
     @property
     def event_id(self) -> UUID:
@@ -191,13 +191,13 @@ class Incident:
         """Whether this very change brought another condition."""
         return self.change is Change.DIAGNOSIS and self.spells[-1].sequence == self.sequence
 
-    def diagnose(self, condition: str, severity: Severity, now_us: int, grounds: Grounds) -> Incident:
+    def diagnose(self, condition: str, severity: Severity, now_us: int, grounds: Explanation) -> Incident:
         """Another condition or another severity. Raises UsageError if the incident is cleared."""
         self._check_open("diagnosed")
         now_us = max(now_us, self.changed_us)
         spells = self.spells
         if condition != self.condition:
-            spells = (*spells, Spell(condition, now_us, self.sequence + 1))
+            spells = (*spells, Diagnosis(condition, now_us, self.sequence + 1))
         return self._next(Change.DIAGNOSIS, now_us, spells=spells, severity=severity, grounds=grounds)
 
     def clear(self, now_us: int) -> Incident:
@@ -206,7 +206,7 @@ class Incident:
         now_us = max(now_us, self.changed_us)
         return self._next(Change.CLEAR, now_us, cleared_us=now_us)
 
-    def acknowledge(self, by: Person) -> Incident:
+    def acknowledge(self, by: Actor) -> Incident:
         """Somebody has seen it."""
         return self._next(Change.ACKNOWLEDGEMENT, by.time_us, acknowledged=by)
 

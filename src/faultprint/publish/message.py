@@ -27,7 +27,7 @@ class Message:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Outcome(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What became of a message, and so what its outbox does next.
 
     delivered   the receiver has it: forget it
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 class Receipt:
     """`status`: of HTTP, where there was an answer. `attempts`: how often it was tried. `detail`: one bounded line."""
 
-    outcome: Outcome
+    outcome: DeliveryOutcome
     attempts: int = 1
     status: int | None = None
     detail: str = ""

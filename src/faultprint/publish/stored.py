@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from faultprint.errors import UsageError
-from faultprint.publish.incident import Change, Comment, Grounds, Incident, Person, Severity, Spell
+from faultprint.publish.incident import Actor, Change, Comment, Diagnosis, Explanation, Incident, Severity
 
 
 def dump(incident: Incident) -> str:
@@ -32,20 +32,20 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _grounds(value: Any) -> Grounds:
-    return Grounds(**{**value, "evidence": tuple(value["evidence"])})
+def _grounds(value: Any) -> Explanation:
+    return Explanation(**{**value, "evidence": tuple(value["evidence"])})
 
 
 def _comment(value: Any) -> Comment:
-    return Comment(Person(**value["by"]), value["text"])
+    return Comment(Actor(**value["by"]), value["text"])
 
 
 _MADE: Final[dict[str, Callable[[Any], Any]]] = {
     "identity": UUID,
-    "spells": lambda value: tuple(Spell(**spell) for spell in value),
+    "spells": lambda value: tuple(Diagnosis(**spell) for spell in value),
     "severity": Severity,
     "change": Change,
     "grounds": _grounds,
-    "acknowledged": lambda value: Person(**value) if value else None,
+    "acknowledged": lambda value: Actor(**value) if value else None,
     "comments": lambda value: tuple(map(_comment, value)),
 }

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from numbers import Real
 from typing import Any, Final
+
+from faultprint.units import EPOCH
 
 NAME: Final = 128
 """Characters of a name, at most."""
 LINE: Final = 512
 """Characters of a sentence, at most."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CUT: Final = "…"
 _EXACT: Final = 2**53
 
@@ -65,7 +66,7 @@ def finite(value: object) -> float | None:
 
 def rfc3339(time_us: int) -> str:
     """Microseconds since the epoch as RFC 3339 in UTC, such as 2026-01-05T09:10:00Z."""
-    return (_EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
+    return (EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:

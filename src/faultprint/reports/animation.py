@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import Float32Array
 from faultprint.errors import UsageError
 from faultprint.files import check_folder, replacing
 from faultprint.reports import html
 from faultprint.reports.html import plain
-from faultprint.training.animation.probe_set import Watched
-from faultprint.training.animation.recorder import Film
+from faultprint.training.animation.probe_set import ProbeSet
+from faultprint.training.animation.recorder import EmbeddingAnimation
 from faultprint.training.data.dataset import NORMAL_CODE
 from faultprint.training.score import nearest, references
 from faultprint.training.train import TrainingReport
-
-Array = npt.NDArray[np.float32]
 
 SUFFIX: Final = ".html"
 _UNITS: Final = 1000
@@ -81,7 +79,7 @@ def page(training: TrainingReport) -> dict[str, Any]:
     }
 
 
-def _axes(vectors: Array, kept: int) -> tuple[Array, str]:
+def _axes(vectors: Float32Array, kept: int) -> tuple[Float32Array, str]:
     """(3, D) the axes that all frames are drawn on, and what to say of them.
 
     Principal axes, not linear discriminants: these know the labels and stretch the space, so that they part conditions in the
@@ -101,12 +99,12 @@ def _axes(vectors: Array, kept: int) -> tuple[Array, str]:
     return axes[:3].astype(np.float32), text
 
 
-def _whole(places: Array) -> list[int]:
+def _whole(places: Float32Array) -> list[int]:
     whole: list[int] = np.rint(places).astype(np.int64).ravel().tolist()
     return whole
 
 
-def _right(film: Film, number: int, known: Array) -> list[float | None]:
+def _right(film: EmbeddingAnimation, number: int, known: Float32Array) -> list[float | None]:
     """Share of the windows that are nearest to their own condition's mark: of those trained on, of those held out."""
     who = film.watched
     hit = nearest(film.frames[number], known) == who.code
@@ -114,7 +112,7 @@ def _right(film: Film, number: int, known: Array) -> list[float | None]:
     return [round(float(part.mean()), 4) if len(part) else None for part in parts]
 
 
-def _facts(training: TrainingReport, who: Watched) -> list[list[str]]:
+def _facts(training: TrainingReport, who: ProbeSet) -> list[list[str]]:
     return [
         ["preset", training.preset],
         ["trained on", _networks(len(training.networks))],
@@ -128,7 +126,7 @@ def _networks(count: int) -> str:
     return f"{count} network{'s' * (count > 1)}"
 
 
-def _words(who: Watched) -> list[str]:
+def _words(who: ProbeSet) -> list[str]:
     """What to show on hovering over every window."""
     words = []
     for index, end, code, exposed, held in zip(who.node, who.end, who.code, who.exposed, who.held_out, strict=True):

@@ -13,8 +13,8 @@ from faultprint.errors import UsageError
 from faultprint.files import check_folder, replacing
 from faultprint.reports import html
 from faultprint.reports.svg import WIDTH, Axis, Plot, bars
-from faultprint.training.config import RANGES, Settings
-from faultprint.training.tuning.study import Tried
+from faultprint.training.config import RANGES, Hyperparameters
+from faultprint.training.tuning.study import TrialResult
 from faultprint.training.tuning.tune import TuningReport
 
 SUFFIXES: Final = (".html", ".json")
@@ -45,7 +45,7 @@ def lines(found: TuningReport) -> Iterator[str]:
     yield f"trials: {len(found.tried)}, {stopped} of them stopped early ({found.bound}, {found.folds} folds)"
     yield f"macro-F1 of the defaults: {_score(found.tried[0])}, of the best (trial {found.best.number}): {_score(found.best)}"
     yield f"on other folds: {found.check[0]:.3f}, {found.check[1]:.3f}"
-    defaults, best = Settings().as_dict(), found.best.settings.as_dict()
+    defaults, best = Hyperparameters().as_dict(), found.best.settings.as_dict()
     yield f"{'setting':<24}{'default':>10}{'best':>10}{'matters':>10}"
     for name in _by_importance(found):
         share = f"{found.importances[name]:.0%}" if found.importances else "–"
@@ -123,7 +123,7 @@ def _course(found: TuningReport) -> str:
 
 
 def _table(found: TuningReport) -> str:
-    defaults, best = Settings().as_dict(), found.best.settings.as_dict()
+    defaults, best = Hyperparameters().as_dict(), found.best.settings.as_dict()
     rows = []
     for name in _by_importance(found):
         share = f"{found.importances[name]:.0%}" if found.importances else "–"
@@ -168,15 +168,15 @@ def _scores(found: TuningReport) -> Axis:
     return Axis(min(scores), max(scores))
 
 
-def _kind(found: TuningReport, one: Tried) -> str:
+def _kind(found: TuningReport, one: TrialResult) -> str:
     if one.number == found.best.number:
         return "best"
     return "default" if one.number == 1 else "trial"
 
 
-def _words(one: Tried) -> str:
+def _words(one: TrialResult) -> str:
     return f"trial {one.number}: {_score(one)}"
 
 
-def _score(one: Tried) -> str:
+def _score(one: TrialResult) -> str:
     return "–" if one.score is None else f"{one.score:.3f}"

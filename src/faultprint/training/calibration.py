@@ -21,14 +21,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.embedding.model import Model
-from faultprint.training.data.dataset import NORMAL_CODE, Material, Node
-from faultprint.training.data.window_index import LEAST_EXPOSED, Places
+from faultprint.training.data.dataset import NORMAL_CODE, TrainingNode, TrainingSet
+from faultprint.training.data.window_index import LEAST_EXPOSED, WindowIndex
 from faultprint.training.score import references
 from faultprint.windows.series import Series
-
-Array = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int64]
 
 QUANTILES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999)
 PROFILES: Final = 3
@@ -37,7 +35,9 @@ _NEAREST: Final = 1e-6
 """Distance to normal below which a ratio to it says no more."""
 
 
-def calibrate(model: Model, train: Material, held_out: Material, rng: np.random.Generator, most: int) -> dict[str, Any]:
+def calibrate(
+    model: Model, train: TrainingSet, held_out: TrainingSet, rng: np.random.Generator, most: int
+) -> dict[str, Any]:
     """The manifest's `calibration`.
 
     At most `most` windows of a held-out node are measured under each profile; a reference is the mean of `most` / 10 windows.
@@ -70,27 +70,29 @@ def _summary(values: npt.NDArray[Any]) -> dict[str, Any]:
     return {"quantiles": [round(float(q), 6) for q in quantiles], "windows": len(values)}
 
 
-def _references(model: Model, train: Material, rng: np.random.Generator, count: int) -> Array:
+def _references(model: Model, train: TrainingSet, rng: np.random.Generator, count: int) -> Float32Array:
     """(K, D) mean vectors over the training networks, each node under the profile of an hour."""
-    places = Places(train)
+    places = WindowIndex(train)
     drawn = [(code, *places.draw(code, rng)) for code in places.codes if code != NORMAL_CODE for _ in range(count)]
     vectors, codes = [], []
     for index in sorted({node for _, node, _ in drawn}):
         node = train.nodes[index]
         ends = np.array(sorted({end for _, i, end in drawn if i == index}), dtype=np.int64)
-        normal = model.normal(_one_hour(node, rng, model.window))
+        normal = model.baseline(_one_hour(node, rng, model.window))
         found = model.embed(node.series, normal.profile, ends=ends)
         vectors.append(found.vectors - normal.mean)
         codes.append(node.code[found.last_minute].astype(np.int64))
     return references(np.concatenate(vectors), np.concatenate(codes), len(train.conditions))
 
 
-def _one_hour(node: Node, rng: np.random.Generator, window: int) -> Series:
+def _one_hour(node: TrainingNode, rng: np.random.Generator, window: int) -> Series:
     hour = int(rng.choice(node.hours))
     return node.series.part(hour, hour + window)
 
 
-def _as_at_work(model: Model, held_out: Material, rng: np.random.Generator, most: int) -> tuple[Array, Codes]:
+def _as_at_work(
+    model: Model, held_out: TrainingSet, rng: np.random.Generator, most: int
+) -> tuple[Float32Array, IntArray]:
     vectors, codes = [], []
     for node in held_out.nodes:
         usable = (node.code == NORMAL_CODE) | ((node.code > NORMAL_CODE) & (node.exposed >= LEAST_EXPOSED))
@@ -98,7 +100,7 @@ def _as_at_work(model: Model, held_out: Material, rng: np.random.Generator, most
         if len(ends) > most:
             ends = np.sort(rng.choice(ends, size=most, replace=False))
         for _ in range(PROFILES):
-            normal = model.normal(_one_hour(node, rng, model.window))
+            normal = model.baseline(_one_hour(node, rng, model.window))
             found = model.embed(node.series, normal.profile, ends=ends)
             vectors.append(found.vectors - normal.mean)
             codes.append(node.code[found.last_minute].astype(np.int64))

@@ -27,10 +27,10 @@ from torch import Tensor
 
 from faultprint.errors import UsageError
 from faultprint.files import replacing
-from faultprint.training.animation.recorder import Film
+from faultprint.training.animation.recorder import EmbeddingAnimation
 from faultprint.training.identity import difference
-from faultprint.training.loop import Course, Standing
-from faultprint.training.models.task import Task
+from faultprint.training.loop import History, TrainerState
+from faultprint.training.models.task import TrainingTask
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -41,11 +41,11 @@ class Checkpoint:
 
     path: Path
     identity: Mapping[str, Any]
-    task: Task
+    task: TrainingTask
     rng: np.random.Generator
-    film: Film | None = None
+    film: EmbeddingAnimation | None = None
 
-    def save(self, standing: Standing) -> None:
+    def save(self, standing: TrainerState) -> None:
         """Replace the file by one of this moment, between two epochs."""
         told = {
             **self.identity,
@@ -58,7 +58,7 @@ class Checkpoint:
         with replacing(self.path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
-    def _arrays(self, standing: Standing) -> dict[str, npt.NDArray[Any]]:
+    def _arrays(self, standing: TrainerState) -> dict[str, npt.NDArray[Any]]:
         parts = {f"module.{name}": module.state_dict() for name, module in self.task.modules.items()}
         parts["best"] = standing.best_state
         for number, state in self.task.optimiser.state_dict()["state"].items():
@@ -67,7 +67,7 @@ class Checkpoint:
         frames = {f"frame.{done}": vectors for done, vectors in (self.film.frames if self.film else {}).items()}
         return {"torch": torch.get_rng_state().numpy(), **found, **frames}
 
-    def restore(self) -> Standing | None:
+    def restore(self) -> TrainerState | None:
         """Put everything back as it was saved, and say where the training stands; None where there is no file.
 
         Raises UsageError for a file that is no checkpoint, or one of another training; the task is of no use after that.
@@ -102,7 +102,7 @@ class Checkpoint:
                 "another file to begin anew."
             )
 
-    def _put_back(self, told: Mapping[str, Any], arrays: Arrays) -> Standing:
+    def _put_back(self, told: Mapping[str, Any], arrays: Arrays) -> TrainerState:
         for name, module in self.task.modules.items():
             module.load_state_dict(dict(_tensors(arrays, f"module.{name}.")))
         optimiser, numbers = self.task.optimiser, range(len([*_parameters(self.task)]))
@@ -116,10 +116,10 @@ class Checkpoint:
         self.rng.bit_generator.state = told["generator"]
         torch.set_rng_state(torch.from_numpy(arrays["torch"]))
         best = dict(_tensors(arrays, "best."))
-        return Standing(Course.from_dict(told["course"]), float(told["best_score"]), best)
+        return TrainerState(History.from_dict(told["course"]), float(told["best_score"]), best)
 
 
-def _parameters(task: Task) -> Iterator[Tensor]:
+def _parameters(task: TrainingTask) -> Iterator[Tensor]:
     for group in task.optimiser.param_groups:
         yield from group["params"]
 

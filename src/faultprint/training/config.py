@@ -46,7 +46,7 @@ RANGES: Final[Mapping[str, Range]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Hyperparameters:
     """What the default preset is made with; without arguments, as it is shipped. Raises UsageError for what no RANGES allow.
 
     `learning_rate` falls to 0 by half a cosine; `weight_decay` is that of all weights but the prototypes; `dropout` is of
@@ -87,7 +87,7 @@ class Settings:
         return asdict(self)
 
 
-def read(path: Path) -> Settings:
+def read(path: Path) -> Hyperparameters:
     """The settings in a JSON file; those that it does not name are the defaults. Raises UsageError."""
     try:
         found: Any = json.loads(path.read_bytes())
@@ -98,10 +98,10 @@ def read(path: Path) -> Settings:
     strange = sorted(found.keys() - RANGES.keys())
     if strange:
         raise UsageError(f"{path} names {strange[0]!r}, which is no setting; the settings are {', '.join(RANGES)}.")
-    return Settings(**found)
+    return Hyperparameters(**found)
 
 
-def write(settings: Settings, path: Path) -> None:
+def write(settings: Hyperparameters, path: Path) -> None:
     """Write them as JSON, all or nothing."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(settings.as_dict(), indent=2) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def effective_dimensions(vectors: npt.NDArray[Any]) -> float:
+def effective_rank(vectors: npt.NDArray[Any]) -> float:
     """Participation ratio (Σλ)² / Σλ² of the eigenvalues of the covariance of (N, D) vectors: 1 for a line, D for a ball.
 
     0 where all vectors are one point.

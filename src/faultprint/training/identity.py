@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 import faultprint
-from faultprint.training.config import Settings
-from faultprint.training.data.dataset import STRETCH, Material
-from faultprint.training.loop import Plan
+from faultprint.training.config import Hyperparameters
+from faultprint.training.data.dataset import STRETCH, TrainingSet
+from faultprint.training.loop import TrainingPlan
 
 FORMAT: Final = 3
 _WORDS: Final[Mapping[str, str]] = {
@@ -34,7 +34,13 @@ _UNSPEAKABLE: Final = ("settings", "data")
 
 
 def identity(
-    preset: str, seed: int, plan: Plan, data: Material, *, settings: Settings | None = None, folds: int | None = None
+    preset: str,
+    seed: int,
+    plan: TrainingPlan,
+    data: TrainingSet,
+    *,
+    settings: Hyperparameters | None = None,
+    folds: int | None = None,
 ) -> dict[str, Any]:
     """What a training is of (with `folds`: what a study is of), one value for every one of `_WORDS`, for JSON."""
     return {
@@ -63,7 +69,7 @@ def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     return ""
 
 
-def _digest(data: Material) -> str:
+def _digest(data: TrainingSet) -> str:
     digest = hashlib.blake2b(digest_size=8)
     digest.update(json.dumps([data.catalogue.hash, data.window, data.conditions]).encode())
     for node in data.nodes:

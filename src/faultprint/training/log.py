@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultprint.errors import UsageError
-from faultprint.training.loop import Course, Epoch
+from faultprint.training.loop import Epoch, History
 
-Listener = Callable[[Course], None]
+Listener = Callable[[History], None]
 """Called before the first epoch (of a training that goes on: with those already done) and after every one."""
 
 EPOCHS: Final = "epochs.jsonl"
@@ -28,7 +28,7 @@ class Latest:
 
     words = ""
 
-    def __call__(self, course: Course) -> None:
+    def __call__(self, course: History) -> None:
         if course.epochs:
             score, best = course.epochs[-1].score, course.epochs[course.best_epoch].score
             self.words = f"epoch {len(course.epochs)}, macro-F1 {score:.3f}, best {best:.3f}"
@@ -41,7 +41,7 @@ class JsonLines:
         self.path = folder / EPOCHS
         self._written: int | None = None
 
-    def __call__(self, course: Course) -> None:
+    def __call__(self, course: History) -> None:
         if self._written is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text("", encoding="utf-8")
@@ -68,7 +68,7 @@ class TensorBoard:
         self._writer: Any = None
         self._written = 0
 
-    def __call__(self, course: Course) -> None:
+    def __call__(self, course: History) -> None:
         if self._writer is None:
             # What a killed training wrote after its last checkpoint is to be forgotten.
             self._written = len(course.epochs)

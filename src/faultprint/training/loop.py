@@ -13,8 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from faultprint.errors import DivergedError, UsageError
-from faultprint.training.effective_rank import effective_dimensions
-from faultprint.training.models.task import Step, Task
+from faultprint.training.effective_rank import effective_rank
+from faultprint.training.models.task import Step, TrainingTask
 
 Progress = Callable[[int, int], None]
 Clock = Callable[[], float]
@@ -24,7 +24,7 @@ _UNBOUNDED: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """How long to train: at most `epochs` of `steps` batches, `patience` epochs without a better score, and a budget of
     seconds that covers steps and scoring (none: no limit)."""
 
@@ -33,7 +33,7 @@ class Plan:
     patience: int
     max_seconds: float | None = None
 
-    def bounded(self, max_seconds: float | None, epochs: int | None) -> Plan:
+    def bounded(self, max_seconds: float | None, epochs: int | None) -> TrainingPlan:
         """This plan with other bounds; with seconds and without epochs it goes on until the time is spent. Raises UsageError."""
         if (max_seconds is not None and max_seconds <= 0) or (epochs is not None and epochs < 1):
             raise UsageError("A training needs at least one epoch and more than no time; give larger bounds.")
@@ -58,7 +58,7 @@ class Epoch:
 
 
 @dataclass(slots=True)
-class Course:
+class History:
     """What a training went through; `stopped` says why it ended, and is empty before."""
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -74,34 +74,34 @@ class Course:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> Course:
+    def from_dict(cls, found: dict[str, Any]) -> History:
         """Raises TypeError or KeyError for anything else than `as_dict` gives."""
         return cls(**{**found, "epochs": [Epoch(**epoch) for epoch in found["epochs"]]})
 
 
 @dataclass(slots=True)
-class Standing:
+class TrainerState:
     """Where a training stands between two epochs: with the task's own state, all that going on needs."""
 
-    course: Course
+    course: History
     best_score: float
     best_state: dict[str, Tensor]
 
 
 def fit(
-    task: Task,
-    plan: Plan,
+    task: TrainingTask,
+    plan: TrainingPlan,
     progress: Progress | None = None,
     clock: Clock = time.perf_counter,
-    standing: Standing | None = None,
-    after: Callable[[Standing], None] = lambda standing: None,
-) -> Course:
+    standing: TrainerState | None = None,
+    after: Callable[[TrainerState], None] = lambda standing: None,
+) -> History:
     """Train; the task's network ends in its best state. With a budget, progress counts seconds, else steps.
 
     A training goes on from `standing`, to which the task must have been restored. `after` is called before the first epoch
     and after every one; what it takes counts into the budget. Raises DivergedError where the loss is no number any more.
     """
-    here = standing or Standing(Course(), -1.0, copy.deepcopy(task.network.state_dict()))
+    here = standing or TrainerState(History(), -1.0, copy.deepcopy(task.network.state_dict()))
     course, cost = here.course, 0.0
     begin = clock() - course.seconds
     after(here)
@@ -140,7 +140,7 @@ def _epoch(steps: Sequence[Step], score: float, step_seconds: float, seconds: fl
     return Epoch(
         loss=float(np.mean([step.loss for step in steps])),
         active_share=sum(step.active for step in steps) / max(sum(step.triplets for step in steps), 1),
-        effective_dimensions=effective_dimensions(np.concatenate([step.vectors for step in steps[-10:]])),
+        effective_dimensions=effective_rank(np.concatenate([step.vectors for step in steps[-10:]])),
         score=score,
         seconds=seconds,
         windows_per_second=sum(step.windows for step in steps) / step_seconds,
@@ -148,7 +148,7 @@ def _epoch(steps: Sequence[Step], score: float, step_seconds: float, seconds: fl
     )
 
 
-def _over(plan: Plan, course: Course) -> str:
+def _over(plan: TrainingPlan, course: History) -> str:
     """Why there is no epoch to come; empty if there is."""
     if len(course.epochs) >= plan.epochs:
         return "all epochs done"
@@ -157,12 +157,12 @@ def _over(plan: Plan, course: Course) -> str:
     return ""
 
 
-def _done(plan: Plan, step: int, seconds: float) -> float:
+def _done(plan: TrainingPlan, step: int, seconds: float) -> float:
     """The share of the training that lies behind: of its seconds where they are counted, else of its steps."""
     return min(step / (plan.epochs * plan.steps) if plan.max_seconds is None else seconds / plan.max_seconds, 1.0)
 
 
-def _report(progress: Progress | None, plan: Plan, step: int, seconds: float) -> None:
+def _report(progress: Progress | None, plan: TrainingPlan, step: int, seconds: float) -> None:
     if progress is None:
         return
     if plan.max_seconds is not None:

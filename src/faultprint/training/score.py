@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.training.data.dataset import NORMAL_CODE
 
-Array = npt.NDArray[np.float32]
 
-
-def references(vectors: Array, code: npt.NDArray[np.int64], conditions: int) -> Array:
+def references(vectors: Float32Array, code: IntArray, conditions: int) -> Float32Array:
     """(K, D) mean vector of every condition; the origin for normal, NaN for a fault without a vector.
 
     `vectors` (N, D) come minus their node's normal mean.
@@ -22,16 +20,16 @@ def references(vectors: Array, code: npt.NDArray[np.int64], conditions: int) -> 
     return result
 
 
-def nearest(vectors: Array, known: Array) -> npt.NDArray[np.int64]:
+def nearest(vectors: Float32Array, known: Float32Array) -> IntArray:
     """(N,) index of the reference of `known` (K, D) that is nearest to every vector; rows of NaN are never nearest."""
     usable = np.flatnonzero(~np.isnan(known).any(axis=1))
     points = known[usable]
     distance = (points**2).sum(1)[None] - 2 * vectors @ points.T
-    chosen: npt.NDArray[np.int64] = usable[np.argmin(distance, axis=1)]
+    chosen: IntArray = usable[np.argmin(distance, axis=1)]
     return chosen
 
 
-def macro_f1(truth: npt.NDArray[np.int64], said: npt.NDArray[np.int64]) -> float:
+def macro_f1(truth: IntArray, said: IntArray) -> float:
     """Mean F1 over the conditions that occur in `truth`."""
     scores = []
     for one in np.unique(truth):

@@ -16,23 +16,26 @@ from faultprint.embedding.model_file import save
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
 from faultprint.files import check_folder
-from faultprint.training.animation.probe_set import watched
-from faultprint.training.animation.recorder import Film
-from faultprint.training.augment.augment import retold
-from faultprint.training.augment.template import Tale, rare
+from faultprint.training.animation.probe_set import probe_set
+from faultprint.training.animation.recorder import EmbeddingAnimation
+from faultprint.training.augment.augment import augmented
+from faultprint.training.augment.template import FaultTemplate, rare_faults
 from faultprint.training.checkpoint import Checkpoint
-from faultprint.training.config import Settings
-from faultprint.training.data.dataset import Material, material
+from faultprint.training.config import Hyperparameters
+from faultprint.training.data.dataset import TrainingSet, training_set
 from faultprint.training.device import device as found_device
 from faultprint.training.device import seeded
 from faultprint.training.identity import identity
 from faultprint.training.log import Listener
-from faultprint.training.loop import Clock, Plan, Progress, Standing, fit
-from faultprint.training.models.export import artefact_of, calibrated
+from faultprint.training.loop import Clock, Progress, TrainerState, TrainingPlan, fit
+from faultprint.training.models.export import calibrated, model_artifact
 from faultprint.training.models.pooled_task import PooledTask
-from faultprint.training.models.reference_task import PostsTask
-from faultprint.training.models.task import Task
-from faultprint.windows.series import MINUTE_US, Series
+from faultprint.training.models.reference_task import ReferenceTask
+from faultprint.training.models.task import TrainingTask
+from faultprint.units import MINUTE_US
+from faultprint.windows.series import (
+    Series,
+)
 
 WINDOW: Final = 60
 HELD_OUT: Final = 0.2
@@ -50,14 +53,18 @@ class Preset:
     `tunable`: its task takes `settings`.
     """
 
-    task: Callable[..., Task]
-    plan: Plan
+    task: Callable[..., TrainingTask]
+    plan: TrainingPlan
     calibration_windows: int
     tunable: bool = False
 
     def made(
-        self, train: Material, held_out: Material, rng: np.random.Generator, settings: Settings | None = None
-    ) -> Task:
+        self,
+        train: TrainingSet,
+        held_out: TrainingSet,
+        rng: np.random.Generator,
+        settings: Hyperparameters | None = None,
+    ) -> TrainingTask:
         """Its task, with other settings than its own where they are given."""
         if settings is None:
             return self.task(train, held_out, rng)
@@ -65,9 +72,11 @@ class Preset:
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
-    "default": Preset(PooledTask, Plan(epochs=20, steps=40, patience=8), 2000, tunable=True),
-    "posts": Preset(PostsTask, Plan(epochs=20, steps=50, patience=8), 100),
-    "posts-3d": Preset(partial(PostsTask, three_dimensions=True), Plan(epochs=20, steps=50, patience=8), 100),
+    "default": Preset(PooledTask, TrainingPlan(epochs=20, steps=40, patience=8), 2000, tunable=True),
+    "posts": Preset(ReferenceTask, TrainingPlan(epochs=20, steps=50, patience=8), 100),
+    "posts-3d": Preset(
+        partial(ReferenceTask, three_dimensions=True), TrainingPlan(epochs=20, steps=50, patience=8), 100
+    ),
 }
 
 
@@ -96,7 +105,7 @@ class TrainingReport:
     course: dict[str, Any]
     retold: tuple[str, ...] = ()
     resumed_after: int = 0
-    film: Film | None = None
+    film: EmbeddingAnimation | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; without the film."""
@@ -111,7 +120,7 @@ def train(
     out: Path,
     *,
     preset: str = "default",
-    settings: Settings | None = None,
+    settings: Hyperparameters | None = None,
     seed: int = 1,
     max_seconds: float | None = None,
     epochs: int | None = None,
@@ -119,7 +128,7 @@ def train(
     catalogue: Catalogue = SIP_CATALOGUE,
     interval_us: int = MINUTE_US,
     retell: int = 0,
-    tales: Sequence[Tale] = (),
+    tales: Sequence[FaultTemplate] = (),
     checkpoint: Path | None = None,
     filmed: bool = False,
     listeners: Sequence[Listener] = (),
@@ -145,21 +154,21 @@ def train(
     chosen = presets[preset]
     if settings and not chosen.tunable:
         raise UsageError(f"The preset {preset!r} has no settings; leave them out, or train the preset 'default'.")
-    in_force = settings or (Settings() if chosen.tunable else None)
+    in_force = settings or (Hyperparameters() if chosen.tunable else None)
     plan = chosen.plan.bounded(max_seconds, epochs)
     check_folder(out)
     further = {tale.condition for tale in tales}
-    everything = material(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us, further=further)
+    everything = training_set(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us, further=further)
     rng = np.random.default_rng(seed)
     held = _held_out(everything, rng)
-    if every := [*(rare(everything, labels, retell) if retell else ()), *tales]:
-        everything = retold(everything, labels, every, np.random.default_rng([seed, _RETELLING]), but=held)
+    if every := [*(rare_faults(everything, labels, retell) if retell else ()), *tales]:
+        everything = augmented(everything, labels, every, np.random.default_rng([seed, _RETELLING]), but=held)
     told = tuple(sorted({tale.condition for tale in every}))
     seen, held_out = everything.of(frozenset(everything.networks) - held), everything.of(held)
     where = found_device(device)
     with seeded(seed, where):
         task = chosen.made(seen, held_out, rng, settings)
-        film = Film(watched(seen, held_out, np.random.default_rng([seed, _FILM]))) if filmed else None
+        film = EmbeddingAnimation(probe_set(seen, held_out, np.random.default_rng([seed, _FILM]))) if filmed else None
         of = identity(preset, seed, plan, everything, settings=in_force)
         kept = Checkpoint(checkpoint, of, task, rng, film) if checkpoint else None
         standing = kept.restore() if kept else None
@@ -175,7 +184,7 @@ def train(
         **({"settings": in_force.as_dict()} if in_force else {}),
         **course.as_dict(),
     }
-    artefact, difference = artefact_of(task, preset, seen, interval_us, record)
+    artefact, difference = model_artifact(task, preset, seen, interval_us, record)
     artefact = calibrated(artefact, seen, held_out, rng, chosen.calibration_windows)
     save(artefact, out)
     best = course.epochs[course.best_epoch]
@@ -200,11 +209,11 @@ def train(
 
 
 def _after_epoch(
-    task: Task, film: Film | None, kept: Checkpoint | None, listeners: Sequence[Listener]
-) -> Callable[[Standing], None]:
+    task: TrainingTask, film: EmbeddingAnimation | None, kept: Checkpoint | None, listeners: Sequence[Listener]
+) -> Callable[[TrainerState], None]:
     look = task.watch(film.watched) if film else None
 
-    def after(standing: Standing) -> None:
+    def after(standing: TrainerState) -> None:
         course = standing.course
         if film and look:
             film.add(len(course.epochs), look(), course.best_epoch + 1)
@@ -217,7 +226,7 @@ def _after_epoch(
     return after
 
 
-def _held_out(everything: Material, rng: np.random.Generator) -> frozenset[str]:
+def _held_out(everything: TrainingSet, rng: np.random.Generator) -> frozenset[str]:
     """The networks that training never sees."""
     names = list(everything.networks)
     if len(names) < 2:

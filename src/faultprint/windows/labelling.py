@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.errors import LabelError
 from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY, RESERVED_CONDITIONS
 from faultprint.windows.series import Series
@@ -35,13 +36,13 @@ class MinuteConditions:
     code: npt.NDArray[np.int16]
 
     @property
-    def normal(self) -> npt.NDArray[np.bool_]:
+    def normal(self) -> BoolArray:
         """(T,) True where the minute is normal."""
-        normal: npt.NDArray[np.bool_] = self.code == 0
+        normal: BoolArray = self.code == 0
         return normal
 
     @property
-    def faulty(self) -> npt.NDArray[np.bool_]:
+    def faulty(self) -> BoolArray:
         """(T,) True where the minute belongs to a fault."""
         return self.code >= _FIRST_FAULT
 
@@ -60,7 +61,7 @@ class WindowConditions:
     exposed: npt.NDArray[np.int16]
 
     @property
-    def last_minute(self) -> npt.NDArray[np.int64]:
+    def last_minute(self) -> IntArray:
         """Index of every window's last minute in its series."""
         return np.arange(self.window - 1, self.window - 1 + len(self.code), dtype=np.int64)
 
@@ -116,7 +117,7 @@ def minute_conditions(labels: pl.DataFrame, series: Series, names: Sequence[str]
     return MinuteConditions(conditions, code)
 
 
-def _stretches(labels: pl.DataFrame, node: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[str]]:
+def _stretches(labels: pl.DataFrame, node: str) -> tuple[IntArray, IntArray, list[str]]:
     """Start and end (µs) and condition of the node's labels in order of time, neighbours of one condition joined."""
     rows = labels.filter(pl.col("node").cast(pl.String) == node).sort("start", "end")
     start = rows.get_column("start").dt.epoch("us").to_numpy().astype(np.int64)
@@ -178,7 +179,7 @@ def window_conditions(minutes: MinuteConditions, window: int) -> WindowCondition
     return WindowConditions(minutes.conditions, window, code, _in_window(minutes.faulty, window).astype(np.int16))
 
 
-def _in_window(flag: npt.NDArray[np.bool_], window: int) -> npt.NDArray[np.int64]:
+def _in_window(flag: BoolArray, window: int) -> IntArray:
     """How many of each window's minutes are flagged."""
     total = np.concatenate(([0], np.cumsum(flag, dtype=np.int64)))
     return total[window:] - total[:-window]

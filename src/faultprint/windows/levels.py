@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.features.catalogue import Catalogue
 from faultprint.windows.series import Series
 from faultprint.windows.trailing import trailing_sum
-
-Array = npt.NDArray[np.float32]
 
 SPANS: Final = (1, 10, 30)
 """Minutes of the trailing means; the first is the minute itself."""
@@ -33,12 +31,12 @@ class Kinds:
     has none: a count, and what is measured once a minute.
     """
 
-    count: npt.NDArray[np.bool_]
-    ratio: npt.NDArray[np.bool_]
-    seconds: npt.NDArray[np.bool_]
-    gauge: npt.NDArray[np.bool_]
-    supports: npt.NDArray[np.int64]
-    events: npt.NDArray[np.int64]
+    count: BoolArray
+    ratio: BoolArray
+    seconds: BoolArray
+    gauge: BoolArray
+    supports: IntArray
+    events: IntArray
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Kinds:
@@ -57,8 +55,8 @@ class Levels:
     at least 1 where there is a level, 0 where there is none)."""
 
     spans: tuple[int, ...]
-    level: Array
-    support: Array
+    level: Float32Array
+    support: Float32Array
 
     def part(self, start: int, stop: int) -> Levels:
         """Minutes `start` up to `stop`; views."""
@@ -70,7 +68,7 @@ def levels(series: Series, kinds: Kinds, spans: tuple[int, ...] = SPANS) -> Leve
 
     Causal: minute t depends on minutes t - max(spans) + 1 to t, and on nothing outside the series given.
     """
-    amount, weight = weighed(scaled(series.values, kinds), kinds)
+    amount, weight = weighted(scaled(series.values, kinds), kinds)
     level = np.empty((len(spans), *amount.shape), dtype=np.float32)
     support = np.empty_like(level)
     for i, span in enumerate(spans):
@@ -78,11 +76,11 @@ def levels(series: Series, kinds: Kinds, spans: tuple[int, ...] = SPANS) -> Leve
             total, support[i] = trailing_sum(amount, span), trailing_sum(weight, span)
         else:
             total, support[i] = amount, weight
-        level[i] = averaged(total, support[i], kinds)
+        level[i] = weighted_mean(total, support[i], kinds)
     return Levels(spans, level, support)
 
 
-def scaled(values: Array, kinds: Kinds) -> Array:
+def scaled(values: Float32Array, kinds: Kinds) -> Float32Array:
     """(..., F) counts and shares as they are, durations and gauges on a logarithmic scale; NaN where there is none."""
     result = values.copy()
     result[..., kinds.count] = np.maximum(result[..., kinds.count], 0)
@@ -92,7 +90,7 @@ def scaled(values: Array, kinds: Kinds) -> Array:
     return result
 
 
-def weighed(scaled: Array, kinds: Kinds) -> tuple[Array, Array]:
+def weighted(scaled: Float32Array, kinds: Kinds) -> tuple[Float32Array, Float32Array]:
     """(..., F) each: what `scaled` gives times the events behind it, and these; 0 in both where there is no value.
 
     Events are the value's support, at least one; for a count one, its minute.
@@ -109,7 +107,7 @@ def weighed(scaled: Array, kinds: Kinds) -> tuple[Array, Array]:
     return np.multiply(known, weight, out=known), weight
 
 
-def averaged(total: Array, events: Array, kinds: Kinds) -> Array:
+def weighted_mean(total: Float32Array, events: Float32Array, kinds: Kinds) -> Float32Array:
     """(..., F) levels from amounts and events summed over a span; 0 where there are no events."""
     level = np.maximum(events, 1)  # there is one at least, or none and no amount
     np.divide(total, level, out=level)

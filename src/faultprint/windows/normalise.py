@@ -16,12 +16,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import Float32Array
 from faultprint.windows.levels import Kinds, Levels
-from faultprint.windows.profile import Profile, chance, settle
-
-Array = npt.NDArray[np.float32]
+from faultprint.windows.profile import Profile, chance, shrink
 
 CHANNELS: Final = 2
 _FURTHEST: Final = 4.0
@@ -43,9 +41,9 @@ class Scale:
     further axes it is one node's, for all its minutes; with one, it is a node's in each row.
     """
 
-    centre: Array
-    per_event: Array
-    fixed: Array
+    centre: Float32Array
+    per_event: Float32Array
+    fixed: Float32Array
 
 
 def scale(own: Profile, people: Profile, kinds: Kinds, spans: Sequence[int]) -> Scale:
@@ -54,7 +52,7 @@ def scale(own: Profile, people: Profile, kinds: Kinds, spans: Sequence[int]) -> 
     Shares: p(1 - p) an event. Counts: the Poisson part shrinks with the span instead. Durations and gauges: half of the
     spread is taken to come from the single events.
     """
-    base = settle(own, people)
+    base = shrink(own, people)
     square = base.spread.astype(np.float64) ** 2
     events = np.maximum(base.support, 1)
     by_chance = chance(base.centre, events, kinds)
@@ -64,15 +62,15 @@ def scale(own: Profile, people: Profile, kinds: Kinds, spans: Sequence[int]) -> 
     return Scale(base.centre, per_event.astype(np.float32), np.array(fixed, dtype=np.float32))
 
 
-def normalise(levels: Levels, kinds: Kinds, own: Profile, people: Profile) -> Array:
+def normalise(levels: Levels, kinds: Kinds, own: Profile, people: Profile) -> Float32Array:
     """(T, S · 2 · F) float32 input of the minute encoder, finite; in order span, channel, feature.
 
     `own` is the node's profile, `people` the population's.
     """
-    return departures(levels, kinds, scale(own, people, kinds, levels.spans))
+    return deviations(levels, kinds, scale(own, people, kinds, levels.spans))
 
 
-def departures(levels: Levels, kinds: Kinds, scale: Scale) -> Array:
+def deviations(levels: Levels, kinds: Kinds, scale: Scale) -> Float32Array:
     """(T, S · 2 · F) as `normalise`; where the scale has rows, levels' second axis is these instead of time."""
     spans, minutes, features = levels.level.shape
     result = np.empty((minutes, spans, CHANNELS, features), dtype=np.float32)
@@ -92,6 +90,6 @@ def departures(levels: Levels, kinds: Kinds, scale: Scale) -> Array:
     return result.reshape(minutes, -1)
 
 
-def raw(values: Array) -> Array:
+def raw(values: Float32Array) -> Float32Array:
     """(T, F) input of the posts' network: features as they are, 0 where one is missing."""
     return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

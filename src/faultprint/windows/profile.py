@@ -15,10 +15,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from faultprint.arrays import BoolArray, Float32Array, Float64Array
 from faultprint.errors import ModelError, UsageError
 from faultprint.windows.levels import Kinds, Levels
-
-Vector = npt.NDArray[np.float32]
 
 LEAST_MINUTES: Final = 30
 """Normal minutes below which no profile is made."""
@@ -39,10 +38,10 @@ class Profile:
     """
 
     minutes: int
-    centre: Vector
-    spread: Vector
-    support: Vector
-    seen: Vector
+    centre: Float32Array
+    spread: Float32Array
+    support: Float32Array
+    seen: Float32Array
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; `from_dict` reads it back equal."""
@@ -60,7 +59,7 @@ class Profile:
 _ARRAYS: Final = ("centre", "spread", "support", "seen")
 
 
-def finite(what: str, found: Any, length: int) -> Vector:
+def finite(what: str, found: Any, length: int) -> Float32Array:
     """(length,) the numbers `found` in a manifest. Raises ModelError unless they are so many finite ones."""
     try:
         vector = np.array(found, dtype=np.float32)
@@ -71,7 +70,7 @@ def finite(what: str, found: Any, length: int) -> Vector:
     return vector
 
 
-def profile(levels: Levels, kinds: Kinds, chosen: npt.NDArray[np.bool_], least: int = LEAST_MINUTES) -> Profile:
+def profile(levels: Levels, kinds: Kinds, chosen: BoolArray, least: int = LEAST_MINUTES) -> Profile:
     """The profile of the minutes `chosen` ((T,) bool: observed and known to be normal) of a series' levels.
 
     Raises UsageError for fewer than `least` minutes.
@@ -99,14 +98,14 @@ def profile(levels: Levels, kinds: Kinds, chosen: npt.NDArray[np.bool_], least: 
     return Profile(minutes, *(x.astype(np.float32) for x in (centre, spread, typical, seen)))
 
 
-def _pooled_share(share: npt.NDArray[np.float64], events: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _pooled_share(share: Float64Array, events: Float64Array) -> Float64Array:
     """Events-weighted mean of shares, each drawn in to the middle nine tenths, so that a bad minute or two does not count."""
     low, high = np.nanquantile(share, (0.05, 0.95), axis=0) if share.size else (0.0, 0.0)
     pooled = np.nansum(np.clip(share, low, high) * events, axis=0) / np.maximum(events.sum(axis=0), 1)
     return np.asarray(pooled, dtype=np.float64)
 
 
-def chance(centre: npt.NDArray[Any], support: npt.NDArray[Any], kinds: Kinds) -> npt.NDArray[np.float64]:
+def chance(centre: npt.NDArray[Any], support: npt.NDArray[Any], kinds: Kinds) -> Float64Array:
     """Variance of a minute's level that so many events explain: p(1 - p)/n of a share, about 1/n of ln(1 + a Poisson count).
 
     Durations and gauges: none, since the spread of their single events is not known.
@@ -114,7 +113,7 @@ def chance(centre: npt.NDArray[Any], support: npt.NDArray[Any], kinds: Kinds) ->
     share = np.clip(np.asarray(centre, dtype=np.float64), 0.01, 0.99)
     events = np.asarray(support, dtype=np.float64)
     variance = np.where(kinds.ratio, share * (1 - share) / np.maximum(events, 1), 0.0)
-    explained: npt.NDArray[np.float64] = np.where(kinds.count, events / (1 + events) ** 2, variance)
+    explained: Float64Array = np.where(kinds.count, events / (1 + events) ** 2, variance)
     return explained
 
 
@@ -140,7 +139,7 @@ def population(profiles: Sequence[Profile], kinds: Kinds) -> Profile:
     return Profile(sum(p.minutes for p in profiles), *(x.astype(np.float32) for x in (*merged, seen)))
 
 
-def settle(own: Profile, people: Profile) -> Profile:
+def shrink(own: Profile, people: Profile) -> Profile:
     """`own` drawn towards the population `people`: spreads as if it had PRIOR_MINUTES more of the population's kind."""
     seen = own.seen.astype(np.float64)
     weight = seen / (seen + PRIOR_MINUTES)

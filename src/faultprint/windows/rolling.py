@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
+
+from faultprint.arrays import Float32Array, IntArray
 
 
 def rolling(
-    values: npt.NDArray[np.float32],
+    values: Float32Array,
     window: int,
     *,
-    ends: npt.NDArray[np.int64] | None = None,
+    ends: IntArray | None = None,
     batch: int = 256,
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+) -> Iterator[tuple[IntArray, Float32Array]]:
     """The windows of `values` (T, F) that end at minutes `ends` (default: every one with a full history).
 
     Yields (ends, windows): (B,) indices of last minutes and (B, window, F) copies, B at most `batch`; a window holds minute

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.errors import TableError
+from faultprint.units import MINUTE_US
 
-MINUTE_US: Final = 60_000_000
 LONGEST: Final = 1_051_200
 """Minutes that one series may span (two years): a row with an absurd time stamp must not fill the memory."""
 LEAST_OBSERVED: Final = 0.5
@@ -36,14 +36,14 @@ class Series:
     first_us: int
     interval_us: int
     names: tuple[str, ...]
-    values: npt.NDArray[np.float32]
-    observed: npt.NDArray[np.bool_]
+    values: Float32Array
+    observed: BoolArray
 
     def __len__(self) -> int:
         return len(self.observed)
 
     @property
-    def minute_us(self) -> npt.NDArray[np.int64]:
+    def minute_us(self) -> IntArray:
         """(T,) start of every minute, µs UTC."""
         return self.first_us + self.interval_us * np.arange(len(self), dtype=np.int64)
 
@@ -116,7 +116,7 @@ def check_span(node: str, length: int) -> None:
         )
 
 
-def matrix(rows: pl.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:
+def matrix(rows: pl.DataFrame, names: Sequence[str]) -> Float32Array:
     """(rows, F) float32; nulls and non-finite numbers become NaN."""
     matrix = rows.select(pl.col(names).cast(pl.Float32)).to_numpy(order="c", writable=True)
     matrix[~np.isfinite(matrix)] = np.nan

@@ -7,23 +7,24 @@ series is worked off whole, in blocks or minute by minute; differences of runnin
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from faultprint.arrays import Float32Array
 
 
-def trailing_sum(values: npt.NDArray[np.float32], span: int) -> npt.NDArray[np.float32]:
+def trailing_sum(values: Float32Array, span: int) -> Float32Array:
     """(T, ...) sum over minutes t - span + 1 to t, as far as there are any."""
     return _trailing(values, span, np.add)
 
 
-def trailing_max(values: npt.NDArray[np.float32], span: int) -> npt.NDArray[np.float32]:
+def trailing_max(values: Float32Array, span: int) -> Float32Array:
     """(T, ...) maximum over minutes t - span + 1 to t, as far as there are any."""
     return _trailing(values, span, np.maximum)
 
 
-def latest(values: npt.NDArray[np.float32], combine: np.ufunc) -> npt.NDArray[np.float32]:
+def latest(values: Float32Array, combine: np.ufunc) -> Float32Array:
     """(...) the last minute of `trailing_sum` or `trailing_max` with a span of T, of values (T, ...) newest first, T > 0."""
     blocks = values
-    result: npt.NDArray[np.float32] | None = None
+    result: Float32Array | None = None
     while len(blocks):
         if len(blocks) & 1:
             result = blocks[0] if result is None else combine(result, blocks[0])
@@ -33,7 +34,7 @@ def latest(values: npt.NDArray[np.float32], combine: np.ufunc) -> npt.NDArray[np
     return result
 
 
-def _trailing(values: npt.NDArray[np.float32], span: int, combine: np.ufunc) -> npt.NDArray[np.float32]:
+def _trailing(values: Float32Array, span: int, combine: np.ufunc) -> Float32Array:
     """Combine spans of 1, 2, 4, … minutes, each made of two of the half, into one of `span`: O(T log span)."""
     if span < 1:
         raise ValueError(f"a span of {span} minutes cannot be summed")

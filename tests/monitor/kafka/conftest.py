@@ -17,15 +17,15 @@ import pytest
 from tests.synthetic import START
 
 from faultprint.monitor.base.interfaces import Batch, SystemClock
-from faultprint.monitor.config.kafka import Holds, KafkaSettings
+from faultprint.monitor.config.kafka import KafkaSettings, Payload
 from faultprint.monitor.config.settings import Settings, SinkKind, SinkSettings
 from faultprint.monitor.ingest.files import by_minute
 from faultprint.monitor.kafka.build import member
 from faultprint.monitor.kafka.group import Group
-from faultprint.monitor.kafka.producer import Feed
+from faultprint.monitor.kafka.producer import Producer
 from faultprint.monitor.state import persistence
 from faultprint.monitor.state.store import Store
-from faultprint.publish.senders.kafka_client import Cluster
+from faultprint.publish.senders.kafka_client import KafkaCluster
 from faultprint.storage import schema
 from faultprint.tables import VERDICTS
 
@@ -61,7 +61,7 @@ class Hall:
     town: Town
     folder: Path
     name: str
-    holds: Holds = Holds.MINUTES
+    holds: Payload = Payload.MINUTES
     logs: dict[str, Log] = field(default_factory=dict)
 
     @property
@@ -88,7 +88,7 @@ class Hall:
 
     def feed(self, frame: pl.DataFrame, origin: str = "feed") -> None:
         """Put a table on the topic, nothing of it late."""
-        out = Feed(Cluster(self.broker.told), self.kafka.topic, origin, Log())
+        out = Producer(KafkaCluster(self.broker.told), self.kafka.topic, origin, Log())
         out.minutes(Table(frame), MINUTE, LATENESS, LATENESS, lambda: False)
         assert out.fed.lost == 0 and out.fed.rows == len(frame)
 

@@ -20,9 +20,9 @@ from faultprint.cli import cli
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.minutes import write_minutes
-from faultprint.monitor.config.kafka import Holds
+from faultprint.monitor.config.kafka import Payload
 from faultprint.monitor.kafka import records
-from faultprint.monitor.kafka.records import Mark
+from faultprint.monitor.kafka.records import WatermarkRecord
 from faultprint.monitor.serve.http import HttpServer
 from faultprint.monitor.state import persistence
 
@@ -55,7 +55,7 @@ def test_every_row_of_a_recording_is_on_the_topic_once_before_its_mark(hall: Hal
         assert records.origin(message.headers()) == "probe-1"  # type: ignore[arg-type]
         found, number = records.decode(message.value(), features), message.partition()
         assert number is not None
-        if isinstance(found, Mark):
+        if isinstance(found, WatermarkRecord):
             marked[number] = found.complete_us
         else:
             assert found["minute"] + MINUTE > marked[number] - LATENESS
@@ -77,7 +77,7 @@ def test_transactions_are_judged_as_their_minutes_are(hall: Hall, town: Town, wa
     words = ["feed", str(hall.folder / "transactions.parquet"), "--config", str(path), "--json"]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 0, result.output
-    hall.holds = Holds.TRANSACTIONS
+    hall.holds = Payload.TRANSACTIONS
     with hall.member("one"):
         until(lambda: hall.judged(200, expected["node"].n_unique(), datetime.fromtimestamp(0, UTC)))
     assert hall.verdicts().equals(expected.sort("node", "minute"))

@@ -50,7 +50,7 @@ def expected(watch: Watch, frame: pl.DataFrame) -> tuple[pl.DataFrame, Counter[t
     log = Log()
     with watch(log) as monitor:
         feed(monitor, frame)
-        found = persistence.verdicts(monitor.store, monitor.gate.interval_us)
+        found = persistence.verdicts(monitor.store, monitor.buffer.interval_us)
     changes = Counter(
         (str(facts["node"]), str(facts["change"]), str(facts["incident"]))
         for event, facts in log

@@ -40,8 +40,8 @@ def test_partitions_are_one_monitor_and_what_left_stays_counted(watch: Watch, tm
     with watch(**first) as one, watch(**second) as two:
         for number, monitor in enumerate((one, two)):
             feed(monitor, minutes(f"beta-{number}", 70 + number, seed=number))
-            assert all(courier.drain(10) for courier in monitor.couriers)
-            monitor.couriers[0].counts.away = True
+            assert all(courier.drain(10) for courier in monitor.workers)
+            monitor.workers[0].counts.away = True
             partition: Any = SimpleNamespace(monitor=monitor, close=lambda: None)
             group._held[number] = partition
         group._subscription = SimpleNamespace(forget=lambda number: None)  # type: ignore[assignment]

@@ -134,8 +134,8 @@ def test_reading_goes_on_after_kills_without_loss_or_repetition(
             if end == len(log):
                 one.reached_end(end)
                 found = verdicts(one)
-                assert all(courier.drain(10) for courier in one.monitor.couriers)
-                assert sum(one.monitor.gate.refused.values()) == 0
+                assert all(courier.drain(10) for courier in one.monitor.workers)
+                assert sum(one.monitor.buffer.refused.values()) == 0
     assert found.equals(alone)
     assert "clock put back" not in said.events()
     lines = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
@@ -187,7 +187,7 @@ def test_poison_is_counted_skipped_and_said_once(watch: Watch, frame: pl.DataFra
     mixed = [Record(place, one.body, one.time_ms) for place, one in enumerate(mixed)]
     with reading(watch, said) as one:
         read(one, mixed, random_sizes(3))
-        assert one.monitor.gate.refused == {(SOURCE, UNREADABLE): len(POISON)}
+        assert one.monitor.buffer.refused == {(SOURCE, UNREADABLE): len(POISON)}
         assert verdicts(one).equals(alone)
     assert said.events().count("record unreadable") == 1
 
@@ -199,7 +199,7 @@ def test_a_lagging_partition_is_not_hurried_by_the_machines_clock(watch: Watch, 
         for record in log:
             one.take([record])  # type: ignore[list-item]
             one.tick()
-        assert sum(one.monitor.gate.refused.values()) == 0
+        assert sum(one.monitor.buffer.refused.values()) == 0
         before = one.monitor.closed_us
         one.tick()
         assert one.monitor.closed_us == before
@@ -219,8 +219,8 @@ def test_a_sender_without_end_of_names_fills_no_memory(watch: Watch, frame: pl.D
         one.take(log[:3])  # type: ignore[arg-type]
         marks = [Record(3 + n, records.encode_mark(1), log[3].time_ms, f"s{n}") for n in range(1100)]
         one.take(marks)  # type: ignore[arg-type]
-        assert len(one.monitor.gate.promises) == 1000
-        assert one.monitor.gate.refused == {(SOURCE, "crowded"): 101}
+        assert len(one.monitor.buffer.promises) == 1000
+        assert one.monitor.buffer.refused == {(SOURCE, "crowded"): 101}
 
 
 def test_a_state_that_was_altered_is_refused(watch: Watch, frame: pl.DataFrame) -> None:

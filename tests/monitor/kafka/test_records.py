@@ -14,7 +14,7 @@ from faultprint import storage
 from faultprint.errors import TableError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.monitor.kafka import records
-from faultprint.monitor.kafka.records import Mark
+from faultprint.monitor.kafka.records import WatermarkRecord
 from faultprint.tables import MINUTES
 
 FEATURES = frozenset(SIP_CATALOGUE.names)
@@ -37,13 +37,15 @@ def test_rows_read_back_equal() -> None:
     )
     assert frame["node.ser"].null_count() == 30
     found = [records.decode(records.encode(row), FEATURES) for row in records.rows(frame)]
-    table, reasons = records.sound([row for row in found if not isinstance(row, Mark)], SIP_CATALOGUE, MINUTE)
+    table, reasons = records.sound(
+        [row for row in found if not isinstance(row, WatermarkRecord)], SIP_CATALOGUE, MINUTE
+    )
     assert table.equals(frame) and not reasons
     storage.check_schema(table.schema, MINUTES, "rows")
 
 
 def test_a_mark_reads_back() -> None:
-    assert records.decode(records.encode_mark(17), FEATURES) == Mark(17)
+    assert records.decode(records.encode_mark(17), FEATURES) == WatermarkRecord(17)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
@@ -54,7 +56,7 @@ def test_whatever_comes_is_a_row_a_mark_or_refused(value: bytes) -> None:
     except TableError as error:
         assert len(str(error)) < 600 and str(error).isprintable()
         return
-    if not isinstance(found, Mark):
+    if not isinstance(found, WatermarkRecord):
         table, reasons = records.sound([found], SIP_CATALOGUE, MINUTE)
         assert len(table) + len(reasons) == 1
 

@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
-from faultprint.monitor.config.kafka import Holds, KafkaSettings
+from faultprint.monitor.config.kafka import KafkaSettings, Payload
 from faultprint.monitor.kafka import subscription
 from faultprint.monitor.kafka.subscription import Subscription
-from faultprint.publish.senders.kafka_client import Cluster
+from faultprint.publish.senders.kafka_client import KafkaCluster
 
 from ..conftest import Log
 
@@ -28,7 +28,7 @@ class Deaf:
         self.let_go.wait(60)
 
 
-class Silent(Cluster):
+class Silent(KafkaCluster):
     """Brokers that do not answer."""
 
     def consumer(self, options: Any) -> Any:
@@ -41,7 +41,7 @@ def test_a_farewell_that_is_never_answered_ends(
 ) -> None:
     monkeypatch.setattr(subscription, "LEAVE_S", 0.2)
     log = Log()
-    one = Subscription(KafkaSettings("127.0.0.1:1", "group", "minutes", Holds.MINUTES), Silent("127.0.0.1:1"), log)
+    one = Subscription(KafkaSettings("127.0.0.1:1", "group", "minutes", Payload.MINUTES), Silent("127.0.0.1:1"), log)
     if answered:
         one._consumer.let_go.set()  # type: ignore[attr-defined]
     begun = time.monotonic()

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from faultprint import storage
 from faultprint.errors import TableError, UsageError
-from faultprint.features.coverage import Stretch, dump
+from faultprint.features.coverage import Interval, dump
 from faultprint.features.minutes import minutes as minutes_of
-from faultprint.monitor.base.interfaces import Heard, TransactionSource
-from faultprint.monitor.ingest.files import MinutesFile, Replay, ReplayClock, TransactionsFile
+from faultprint.monitor.base.interfaces import TransactionBatch, TransactionSource
+from faultprint.monitor.ingest.files import MinutesFileSource, Replay, ReplayClock, TransactionsFileSource
 from faultprint.monitor.ingest.probe import ProbeSource
 from faultprint.monitor.kafka import records, transaction_codec
 from faultprint.monitor.kafka.partition import CROWDED, SOURCE, UNREADABLE, Partition
-from faultprint.monitor.kafka.producer import Feed
-from faultprint.monitor.kafka.records import Mark
+from faultprint.monitor.kafka.producer import Producer
+from faultprint.monitor.kafka.records import WatermarkRecord
 from faultprint.monitor.kafka.transactions import TransactionsPartition
 from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
 
@@ -69,22 +69,22 @@ def fed(source: TransactionSource, extra_us: int, until_us: int | None = None) -
 
     def enough() -> bool:
         last = transaction_codec.decode(topic.log[-1].body) if topic.log else None
-        return until_us is not None and isinstance(last, Mark) and last.complete_us >= until_us
+        return until_us is not None and isinstance(last, WatermarkRecord) and last.complete_us >= until_us
 
-    Feed(topic, "topic", "feed", Log()).transactions(source, extra_us, enough)  # type: ignore[arg-type]
+    Producer(topic, "topic", "feed", Log()).transactions(source, extra_us, enough)  # type: ignore[arg-type]
     return topic.log
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> tuple[TransactionsFile, pl.DataFrame]:
+def recording(tmp_path: Path) -> tuple[TransactionsFileSource, pl.DataFrame]:
     """A crowd's transactions of some hours, and the minutes that the batch makes of them."""
     frame = table(crowd(3_000, 1)).with_columns(
         (pl.col(name).to_physical() * 60_000).cast(pl.Datetime("us", "UTC"))
         for name in ("start", "provisional", "ringing", "completion")
     )
-    stretches = [Stretch("a", "net", 0, 7 * MINUTE + 5), Stretch("b", "net", 30, 200 * MINUTE)]
+    stretches = [Interval("a", "net", 0, 7 * MINUTE + 5), Interval("b", "net", 30, 200 * MINUTE)]
     storage.write(frame, TRANSACTIONS, tmp_path / "t.parquet", {COVERAGE_KEY: dump(stretches)})
-    return TransactionsFile(tmp_path / "t.parquet", MINUTE), minutes_of(frame.lazy(), stretches)
+    return TransactionsFileSource(tmp_path / "t.parquet", MINUTE), minutes_of(frame.lazy(), stretches)
 
 
 def made(partition: Partition, into: list[pl.DataFrame]) -> None:
@@ -100,18 +100,20 @@ def made(partition: Partition, into: list[pl.DataFrame]) -> None:
     gathering.minute = remember  # type: ignore[method-assign]
 
 
-def test_minutes_of_a_recording_are_the_batchs(watch: Watch, recording: tuple[TransactionsFile, pl.DataFrame]) -> None:
+def test_minutes_of_a_recording_are_the_batchs(
+    watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame]
+) -> None:
     source, expected = recording
     found: list[pl.DataFrame] = []
     with reading(watch, kind=TransactionsPartition) as one:
         made(one, found)
         read(one, fed(source, SECOND), random_sizes(1))
-        assert one.monitor.tallies.minutes == expected["minute"].n_unique()
-        assert {reason for _, reason in one.monitor.gate.refused} <= {"partial"}
+        assert one.monitor.counters.minutes == expected["minute"].n_unique()
+        assert {reason for _, reason in one.monitor.buffer.refused} <= {"partial"}
     assert pl.concat(found).sort("node", "minute").equals(expected.sort("node", "minute"))
 
 
-def test_minutes_after_kills_are_the_same(watch: Watch, recording: tuple[TransactionsFile, pl.DataFrame]) -> None:
+def test_minutes_after_kills_are_the_same(watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
     source, expected = recording
     log, found = fed(source, SECOND), []
     cuts = sorted(np.random.default_rng(5).choice(len(log), 10, replace=False).tolist())
@@ -120,7 +122,7 @@ def test_minutes_after_kills_are_the_same(watch: Watch, recording: tuple[Transac
         with reading(watch, kind=TransactionsPartition) as one:
             made(one, found)
             read(one, log[:end], random_sizes(end))
-            minutes += one.monitor.tallies.minutes
+            minutes += one.monitor.counters.minutes
     assert minutes == expected["minute"].n_unique()
     # A minute that was made but not finished before a kill was made again, the same.
     assert pl.concat(found).unique().sort("node", "minute").equals(expected.sort("node", "minute"))
@@ -141,24 +143,24 @@ def test_minutes_of_a_live_probe_are_the_batchs(at_once: int, watch: Watch) -> N
 
 def test_a_recording_of_minutes_has_no_transactions(tmp_path: Path, town: Town) -> None:
     source = Replay(minutes_file(tmp_path, town)[0], ReplayClock(), None)
-    assert isinstance(source, Replay) and isinstance(minutes_file(tmp_path, town)[0], MinutesFile)
+    assert isinstance(source, Replay) and isinstance(minutes_file(tmp_path, town)[0], MinutesFileSource)
     with pytest.raises(UsageError, match="holds minutes"):
         next(source.heard())
 
 
-def test_a_recording_is_told_at_its_speed(recording: tuple[TransactionsFile, pl.DataFrame]) -> None:
+def test_a_recording_is_told_at_its_speed(recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
     waited: list[float] = []
     heard = [one for one in Replay(recording[0], ReplayClock(), 60.0, waited.append).heard() if one]
     assert len(waited) == len(heard) - 1 and set(waited) == {1.0}
 
 
-def row_of(source: TransactionsFile) -> dict[str, Any]:
+def row_of(source: TransactionsFileSource) -> dict[str, Any]:
     heard = next(one for one in source.heard() if one and len(one.over))
-    assert isinstance(heard, Heard)
+    assert isinstance(heard, TransactionBatch)
     return next(transaction_codec.rows(heard.over, standing=False))
 
 
-def test_what_nobody_can_read_is_counted(watch: Watch, recording: tuple[TransactionsFile, pl.DataFrame]) -> None:
+def test_what_nobody_can_read_is_counted(watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
     good = row_of(recording[0])
     bad = [
         {**good, "status": 70_000},
@@ -174,17 +176,17 @@ def test_what_nobody_can_read_is_counted(watch: Watch, recording: tuple[Transact
     log = [Record(place, records.encode(row), 2**51 // 1000) for place, row in enumerate([good, *bad])]
     with reading(watch, kind=TransactionsPartition) as one:
         one.take(log)  # type: ignore[arg-type]
-        assert one.monitor.gate.refused == Counter({(SOURCE, UNREADABLE): len(bad)})
+        assert one.monitor.buffer.refused == Counter({(SOURCE, UNREADABLE): len(bad)})
 
 
 def test_a_sender_without_marks_fills_no_memory(
-    watch: Watch, recording: tuple[TransactionsFile, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
+    watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("faultprint.monitor.kafka.transaction_buffer.MOST", 10)
     good = records.encode(row_of(recording[0]))
     with reading(watch, kind=TransactionsPartition) as one:
         one.take([Record(place, good, 2**51 // 1000) for place in range(25)])  # type: ignore[misc]
-        assert one.monitor.gate.refused == Counter({(SOURCE, CROWDED): 15})
+        assert one.monitor.buffer.refused == Counter({(SOURCE, CROWDED): 15})
 
 
 COLUMNS = [*TRANSACTIONS.names, "open", "since", "from", "until", "complete"]
@@ -200,21 +202,23 @@ def test_whatever_comes_is_refused_or_makes_a_table(found: dict[str, Any]) -> No
         told = transaction_codec.decode(records.encode(found))
     except TableError:
         return
-    if isinstance(told, transaction_codec.Told):
+    if isinstance(told, transaction_codec.TransactionRecord):
         storage.check_schema(transaction_codec.frame([told.row]).schema, TRANSACTIONS, "row")
 
 
-def test_rows_read_back_equal(recording: tuple[TransactionsFile, pl.DataFrame]) -> None:
-    def back(heard: Iterator[Heard | None]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+def test_rows_read_back_equal(recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
+    def back(heard: Iterator[TransactionBatch | None]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         for one in heard:
             assert one is not None
             told = [
                 transaction_codec.decode(records.encode(row)) for row in transaction_codec.rows(one.over, standing=True)
             ]
-            assert all(isinstance(each, transaction_codec.Told) and each.open for each in told)
+            assert all(isinstance(each, transaction_codec.TransactionRecord) and each.open for each in told)
             yield (
                 one.over,
-                transaction_codec.frame([each.row for each in told if isinstance(each, transaction_codec.Told)]),
+                transaction_codec.frame(
+                    [each.row for each in told if isinstance(each, transaction_codec.TransactionRecord)]
+                ),
             )
 
     assert all(before.equals(after) for before, after in back(recording[0].heard()))

@@ -13,24 +13,24 @@ from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from faultprint.cases.calibration import calibrate, rule_of, tracks
+from faultprint.arrays import BoolArray, IntArray
+from faultprint.cases.calibration import calibrate, calibration_sets, rule_for
 from faultprint.cases.centering import Stretch
 from faultprint.cases.decision import Rule, faulty
 from faultprint.cases.enrol import Example, examples, one_per_condition
 from faultprint.cases.identify import decide, names
 from faultprint.cases.library import Library
-from faultprint.cases.recovery import ongoing
-from faultprint.cases.scope import EvaluationScope, grounds, labelled_grounds
+from faultprint.cases.recovery import active
+from faultprint.cases.scope import EvaluationScope, evaluation_scopes, labelled_scopes
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.evaluation.metrics import Figures, figures
 from faultprint.evaluation.truth import scored, truth
-from faultprint.training.data.dataset import material
+from faultprint.training.data.dataset import training_set
 from faultprint.windows.profile import population
 from faultprint_lab.baselines.summary import Summaries
-from faultprint_lab.baselines.systems import Embedding, Hindsight, Nearest, SummarySpace, System
+from faultprint_lab.baselines.systems import Embedding, Nearest, SummarySpace, SupportsRecovery, System
 from faultprint_lab.baselines.trees import Trees, grow, samples
 
 BASELINES: Final = ("lightgbm", "1-nn")
@@ -39,7 +39,7 @@ PERSISTENCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SystemResult:
     """One system's verdicts with their truth (`evaluate.truth.scored`), its rule, and what they are worth."""
 
     name: str
@@ -49,7 +49,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class TrainingSplit:
     """Labelled minutes to learn from, parted by network: `taught` trains and gives references, `kept` sets the rules."""
 
     taught: pl.DataFrame
@@ -58,7 +58,7 @@ class Lessons:
     kept_labels: pl.DataFrame
 
 
-def part(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, seed: int = 1) -> Lessons:
+def split_networks(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, seed: int = 1) -> TrainingSplit:
     """Part labelled minutes as the model's training did; if it saw none of these networks, keep a fifth by
     `seed`.
 
@@ -78,7 +78,7 @@ def part(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, seed: int = 
     aside = minutes["network"].cast(pl.String).is_in(sorted(held))
     nodes = minutes.filter(aside)["node"].cast(pl.String).unique().to_list()
     labels_aside = labels["node"].cast(pl.String).is_in(nodes)
-    return Lessons(
+    return TrainingSplit(
         minutes.filter(~aside),
         labels.filter(~labels_aside),
         minutes.filter(aside),
@@ -87,7 +87,7 @@ def part(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, seed: int = 
 
 
 @dataclass(frozen=True, slots=True)
-class Students:
+class FittedBaselines:
     """What baselines have learnt from labelled minutes: once for all that they are asked about.
 
     `trees` is LightGBM, unless it was not wanted; `space` is 1-NN's.
@@ -110,7 +110,7 @@ class Students:
     ) -> Self:
         """Learn from minutes and labels; `max_seconds` and `threads` are LightGBM's."""
         interval_us = model.manifest.interval_us
-        known = material(minutes, labels, model.catalogue, window=model.window, interval_us=interval_us)
+        known = training_set(minutes, labels, model.catalogue, window=model.window, interval_us=interval_us)
         people = population([node.whole for node in known.nodes], known.kinds)
         summaries = Summaries(known.kinds, people, model.window)
         inputs, codes = samples(known, summaries, seed)
@@ -126,7 +126,7 @@ class Students:
 
 
 def baselines(
-    lessons: Lessons,
+    lessons: TrainingSplit,
     model: Model,
     wanted: Sequence[str],
     *,
@@ -140,7 +140,7 @@ def baselines(
     """
     if strange := [name for name in wanted if name not in BASELINES]:
         raise UsageError(f"There is no baseline {strange[0]!r}; take from {', '.join(BASELINES)}.")
-    students = Students.of(
+    students = FittedBaselines.of(
         lessons.taught,
         lessons.taught_labels,
         model,
@@ -156,21 +156,21 @@ def baselines(
     return found
 
 
-def calibrated(system: System, lessons: Lessons, model: Model, persistence: int) -> Rule:
+def calibrated(system: System, lessons: TrainingSplit, model: Model, persistence: int) -> Rule:
     """The system's rule, set on the networks that were kept aside."""
-    places = labelled_grounds(lessons.kept, lessons.kept_labels, model)
-    found = tracks(places, lessons.kept_labels, system.match, model.window)
+    places = labelled_scopes(lessons.kept, lessons.kept_labels, model)
+    found = calibration_sets(places, lessons.kept_labels, system.match, model.window)
     return calibrate(found, persistence=persistence, loosest=system.loosest)
 
 
-def judge(
+def score(
     system: System,
     rule: Rule,
     places: Sequence[EvaluationScope],
     known: pl.DataFrame,
     labels: pl.DataFrame,
     window: int,
-) -> Outcome:
+) -> SystemResult:
     """Ask one system about every window, and score it. `known` is `evaluate.truth.truth` of these nodes."""
     said, counted = [], []
     for place in places:
@@ -184,23 +184,23 @@ def judge(
             }
         )
         words = pl.Series(names(code, matches.conditions), dtype=pl.String)
-        there = pl.Series(still_there(system, rule, place, code))
+        there = pl.Series(fault_active(system, rule, place, code))
         said.append(frame.filter(pl.Series(series.observed)).with_columns(condition=words, ongoing=there))
         asked = np.zeros(len(series), np.bool_)
         asked[place.last_minutes[place.last_minutes >= place.begin]] = True
         counted.append(frame.filter(pl.Series(asked & ~place.normal)))
     table = scored(pl.concat(said), known, pl.concat(counted))
     found = figures(table, labels, interval_us=places[0].series.interval_us, window=window)
-    return Outcome(system.name, rule, table, found)
+    return SystemResult(system.name, rule, table, found)
 
 
-def still_there(system: System, rule: Rule, place: EvaluationScope, code: NDArray[np.int64]) -> NDArray[np.bool_]:
+def fault_active(system: System, rule: Rule, place: EvaluationScope, code: IntArray) -> BoolArray:
     """(N,) whether the fault of each observed minute's verdict `code` is still there, as far as the system can tell."""
     calm = np.zeros(len(code), np.bool_)
     fault = faulty(code)
-    if isinstance(system, Hindsight) and fault.any():
+    if isinstance(system, SupportsRecovery) and fault.any():
         calm[fault] = system.quiet(place, rule, np.flatnonzero(place.series.observed)[fault])
-    return ongoing(code, calm, rule.persistence)
+    return active(code, calm, rule.persistence)
 
 
 def evaluate(
@@ -228,16 +228,16 @@ def evaluate(
     """
     references = library.for_model(model.id, model.dimensions)
     ours = Embedding("default", model, references)
-    entries: list[tuple[System, Rule]] = [(ours, rule_of(model, library, persistence))]
+    entries: list[tuple[System, Rule]] = [(ours, rule_for(model, library, persistence))]
     if train is not None and wanted:
-        lessons = part(*train, model, seed)
+        lessons = split_networks(*train, model, seed)
         others = baselines(lessons, model, wanted, seed=seed, max_seconds=baseline_seconds)
         entries += [(system, calibrated(system, lessons, model, persistence)) for system in others]
-    places = grounds(minutes, model, normal, profile_minutes)
+    places = evaluation_scopes(minutes, model, normal, profile_minutes)
     known = truth([place.series for place in places], labels, model.window)
     result = {}
     for done, (system, rule) in enumerate(entries, start=1):
-        outcome = judge(system, rule, places, known, labels, model.window)
+        outcome = score(system, rule, places, known, labels, model.window)
         result[system.name] = outcome.figures.summary() | {"conditions": outcome.figures.by_condition()}
         if progress:
             progress(done, len(entries))

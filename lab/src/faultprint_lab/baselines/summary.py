@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.cases.scope import EvaluationScope
 from faultprint.windows.levels import Kinds, Levels, levels
 from faultprint.windows.normalise import CHANNELS, normalise, raw
 from faultprint.windows.profile import LEAST_MINUTES, Profile, profile
 from faultprint.windows.trailing import trailing_max, trailing_sum
-
-Array = NDArray[np.float32]
 
 SPANS: Final = (1, 10)
 STATISTICS: Final = 5
@@ -26,7 +24,7 @@ STATISTICS: Final = 5
 class Describe(Protocol):
     """What a classifier is given of a window."""
 
-    def __call__(self, place: EvaluationScope) -> Array:
+    def __call__(self, place: EvaluationScope) -> Float32Array:
         """(N, S) float32 of the windows that end at `place.last_minutes`."""
         ...
 
@@ -37,12 +35,12 @@ class Summaries:
     def __init__(self, kinds: Kinds, people: Profile, window: int) -> None:
         self.kinds, self.people, self.window = kinds, people, window
 
-    def __call__(self, place: EvaluationScope) -> Array:
+    def __call__(self, place: EvaluationScope) -> Float32Array:
         every = levels(place.series, self.kinds, SPANS)
         own = own_profile(every, self.kinds, self.people, place)
         return summarise(every, self.kinds, own, self.people, self.window, place.last_minutes)
 
-    def minutes(self, place: EvaluationScope) -> Array:
+    def minutes(self, place: EvaluationScope) -> Float32Array:
         """(T, F) float32, the surprise of every minute alone."""
         every = levels(place.series, self.kinds, SPANS[:1])
         own = own_profile(every, self.kinds, self.people, place)
@@ -56,7 +54,7 @@ class RawSummaries:
     def __init__(self, window: int) -> None:
         self.window = window
 
-    def __call__(self, place: EvaluationScope) -> Array:
+    def __call__(self, place: EvaluationScope) -> Float32Array:
         return statistics(raw(place.series.values), self.window, place.last_minutes)
 
 
@@ -67,9 +65,7 @@ def own_profile(every: Levels, kinds: Kinds, people: Profile, place: EvaluationS
     return profile(every, kinds, normal, min(known, LEAST_MINUTES)) if known else people
 
 
-def summarise(
-    levels: Levels, kinds: Kinds, own: Profile, people: Profile, window: int, ends: NDArray[np.int64]
-) -> Array:
+def summarise(levels: Levels, kinds: Kinds, own: Profile, people: Profile, window: int, ends: IntArray) -> Float32Array:
     """(N, 5 · 2 · F) float32 for the windows that end at the minutes `ends`.
 
     `levels` has the spans SPANS, and perhaps longer ones behind them. A missing value counts as a usual one.
@@ -80,7 +76,7 @@ def summarise(
     return statistics(np.ascontiguousarray(inputs[:, :, 0].reshape(minutes, -1)), window, ends)
 
 
-def statistics(values: Array, window: int, ends: NDArray[np.int64]) -> Array:
+def statistics(values: Float32Array, window: int, ends: IntArray) -> Float32Array:
     """(N, 5 · K) float32 of `values` (T, K) over the windows that end at the minutes `ends`."""
     length = np.minimum(np.arange(len(values)) + 1, window).astype(np.float32)[:, None]
     mean = trailing_sum(values, window) / length

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import lightgbm
 import numpy as np
-from numpy.typing import NDArray
 
+from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.cases.matching import Matches
 from faultprint.cases.scope import EvaluationScope
-from faultprint.training.data.dataset import Material, Node
+from faultprint.training.data.dataset import TrainingNode, TrainingSet
 from faultprint_lab.baselines.summary import Describe
 from faultprint_lab.baselines.systems import by_chance
 
@@ -56,8 +56,8 @@ class Trees:
 
 def grow(
     conditions: tuple[str, ...],
-    inputs: NDArray[np.float32],
-    codes: NDArray[np.int64],
+    inputs: Float32Array,
+    codes: IntArray,
     *,
     seed: int,
     max_seconds: float,
@@ -80,7 +80,7 @@ def grow(
     return lightgbm.train(parameters, dataset, num_boost_round=_ROUNDS, callbacks=[stop])
 
 
-def samples(material: Material, describe: Describe, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def samples(material: TrainingSet, describe: Describe, seed: int) -> tuple[Float32Array, IntArray]:
     """(N, S) descriptions and (N,) codes into the material's conditions."""
     rng = np.random.default_rng(seed)
     inputs, codes = [], []
@@ -94,7 +94,7 @@ def samples(material: Material, describe: Describe, seed: int) -> tuple[NDArray[
     return np.concatenate(inputs), np.concatenate(codes)
 
 
-def _hour(node: Node, window: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _hour(node: TrainingNode, window: int, rng: np.random.Generator) -> BoolArray:
     """One random hour of the node's normal traffic."""
     start = int(rng.choice(node.hours))
     chosen = np.zeros(len(node.series), np.bool_)

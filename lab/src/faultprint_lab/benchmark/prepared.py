@@ -15,28 +15,28 @@ from faultprint.cases.scope import EvaluationScope
 from faultprint.embedding.model import Model
 from faultprint.evaluation.truth import truth
 from faultprint.tables import UNKNOWN
-from faultprint_lab.baselines.compare import Lessons, part
+from faultprint_lab.baselines.compare import TrainingSplit, split_networks
 from faultprint_lab.baselines.recorded import PREFIX, Tables, joined
 from faultprint_lab.benchmark.cache import Cache
-from faultprint_lab.benchmark.competitors.competitor import School
+from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit
 from faultprint_lab.benchmark.competitors.encoders import trained
-from faultprint_lab.benchmark.datasets import Stage, Stages, only
-from faultprint_lab.benchmark.protocols.by_severity import of_strength
-from faultprint_lab.benchmark.scopes import grounds
+from faultprint_lab.benchmark.data.datasets import Dataset, Datasets, only
+from faultprint_lab.benchmark.data.scopes import grounds
+from faultprint_lab.benchmark.data.severity import of_strength
 from faultprint_lab.benchmark.splits import Sizes
-from faultprint_lab.benchmark.trials import HOUR, Trial
+from faultprint_lab.benchmark.trials import HOUR, BenchmarkTrial
 
 _DRAW: Final = 11
 """Beside the suite's seed, of the generator that draws references."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class PreparedTrial:
     """`places` are met and `kept` set the rules; `known` is the truth (`evaluate.truth`), in which faults that nobody is
     taught are "unknown"; `strange` are these; `given` are the examples that everybody is taught beyond the lessons, `own` those
     from a node's own past."""
 
-    school: School
+    school: BenchmarkSplit
     places: Sequence[EvaluationScope]
     kept: Sequence[EvaluationScope]
     kept_labels: pl.DataFrame
@@ -49,17 +49,17 @@ class Setting:
     model: Model
 
 
-def make_ready(trial: Trial, stages: Stages, cache: Cache, sizes: Sizes) -> Setting:
+def make_ready(trial: BenchmarkTrial, stages: Datasets, cache: Cache, sizes: Sizes) -> PreparedTrial:
     """Trains the default preset where no trial did before. Raises as training and `cases.enrol` do."""
     stage = stages.stage(trial)
     identity = trial.learning | {"sizes": _learning_sizes(sizes), "files": stages.fingerprint(trial.data)}
     model = trained(cache, "default", stage.learn, identity, seed=trial.seed, seconds=sizes.seconds)
-    lessons = part(*stage.learn, model, trial.seed)
+    lessons = split_networks(*stage.learn, model, trial.seed)
     kept_tables = _kept(trial, lessons, stage)
-    lessons = Lessons(lessons.taught, lessons.taught_labels, *kept_tables)
+    lessons = TrainingSplit(lessons.taught, lessons.taught_labels, *kept_tables)
     every = lessons.taught, lessons.taught_labels
     pool = _like(trial, every) or every
-    school = School(
+    school = BenchmarkSplit(
         stage.learn, stage.lessons, lessons, examples(*pool, model), model, identity, cache, trial.seed, sizes.seconds
     )
     meet = stage.meet
@@ -74,7 +74,7 @@ def make_ready(trial: Trial, stages: Stages, cache: Cache, sizes: Sizes) -> Sett
         )
     given, own = _given(trial, stage, pool, meet, model)
     strange = frozenset(stage.hidden if trial.hidden and not trial.hidden.shots else ())
-    return Setting(
+    return PreparedTrial(
         school=school,
         places=places,
         kept=grounds(kept_tables, model, normal=min(trial.normal, HOUR), history=None),
@@ -94,14 +94,14 @@ def _learning_sizes(sizes: Sizes) -> dict[str, object]:
     return {"train_days": sizes.train_days, "later_days": sizes.later_days, "later_networks": sizes.later_networks}
 
 
-def _like(trial: Trial, tables: Tables) -> Tables | None:
+def _like(trial: BenchmarkTrial, tables: Tables) -> Tables | None:
     """The networks of the trial's kind of data; None, if there are none of it."""
     networks = {str(name) for name in tables[0]["network"].unique()}
     alike = {name for name in networks if name.startswith(PREFIX) == (trial.data == "bed")}
     return only(tables, alike) if alike else None
 
 
-def _kept(trial: Trial, lessons: Lessons, stage: Stage) -> Tables:
+def _kept(trial: BenchmarkTrial, lessons: TrainingSplit, stage: Dataset) -> Tables:
     """What thresholds are set on: networks like those met, if any were kept."""
     every = lessons.kept, lessons.kept_labels
     found = [tables for tables in (_like(trial, every), stage.kept) if tables]
@@ -109,7 +109,7 @@ def _kept(trial: Trial, lessons: Lessons, stage: Stage) -> Tables:
 
 
 def _given(
-    trial: Trial, stage: Stage, pool: Tables, meet: Tables, model: Model
+    trial: BenchmarkTrial, stage: Dataset, pool: Tables, meet: Tables, model: Model
 ) -> tuple[list[Example], dict[str, list[Example]]]:
     """Examples of the hidden faults: for all, from elsewhere; and by node, from its own past."""
     if not trial.hidden or not trial.hidden.shots:
@@ -133,7 +133,7 @@ def _draw(every: Sequence[Example], hidden: Sequence[str], shots: int, rng: np.r
     """So many examples of each hidden fault, of different networks as far as there are."""
     drawn: list[Example] = []
     for fault in hidden:
-        own = [one for one in every if one.lesson.condition == fault]
+        own = [one for one in every if one.enrolment.condition == fault]
         order = [own[index] for index in rng.permutation(len(own))]
         rank: dict[str, int] = {}
         turns = []

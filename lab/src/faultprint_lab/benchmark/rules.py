@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from faultprint.cases.calibration import Track, calibrate, tracks, unknown_doubt
+from faultprint.cases.calibration import CalibrationSet, calibrate, calibration_sets, max_uncertainty
 from faultprint.cases.decision import Rule
 from faultprint.cases.matching import NORMAL_INDEX
 from faultprint.cases.scope import EvaluationScope
@@ -23,12 +23,12 @@ def rule_for(
     system: System, kept: Sequence[EvaluationScope], labels: pl.DataFrame, window: int, *, unknown: bool
 ) -> Rule:
     """The rule by `cases.calibration`; it calls nothing unknown unless `unknown`."""
-    found = tracks(kept, labels, system.match, window)
-    beyond, doubt = (_beyond(found), unknown_doubt(found)) if unknown else (float("inf"), None)
+    found = calibration_sets(kept, labels, system.match, window)
+    beyond, doubt = (_beyond(found), max_uncertainty(found)) if unknown else (float("inf"), None)
     return calibrate(found, persistence=PERSISTENCE, loosest=system.loosest, unknown_beyond=beyond, unknown_doubt=doubt)
 
 
-def _beyond(found: Sequence[Track]) -> float:
+def _beyond(found: Sequence[CalibrationSet]) -> float:
     """Further from everything than all but one in a hundred clear fault windows from their own condition, and than all but
     one in a thousand normal windows from normal."""
     own = [track.matches.distance_to(track.own)[track.own >= 0] for track in found]

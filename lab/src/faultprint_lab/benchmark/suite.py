@@ -10,35 +10,34 @@ from typing import Any, Final
 
 from faultprint.errors import UsageError
 from faultprint_lab.benchmark.cache import Cache
-from faultprint_lab.benchmark.competitors.classifiers import Boosting, normalised, untouched
-from faultprint_lab.benchmark.competitors.competitor import Contender, Student
+from faultprint_lab.benchmark.competitors.boosting import Boosting, normalised, untouched
+from faultprint_lab.benchmark.competitors.competitor import Competitor, FittedSystem
 from faultprint_lab.benchmark.competitors.encoders import (
     AT_LENGTH,
     AtLength,
     Encoder,
-    Forewarned,
-    Relearnt,
+    Oracle,
+    Retrained,
 )
 from faultprint_lab.benchmark.competitors.encoders import CODE as MODEL_CODE
-from faultprint_lab.benchmark.competitors.minirocket_competitor import Rockets
+from faultprint_lab.benchmark.competitors.minirocket_competitor import MiniRocketCompetitor
 from faultprint_lab.benchmark.competitors.nearest_neighbour import Summarised, Warped
-from faultprint_lab.benchmark.datasets import Places, Stages
+from faultprint_lab.benchmark.competitors.operator_rules import Operator
+from faultprint_lab.benchmark.data.datasets import DataFolders, Datasets
 from faultprint_lab.benchmark.fivegcore import dataset
-from faultprint_lab.benchmark.fivegcore import rows as fivegcore_rows
-from faultprint_lab.benchmark.prepared import Setting, make_ready
+from faultprint_lab.benchmark.prepared import PreparedTrial, make_ready
 from faultprint_lab.benchmark.protocols.ablations import ABLATIONS
 from faultprint_lab.benchmark.protocols.baseline_check import VOUCHED
-from faultprint_lab.benchmark.puzzles.arithmetic import CARRIERS
-from faultprint_lab.benchmark.puzzles.gap import GAPS
+from faultprint_lab.benchmark.puzzles.batchnorm_gap import GAPS
 from faultprint_lab.benchmark.puzzles.variants import TAUGHT
+from faultprint_lab.benchmark.puzzles.vector_arithmetic import CARRIERS
 from faultprint_lab.benchmark.registry import ANEW, BEYOND, DATA
-from faultprint_lab.benchmark.rows import FIGURES, REASON
+from faultprint_lab.benchmark.results_file import FIGURES, REASON
 from faultprint_lab.benchmark.splits import SPLITS, Sizes
-from faultprint_lab.benchmark.thresholds import Operator
-from faultprint_lab.benchmark.trial_run import Gauge, play
-from faultprint_lab.benchmark.trials import PROTOCOLS, Trial, trials
+from faultprint_lab.benchmark.trial_run import MeasuredSystem, run_trial
+from faultprint_lab.benchmark.trials import PROTOCOLS, BenchmarkTrial, trials
 
-_ALL: Final[tuple[Contender, ...]] = (
+_ALL: Final[tuple[Competitor, ...]] = (
     Encoder("default", "default"),
     Encoder("posts", "posts"),
     *(AtLength(name, name, AT_LENGTH) for name in AT_LENGTH),
@@ -46,21 +45,21 @@ _ALL: Final[tuple[Contender, ...]] = (
     Boosting("lightgbm-raw", untouched),
     Summarised(),
     Warped(),
-    Rockets(),
+    MiniRocketCompetitor(),
     Operator(),
 )
-CONTENDERS: Final[Mapping[str, Contender]] = {contender.name: contender for contender in _ALL}
-_ANEW: Final = {name: Relearnt(name, "default") for name in ANEW}
-_BEYOND: Final = {name: Forewarned(name, "default") for name in BEYOND}
-_WITHOUT: Final[Mapping[str, Contender]] = {contender.name: contender for contender in ABLATIONS}
+CONTENDERS: Final[Mapping[str, Competitor]] = {contender.name: contender for contender in _ALL}
+_ANEW: Final = {name: Retrained(name, "default") for name in ANEW}
+_BEYOND: Final = {name: Oracle(name, "default") for name in BEYOND}
+_WITHOUT: Final[Mapping[str, Competitor]] = {contender.name: contender for contender in ABLATIONS}
 _SLOW: Final = ("posts", "dtw", "minirocket")
 """They take minutes for what others do in seconds: left out where a protocol asks the same question many times."""
-_QUICK: Final[Mapping[str, Contender]] = {name: one for name, one in CONTENDERS.items() if name not in _SLOW}
-_GAUGES: Final[Mapping[str, Mapping[str, Gauge]]] = {
+_QUICK: Final[Mapping[str, Competitor]] = {name: one for name, one in CONTENDERS.items() if name not in _SLOW}
+_GAUGES: Final[Mapping[str, Mapping[str, MeasuredSystem]]] = {
     protocol: {gauge.name: gauge for gauge in gauges}
     for protocol, gauges in (("doubtful", VOUCHED), ("puzzles", TAUGHT), ("gap", GAPS), ("arithmetic", CARRIERS))
 }
-_OWN: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
+_OWN: Final[Mapping[str, Mapping[str, Competitor | MeasuredSystem]]] = {
     "new-fault": {**CONTENDERS, **_ANEW, **_BEYOND},
     "unknown": {**CONTENDERS, **_BEYOND},
     "parts": {"default": CONTENDERS["default"], **_WITHOUT},
@@ -69,7 +68,7 @@ _OWN: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
     "strength": _QUICK,
     **_GAUGES,
 }
-LINE_UPS: Final[Mapping[str, Mapping[str, Contender | Gauge]]] = {
+LINE_UPS: Final[Mapping[str, Mapping[str, Competitor | MeasuredSystem]]] = {
     name: _OWN.get(name, CONTENDERS) for name in PROTOCOLS
 }
 """Who takes part, by protocol."""
@@ -88,7 +87,7 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SuitePlan:
     """What to run. Raises UsageError for a name that is none."""
 
     protocols: tuple[str, ...] = tuple(PROTOCOLS)
@@ -108,11 +107,11 @@ class Plan:
             if strange := [name for name in given if name not in there]:
                 raise UsageError(f"There is no {what} {strange[0]!r}; take from {', '.join(there)}.")
 
-    def line_up(self, trial: Trial) -> list[str]:
+    def line_up(self, trial: BenchmarkTrial) -> list[str]:
         """Who takes part in a trial."""
         return [name for name in LINE_UPS[trial.protocol] if name in self.systems]
 
-    def trials(self) -> list[Trial]:
+    def trials(self) -> list[BenchmarkTrial]:
         """In an order in which neighbours share what was learnt."""
         found = [
             trial
@@ -124,7 +123,7 @@ class Plan:
         return sorted(found, key=lambda trial: json.dumps(trial.learning, sort_keys=True))
 
 
-def run(plan: Plan, folder: Path, places: Places, progress: Progress | None = None) -> list[dict[str, Any]]:
+def run(plan: SuitePlan, folder: Path, places: DataFolders, progress: Progress | None = None) -> list[dict[str, Any]]:
     """The plan's rows. All that takes long is kept in `folder`; a run that was killed goes on where it stood."""
     jobs, rows = plan.trials(), []
     total = sum(len(plan.line_up(trial)) for trial in jobs)
@@ -140,17 +139,17 @@ def run(plan: Plan, folder: Path, places: Places, progress: Progress | None = No
 class _Suite:
     """What is shared between trials."""
 
-    def __init__(self, plan: Plan, folder: Path, places: Places) -> None:
+    def __init__(self, plan: SuitePlan, folder: Path, places: DataFolders) -> None:
         self.plan = plan
         self.cache = Cache(folder)
-        self.stages = Stages(self.cache, plan.sizes, places)
+        self.stages = Datasets(self.cache, plan.sizes, places)
         self._learning: Mapping[str, Any] = {}
-        self._students: dict[str, Student] = {}
+        self._students: dict[str, FittedSystem] = {}
 
-    def rows(self, trial: Trial) -> Iterator[dict[str, Any]]:
+    def rows(self, trial: BenchmarkTrial) -> Iterator[dict[str, Any]]:
         """A row a system."""
         missing = self.stages.missing(trial.data)
-        ready: list[Setting] = []
+        ready: list[PreparedTrial] = []
         for name in self.plan.line_up(trial):
             if reason := missing or self._refuses(trial, name):
                 yield _row(trial, name, {REASON: reason})
@@ -168,14 +167,14 @@ class _Suite:
                 trial, name, json.loads(self.cache.file("row", arguments, CODE, ".json", make).read_text("utf-8"))
             )
 
-    def _refuses(self, trial: Trial, name: str) -> str:
+    def _refuses(self, trial: BenchmarkTrial, name: str) -> str:
         return (
             fivegcore_rows.refuses(trial, name)
             if trial.data == ROWS_OF_5GC
             else LINE_UPS[trial.protocol][name].refuses(trial)
         )
 
-    def _figures(self, trial: Trial, name: str, ready: Sequence[Setting]) -> dict[str, Any]:
+    def _figures(self, trial: BenchmarkTrial, name: str, ready: Sequence[PreparedTrial]) -> dict[str, Any]:
         if trial.data == ROWS_OF_5GC:
             assert self.stages.places.core is not None  # or `missing` would have said so
             rows = dataset.read(self.stages.places.core)
@@ -183,11 +182,11 @@ class _Suite:
         if not ready[0].places:
             return {REASON: f"no node has {trial.normal} minutes of normal traffic before what is scored"}
         entrant = LINE_UPS[trial.protocol][name]
-        if isinstance(entrant, Gauge):
+        if isinstance(entrant, MeasuredSystem):
             return entrant.figures(ready[0])
-        return play(self._student(entrant, ready[0]), ready[0])
+        return run_trial(self._student(entrant, ready[0]), ready[0])
 
-    def _student(self, contender: Contender, setting: Setting) -> Student:
+    def _student(self, contender: Competitor, setting: PreparedTrial) -> FittedSystem:
         """Learnt once for all trials in a row that share what is learnt."""
         if self._learning != setting.school.identity:
             self._learning, self._students = setting.school.identity, {}
@@ -196,7 +195,7 @@ class _Suite:
         return self._students[contender.name]
 
 
-def _row(trial: Trial, system: str, found: Mapping[str, Any]) -> dict[str, Any]:
+def _row(trial: BenchmarkTrial, system: str, found: Mapping[str, Any]) -> dict[str, Any]:
     keys: dict[str, Any] = {"data": trial.data, "protocol": trial.protocol, "variant": trial.variant}
     keys |= {"system": system, "seed": trial.seed, "split": trial.split}
     return keys | {REASON: None} | dict.fromkeys(FIGURES) | dict(found)

@@ -10,30 +10,30 @@ import polars as pl
 
 from faultprint.evaluation.metrics import CLEAR, condition_figures
 from faultprint.evaluation.truth import of_windows
-from faultprint_lab.baselines.compare import Outcome, judge
+from faultprint_lab.baselines.compare import SystemResult, score
 from faultprint_lab.baselines.systems import System
-from faultprint_lab.benchmark.competitors.competitor import Own, Student
-from faultprint_lab.benchmark.prepared import Setting, called_unknown
-from faultprint_lab.benchmark.protocols.openset import open_set
+from faultprint_lab.benchmark.competitors.competitor import FittedSystem, Own
+from faultprint_lab.benchmark.open_set import open_set
+from faultprint_lab.benchmark.prepared import PreparedTrial, called_unknown
 from faultprint_lab.benchmark.rules import rule_for
-from faultprint_lab.benchmark.trials import Trial
+from faultprint_lab.benchmark.trials import BenchmarkTrial
 
 
 @runtime_checkable
-class Gauge(Protocol):
+class MeasuredSystem(Protocol):
     """An entrant that is not only asked about windows, but measured in a way of its own; as a `Contender` otherwise."""
 
     @property
     def name(self) -> str: ...
 
-    def refuses(self, trial: Trial) -> str: ...
+    def refuses(self, trial: BenchmarkTrial) -> str: ...
 
-    def figures(self, setting: Setting) -> dict[str, Any]:
+    def figures(self, setting: PreparedTrial) -> dict[str, Any]:
         """By name, as `play` gives them."""
         ...
 
 
-def play(student: Student, setting: Setting) -> dict[str, Any]:
+def run_trial(student: FittedSystem, setting: PreparedTrial) -> dict[str, Any]:
     """The figures, by name (`rows.FIGURES` and what they rest on); None where there is nothing to measure."""
     window = setting.model.window
     system, judged_by = _own(student, setting) if setting.own else [student.system(setting.given)] * 2
@@ -42,12 +42,12 @@ def play(student: Student, setting: Setting) -> dict[str, Any]:
     unknown = bool(setting.strange) or system.loosest <= 1
     rule = rule_for(judged_by, setting.kept, setting.kept_labels, window, unknown=unknown)
     known = called_unknown(setting.known, "truth", setting.strange)
-    outcome = judge(system, rule, setting.places, known, setting.labels, window)
-    found = outcome.figures.summary() | {"closer": rule.closer, "nodes": len(setting.places)}
+    outcome = score(system, rule, setting.places, known, setting.labels, window)
+    found = outcome.figures.summary() | {"closer": rule.max_distance_ratio, "nodes": len(setting.places)}
     return found | _of_hidden(outcome, setting) | _open(system, setting)
 
 
-def _own(student: Student, setting: Setting) -> tuple[System, System]:
+def _own(student: FittedSystem, setting: PreparedTrial) -> tuple[System, System]:
     """(the systems of the nodes met, each taught by its own past; the same to set the rule by).
 
     The rule is set on nodes that gave no reference: each is asked of one of these systems, in turn. A node that has no past
@@ -62,7 +62,7 @@ def _own(student: Student, setting: Setting) -> tuple[System, System]:
     return Own(systems, elsewhere), Own({place.series.node: system for place, system in turns}, elsewhere)
 
 
-def _of_hidden(outcome: Outcome, setting: Setting) -> dict[str, Any]:
+def _of_hidden(outcome: SystemResult, setting: PreparedTrial) -> dict[str, Any]:
     """Mean F1 of the faults that training never saw, where they were taught afterwards."""
     if not setting.hidden or setting.strange:
         return {"hidden_f1": None, "hidden_f1_exposed": None}
@@ -76,7 +76,7 @@ def _of_hidden(outcome: Outcome, setting: Setting) -> dict[str, Any]:
     return {"hidden_f1": mean(kept), "hidden_f1_exposed": mean(clear)}
 
 
-def _open(system: System, setting: Setting) -> dict[str, Any]:
+def _open(system: System, setting: PreparedTrial) -> dict[str, Any]:
     """How well clear windows of faults that nobody is taught stand out from those of what is known."""
     if not setting.strange:
         return {"auroc": None, "fpr95": None}
@@ -84,7 +84,7 @@ def _open(system: System, setting: Setting) -> dict[str, Any]:
     for place in setting.places:
         asked = of_windows(setting.known, place)
         clear = asked.select(CLEAR).to_series()
-        scores.append(system.match(place).doubt[clear.to_numpy()].astype(np.float64))
+        scores.append(system.match(place).uncertainty[clear.to_numpy()].astype(np.float64))
         words.append(np.array(asked.filter(clear)["truth"].to_list(), dtype=object))
     found = open_set(np.concatenate(scores), np.concatenate(words), setting.strange)
     return {"auroc": found and found.auroc, "fpr95": found and found.fpr95}

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from faultprint.errors import UsageError
-from faultprint_lab.benchmark.protocols.by_severity import Strength
+from faultprint_lab.benchmark.data.severity import Strength
 from faultprint_lab.benchmark.splits import Sizes, networks_for
 
 HOUR: Final = 60
@@ -36,7 +36,7 @@ FOLDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class BenchmarkTrial:
     """`networks` are those handed to training; `later`: met are their later days, not the networks of the split.
 
     `normal` is in minutes; not `vouched` for, they are minutes as they come, faults and all. `spoil` names a row of
@@ -72,7 +72,7 @@ Variants = Callable[[Sizes, int], Sequence[tuple[str, Mapping[str, Any]]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
+class BenchmarkProtocol:
     """`meaning` in one sentence; `data` names the kinds of data that it is asked of."""
 
     meaning: str
@@ -94,12 +94,12 @@ def _few(sizes: Sizes, seed: int) -> Sequence[tuple[str, Mapping[str, Any]]]:
     return [(f"{number}", {"networks": networks_for(number)}) for number in sizes.few]
 
 
-PROTOCOLS: Final[Mapping[str, Protocol]] = {
-    "later": Protocol(
+PROTOCOLS: Final[Mapping[str, BenchmarkProtocol]] = {
+    "later": BenchmarkProtocol(
         "Networks that were trained on, on later days.",
         lambda sizes, seed: [("an hour", {"later": True})] if sizes.later_networks else [],
     ),
-    "unseen": Protocol(
+    "unseen": BenchmarkProtocol(
         "Networks never seen, by how much of their normal traffic is known.",
         lambda sizes, seed: [
             ("a day", {"normal": 24 * HOUR}),
@@ -110,7 +110,7 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
         ],
         ("simulated", "bed"),
     ),
-    "new-fault": Protocol(
+    "new-fault": BenchmarkProtocol(
         "Networks never seen, a third of the faults not in the training at all; then taught by references.",
         _hidden(
             ("one, elsewhere", 1, "elsewhere"),
@@ -119,50 +119,50 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
             ("five, own", 5, "own"),
         ),
     ),
-    "unknown": Protocol(
+    "unknown": BenchmarkProtocol(
         "Networks never seen, a third of the faults neither in the training nor taught: to be called unknown.",
         _hidden(("no reference", 0, "elsewhere")),
     ),
-    "few": Protocol("Networks never seen, by the number of networks trained on.", _few),
-    "rough": Protocol(
+    "few": BenchmarkProtocol("Networks never seen, by the number of networks trained on.", _few),
+    "rough": BenchmarkProtocol(
         "Networks never seen, whose data is damaged after training.",
         lambda sizes, seed: [(name, {"spoil": name}) for name in ("gaps", "doubled", "jitter")],
     ),
-    "strength": Protocol(
+    "strength": BenchmarkProtocol(
         "Networks never seen, an hour of normal traffic, by how strong a fault is (1: total): other faults are not scored.",
         lambda sizes, seed: [
             (name, {"strength": bounds})
             for name, bounds in (("up to .2", (0.0, 0.2)), (".2 to .5", (0.2, 0.5)), ("above .5", (0.5, 1.0)))
         ],
     ),
-    "parts": Protocol(
+    "parts": BenchmarkProtocol(
         "Networks never seen, an hour of normal traffic: the default preset without one of its parts.",
         _normals(("an hour", HOUR)),
     ),
-    "doubtful": Protocol(
+    "doubtful": BenchmarkProtocol(
         "Networks never seen: of hours that somebody vouches for as normal, those that look like a fault.",
         _normals(("an hour", HOUR)),
         ("simulated", "bed"),
     ),
-    "puzzles": Protocol(
+    "puzzles": BenchmarkProtocol(
         "Networks never seen, an hour of normal traffic: the default encoder made or taught as the posts' was.",
         _normals(("an hour", HOUR)),
     ),
-    "gap": Protocol(
+    "gap": BenchmarkProtocol(
         "The posts' network while it learns: the loss by a batch's own statistics beside that by the running ones.",
         _normals(("an hour", HOUR)),
     ),
-    "arithmetic": Protocol(
+    "arithmetic": BenchmarkProtocol(
         "King − man + woman: is a fault of one network, normal there taken off and normal here added, nearest to the same fault "
         "here?",
         _normals(("an hour", HOUR)),
     ),
-    "by-time": Protocol(
+    "by-time": BenchmarkProtocol(
         "Every row of a table of 10 s rows by itself, cross-validated by time in five parts.",
         lambda sizes, seed: [("all that is known", {})],
         ("5gc-faults",),
     ),
-    "by-time-one": Protocol(
+    "by-time-one": BenchmarkProtocol(
         "The same, each kind of fault taught by one episode of the other four parts.",
         lambda sizes, seed: [("one reference", {})],
         ("5gc-faults",),
@@ -170,7 +170,7 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
 }
 
 
-def trials(protocol: str, data: str, sizes: Sizes, split: str, seed: int) -> list[Trial]:
+def trials(protocol: str, data: str, sizes: Sizes, split: str, seed: int) -> list[BenchmarkTrial]:
     """The trials of a protocol on a kind of data; none where it is not asked of it. Raises UsageError for another name."""
     if protocol not in PROTOCOLS:
         raise UsageError(f"There is no protocol {protocol!r}; take from {', '.join(PROTOCOLS)}, or all.")
@@ -178,4 +178,4 @@ def trials(protocol: str, data: str, sizes: Sizes, split: str, seed: int) -> lis
     if data not in asked.data:
         return []
     plain = {"data": data, "protocol": protocol, "split": split, "seed": seed, "networks": sizes.train_networks}
-    return [Trial(**{**plain, "variant": name, **change}) for name, change in asked.variants(sizes, seed)]
+    return [BenchmarkTrial(**{**plain, "variant": name, **change}) for name, change in asked.variants(sizes, seed)]

@@ -12,7 +12,7 @@ from faultprint.cli.options import (
     FOLDER,
     INPUT,
     OUTPUT,
-    Moments,
+    Interval,
     normal_option,
     persistence_option,
     profile_option,
@@ -122,14 +122,14 @@ def _minutes(
     train_minutes: Path | None,
     train_labels: Path | None,
     wanted: tuple[str, ...],
-    normal: Moments | None,
+    normal: Interval | None,
     profile_minutes: int,
     persistence: int,
     seed: int,
 ) -> None:
     from faultprint import storage
     from faultprint.cases.library import Library
-    from faultprint.embedding.model import load
+    from faultprint.embedding.model import load_model
     from faultprint.errors import UsageError
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
@@ -144,7 +144,7 @@ def _minutes(
         raise UsageError(
             f"The baseline {wanted[0]} has nothing to learn from; give --train-minutes and --train-labels."
         )
-    encoder = load(model)
+    encoder = load_model(model)
     train = None
     if train_minutes and train_labels:
         train = read_minutes(train_minutes, encoder.catalogue).frame, storage.read(train_labels, LABELS)
@@ -180,18 +180,18 @@ def _protocols(
     core: Path | None,
 ) -> None:
     from faultprint.files import check_folder
-    from faultprint_lab.benchmark import rows
-    from faultprint_lab.benchmark.datasets import Places
+    from faultprint_lab.benchmark import results_file as rows
+    from faultprint_lab.benchmark.data.datasets import DataFolders
     from faultprint_lab.benchmark.splits import QUICK, Sizes, sized
-    from faultprint_lab.benchmark.suite import Plan, run
+    from faultprint_lab.benchmark.suite import SuitePlan, run
 
     wanted: dict[str, Any] = {"protocols": () if "all" in protocols else protocols, "data": data, "systems": systems}
     wanted["sizes"] = sized(QUICK if quick else Sizes(), changed)
-    plan = Plan(seeds=_seeds(seeds), split=split, **{name: value for name, value in wanted.items() if value})
+    plan = SuitePlan(seeds=_seeds(seeds), split=split, **{name: value for name, value in wanted.items() if value})
     if out not in (None, STDOUT):
         check_folder(Path(str(out)))
     with progress_bar("rows") as progress:
-        found = run(plan, cache, Places.of(beds, core), progress)
+        found = run(plan, cache, DataFolders.of(beds, core), progress)
     about = {"split": split, "sizes": plan.sizes.as_dict()}
     if out not in (None, STDOUT):
         rows.write(Path(str(out)), about, found)
@@ -209,7 +209,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 def _row_table(found: list[dict[str, Any]]) -> Iterator[str]:
     """A line a row: who, where, and the figures that it has."""
-    from faultprint_lab.benchmark.rows import FIGURES, REASON
+    from faultprint_lab.benchmark.results_file import FIGURES, REASON
 
     for row in found:
         who = f"{row['data']}, {row['protocol']}, {row['variant']}, seed {row['seed']}"

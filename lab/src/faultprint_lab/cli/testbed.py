@@ -41,9 +41,9 @@ def up(plan: Path | None, network: str | None, users_per_second: float, seed: in
     from faultprint_lab.testbed.faults.faults import FAULTS
     from faultprint_lab.testbed.plan import read
     from faultprint_lab.testbed.topology import bed
-    from faultprint_lab.testbed.topology.network import Network
+    from faultprint_lab.testbed.topology.network import TestbedNetwork
 
-    known = dict(read(plan, FAULTS).networks) if plan else {"bed": Network("bed")}
+    known = dict(read(plan, FAULTS).networks) if plan else {"bed": TestbedNetwork("bed")}
     name = network or next(iter(known))
     if name not in known or (network is None and len(known) > 1):
         raise UsageError(f"The plan's networks are {', '.join(known)}; choose one by --network.")

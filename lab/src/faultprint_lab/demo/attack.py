@@ -16,7 +16,7 @@ import polars as pl
 
 from faultprint import storage
 from faultprint.cases.calibration import calibrate_library
-from faultprint.cases.enrol import AFTER, Lesson, enrol
+from faultprint.cases.enrol import MAX_LAG, Enrolment, enrol
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
 from faultprint.cases.reference import Reference
@@ -96,12 +96,12 @@ def recognise(
     # Named, for a silent hour is not what a node's normal is taken for otherwise.
     idle = {node: (first - IDLE * timedelta(minutes=1), first) for node, first in begins.items()}
     begin = begins[TEACHER]
-    lesson = Lesson(CONDITION, (begin, begin + HOUR), f"first hour of {capture.name}")
+    lesson = Enrolment(CONDITION, (begin, begin + HOUR), f"first hour of {capture.name}")
     reference = enrol(minutes, lesson, model, created=now, node=TEACHER, normal=idle[TEACHER])
     library.add([reference])
     calibrate_library(*kept, model, library)
     verdicts = identify(minutes, model, library, persistence=persistence, normal=idle)
-    scored = with_truth(verdicts, minutes, begin + HOUR + AFTER * timedelta(minutes=1), model)
+    scored = with_truth(verdicts, minutes, begin + HOUR + MAX_LAG * timedelta(minutes=1), model)
     shares, counts = {}, {}
     for node in NODES:
         asked = scored.filter((pl.col("node") == node) & (pl.col("truth") == CONDITION))

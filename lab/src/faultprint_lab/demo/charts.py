@@ -11,18 +11,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from faultprint.arrays import Float32Array, Float64Array, IntArray
 from faultprint.cases.reference import Reference
 from faultprint.evaluation.episodes import Episode
 from faultprint.reports.html import plain
 from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY, UNKNOWN, WARMING_UP
-from faultprint_lab.baselines.compare import Outcome
+from faultprint_lab.baselines.compare import SystemResult
 
 _DAY_MS: Final = 86_400_000
 _POINTS_OF_NORMAL: Final = 700
 _POINTS: Final = 2500
 
 
-def conditions(outcomes: Sequence[Outcome], references: Sequence[Reference]) -> list[str]:
+def conditions(outcomes: Sequence[SystemResult], references: Sequence[Reference]) -> list[str]:
     """All conditions in the order in which they are listed: normal, faults by name, then what is no fault."""
     words = {NORMAL, UNKNOWN, *(reference.condition for reference in references)}
     for outcome in outcomes:
@@ -33,7 +34,7 @@ def conditions(outcomes: Sequence[Outcome], references: Sequence[Reference]) -> 
 
 
 def system(
-    outcome: Outcome, name: str, evidence: Mapping[tuple[str, datetime], Sequence[str]] | None = None
+    outcome: SystemResult, name: str, evidence: Mapping[tuple[str, datetime], Sequence[str]] | None = None
 ) -> dict[str, Any]:
     """One system's figures and tables; `evidence` by (node, onset) of the episode."""
     found = outcome.figures
@@ -85,7 +86,7 @@ def track(
     return {"node": node, "start": min(begin), "end": max(end), "day_ms": _DAY_MS, "lanes": drawn}
 
 
-def runs(minute_ms: NDArray[np.int64], words: Sequence[str | None], step: int) -> list[list[Any]]:
+def runs(minute_ms: IntArray, words: Sequence[str | None], step: int) -> list[list[Any]]:
     """[[start ms, end ms, word], …]: stretches of one word, parted by gaps; without a word there is no stretch."""
     found: list[list[Any]] = []
     for at, word in zip(minute_ms.tolist(), words, strict=True):
@@ -96,9 +97,7 @@ def runs(minute_ms: NDArray[np.int64], words: Sequence[str | None], step: int) -
     return [run for run in found if run[2] is not None]
 
 
-def cloud(
-    vectors: NDArray[np.float32], table: pl.DataFrame, references: Sequence[Reference], seed: int
-) -> dict[str, Any]:
+def cloud(vectors: Float32Array, table: pl.DataFrame, references: Sequence[Reference], seed: int) -> dict[str, Any]:
     """The windows' vectors (N, D) and the references, on the three axes along which the windows differ most (PCA).
 
     `table` has a row a vector: node, minute, truth, verdict. Windows without a truth are left out.
@@ -125,7 +124,7 @@ def cloud(
     }
 
 
-def _groups(points: NDArray[np.float64], truth: NDArray[np.object_], table: pl.DataFrame) -> list[dict[str, Any]]:
+def _groups(points: Float64Array, truth: NDArray[np.object_], table: pl.DataFrame) -> list[dict[str, Any]]:
     """The points of each condition, normal first, with what to show on hovering."""
     moments = table["minute"].dt.strftime("%Y-%m-%d %H:%M").to_list()
     verdicts = table["verdict"].to_list()
@@ -137,13 +136,13 @@ def _groups(points: NDArray[np.float64], truth: NDArray[np.object_], table: pl.D
     return groups
 
 
-def _axes(points: NDArray[np.float64]) -> dict[str, list[float]]:
+def _axes(points: Float64Array) -> dict[str, list[float]]:
     padded = np.zeros((len(points), 3))
     padded[:, : points.shape[1]] = points
     return {name: [round(float(value), 4) for value in padded[:, index]] for index, name in enumerate("xyz")}
 
 
-def _sample(truth: NDArray[np.object_], rng: np.random.Generator) -> NDArray[np.int64]:
+def _sample(truth: NDArray[np.object_], rng: np.random.Generator) -> IntArray:
     known = truth != None  # noqa: E711 - elementwise
     normal, faulty = np.flatnonzero(truth == NORMAL), np.flatnonzero(known & (truth != NORMAL))
     normal = rng.permutation(normal)[:_POINTS_OF_NORMAL]

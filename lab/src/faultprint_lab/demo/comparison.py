@@ -11,43 +11,50 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from faultprint.cases.calibration import calibrate_library, rule_of
-from faultprint.cases.enrol import Example, enrol_examples, examples, typical
+from faultprint.cases.calibration import calibrate_library, rule_for
+from faultprint.cases.enrol import Example, enrol_examples, examples, medoid_examples
 from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
 from faultprint.cases.reference import Reference
-from faultprint.cases.scope import EvaluationScope, grounds
+from faultprint.cases.scope import EvaluationScope, evaluation_scopes
 from faultprint.embedding.model import Model
 from faultprint.evaluation.episodes import Episode
 from faultprint.evaluation.truth import truth
-from faultprint_lab.baselines.compare import PERSISTENCE, Lessons, Outcome, Students, calibrated, judge
+from faultprint_lab.baselines.compare import (
+    PERSISTENCE,
+    FittedBaselines,
+    SystemResult,
+    TrainingSplit,
+    calibrated,
+    score,
+)
 from faultprint_lab.baselines.systems import Embedding, System
 
 SLOW_NETWORKS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class Comparison:
     """What came of it; `references` are those of the model that comes first, `ours`."""
 
-    outcomes: list[Outcome]
+    outcomes: list[SystemResult]
     ours: Embedding
     references: list[Reference]
     places: list[EvaluationScope]
     evidence: Mapping[tuple[str, datetime], list[str]]
 
 
-def contest(
+def compare_systems(
     models: Mapping[str, Model],
-    lessons: Lessons,
+    lessons: TrainingSplit,
     minutes: pl.DataFrame,
     labels: pl.DataFrame,
     folder: Path,
     *,
-    students: Callable[[], Students],
+    students: Callable[[], FittedBaselines],
     now: datetime,
     say: Callable[[str], None],
-) -> Contest:
+) -> Comparison:
     """Teach every model one example a fault from the lessons, and judge all on unseen minutes.
 
     The example is the most typical in the space of the model that comes first (`cases.enrol.typical`). The models'
@@ -56,8 +63,8 @@ def contest(
     """
     ours = next(iter(models.values()))
     every = examples(lessons.taught, lessons.taught_labels, ours)
-    taught = [every[index] for index in typical(enrol_examples(every, ours, created=now))]
-    places = grounds(minutes, ours)
+    taught = [every[index] for index in medoid_examples(enrol_examples(every, ours, created=now))]
+    places = evaluation_scopes(minutes, ours)
     known = truth([place.series for place in places], labels, ours.window)
     systems, outcomes = [], []
     for name, model in models.items():
@@ -65,20 +72,22 @@ def contest(
         path = folder / f"{name}.db"
         systems.append(Embedding(name, model, _library(path, model, taught, lessons, now)))
         with Library.open(path) as library:
-            rule = rule_of(model, library, PERSISTENCE)
-        outcomes.append(judge(systems[-1], rule, places, known, labels, model.window))
+            rule = rule_for(model, library, PERSISTENCE)
+        outcomes.append(score(systems[-1], rule, places, known, labels, model.window))
     learnt = students()
     others: list[System] = (
         [learnt.neighbour(taught)] if learnt.trees is None else [learnt.trees, learnt.neighbour(taught)]
     )
     for system in others:
         rule = calibrated(system, lessons, ours, PERSISTENCE)
-        outcomes.append(judge(system, rule, places, known, labels, ours.window))
+        outcomes.append(score(system, rule, places, known, labels, ours.window))
     reasons = why(outcomes[0].figures.outcomes, places, ours)
-    return Contest(outcomes, systems[0], systems[0].references, places, reasons)
+    return Comparison(outcomes, systems[0], systems[0].references, places, reasons)
 
 
-def _library(path: Path, model: Model, taught: Sequence[Example], lessons: Lessons, now: datetime) -> list[Reference]:
+def _library(
+    path: Path, model: Model, taught: Sequence[Example], lessons: TrainingSplit, now: datetime
+) -> list[Reference]:
     """A fresh library with a reference for each example, and its rules set on the kept networks.
 
     A recurrent encoder makes some hundred vectors a second where a pooled one makes ten thousands: it is calibrated on

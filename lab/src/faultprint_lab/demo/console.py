@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from faultprint.evaluation.episodes import Episode
 from faultprint.reports.html import WORDS
-from faultprint_lab.baselines.compare import Outcome
+from faultprint_lab.baselines.compare import SystemResult
 
 _ROWS = (
     ("macro_f1_exposed", "macro-F1, clear windows", "{:.2f}"),
@@ -36,7 +36,7 @@ def episode_table(episodes: Sequence[Episode]) -> Iterator[str]:
         yield f"{happened}  {lasted:4.0f} min  {severity:>8}  {told}"
 
 
-def figure_table(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def figure_table(outcomes: Sequence[SystemResult]) -> Iterator[str]:
     """One line a figure, one column a system, and the figure in plain words."""
     yield f"{'':26}" + "".join(f"{outcome.name:>10}" for outcome in outcomes)
     for key, label, form in _ROWS:

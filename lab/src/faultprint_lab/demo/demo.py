@@ -18,18 +18,18 @@ import polars as pl
 from faultprint import storage
 from faultprint.cases.identify import identify
 from faultprint.cases.library import Library
-from faultprint.embedding.model import Model, load
+from faultprint.embedding.model import Model, load_model
 from faultprint.errors import UsageError
 from faultprint.features.minutes import build
 from faultprint.files import replacing
 from faultprint.reports import html
 from faultprint.tables import LABELS, MINUTES, VERDICTS
 from faultprint.training.train import train
-from faultprint_lab.baselines.compare import PERSISTENCE, Lessons, Students, part
+from faultprint_lab.baselines.compare import PERSISTENCE, FittedBaselines, TrainingSplit, split_networks
 from faultprint_lab.baselines.recorded import Recorded, Tables, joined
 from faultprint_lab.baselines.recorded import read as read_recorded
 from faultprint_lab.demo.attack import Recognition, recognise
-from faultprint_lab.demo.comparison import Contest, contest
+from faultprint_lab.demo.comparison import Comparison, compare_systems
 from faultprint_lab.demo.console import episode_table, figure_table
 from faultprint_lab.demo.report import page
 from faultprint_lab.locations import BEDS, DATA, others
@@ -59,7 +59,7 @@ _UNSEEN: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class DemoSize:
     """How much traffic is simulated, and for how many seconds of one core each system may learn.
 
     Networks to learn from have more episodes a day than others, each with ways of its own: the more ways of each fault are
@@ -78,7 +78,7 @@ def demo(
     out: Path,
     *,
     seed: int = 1,
-    scale: Scale | None = None,
+    scale: DemoSize | None = None,
     capture: Path | None = None,
     beds: Path | None = None,
     say: Callable[[str], None] = print,
@@ -90,24 +90,24 @@ def demo(
     for people. Returns the contents of figures.json. Raises the stages' errors.
     """
     began = time.monotonic()
-    scale = scale or Scale()
+    scale = scale or DemoSize()
     out.mkdir(parents=True, exist_ok=True)
     bed = _bed(beds, say)
     learn, keep, meet = _traffic(out, seed, scale, bed, say)
     training = _models(out, seed, scale, say)
     models = dict([next(training)])
-    taught = part(*learn, models["default"], seed)
-    lessons = Lessons(taught.taught, taught.taught_labels, *keep)
+    taught = split_networks(*learn, models["default"], seed)
+    lessons = TrainingSplit(taught.taught, taught.taught_labels, *keep)
     minutes, labels = meet
     now = datetime.now(UTC)
     with ThreadPoolExecutor(1) as beside:
         known = [(lessons.taught, lessons.taught_labels), *([bed.train] if bed else [])]
         say(f"Training LightGBM ({scale.seconds:g} s at most, one core) and 1-NN on summaries of the same windows …")
         learning = beside.submit(
-            Students.of, *joined(*known), models["default"], seed=seed, max_seconds=scale.seconds, threads=1
+            FittedBaselines.of, *joined(*known), models["default"], seed=seed, max_seconds=scale.seconds, threads=1
         )
         models |= dict(training)
-        result = contest(models, lessons, minutes, labels, out, students=learning.result, now=now, say=say)
+        result = compare_systems(models, lessons, minutes, labels, out, students=learning.result, now=now, say=say)
         _tell(result, say)
         real_ims = _meet_bed(bed, models, out, learning.result, now, say) if bed else None
     with Library.open(out / "default.db") as library:
@@ -135,12 +135,12 @@ def demo(
     return found
 
 
-def _tell(result: Contest, say: Callable[[str], None]) -> None:
+def _tell(result: Comparison, say: Callable[[str], None]) -> None:
     for line in ("", *episode_table(result.outcomes[0].figures.outcomes), "", *figure_table(result.outcomes), ""):
         say(line)
 
 
-def _figures(result: Contest) -> dict[str, dict[str, Any]]:
+def _figures(result: Comparison) -> dict[str, dict[str, Any]]:
     """FIGURES of every system, and those of each condition."""
     return {
         outcome.name: {name: outcome.figures.summary()[name] for name in FIGURES}
@@ -164,18 +164,18 @@ def _meet_bed(
     bed: Recorded,
     models: Mapping[str, Model],
     out: Path,
-    students: Callable[[], Students],
+    students: Callable[[], FittedBaselines],
     now: datetime,
     say: Callable[[str], None],
-) -> Contest:
+) -> Comparison:
     """The same contest on the recorded networks to report on: taught by others of them, thresholds set on yet others."""
     minutes, labels = bed.report
     networks = sorted(str(name) for name in minutes["network"].unique())
     say(f"Now the test bed, a real IMS: {len(minutes) / 60:.0f} hours of {', '.join(networks)}, never trained on.")
     folder = out / "bed"
     folder.mkdir(exist_ok=True)
-    lessons = Lessons(*bed.train, *bed.choose)
-    result = contest(models, lessons, minutes, labels, folder, students=students, now=now, say=say)
+    lessons = TrainingSplit(*bed.train, *bed.choose)
+    result = compare_systems(models, lessons, minutes, labels, folder, students=students, now=now, say=say)
     _tell(result, say)
     return result
 
@@ -206,7 +206,7 @@ def _capture(
 
 
 def _traffic(
-    out: Path, seed: int, scale: Scale, bed: Recorded | None, say: Callable[[str], None]
+    out: Path, seed: int, scale: DemoSize, bed: Recorded | None, say: Callable[[str], None]
 ) -> tuple[Tables, Tables, Tables]:
     """Minutes and labels of the simulated networks to learn from, of those kept for the thresholds, and of those to meet.
 
@@ -243,7 +243,7 @@ def _traffic(
     return tables[0], tables[1], tables[2]
 
 
-def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> Iterator[tuple[str, Model]]:
+def _models(out: Path, seed: int, scale: DemoSize, say: Callable[[str], None]) -> Iterator[tuple[str, Model]]:
     """Both presets, trained side by side for the same seconds, a core each, as soon as each is ready.
 
     A recurrent one takes the longer to measure for its own calibration, once trained.
@@ -253,7 +253,7 @@ def _models(out: Path, seed: int, scale: Scale, say: Callable[[str], None]) -> I
         jobs = {preset: workers.submit(_train, out, preset, seed, scale.seconds) for preset in PRESETS}
         for preset, job in jobs.items():
             say(f"  {preset}: {job.result()}")
-            yield preset, load(out / f"{preset}.faultprint", threads=1)
+            yield preset, load_model(out / f"{preset}.faultprint", threads=1)
 
 
 def _train(out: Path, preset: str, seed: int, seconds: float) -> str:

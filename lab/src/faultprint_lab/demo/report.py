@@ -11,13 +11,13 @@ from faultprint.windows.labelling import of_faults
 from faultprint_lab.baselines.compare import PERSISTENCE
 from faultprint_lab.demo import charts
 from faultprint_lab.demo.attack import CONDITION, Recognition
-from faultprint_lab.demo.comparison import Contest
+from faultprint_lab.demo.comparison import Comparison
 
 NAMES: Final = {"default": "Faultprint", "posts": "posts' network", "lightgbm": "LightGBM", "1-nn": "1-NN"}
 
 
 def page(
-    result: Contest, labels: pl.DataFrame, real: Recognition | None, *, traffic: str, seed: int, seconds: float
+    result: Comparison, labels: pl.DataFrame, real: Recognition | None, *, traffic: str, seed: int, seconds: float
 ) -> dict[str, Any]:
     """The data of `evaluate.report`; `traffic` says in words what was met, `seconds` is what the demo took."""
     ours, first = result.ours, result.outcomes[0]
@@ -53,7 +53,7 @@ def page(
     }
 
 
-def _tracks(result: Contest, labels: pl.DataFrame) -> list[dict[str, Any]]:
+def _tracks(result: Comparison, labels: pl.DataFrame) -> list[dict[str, Any]]:
     faults = of_faults(labels)
     window = result.ours.model.window
     tracks = []

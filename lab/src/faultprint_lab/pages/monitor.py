@@ -13,7 +13,7 @@ from faultprint.monitor.config.reader import optional, type_of, word_of
 from faultprint.monitor.config.settings import Settings, SinkKind
 from faultprint.monitor.deliver.measurements import __doc__ as measurements_text
 from faultprint.monitor.deliver.outbox import __doc__ as outbox_text
-from faultprint.monitor.detect.incidents import TABLE, Signal, State
+from faultprint.monitor.detect.incidents import TABLE, IncidentPhase, Signal
 from faultprint.monitor.detect.incidents import __doc__ as incident_text
 from faultprint.monitor.ingest.watermark import __doc__ as gate_text
 from faultprint.monitor.kafka import __doc__ as kafka_text
@@ -187,7 +187,10 @@ def page() -> str:
         _INTRODUCTION,
         _section("Time", gate_text),
         _section("Incidents", incident_text),
-        _table(("signal", *State), ((signal, *(TABLE[state, signal] for state in State)) for signal in Signal)),
+        _table(
+            ("signal", *IncidentPhase),
+            ((signal, *(TABLE[state, signal] for state in IncidentPhase)) for signal in Signal),
+        ),
         _STATE_TEXT,
         _section("Outbox", outbox_text),
         _section("Measurements", measurements_text),

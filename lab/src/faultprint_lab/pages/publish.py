@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from faultprint.publish.control_loop import TOPIC, ControlLoopSettings, control_loop_events
-from faultprint.publish.incident import Change, Grounds, Incident, Person, Severity
+from faultprint.publish.incident import Actor, Change, Explanation, Incident, Severity
 from faultprint.publish.record import line
 from faultprint.publish.senders.backoff import Backoff
 from faultprint.publish.senders.http import outcome_of
@@ -40,13 +40,13 @@ _ALARMS: Final = AlarmSettings(
 
 def story() -> tuple[Incident, ...]:
     """An incident's whole life, of which the page tells: onset as unknown, diagnosis, acknowledgement, clear."""
-    unsure = Grounds(1.8125, "overload", 0.25, ("in.register_initial.timeout_share +0.43 (normal 0.01)",))
-    sure = Grounds(0.40625, "overload", 1.6875, ("in.register_initial.timeout_share +0.88 (normal 0.01)",))
+    unsure = Explanation(1.8125, "overload", 0.25, ("in.register_initial.timeout_share +0.43 (normal 0.01)",))
+    sure = Explanation(0.40625, "overload", 1.6875, ("in.register_initial.timeout_share +0.88 (normal 0.01)",))
     begun = Incident.begin(
         "pcscf1", "north", "unknown", Severity.WARNING, _ONSET, now_us=_ONSET + 2 * _MINUTE, grounds=unsure
     )
     named = begun.diagnose("hss-link-down", Severity.CRITICAL, _ONSET + 5 * _MINUTE, sure)
-    seen = named.acknowledge(Person("m.keller", "noc", _ONSET + 9 * _MINUTE))
+    seen = named.acknowledge(Actor("m.keller", "noc", _ONSET + 9 * _MINUTE))
     return begun, named, seen, seen.clear(_ONSET + 42 * _MINUTE)
 
 
@@ -101,11 +101,11 @@ def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 
 def _notifications() -> Iterator[tuple[str, ...]]:
     """What notification tells which change, asked of the encoder."""
-    person = Person("m.keller", "noc", _ONSET)
+    person = Actor("m.keller", "noc", _ONSET)
     begun = story()[0]
     for incident in (
         begun,
-        begun.diagnose("overload", Severity.MAJOR, _ONSET, Grounds()),
+        begun.diagnose("overload", Severity.MAJOR, _ONSET, Explanation()),
         begun.acknowledge(person),
         begun.clear(_ONSET),
     ):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultprint.reports.svg import WIDTH, Axis, Plot, alone
-from faultprint_lab.benchmark.rows import read
+from faultprint_lab.benchmark.results_file import read
 from faultprint_lab.locations import RESULTS
-from faultprint_lab.pages.catalogue import table
-from faultprint_lab.pages.puzzle_questions import PUZZLES, Puzzle
+from faultprint_lab.pages.features import table
+from faultprint_lab.pages.puzzles_text import PUZZLES, Puzzle
 from faultprint_lab.pages.results import HEADS, about, cells, legend, seeds_of
 
 COMMITTED: Final = RESULTS / "puzzles.json"

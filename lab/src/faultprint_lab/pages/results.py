@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultprint_lab.benchmark.registry import ANEW, BEYOND, DATA, PARTS, PUZZLES, SYSTEMS
-from faultprint_lab.benchmark.rows import FIGURES, REASON, read
+from faultprint_lab.benchmark.results_file import FIGURES, REASON, read
 from faultprint_lab.benchmark.splits import Sizes
 from faultprint_lab.benchmark.trials import PROTOCOLS
 from faultprint_lab.locations import RESULTS
-from faultprint_lab.pages.catalogue import table
+from faultprint_lab.pages.features import table
 
 COMMITTED: Final = RESULTS / "protocols.json"
 HEADS: Final[Mapping[str, str]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultprint.reports.svg import Dot, alone, dots
-from faultprint_lab.benchmark.rows import read
+from faultprint_lab.benchmark.results_file import read
 from faultprint_lab.pages.results import COMMITTED, variants_of
 
 FIGURE: Final = "macro_f1_exposed"

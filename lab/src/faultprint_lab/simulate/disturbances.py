@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from faultprint_lab.simulate.faults.fault import Effect, Inject, anew
-from faultprint_lab.simulate.network.kinds import FROM_UE, REGISTER, K, mask_of
+from faultprint_lab.simulate.faults.fault import Effect, Inject, reregister
+from faultprint_lab.simulate.network.kinds import FROM_UE, REGISTER, RequestKind, mask_of
 from faultprint_lab.simulate.network.population import STRANGERS
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 A_DAY: Final = 16.0
 
@@ -29,10 +29,10 @@ class Disturbance:
     inject: Inject | None = None
 
 
-_SERVICES: Final = mask_of(K.INVITE_ORIG, K.MESSAGE_UE, K.SUBSCRIBE_UE)
+_SERVICES: Final = mask_of(RequestKind.INVITE_ORIG, RequestKind.MESSAGE_UE, RequestKind.SUBSCRIBE_UE)
 
 
-def _moments(episode: Episode, per_minute: float, rng: np.random.Generator) -> Any:
+def _moments(episode: SimulatedEpisode, per_minute: float, rng: np.random.Generator) -> Any:
     length = episode.end - episode.start
     return episode.start + np.sort(rng.random(rng.poisson(per_minute * length / 60))) * length
 
@@ -41,7 +41,7 @@ def _dialogs(n: int, rng: np.random.Generator) -> Any:
     return rng.integers(0, 2**64, size=n, dtype=np.uint64)
 
 
-def _calls_a_minute(episode: Episode, world: World) -> float:
+def _calls_a_minute(episode: SimulatedEpisode, world: Scenario) -> float:
     load = world.network.load
     return float(load.peak * load.share_calls / 6 * world.curve.at(episode.start))
 
@@ -49,83 +49,89 @@ def _calls_a_minute(episode: Episode, world: World) -> float:
 def _burst(low: float, high: float) -> Inject:
     """Calls in both directions, `low` to `high` of the ordinary number more."""
 
-    def inject(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+    def inject(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
         t = _moments(episode, _calls_a_minute(episode, world) * rng.uniform(low, high), rng)
-        kind = np.where(rng.random(len(t)) < 0.5, K.INVITE_ORIG, K.INVITE_TERM).astype(np.uint8)
-        return Exchanges.planned(t, kind, world.population.active(len(t), rng), _dialogs(len(t), rng))
+        kind = np.where(rng.random(len(t)) < 0.5, RequestKind.INVITE_ORIG, RequestKind.INVITE_TERM).astype(np.uint8)
+        return ExchangeTable.planned(t, kind, world.population.active(len(t), rng), _dialogs(len(t), rng))
 
     return inject
 
 
-def _hammering(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+def _hammering(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """One handset with a wrong key or a barred subscription registers over and over."""
     t = _moments(episode, float(np.exp(rng.uniform(np.log(2), np.log(20)))), rng)
     user = np.full(len(t), world.population.active(1, rng)[0])
     code = int(rng.choice([403, 403, 404, 500, 401]))
-    return Exchanges.planned(t, K.REG_INITIAL, user, _dialogs(len(t), rng), preset=code)
+    return ExchangeTable.planned(t, RequestKind.REG_INITIAL, user, _dialogs(len(t), rng), preset=code)
 
 
-def _scanning(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+def _scanning(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """A stranger tries requests that come to nothing."""
     t = _moments(episode, float(np.exp(rng.uniform(np.log(1.5), np.log(15)))), rng)
-    kind = rng.choice([K.OPTIONS_UE, K.REG_INITIAL, K.INVITE_ORIG])
+    kind = rng.choice([RequestKind.OPTIONS_UE, RequestKind.REG_INITIAL, RequestKind.INVITE_ORIG])
     answer = world.network.answers["stranger"][0]
     codes, _ = effects.draw_answer(answer, len(t), rng)
     stranger = world.population.size + rng.integers(STRANGERS)
-    return Exchanges.planned(t, K(int(kind)), np.full(len(t), stranger), _dialogs(len(t), rng), preset=codes)
+    return ExchangeTable.planned(
+        t, RequestKind(int(kind)), np.full(len(t), stranger), _dialogs(len(t), rng), preset=codes
+    )
 
 
-def _chatty_trunk(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+def _chatty_trunk(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """A trunk calls numbers that are busy, gone, or do not want it."""
     t = _moments(episode, max(1.0, _calls_a_minute(episode, world) * rng.uniform(0.1, 0.5)), rng)
     code = rng.choice(np.array([404, 486, 480, 603], dtype=np.uint16), size=len(t), p=rng.dirichlet([1, 1, 1, 0.3]))
     few = world.population.active(5, rng)
-    return Exchanges.planned(t, K.INVITE_TERM, rng.choice(few, len(t)), _dialogs(len(t), rng), preset=code)
+    return ExchangeTable.planned(
+        t, RequestKind.INVITE_TERM, rng.choice(few, len(t)), _dialogs(len(t), rng), preset=code
+    )
 
 
-def _leaving(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+def _leaving(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """A batch of handsets de-registers and comes back: a bus, a ship, a software update."""
     users = rng.integers(0, world.population.size, rng.poisson(world.population.size * rng.uniform(0.003, 0.03)))
     t = episode.start + rng.random(len(users)) * (episode.end - episode.start)
-    back = anew(users, t + rng.exponential(120, len(users)), world, rng)
-    away = Exchanges.planned(t, K.REG_DEREG, users, _dialogs(len(users), rng))
-    return Exchanges.concatenated([away, back])
+    back = reregister(users, t + rng.exponential(120, len(users)), world, rng)
+    away = ExchangeTable.planned(t, RequestKind.REG_DEREG, users, _dialogs(len(users), rng))
+    return ExchangeTable.concatenated([away, back])
 
 
-def _wave(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+def _wave(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """Handsets on one clock register anew at once, and keep that rhythm."""
     users = rng.integers(0, world.population.size, rng.poisson(world.population.size * rng.uniform(0.005, 0.04)))
     t = (episode.start + episode.end) / 2 + 0.2 * (episode.end - episode.start) * rng.standard_normal(len(users))
-    return anew(users, t.clip(episode.start, episode.end), world, rng)
+    return reregister(users, t.clip(episode.start, episode.end), world, rng)
 
 
-def _broadcast(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+def _broadcast(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """A message to many subscribers."""
     users = rng.integers(0, world.population.size, rng.poisson(world.population.size * rng.uniform(0.005, 0.05)))
     t = episode.start + np.sort(rng.random(len(users))) * (episode.end - episode.start)
-    return Exchanges.planned(t, K.MESSAGE_CORE, users, _dialogs(len(users), rng))
+    return ExchangeTable.planned(t, RequestKind.MESSAGE_CORE, users, _dialogs(len(users), rng))
 
 
-def _slower(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _slower(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     effects.slow(view, np.arange(len(view)), factor=episode.draws["size"] * 1.2 + 1.2)
 
 
-def _slower_registers(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _slower_registers(
+    view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator
+) -> None:
     effects.slow(view, np.flatnonzero(REGISTER[view.kind]), factor=episode.draws["size"] * 2.0 + 1.2)
 
 
-def _losing(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _losing(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     chance = 0.003 + 0.012 * episode.draws["size"]
     gm = episode.draws["side"] < 0.7
     effects.lose(view, chance * gm, chance * (not gm), world, rng)
 
 
-def _hiccup(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _hiccup(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     some = _SERVICES[view.kind] & (rng.random(len(view)) < 0.05 + 0.2 * episode.draws["size"])
     effects.fail(view, np.flatnonzero(some), world.network.answers["as"][0], rng)
 
 
-def _blip(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _blip(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     """Maintenance moves traffic to another unit: some seconds in which requests towards it find nobody."""
     towards = np.flatnonzero(
         FROM_UE[view.kind] & view.leaves & (rng.random(len(view)) < 0.3 + 0.7 * episode.draws["size"])
@@ -150,7 +156,9 @@ DISTURBANCES: Final = (
 )
 
 
-def draw_disturbances(span: float, rng: np.random.Generator, a_day: float = A_DAY) -> list[tuple[Disturbance, Episode]]:
+def draw_disturbances(
+    span: float, rng: np.random.Generator, a_day: float = A_DAY
+) -> list[tuple[Disturbance, SimulatedEpisode]]:
     """A Poisson number of disturbances anywhere in `span` seconds, in order of start."""
     weights = np.array([disturbance.often for disturbance in DISTURBANCES])
     starts = np.sort(rng.random(rng.poisson(a_day * span / 86_400)) * span)
@@ -165,5 +173,5 @@ def draw_disturbances(span: float, rng: np.random.Generator, a_day: float = A_DA
             start = round(start / 3600) * 3600.0
         end = start + 60 * float(np.exp(rng.uniform(np.log(low), np.log(high))))
         draws = {"size": float(rng.random()), "side": float(rng.random())}
-        drawn.append((disturbance, Episode(disturbance.name, start, end, end + 1e-3, 1.0, 0.0, 0.0, draws)))
+        drawn.append((disturbance, SimulatedEpisode(disturbance.name, start, end, end + 1e-3, 1.0, 0.0, 0.0, draws)))
     return drawn

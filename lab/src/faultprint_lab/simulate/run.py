@@ -22,18 +22,18 @@ from faultprint.errors import UsageError
 from faultprint.files import replacing
 from faultprint.tables import COVERAGE_KEY, LABELS
 from faultprint_lab.simulate.disturbances import A_DAY, draw_disturbances
-from faultprint_lab.simulate.faults.fault import Fault
+from faultprint_lab.simulate.faults.fault import SimulatedFault
 from faultprint_lab.simulate.faults.table import FAULTS, faults_of
-from faultprint_lab.simulate.network.networks import Network, draw_network
+from faultprint_lab.simulate.network.networks import SimulatedNetwork, draw_network
 from faultprint_lab.simulate.network.population import draw_population
 from faultprint_lab.simulate.network.rates import draw_curve
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.schedule import draw_episodes, labels
 from faultprint_lab.simulate.traffic.answers import draw_reactions
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 from faultprint_lab.simulate.traffic.legs import to_rows
-from faultprint_lab.simulate.traffic.traffic import Event, generate
+from faultprint_lab.simulate.traffic.traffic import TrafficEvent, generate
 from faultprint_lab.simulate.workers import pool
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
@@ -57,7 +57,7 @@ class SimulationReport:
         return asdict(self)
 
 
-def network_of(index: int, seed: int, load: float = 1.0) -> Network:
+def network_of(index: int, seed: int, load: float = 1.0) -> SimulatedNetwork:
     """Network `index` of `seed`, whatever other networks there are."""
     return draw_network(index, np.random.default_rng(_seeds(index, seed)[0]), load)
 
@@ -81,48 +81,48 @@ def simulate_network(
     _check(index, days, seed, episodes_per_day, load, start, strange)
     faults = faults_of(strange)
     _, place_seed, plan_seed, way_seed, traffic_seed = _seeds(index, seed)
-    world = build_world(network_of(index, seed, load), days, start, np.random.default_rng(place_seed))
+    world = build_scenario(network_of(index, seed, load), days, start, np.random.default_rng(place_seed))
     rng = np.random.default_rng(plan_seed)
     episodes = draw_episodes(world, episodes_per_day, way_seed, rng, varied=varied, faults=faults)
     chance = np.random.default_rng(traffic_seed)
-    rows = happen(world, episodes, start, chance, disturbances_per_day, varied=varied, faults=faults)
+    rows = run_episodes(world, episodes, start, chance, disturbances_per_day, varied=varied, faults=faults)
     return rows, labels(episodes, world, start)
 
 
-def build_world(network: Network, days: float, start: datetime, rng: np.random.Generator) -> World:
+def build_scenario(network: SimulatedNetwork, days: float, start: datetime, rng: np.random.Generator) -> Scenario:
     """A network with subscribers and a daily curve for `days`."""
     span = days * 86_400
     curve = draw_curve(network.load, start, span, rng)
-    return World(network, draw_population(network, curve, rng), curve)
+    return Scenario(network, draw_population(network, curve, rng), curve)
 
 
-def happen(
-    world: World,
-    episodes: list[Episode],
+def run_episodes(
+    world: Scenario,
+    episodes: list[SimulatedEpisode],
     start: datetime,
     rng: np.random.Generator,
     disturbances_per_day: float = A_DAY,
     *,
     varied: bool = False,
-    faults: Mapping[str, Fault] = FAULTS,
+    faults: Mapping[str, SimulatedFault] = FAULTS,
 ) -> pl.DataFrame:
     """The transactions of a world in which `episodes` come to pass; if `varied`, equipment answers otherwise in each."""
-    events: list[Event] = []
-    injected: list[Exchanges] = []
+    events: list[TrafficEvent] = []
+    injected: list[ExchangeTable] = []
     for disturbance, moment in draw_disturbances(world.span, rng, disturbances_per_day):
         if disturbance.effect:
-            events.append(Event(moment, disturbance.effect, world))
+            events.append(TrafficEvent(moment, disturbance.effect, world))
         if disturbance.inject:
             injected.append(disturbance.inject(moment, world, rng))
     for episode, chance in zip(episodes, rng.spawn(len(episodes)), strict=True):
         fault = faults[episode.fault]
-        events.append(Event(episode, fault.effect, _elsewhere(world, chance) if varied else world))
+        events.append(TrafficEvent(episode, fault.effect, _elsewhere(world, chance) if varied else world))
         if fault.inject:
             injected.append(fault.inject(episode, world, rng))
     return to_rows(generate(world, events, injected, rng), world, start, rng)
 
 
-def _elsewhere(world: World, rng: np.random.Generator) -> World:
+def _elsewhere(world: Scenario, rng: np.random.Generator) -> Scenario:
     """The same world with the equipment of another network."""
     return replace(world, network=replace(world.network, answers=draw_reactions(rng)))
 
@@ -218,7 +218,7 @@ def _seeds(index: int, seed: int) -> list[np.random.SeedSequence]:
     return np.random.SeedSequence(seed, spawn_key=(index,)).spawn(5)
 
 
-def _coverage(network: Network, days: float, start: datetime) -> list[Any]:
+def _coverage(network: SimulatedNetwork, days: float, start: datetime) -> list[Any]:
     begin = round(start.timestamp() * 1e6)
     return [network.node, network.name, begin, begin + round(days * 86_400 * 1e6)]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faultprint_lab.simulate.network.networks import Network
-from faultprint_lab.simulate.network.population import Population
+from faultprint_lab.simulate.network.networks import SimulatedNetwork
+from faultprint_lab.simulate.network.population import Subscribers
 from faultprint_lab.simulate.network.rates import Curve
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Scenario:
     """A network, its subscribers and its days."""
 
-    network: Network
-    population: Population
+    network: SimulatedNetwork
+    population: Subscribers
     curve: Curve
 
     @property

@@ -9,24 +9,24 @@ import numpy as np
 import polars as pl
 
 from faultprint import storage
+from faultprint.arrays import Float64Array
 from faultprint.errors import UsageError
 from faultprint.tables import LABELS, NORMAL, RECOVERY
-from faultprint_lab.simulate.faults.fault import Fault, Slot
+from faultprint_lab.simulate.faults.fault import SimulatedFault, Slot
 from faultprint_lab.simulate.faults.table import FAULTS
-from faultprint_lab.simulate.plan import DURATIONS, MINIMUM_GAP, QUIET_START, Episode
-from faultprint_lab.simulate.scenario import World
-from faultprint_lab.simulate.traffic.exchanges import F64
+from faultprint_lab.simulate.plan import DURATIONS, MINIMUM_GAP, QUIET_START, SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 
 
 def draw_episodes(
-    world: World,
+    world: Scenario,
     a_day: float,
     own: np.random.SeedSequence,
     rng: np.random.Generator,
     *,
     varied: bool = False,
-    faults: Mapping[str, Fault] = FAULTS,
-) -> list[Episode]:
+    faults: Mapping[str, SimulatedFault] = FAULTS,
+) -> list[SimulatedEpisode]:
     """Episodes of `faults` in order of time; `own` seeds the network's own way of having each, or, if `varied`, each episode's.
 
     Raises UsageError where so many do not fit.
@@ -51,7 +51,7 @@ def draw_episodes(
     ]
 
 
-def _names(count: int, faults: Mapping[str, Fault], rng: np.random.Generator) -> list[str]:
+def _names(count: int, faults: Mapping[str, SimulatedFault], rng: np.random.Generator) -> list[str]:
     """Every fault once a round, each round in an order of its own."""
     names: list[str] = []
     while len(names) < count:
@@ -59,7 +59,9 @@ def _names(count: int, faults: Mapping[str, Fault], rng: np.random.Generator) ->
     return names[:count]
 
 
-def _busy_hours(names: list[str], starts: F64, lengths: F64, world: World, faults: Mapping[str, Fault]) -> list[str]:
+def _busy_hours(
+    names: list[str], starts: Float64Array, lengths: Float64Array, world: Scenario, faults: Mapping[str, SimulatedFault]
+) -> list[str]:
     """Within each round, the fault that needs a busy hour gets the busiest slot, in exchange for what was there."""
     names = list(names)
     quietest = [float(world.curve.plain_between(s, s + n).min()) for s, n in zip(starts, lengths, strict=True)]
@@ -74,19 +76,19 @@ def _busy_hours(names: list[str], starts: F64, lengths: F64, world: World, fault
 
 
 def _episode(
-    fault: Fault,
+    fault: SimulatedFault,
     start: float,
     length: float,
-    world: World,
+    world: Scenario,
     own: np.random.SeedSequence,
     rng: np.random.Generator,
-) -> Episode:
+) -> SimulatedEpisode:
     end = start + length
     severity = fault.draw_severity(rng)
     ramps = rng.random() < 0.4
     recovery = float(np.exp(rng.uniform(*np.log(fault.recovery))))
     draws = fault.draw(Slot(world, start, end, severity, np.random.default_rng(own), rng))
-    return Episode(
+    return SimulatedEpisode(
         fault=fault.name,
         start=start,
         end=end,
@@ -98,7 +100,7 @@ def _episode(
     )
 
 
-def labels(episodes: list[Episode], world: World, start: datetime) -> pl.DataFrame:
+def labels(episodes: list[SimulatedEpisode], world: Scenario, start: datetime) -> pl.DataFrame:
     """The labels table: normal, fault, recovery, normal … without a hole from `start` to the end of the span."""
     rows: list[tuple[float, float, str, float | None]] = []
     at = 0.0

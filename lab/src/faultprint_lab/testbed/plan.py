@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultprint.errors import UsageError
-from faultprint_lab.testbed.topology.network import Load, Network
+from faultprint_lab.testbed.topology.network import TestbedLoad, TestbedNetwork
 
 MAX_SUBSCRIBERS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class FaultEvent:
     """One fault: seconds from the start of the recording, how long, how strong (0 to 1), how long its recovery."""
 
     fault: str
@@ -45,24 +45,24 @@ class Strike:
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class PlannedEpisode:
     """One bed's life: `length` seconds of recording after `settle` seconds that are not recorded, begun at `hour`."""
 
     network: str
     length: float
     hour: float = 12.0
     settle: float = 10.0
-    faults: tuple[Strike, ...] = ()
+    faults: tuple[FaultEvent, ...] = ()
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TestbedPlan:
     """Everything that a recording needs to be made again."""
 
     seed: int
-    networks: Mapping[str, Network]
-    episodes: tuple[Episode, ...]
+    networks: Mapping[str, TestbedNetwork]
+    episodes: tuple[PlannedEpisode, ...]
     text: str = field(default="", compare=False)
 
     @property
@@ -71,7 +71,7 @@ class Plan:
         return sum(episode.length for episode in self.episodes)
 
 
-def read(path: Path, known_faults: Mapping[str, object]) -> Plan:
+def read(path: Path, known_faults: Mapping[str, object]) -> TestbedPlan:
     """The plan in a TOML file. Raises UsageError with the place, the value and the rule."""
     try:
         text = path.read_text()
@@ -80,7 +80,7 @@ def read(path: Path, known_faults: Mapping[str, object]) -> Plan:
         raise UsageError(f"{path} cannot be read ({error}); give a plan in TOML.") from error
 
 
-def parse(text: str, known_faults: Mapping[str, object], source: str = "the plan") -> Plan:
+def parse(text: str, known_faults: Mapping[str, object], source: str = "the plan") -> TestbedPlan:
     """A plan from TOML text. Raises UsageError."""
     try:
         raw = tomllib.loads(text)
@@ -106,15 +106,15 @@ def parse(text: str, known_faults: Mapping[str, object], source: str = "the plan
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{source}: two episodes are named {name!r}; give each a name of its own.")
-    return Plan(seed, networks, read_ones, text)
+    return TestbedPlan(seed, networks, read_ones, text)
 
 
-def _network(name: str, table: Mapping[str, Any], where: str) -> Network:
+def _network(name: str, table: Mapping[str, Any], where: str) -> TestbedNetwork:
     if not name.replace("-", "").isalnum():
         raise UsageError(f"{where}: the name {name!r} must be made of letters, digits and hyphens.")
     table = dict(table)
-    load: Load = _build(Load, _table(table.pop("load", {}), f"{where}.load"), f"{where}.load", {})
-    network: Network = _build(Network, table, where, {"name": name, "load": load})
+    load: TestbedLoad = _build(TestbedLoad, _table(table.pop("load", {}), f"{where}.load"), f"{where}.load", {})
+    network: TestbedNetwork = _build(TestbedNetwork, table, where, {"name": name, "load": load})
     if not 1 <= network.subscribers <= MAX_SUBSCRIBERS:
         raise UsageError(f"{where}: subscribers {network.subscribers} must be from 1 to {MAX_SUBSCRIBERS}.")
     if network.expiry < 30:
@@ -131,16 +131,16 @@ def _network(name: str, table: Mapping[str, Any], where: str) -> Network:
 def _episode(
     number: int,
     table: Mapping[str, Any],
-    networks: Mapping[str, Network],
+    networks: Mapping[str, TestbedNetwork],
     known_faults: Mapping[str, object],
     where: str,
-) -> Episode:
+) -> PlannedEpisode:
     table = dict(table)
     faults = table.pop("faults", [])
     if not isinstance(faults, list):
         raise UsageError(f"{where}: faults must be tables, written [[episodes.faults]].")
     strikes = tuple(_strike(_table(one, where), known_faults, where) for one in faults)
-    episode: Episode = _build(Episode, table, where, {"faults": strikes})
+    episode: PlannedEpisode = _build(PlannedEpisode, table, where, {"faults": strikes})
     if episode.network not in networks:
         raise UsageError(f"{where}: network {episode.network!r} is none of {', '.join(networks) or 'the plan'}.")
     name = episode.name or f"{number:03d}-{episode.network}"
@@ -149,10 +149,10 @@ def _episode(
     if not episode.length > 0:
         raise UsageError(f"{where}: length {episode.length} must be above 0 seconds.")
     _apart(strikes, episode.length, where)
-    return Episode(episode.network, episode.length, episode.hour, episode.settle, strikes, name)
+    return PlannedEpisode(episode.network, episode.length, episode.hour, episode.settle, strikes, name)
 
 
-def _apart(strikes: tuple[Strike, ...], length: float, where: str) -> None:
+def _apart(strikes: tuple[FaultEvent, ...], length: float, where: str) -> None:
     before = 0.0
     for strike in sorted(strikes, key=lambda one: one.start):
         if strike.start < before:
@@ -166,8 +166,8 @@ def _apart(strikes: tuple[Strike, ...], length: float, where: str) -> None:
         before = strike.over
 
 
-def _strike(table: Mapping[str, Any], known_faults: Mapping[str, object], where: str) -> Strike:
-    strike: Strike = _build(Strike, table, f"{where}: fault", {})
+def _strike(table: Mapping[str, Any], known_faults: Mapping[str, object], where: str) -> FaultEvent:
+    strike: FaultEvent = _build(FaultEvent, table, f"{where}: fault", {})
     if strike.fault not in known_faults:
         raise UsageError(f"{where}: fault {strike.fault!r} is none of {', '.join(known_faults)}.")
     if not 0 < strike.severity <= 1:

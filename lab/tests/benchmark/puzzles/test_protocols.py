@@ -9,10 +9,10 @@ import pytest
 from tests.synthetic import labels, minutes
 
 from faultprint.training.models import reference_task
-from faultprint_lab.benchmark import datasets
-from faultprint_lab.benchmark.datasets import Places
-from faultprint_lab.benchmark.puzzles import gap
-from faultprint_lab.benchmark.suite import Plan, run
+from faultprint_lab.benchmark.data import datasets
+from faultprint_lab.benchmark.data.datasets import DataFolders
+from faultprint_lab.benchmark.puzzles import batchnorm_gap as gap
+from faultprint_lab.benchmark.suite import SuitePlan, run
 
 from ..test_suite import NAMES, SIZES, learn, meet
 
@@ -24,18 +24,18 @@ def two_networks() -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def test_every_puzzle_has_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets.Stages, "_read_learn", lambda self, data, networks, seed: learn())
-    monkeypatch.setattr(datasets.Stages, "_read_meet", lambda self, data, split, later, seed: two_networks())
+    monkeypatch.setattr(datasets.Datasets, "_read_learn", lambda self, data, networks, seed: learn())
+    monkeypatch.setattr(datasets.Datasets, "_read_meet", lambda self, data, split, later, seed: two_networks())
     monkeypatch.setattr(gap, "_BATCHES", 2)
     monkeypatch.setattr(reference_task, "SCORED", 3)
-    plan = Plan(
+    plan = SuitePlan(
         protocols=("puzzles", "gap", "arithmetic"),
         data=("simulated",),
         systems=("default", "3 sigmoids, lossless", "normalised, one network", "raw, layer norm", "one profile"),
         seeds=(1,),
         sizes=SIZES,
     )
-    rows = {(row["protocol"], row["system"]): row for row in run(plan, tmp_path, Places())}
+    rows = {(row["protocol"], row["system"]): row for row in run(plan, tmp_path, DataFolders())}
     for system in ("default", "3 sigmoids, lossless"):
         row = rows["puzzles", system]
         assert row["macro_f1"] is not None and row["satisfied"] == row["satisfied_by_epoch"][-1]

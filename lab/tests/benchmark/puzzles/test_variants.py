@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from faultprint.embedding.model import load
-from faultprint.training.loop import Plan
+from faultprint.embedding.model import load_model
+from faultprint.training.loop import TrainingPlan
 from faultprint.training.losses.batch_all import batch_all
 from faultprint.training.train import train
 from faultprint_lab.benchmark.puzzles.variants import VARIANTS, by_hardest, by_lossless, by_random
@@ -23,9 +23,9 @@ from ..test_suite import learn
     [("hardest triplets", 32), ("3 sigmoids, lossless", 3), ("unit sphere", 32), ("batch norm", 32)],
 )
 def test_a_variant_is_trained_and_exported(name: str, dimensions: int, tmp_path: Path) -> None:
-    preset = replace(VARIANTS[name], plan=Plan(epochs=2, steps=2, patience=2), calibration_windows=100)
+    preset = replace(VARIANTS[name], plan=TrainingPlan(epochs=2, steps=2, patience=2), calibration_windows=100)
     report = train(*learn(), tmp_path / "a.faultprint", preset=name, seed=1, presets={name: preset})
-    assert report.export_difference < 1e-5 and load(tmp_path / "a.faultprint").dimensions == dimensions
+    assert report.export_difference < 1e-5 and load_model(tmp_path / "a.faultprint").dimensions == dimensions
     assert all(np.isfinite(epoch["loss"]) for epoch in report.course["epochs"])
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
-from faultprint.features.coverage import Stretch
+from faultprint.features.coverage import Interval
 
 
 class Clock(Protocol):
@@ -41,7 +41,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TransactionBatch:
     """What a source of transactions has heard from `begin_us` on until the end of a minute.
 
     `over`: TRANSACTIONS that are told once and for all; `standing`: those that may change yet, as they stand; `coverage`: the
@@ -50,12 +50,12 @@ class Heard:
 
     over: pl.DataFrame
     standing: pl.DataFrame
-    coverage: Sequence[Stretch]
+    coverage: Sequence[Interval]
     begin_us: int
     complete_us: int
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Something that minutes come from."""
 
     name: str
@@ -70,8 +70,8 @@ class Source(Protocol):
         """Let go of files and sockets."""
 
 
-class TransactionSource(Source, Protocol):
+class TransactionSource(BatchSource, Protocol):
     """One that has the transactions, too."""
 
-    def heard(self) -> Iterator[Heard | None]:
+    def heard(self) -> Iterator[TransactionBatch | None]:
         """What there is, a minute at a time, until there is no more; a source that waits yields None once a second."""

@@ -9,7 +9,7 @@ BEAT_S: Final = 60.0
 """A loop that has not turned for so long is held to be stuck."""
 
 
-class Pulse:
+class Liveness:
     """`last`: when the loop last turned, by `time.monotonic`; None: it has not yet."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """What the C library keeps of memory that is free; where it is not glibc, nothing happens."""
     if _trim is not None:
         _trim(0)

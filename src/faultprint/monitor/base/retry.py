@@ -12,7 +12,7 @@ RETRY_S: Final = 1.0
 """Between attempts."""
 
 
-class Insistence:
+class RetryUntilWritten:
     """`failing`: whether what was tried last has not succeeded yet."""
 
     def __init__(self, what: str, tell: Callable[..., Any], sleep: Callable[[float], object]) -> None:

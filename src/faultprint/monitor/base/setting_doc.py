@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SettingDoc:
     """`meaning`: for the reference and for errors. `least`: the smallest number that may be given."""
 
     meaning: str

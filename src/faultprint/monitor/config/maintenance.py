@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from faultprint.cases.centering import microseconds
 from faultprint.errors import UsageError
-from faultprint.monitor.base.setting_doc import Key
+from faultprint.monitor.base.setting_doc import SettingDoc
+from faultprint.units import microseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
     """[[maintenance]]: a window. Times without a zone are UTC."""
 
-    start: Annotated[datetime, Key("first moment, such as 2026-01-05T01:00:00Z")]
-    end: Annotated[datetime, Key("first moment after it")]
-    nodes: Annotated[str, Key("names of nodes; `*` and `?` stand for any characters")] = "*"
-    comment: Annotated[str, Key("for people")] = ""
+    start: Annotated[datetime, SettingDoc("first moment, such as 2026-01-05T01:00:00Z")]
+    end: Annotated[datetime, SettingDoc("first moment after it")]
+    nodes: Annotated[str, SettingDoc("names of nodes; `*` and `?` stand for any characters")] = "*"
+    comment: Annotated[str, SettingDoc("for people")] = ""
 
     def __post_init__(self) -> None:
         for name in ("start", "end"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 from faultprint.errors import UsageError
-from faultprint.monitor.base.setting_doc import Key
+from faultprint.monitor.base.setting_doc import SettingDoc
 from faultprint.monitor.state.connect import State, parse
 
 S = TypeVar("S")
@@ -39,11 +39,11 @@ def make(kind: type[S], found: Mapping[str, Any], where: str, folder: Path) -> S
     return kind(**values)
 
 
-def type_of(hint: Any) -> tuple[Any, Key | None]:
+def type_of(hint: Any) -> tuple[Any, SettingDoc | None]:
     """An annotation's type, and what the reference says of it."""
     if typing.get_origin(hint) is Annotated:
         plain, *more = typing.get_args(hint)
-        return plain, next((one for one in more if isinstance(one, Key)), None)
+        return plain, next((one for one in more if isinstance(one, SettingDoc)), None)
     return hint, None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from faultprint.errors import FaultprintError, UsageError
-from faultprint.monitor.base.setting_doc import Key
+from faultprint.monitor.base.setting_doc import SettingDoc
 from faultprint.monitor.config.kafka import KafkaSettings, check_topic
 from faultprint.monitor.config.maintenance import Maintenance
 from faultprint.monitor.config.reader import make
@@ -34,15 +34,15 @@ class SinkKind(StrEnum):
 class TimeSettings:
     """[time]: when a minute is final."""
 
-    lateness_seconds: Annotated[float, Key("how long a minute waits for rows after its end", least=0)] = 1.0
-    ahead_seconds: Annotated[float, Key("a row whose minute ends further ahead of our clock is refused", least=0)] = (
-        300.0
-    )
+    lateness_seconds: Annotated[float, SettingDoc("how long a minute waits for rows after its end", least=0)] = 1.0
+    ahead_seconds: Annotated[
+        float, SettingDoc("a row whose minute ends further ahead of our clock is refused", least=0)
+    ] = 300.0
     patience_seconds: Annotated[
-        float, Key("a source that has not moved for so long no longer holds the others up", least=1)
+        float, SettingDoc("a source that has not moved for so long no longer holds the others up", least=1)
     ] = 120.0
     silent_minutes: Annotated[
-        int, Key("minutes without anybody listening after which a node is called silent", least=1)
+        int, SettingDoc("minutes without anybody listening after which a node is called silent", least=1)
     ] = 5
 
 
@@ -50,16 +50,17 @@ class TimeSettings:
 class NodeSettings:
     """[nodes]: how a node is judged."""
 
-    most: Annotated[int, Key("nodes at once; rows of further ones are refused", least=1)] = 10_000
+    most: Annotated[int, SettingDoc("nodes at once; rows of further ones are refused", least=1)] = 10_000
     profile_minutes: Annotated[
-        int, Key("a new node's first observed minutes that are taken as its normal", least=30)
+        int, SettingDoc("a new node's first observed minutes that are taken as its normal", least=30)
     ] = 60
     mostly_normal: Annotated[
-        bool, Key("these minutes need only be mostly normal: what stands out in them is left out; make them a day")
+        bool,
+        SettingDoc("these minutes need only be mostly normal: what stands out in them is left out; make them a day"),
     ] = False
-    persistence: Annotated[int, Key("minutes that must agree before a verdict changes", least=1)] = 3
+    persistence: Annotated[int, SettingDoc("minutes that must agree before a verdict changes", least=1)] = 3
     compact: Annotated[
-        bool, Key("keep a byte a number: rings of 12 kB a node for 46, distances equal to about 1 in 100")
+        bool, SettingDoc("keep a byte a number: rings of 12 kB a node for 46, distances equal to about 1 in 100")
     ] = False
 
 
@@ -67,32 +68,34 @@ class NodeSettings:
 class KeepSettings:
     """[keep]: how much is kept in the state."""
 
-    verdict_minutes: Annotated[int, Key("minutes whose verdicts are kept", least=0)] = 1440
-    incident_days: Annotated[int, Key("days that a cleared incident is kept", least=1)] = 90
-    messages: Annotated[int, Key("messages that may wait for one sink, and as many that were put aside", least=1)] = (
-        100_000
-    )
+    verdict_minutes: Annotated[int, SettingDoc("minutes whose verdicts are kept", least=0)] = 1440
+    incident_days: Annotated[int, SettingDoc("days that a cleared incident is kept", least=1)] = 90
+    messages: Annotated[
+        int, SettingDoc("messages that may wait for one sink, and as many that were put aside", least=1)
+    ] = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
     """[retry]: how a message is tried again."""
 
-    first_seconds: Annotated[float, Key("longest pause before the first retry; it doubles with each", least=0)] = 0.5
-    longest_seconds: Annotated[float, Key("longest pause of all", least=0)] = 30.0
-    timeout_seconds: Annotated[float, Key("for one attempt over HTTP in whole", least=0.1)] = 10.0
+    first_seconds: Annotated[
+        float, SettingDoc("longest pause before the first retry; it doubles with each", least=0)
+    ] = 0.5
+    longest_seconds: Annotated[float, SettingDoc("longest pause of all", least=0)] = 30.0
+    timeout_seconds: Annotated[float, SettingDoc("for one attempt over HTTP in whole", least=0.1)] = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
     """[http]: metrics, health and alarms."""
 
-    host: Annotated[str, Key("address to serve on")] = "127.0.0.1"
-    port: Annotated[int, Key("its port; 0: serve nothing", least=0)] = 9273
-    alarms: Annotated[bool, Key("serve alarms by TMF642, to read, acknowledge, comment and clear")] = False
+    host: Annotated[str, SettingDoc("address to serve on")] = "127.0.0.1"
+    port: Annotated[int, SettingDoc("its port; 0: serve nothing", least=0)] = 9273
+    alarms: Annotated[bool, SettingDoc("serve alarms by TMF642, to read, acknowledge, comment and clear")] = False
     token_file: Annotated[
         Path | None,
-        Key("file whose first line must come as bearer token with a request for alarms; needed off loopback"),
+        SettingDoc("file whose first line must come as bearer token with a request for alarms; needed off loopback"),
     ] = None
 
     def __post_init__(self) -> None:
@@ -108,15 +111,15 @@ class HttpSettings:
 class ProbeSettings:
     """[probe]: what to hear and whom to watch; needs `interfaces` or `hep`."""
 
-    interfaces: Annotated[tuple[str, ...], Key("network interfaces to listen to")] = ()
-    hep: Annotated[tuple[str, ...], Key("HOST:PORT to hear HEP version 3 on")] = ()
-    nodes: Annotated[tuple[str, ...], Key("nodes to watch, as NAME=ADDRESS[,ADDRESS]")] = ()
-    peers: Annotated[Mapping[str, str], Key("reference points of peers by address, where known")] = field(
+    interfaces: Annotated[tuple[str, ...], SettingDoc("network interfaces to listen to")] = ()
+    hep: Annotated[tuple[str, ...], SettingDoc("HOST:PORT to hear HEP version 3 on")] = ()
+    nodes: Annotated[tuple[str, ...], SettingDoc("nodes to watch, as NAME=ADDRESS[,ADDRESS]")] = ()
+    peers: Annotated[Mapping[str, str], SettingDoc("reference points of peers by address, where known")] = field(
         default_factory=dict
     )
-    network: Annotated[str, Key("name of the operator's network")] = "network"
+    network: Annotated[str, SettingDoc("name of the operator's network")] = "network"
     key_file: Annotated[
-        Path | None, Key("key of the subscribers' hashes, made if absent (default: the probe's own)")
+        Path | None, SettingDoc("key of the subscribers' hashes, made if absent (default: the probe's own)")
     ] = None
 
 
@@ -124,28 +127,34 @@ class ProbeSettings:
 class SinkSettings:
     """[[sink]]: somebody to be told of incidents."""
 
-    name: Annotated[str, Key("its name, in the log and the metrics; each its own")]
-    kind: Annotated[SinkKind, Key("what it speaks")]
-    path: Annotated[Path | None, Key("the file of a file sink")] = None
-    url: Annotated[str, Key("where the others post to")] = ""
-    bootstrap: Annotated[str, Key("brokers of a kafka sink, as HOST:PORT[,HOST:PORT]")] = ""
-    topic: Annotated[str, Key("where a kafka sink puts its control-loop events")] = TOPIC
-    loops: Annotated[Mapping[str, str], Key("control loops (closedLoopControlName) of conditions, by name")] = field(
-        default_factory=dict
+    name: Annotated[str, SettingDoc("its name, in the log and the metrics; each its own")]
+    kind: Annotated[SinkKind, SettingDoc("what it speaks")]
+    path: Annotated[Path | None, SettingDoc("the file of a file sink")] = None
+    url: Annotated[str, SettingDoc("where the others post to")] = ""
+    bootstrap: Annotated[str, SettingDoc("brokers of a kafka sink, as HOST:PORT[,HOST:PORT]")] = ""
+    topic: Annotated[str, SettingDoc("where a kafka sink puts its control-loop events")] = TOPIC
+    loops: Annotated[Mapping[str, str], SettingDoc("control loops (closedLoopControlName) of conditions, by name")] = (
+        field(default_factory=dict)
     )
-    loop: Annotated[str, Key("control loop of all other conditions (none: nothing is sent of them)")] = ""
-    tls: Annotated[bool, Key("speak TLS to the brokers")] = False
-    mechanism: Annotated[str, Key("SASL's, of a kafka sink: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")] = "SCRAM-SHA-512"
-    user: Annotated[str, Key("for basic authentication, or SASL")] = ""
-    password_file: Annotated[Path | None, Key("file whose first line is the password")] = None
-    certificate: Annotated[Path | None, Key("our certificate chain (PEM)")] = None
-    certificate_key: Annotated[Path | None, Key("its key (PEM)")] = None
-    authorities: Annotated[Path | None, Key("authorities that the receiver's certificate must come from (PEM)")] = None
-    secret_file: Annotated[Path | None, Key("file whose first line signs a webhook's bodies")] = None
-    plain_password: Annotated[bool, Key("let a password pass over http:// (or without TLS) to another machine")] = False
-    batch: Annotated[bool, Key("send a VES collector what waits together as eventBatch")] = True
+    loop: Annotated[str, SettingDoc("control loop of all other conditions (none: nothing is sent of them)")] = ""
+    tls: Annotated[bool, SettingDoc("speak TLS to the brokers")] = False
+    mechanism: Annotated[str, SettingDoc("SASL's, of a kafka sink: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")] = (
+        "SCRAM-SHA-512"
+    )
+    user: Annotated[str, SettingDoc("for basic authentication, or SASL")] = ""
+    password_file: Annotated[Path | None, SettingDoc("file whose first line is the password")] = None
+    certificate: Annotated[Path | None, SettingDoc("our certificate chain (PEM)")] = None
+    certificate_key: Annotated[Path | None, SettingDoc("its key (PEM)")] = None
+    authorities: Annotated[
+        Path | None, SettingDoc("authorities that the receiver's certificate must come from (PEM)")
+    ] = None
+    secret_file: Annotated[Path | None, SettingDoc("file whose first line signs a webhook's bodies")] = None
+    plain_password: Annotated[
+        bool, SettingDoc("let a password pass over http:// (or without TLS) to another machine")
+    ] = False
+    batch: Annotated[bool, SettingDoc("send a VES collector what waits together as eventBatch")] = True
     measurements: Annotated[
-        tuple[str, ...], Key("features to tell a VES collector of, node by node and minute by minute")
+        tuple[str, ...], SettingDoc("features to tell a VES collector of, node by node and minute by minute")
     ] = ()
 
     def __post_init__(self) -> None:
@@ -178,10 +187,12 @@ _RECEIVER: Final[Mapping[SinkKind, str]] = {SinkKind.FILE: "path", SinkKind.KAFK
 class Settings:
     """The file's top level."""
 
-    model: Annotated[Path, Key("the artefact that `faultprint train` made")]
-    library: Annotated[Path, Key("the case library; what is taught while the monitor runs counts from the next minute")]
+    model: Annotated[Path, SettingDoc("the artefact that `faultprint train` made")]
+    library: Annotated[
+        Path, SettingDoc("the case library; what is taught while the monitor runs counts from the next minute")
+    ]
     state: Annotated[
-        State, Key("the monitor's own: a file (SQLite), made if absent, or postgresql://USER@HOST/DATABASE")
+        State, SettingDoc("the monitor's own: a file (SQLite), made if absent, or postgresql://USER@HOST/DATABASE")
     ]
     time: TimeSettings = field(default_factory=TimeSettings)
     nodes: NodeSettings = field(default_factory=NodeSettings)

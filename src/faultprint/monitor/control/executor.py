@@ -8,14 +8,14 @@ from typing import Any
 
 from faultprint.errors import FaultprintError, StateError
 from faultprint.monitor.detect.incidents import Incidents
-from faultprint.monitor.detect.nodes import Nodes
+from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import DEEDS, Deed
-from faultprint.publish.incident import Incident, Person
+from faultprint.publish.deed import OPERATIONS, Operation
+from faultprint.publish.incident import Actor, Incident
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class ExecutedCommands:
     """The incidents after each deed, in order (`changes`), as they are after all of them (`latest`), and the numbers of the
     instructions."""
 
@@ -24,13 +24,13 @@ class Carried:
     done: tuple[int, ...]
 
 
-class Orders:
+class CommandExecutor:
     """Does to the open incidents, and to those kept, what instructions ask for."""
 
-    def __init__(self, store: Store, incidents: Incidents, nodes: Nodes, tell: Callable[..., Any]) -> None:
+    def __init__(self, store: Store, incidents: Incidents, nodes: NodeTable, tell: Callable[..., Any]) -> None:
         self._store, self._incidents, self._nodes, self._tell = store, incidents, nodes, tell
 
-    def carry_out(self, closed: int) -> Carried | None:
+    def carry_out(self, closed: int) -> ExecutedCommands | None:
         """Do what is asked for, in or after the minute of this number; None if nothing is. It is not yet written."""
         try:
             asked = self._store.instructions()
@@ -46,16 +46,16 @@ class Orders:
             try:
                 if incident is None:
                     raise FaultprintError("it is not known any more")
-                incident = self._do(incident, Deed(deed), Person(user, system, time_us), text, closed)
+                incident = self._do(incident, Operation(deed), Actor(user, system, time_us), text, closed)
             except (FaultprintError, ValueError) as error:
                 self._tell("instruction refused", incident=identity, deed=deed, detail=str(error))
                 continue
             latest[identity] = incident
             changes.append(incident)
-        return Carried(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in asked))
+        return ExecutedCommands(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in asked))
 
-    def _do(self, incident: Incident, deed: Deed, person: Person, text: str, closed: int) -> Incident:
-        after = DEEDS[deed](incident, person, text)
+    def _do(self, incident: Incident, deed: Operation, person: Actor, text: str, closed: int) -> Incident:
+        after = OPERATIONS[deed](incident, person, text)
         if after.cleared_us is None:
             self._incidents.open[after.node] = after
         elif incident.cleared_us is None:

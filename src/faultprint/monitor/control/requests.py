@@ -14,8 +14,8 @@ from typing import Final
 from faultprint.errors import UsageError
 from faultprint.monitor.state.connect import State, connect, exists
 from faultprint.publish import stored
-from faultprint.publish.deed import Deed
-from faultprint.publish.incident import Incident, Person
+from faultprint.publish.deed import Operation
+from faultprint.publish.incident import Actor, Incident
 from faultprint.publish.text import NAME, clean
 
 WAITING: Final = 10_000
@@ -24,7 +24,7 @@ _LOOK_S: Final = 0.05
 """Between looks at whether an instruction was carried out."""
 
 
-class Desk:
+class CommandQueue:
     """The state of a monitor, as people use it; each call has a connection of its own, so any thread may call.
 
     Whatever reads or writes may raise StateError.
@@ -63,7 +63,7 @@ class Desk:
             "its identity stands in every message about it."
         )
 
-    def instruct(self, incidents: Sequence[Incident], deed: Deed, person: Person, text: str = "") -> list[int]:
+    def instruct(self, incidents: Sequence[Incident], deed: Operation, person: Actor, text: str = "") -> list[int]:
         """Ask for a deed to each of them, all or none; the instructions' numbers. Raises UsageError."""
         rows = [
             (str(incident.identity), deed.value, person.user, person.system, person.time_us, text)

@@ -13,15 +13,15 @@ import numpy as np
 
 from faultprint.errors import StateError
 from faultprint.monitor.base.interfaces import Clock
-from faultprint.monitor.base.retry import Insistence
+from faultprint.monitor.base.retry import RetryUntilWritten
 from faultprint.monitor.deliver.outbox import Outbox, Waiting
 from faultprint.monitor.deliver.sink import Sink
 from faultprint.monitor.state.connect import State
-from faultprint.publish.message import Message, Outcome, Receipt
+from faultprint.publish.message import DeliveryOutcome, Message, Receipt
 from faultprint.publish.senders.backoff import Backoff
 
 T = TypeVar("T")
-Tell = Callable[..., None]
+Log = Callable[..., None]
 """tell(event, **fields): a line in the log."""
 
 IDLE_S: Final = 0.5
@@ -50,11 +50,11 @@ class Deliveries:
         return 0.0 if since is None else time.monotonic() - since
 
 
-class Courier(threading.Thread):
+class DeliveryWorker(threading.Thread):
     """`stop` ends it after the message in hand; `drain` waits until all is delivered first."""
 
     def __init__(
-        self, sink: Sink, state: State, limit: int, backoff: Backoff, rng: np.random.Generator, clock: Clock, tell: Tell
+        self, sink: Sink, state: State, limit: int, backoff: Backoff, rng: np.random.Generator, clock: Clock, tell: Log
     ) -> None:
         super().__init__(name=f"courier of {sink.name}", daemon=True)
         self.sink = sink
@@ -63,7 +63,7 @@ class Courier(threading.Thread):
         self._backoff, self._rng, self._clock = backoff, rng, clock
         self._tell = partial(tell, sink=sink.name)
         self._over, self._work, self._empty = threading.Event(), threading.Event(), threading.Event()
-        self._insistence = Insistence("outbox", self._tell, self._over.wait)
+        self._insistence = RetryUntilWritten("outbox", self._tell, self._over.wait)
         self._retries, self._tried, self._alone = 0, 0, 0
 
     def wake(self) -> None:
@@ -121,11 +121,11 @@ class Courier(threading.Thread):
         if self.counts.since is None:
             self.counts.since = time.monotonic()
         receipt = self._send(message)
-        if count > 1 and (receipt.outcome is Outcome.REJECTED or receipt.status in _ALONE):
+        if count > 1 and (receipt.outcome is DeliveryOutcome.REJECTED or receipt.status in _ALONE):
             self._tell("batch rejected", message=message.id, messages=count, detail=receipt.detail)
             self._tried, self._alone = 0, count  # one of them may be to blame: it is to be put aside alone
             return 0
-        if receipt.outcome in (Outcome.LATER, Outcome.REFUSED):
+        if receipt.outcome in (DeliveryOutcome.LATER, DeliveryOutcome.REFUSED):
             self._missed(message, count, receipt)
             return 0
         self._settle(outbox, found[:count], receipt)
@@ -135,7 +135,7 @@ class Courier(threading.Thread):
         try:
             return self.sink.sender.send(message)
         except Exception as error:  # a sender that breaks its promise must not end the courier
-            return Receipt(Outcome.LATER, detail=f"{type(error).__name__}: {error}"[:200])
+            return Receipt(DeliveryOutcome.LATER, detail=f"{type(error).__name__}: {error}"[:200])
 
     def _missed(self, message: Message, count: int, receipt: Receipt) -> None:
         """It did not arrive: say so once, and pause."""
@@ -149,7 +149,7 @@ class Courier(threading.Thread):
 
     def _settle(self, outbox: Outbox, some: list[Waiting], receipt: Receipt) -> None:
         """They are done with: take them out of the outbox, whatever the state says, so that none is sent again."""
-        if receipt.outcome is Outcome.DELIVERED:
+        if receipt.outcome is DeliveryOutcome.DELIVERED:
             self._insist(lambda: outbox.delivered(some))
             self.counts.delivered += len(some)
         else:

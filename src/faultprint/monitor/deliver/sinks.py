@@ -31,7 +31,7 @@ from faultprint.publish.senders.endpoint import Basic, Certificate, Endpoint
 from faultprint.publish.senders.file import FileSender
 from faultprint.publish.senders.http import HttpSender
 from faultprint.publish.senders.kafka import KafkaSender
-from faultprint.publish.senders.kafka_client import Cluster
+from faultprint.publish.senders.kafka_client import KafkaCluster
 from faultprint.publish.tmf642.alarm import AlarmSettings
 from faultprint.publish.ves.batch import joined
 from faultprint.publish.ves.event import VesSettings
@@ -105,9 +105,9 @@ def backoff(retry: RetrySettings) -> Backoff:
     return Backoff(first_s=retry.first_seconds, longest_s=retry.longest_seconds)
 
 
-def cluster(settings: SinkSettings | KafkaSettings) -> Cluster:
+def cluster(settings: SinkSettings | KafkaSettings) -> KafkaCluster:
     """The Kafka cluster that is meant. Raises UsageError."""
-    return Cluster(
+    return KafkaCluster(
         settings.bootstrap,
         tls=settings.tls,
         authorities=settings.authorities,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Tallies:
+class Counters:
     """For the metrics and the summary of a run; counts by condition, and by change."""
 
     minutes: int = 0

@@ -23,13 +23,13 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.cases.decision import WARMING_CODE
-from faultprint.monitor.base.setting_doc import Key
+from faultprint.monitor.base.setting_doc import SettingDoc
 from faultprint.monitor.config.maintenance import Maintenance, maintained
-from faultprint.monitor.detect.nodes import Nodes
-from faultprint.monitor.detect.scorer import Judged
+from faultprint.monitor.detect.nodes import NodeTable
+from faultprint.monitor.detect.scorer import MinuteVerdicts
 from faultprint.publish.incident import Incident, Severity
 from faultprint.tables import UNKNOWN
 
@@ -45,7 +45,7 @@ class Signal(StrEnum):
     ALARM = "alarm"
 
 
-class State(StrEnum):
+class IncidentPhase(StrEnum):
     """Whether a node has an incident."""
 
     QUIET = "quiet"
@@ -61,19 +61,19 @@ class Action(StrEnum):
     CLEAR = "clear"
 
 
-TABLE: Final[Mapping[tuple[State, Signal], Action]] = {
-    (State.QUIET, Signal.CALM_HELD): Action.NONE,
-    (State.QUIET, Signal.CALM): Action.NONE,
-    (State.QUIET, Signal.NOTHING): Action.NONE,
-    (State.QUIET, Signal.MUTED): Action.NONE,
-    (State.QUIET, Signal.ALARM_HELD): Action.ONSET,
-    (State.QUIET, Signal.ALARM): Action.NONE,
-    (State.OPEN, Signal.CALM_HELD): Action.CLEAR,
-    (State.OPEN, Signal.CALM): Action.NONE,
-    (State.OPEN, Signal.NOTHING): Action.NONE,
-    (State.OPEN, Signal.MUTED): Action.NONE,
-    (State.OPEN, Signal.ALARM_HELD): Action.DIAGNOSIS,
-    (State.OPEN, Signal.ALARM): Action.DIAGNOSIS,
+TABLE: Final[Mapping[tuple[IncidentPhase, Signal], Action]] = {
+    (IncidentPhase.QUIET, Signal.CALM_HELD): Action.NONE,
+    (IncidentPhase.QUIET, Signal.CALM): Action.NONE,
+    (IncidentPhase.QUIET, Signal.NOTHING): Action.NONE,
+    (IncidentPhase.QUIET, Signal.MUTED): Action.NONE,
+    (IncidentPhase.QUIET, Signal.ALARM_HELD): Action.ONSET,
+    (IncidentPhase.QUIET, Signal.ALARM): Action.NONE,
+    (IncidentPhase.OPEN, Signal.CALM_HELD): Action.CLEAR,
+    (IncidentPhase.OPEN, Signal.CALM): Action.NONE,
+    (IncidentPhase.OPEN, Signal.NOTHING): Action.NONE,
+    (IncidentPhase.OPEN, Signal.MUTED): Action.NONE,
+    (IncidentPhase.OPEN, Signal.ALARM_HELD): Action.DIAGNOSIS,
+    (IncidentPhase.OPEN, Signal.ALARM): Action.DIAGNOSIS,
 }
 
 
@@ -81,14 +81,18 @@ TABLE: Final[Mapping[tuple[State, Signal], Action]] = {
 class IncidentRules:
     """[incidents]: when they begin and end, and how bad they are."""
 
-    onset_minutes: Annotated[int, Key("minutes in a row with an alarming verdict before one begins", 1)] = 1
-    clear_minutes: Annotated[int, Key("minutes in a row that a fault must have been over before it is cleared", 1)] = 1
-    flap_count: Annotated[int, Key("clears within `flap_minutes` that make a node flap; 0: never", 0)] = 3
-    flap_minutes: Annotated[int, Key("how far back clears are counted", 1)] = 180
-    damped_minutes: Annotated[int, Key("`clear_minutes` of a node that flaps", 1)] = 30
-    severity: Annotated[Severity, Key("of a known condition")] = Severity.MAJOR
-    unknown_severity: Annotated[Severity, Key("of unknown")] = Severity.MINOR
-    severities: Annotated[Mapping[str, Severity], Key("of single conditions, by name")] = field(default_factory=dict)
+    onset_minutes: Annotated[int, SettingDoc("minutes in a row with an alarming verdict before one begins", 1)] = 1
+    clear_minutes: Annotated[
+        int, SettingDoc("minutes in a row that a fault must have been over before it is cleared", 1)
+    ] = 1
+    flap_count: Annotated[int, SettingDoc("clears within `flap_minutes` that make a node flap; 0: never", 0)] = 3
+    flap_minutes: Annotated[int, SettingDoc("how far back clears are counted", 1)] = 180
+    damped_minutes: Annotated[int, SettingDoc("`clear_minutes` of a node that flaps", 1)] = 30
+    severity: Annotated[Severity, SettingDoc("of a known condition")] = Severity.MAJOR
+    unknown_severity: Annotated[Severity, SettingDoc("of unknown")] = Severity.MINOR
+    severities: Annotated[Mapping[str, Severity], SettingDoc("of single conditions, by name")] = field(
+        default_factory=dict
+    )
 
     def severity_of(self, condition: str) -> Severity:
         """How bad a condition is."""
@@ -111,7 +115,7 @@ class Incidents:
         """Node → numbers of the minutes in which it cleared lately."""
         self._interval_us, self._persistence = interval_us, persistence
 
-    def follow(self, judged: Judged, nodes: Nodes) -> list[Incident]:
+    def follow(self, judged: MinuteVerdicts, nodes: NodeTable) -> list[Incident]:
         """The incidents that the minute changed, as they are after it; counts the nodes' minutes on."""
         calm, alarming = ~judged.ongoing & (judged.code != WARMING_CODE), judged.ongoing
         for column, flag in (("calm", calm), ("alarmed", alarming)):
@@ -123,11 +127,11 @@ class Incidents:
 
     def _changes(
         self,
-        judged: Judged,
-        nodes: Nodes,
-        places: npt.NDArray[np.int64],
-        calm: npt.NDArray[np.bool_],
-        alarming: npt.NDArray[np.bool_],
+        judged: MinuteVerdicts,
+        nodes: NodeTable,
+        places: IntArray,
+        calm: BoolArray,
+        alarming: BoolArray,
     ) -> Iterator[Incident]:
         for place in places.tolist():
             node = int(judged.nodes[place])
@@ -135,7 +139,7 @@ class Incidents:
             signal = self._signal(
                 name, judged.number, int(nodes["alarmed"][node]), int(nodes["calm"][node]), alarming[place], calm[place]
             )
-            state = State.OPEN if name in self.open else State.QUIET
+            state = IncidentPhase.OPEN if name in self.open else IncidentPhase.QUIET
             changed = self._act(
                 TABLE[state, signal], judged, place, name, nodes.networks[node], int(nodes["alarmed"][node])
             )
@@ -158,7 +162,7 @@ class Incidents:
         return 0 < self.rules.flap_count <= len(lately)
 
     def _act(
-        self, action: Action, judged: Judged, place: int, name: str, network: str, alarmed: int
+        self, action: Action, judged: MinuteVerdicts, place: int, name: str, network: str, alarmed: int
     ) -> Incident | None:
         now_us = (judged.number + 1) * self._interval_us
         incident = self.open.get(name)

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.cases.decision import WARMING_CODE
 from faultprint.windows.series import Series
-
-Ints = npt.NDArray[np.int64]
 
 COLUMNS: Final[Mapping[str, int]] = {
     "verdict": WARMING_CODE,
@@ -40,7 +38,7 @@ raised, there, against   whether the verdict is a fault, whether that is still t
 """
 
 
-class Nodes:
+class NodeTable:
     """Nodes by index, in order of their first row. `names` and `networks` are lists; the columns are (N,) int64 arrays."""
 
     def __init__(self) -> None:
@@ -48,16 +46,16 @@ class Nodes:
         self.networks: list[str] = []
         self._index: dict[str, int] = {}
         self._columns = {name: np.empty(0, np.int64) for name in COLUMNS}
-        self._warming: dict[int, list[tuple[int, npt.NDArray[np.float32]]]] = {}
+        self._warming: dict[int, list[tuple[int, Float32Array]]] = {}
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, column: str) -> Ints:
+    def __getitem__(self, column: str) -> IntArray:
         """A column's values for all nodes; a view, to read and to write."""
         return self._columns[column][: len(self.names)]
 
-    def index(self, names: Iterable[str], networks: Iterable[str]) -> Ints:
+    def index(self, names: Iterable[str], networks: Iterable[str]) -> IntArray:
         """(N,) indices of nodes, those not known before added."""
         found = []
         for name, network in zip(names, networks, strict=True):
@@ -71,7 +69,7 @@ class Nodes:
         self._grow()
         return np.array(found, np.int64)
 
-    def keep(self, node: int, number: int, values: npt.NDArray[np.float32]) -> None:
+    def keep(self, node: int, number: int, values: Float32Array) -> None:
         """A minute of a node that is warming up; `values` (F,)."""
         self._warming.setdefault(node, []).append((number, values))
 
@@ -111,7 +109,7 @@ class Nodes:
         """Number of the first minute that is still kept for a node that is warming up."""
         return min((kept[0][0] for kept in self._warming.values()), default=None)
 
-    def silent(self, number: int, minutes: int) -> Ints:
+    def silent(self, number: int, minutes: int) -> IntArray:
         """The nodes that nobody has listened to for so many minutes, the one of this number included."""
         return np.flatnonzero(number - self["last"] >= minutes)
 

@@ -15,17 +15,17 @@ from faultprint import storage
 from faultprint.errors import ModelError, UsageError
 from faultprint.features import coverage
 from faultprint.features.catalogue import Catalogue
-from faultprint.features.incremental import Continued
+from faultprint.features.incremental import IncrementalMinutes
 from faultprint.features.minutes import read_minutes
 from faultprint.features.partitions import Survey
-from faultprint.monitor.base.interfaces import Batch, Heard, Source
+from faultprint.monitor.base.interfaces import Batch, BatchSource, TransactionBatch
 from faultprint.tables import TRANSACTIONS
 
 PIECE: Final = 60
 """Intervals of a transactions file that are made at a time."""
 
 
-class MinutesFile:
+class MinutesFileSource:
     """The rows of a MINUTES file. They are sorted by time, so that one with an absurd time stamp comes last and closes
     nothing that is still to come."""
 
@@ -47,7 +47,7 @@ class MinutesFile:
         """There is nothing to let go of."""
 
 
-class TransactionsFile:
+class TransactionsFileSource:
     """The minutes of a TRANSACTIONS file, made in pieces of an hour, so that its length does not matter."""
 
     def __init__(self, path: Path, interval_us: int) -> None:
@@ -59,14 +59,14 @@ class TransactionsFile:
         self._interval_us = interval_us
 
     def batches(self, closed_us: int) -> Iterator[Batch]:
-        made, hours = Continued(self._interval_us), self._hours()
+        made, hours = IncrementalMinutes(self._interval_us), self._hours()
         for begin_us in hours:
             end_us = begin_us + hours.step
             # What has been judged is made all the same: what is open then counts on.
             minutes = made.minutes(self._piece(begin_us, end_us), self._coverage, begin_us, end_us)
             yield from by_minute(minutes.filter(_end(self._interval_us) > closed_us), self._interval_us)
 
-    def heard(self) -> Iterator[Heard | None]:
+    def heard(self) -> Iterator[TransactionBatch | None]:
         told_us = -1  # the first piece has what began before anybody listened, too
         hours = self._hours()
         for begin_us in hours:
@@ -81,7 +81,7 @@ class TransactionsFile:
                 ]
                 over, told_us = rows.filter((start >= told_us) & (start < end_us)), end_us
                 # All is told when it begins, for it is known how it ended.
-                yield Heard(over, over.clear(), coverage, from_us, end_us)
+                yield TransactionBatch(over, over.clear(), coverage, from_us, end_us)
 
     def _hours(self) -> range:
         """Where each piece that is read at a time begins, µs."""
@@ -126,7 +126,11 @@ class Replay:
     """A recorded source, replayed: moves the clock along, and waits where `speed` (1: as it was) asks for it."""
 
     def __init__(
-        self, source: Source, clock: ReplayClock, speed: float | None, sleep: Callable[[float], object] = time.sleep
+        self,
+        source: BatchSource,
+        clock: ReplayClock,
+        speed: float | None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """`speed` None: as fast as it goes."""
         self.name = source.name
@@ -138,9 +142,9 @@ class Replay:
                 self._wait(batch.complete_us)
             yield batch
 
-    def heard(self) -> Iterator[Heard | None]:
+    def heard(self) -> Iterator[TransactionBatch | None]:
         """Raises UsageError if the source has no transactions."""
-        if not isinstance(self._source, TransactionsFile):
+        if not isinstance(self._source, TransactionsFileSource):
             raise UsageError(
                 f"{self.name} holds minutes, but transactions are wanted; give those that they were made of."
             )

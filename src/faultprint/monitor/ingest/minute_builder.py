@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from faultprint.features.coverage import Stretch
-from faultprint.features.incremental import Continued
+from faultprint.features.coverage import Interval
+from faultprint.features.incremental import IncrementalMinutes
 from faultprint.storage import schema
 from faultprint.tables import TRANSACTIONS
 
 
-class Pieces:
+class MinuteBuilder:
     """Pieces are whole intervals and follow one another."""
 
     def __init__(self, interval_us: int) -> None:
         self._kept = pl.DataFrame(schema=schema(TRANSACTIONS))
-        self.made = Continued(interval_us)
+        self.made = IncrementalMinutes(interval_us)
 
     def __len__(self) -> int:
         """Transactions that are kept."""
@@ -27,7 +27,7 @@ class Pieces:
         """TRANSACTIONS that will not change any more."""
         self._kept = pl.concat([self._kept, transactions])
 
-    def minutes(self, standing: pl.DataFrame, coverage: Sequence[Stretch], begin_us: int, end_us: int) -> pl.DataFrame:
+    def minutes(self, standing: pl.DataFrame, coverage: Sequence[Interval], begin_us: int, end_us: int) -> pl.DataFrame:
         """The MINUTES of the piece; `standing`: transactions as they stand now, which will be added when they are over.
 
         `coverage` as for `Continued.minutes`, which see for what is raised.

@@ -13,11 +13,11 @@ from typing import Final
 import polars as pl
 
 from faultprint.errors import UsageError
-from faultprint.features.coverage import Stretch
-from faultprint.monitor.base.interfaces import Batch, Clock, Heard
+from faultprint.features.coverage import Interval
+from faultprint.monitor.base.interfaces import Batch, Clock, TransactionBatch
 from faultprint.monitor.config.settings import ProbeSettings
-from faultprint.monitor.ingest.minute_builder import Pieces
-from faultprint.probe.capture.live import HepSource, InterfaceSource, Listener, Source, watched
+from faultprint.monitor.ingest.minute_builder import MinuteBuilder
+from faultprint.probe.capture.live import HepSource, InterfaceSource, Listener, PacketSource, watched_endpoints
 from faultprint.probe.core import Probe
 from faultprint.probe.privacy import key
 from faultprint.probe.transactions.nodes import NodeSpec, parse_endpoint
@@ -37,7 +37,7 @@ class ProbeSource:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[PacketSource],
         nodes: Sequence[NodeSpec],
         network: str,
         secret: bytes,
@@ -50,13 +50,13 @@ class ProbeSource:
         self._sources, self._clock = tuple(sources), clock
         self._interval_us, self._lateness_us = interval_us, lateness_us
         self._network = network
-        found = watched(nodes)
+        found = watched_endpoints(nodes)
         self._nodes = tuple(found)
         self._rows: list[Row] = []
         given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
         self.probe = Probe(found, network, secret, self._rows.append, given)
         self._over = pl.DataFrame(schema=_SCHEMA)
-        self._pieces = Pieces(interval_us)
+        self._pieces = MinuteBuilder(interval_us)
 
     def batches(self, closed_us: int) -> Iterator[Batch]:
         for since_us, begin_us, end_us, now_us in self._turns():
@@ -67,10 +67,12 @@ class ProbeSource:
                 minutes = minutes.filter(pl.col("minute").dt.epoch("us") >= closed_us)
             yield Batch(minutes, now_us)
 
-    def heard(self) -> Iterator[Heard | None]:
+    def heard(self) -> Iterator[TransactionBatch | None]:
         for since_us, begin_us, end_us, now_us in self._turns():
             if end_us > begin_us:
-                yield Heard(self._take(), self._standing(), self._coverage(since_us, end_us), begin_us, now_us)
+                yield TransactionBatch(
+                    self._take(), self._standing(), self._coverage(since_us, end_us), begin_us, now_us
+                )
             else:
                 yield None
 
@@ -95,8 +97,8 @@ class ProbeSource:
         for source in self._sources:
             source.close()
 
-    def _coverage(self, since_us: int, end_us: int) -> list[Stretch]:
-        return [Stretch(node, self._network, since_us, end_us) for node in self._nodes]
+    def _coverage(self, since_us: int, end_us: int) -> list[Interval]:
+        return [Interval(node, self._network, since_us, end_us) for node in self._nodes]
 
     def _standing(self) -> pl.DataFrame:
         """What the probe still keeps."""
@@ -121,8 +123,8 @@ def listening(settings: ProbeSettings, interval_us: int, lateness_us: int, clock
     nodes = [NodeSpec.parse(node) for node in settings.nodes]
     if not nodes:
         raise UsageError("Nothing says which nodes to watch; give probe.nodes in the configuration.")
-    watched(nodes)
-    sources: list[Source] = []
+    watched_endpoints(nodes)
+    sources: list[PacketSource] = []
     try:
         sources += [InterfaceSource(name) for name in settings.interfaces]
         sources += [HepSource.at(address) for address in settings.hep]

@@ -11,9 +11,9 @@ from faultprint import storage
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.monitor.base.interfaces import Source
+from faultprint.monitor.base.interfaces import BatchSource
 from faultprint.monitor.config.settings import ProbeSettings
-from faultprint.monitor.ingest.files import MinutesFile, TransactionsFile
+from faultprint.monitor.ingest.files import MinutesFileSource, TransactionsFileSource
 from faultprint.monitor.ingest.probe import peers
 from faultprint.probe.capture.run import NodeSpec, probe_captures
 from faultprint.probe.privacy import key
@@ -23,7 +23,7 @@ _PARQUET = b"PAR1"
 
 
 @contextmanager
-def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[Source]:
+def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[BatchSource]:
     """The source for a MINUTES or TRANSACTIONS file, or for a capture, which the probe reads first.
 
     Raises TableError, CaptureError, ModelError or UsageError.
@@ -32,7 +32,7 @@ def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[Source]
     with path.open("rb") as file:
         parquet = file.read(len(_PARQUET)) == _PARQUET
     if parquet and CATALOGUE_KEY in storage.metadata(path):
-        yield MinutesFile(path, model.catalogue, interval_us)
+        yield MinutesFileSource(path, model.catalogue, interval_us)
         return
     if model.catalogue.hash != SIP_CATALOGUE.hash:
         raise UsageError(
@@ -40,7 +40,7 @@ def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[Source]
             "give minutes instead."
         )
     if parquet:
-        yield TransactionsFile(path, interval_us)
+        yield TransactionsFileSource(path, interval_us)
         return
     with tempfile.TemporaryDirectory(prefix="faultprint-") as folder:
         made = Path(folder) / "transactions.parquet"
@@ -52,4 +52,4 @@ def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[Source]
             key=key.load_or_make(probe.key_file or key.default_path()),
             peers=peers(probe),
         )
-        yield TransactionsFile(made, interval_us)
+        yield TransactionsFileSource(made, interval_us)

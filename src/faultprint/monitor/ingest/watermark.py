@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.monitor.base.interfaces import Batch
 from faultprint.windows.series import LEAST_OBSERVED
 
@@ -36,7 +36,7 @@ REFUSED: Final = ("strange", "early", "late", "crowded", "double", "partial")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedMinute:
     """A minute that is final: its number from the epoch in intervals, and the MINUTES rows taken for it, each node once; None
     if there are none. Minutes that are passed over had none either."""
 
@@ -45,7 +45,7 @@ class Finished:
 
 
 @dataclass(slots=True)
-class Promise:
+class SourceWatermark:
     """How far an origin is complete, and when by the arrival clock that last moved; µs."""
 
     complete_us: int
@@ -53,7 +53,7 @@ class Promise:
 
 
 @dataclass(slots=True)
-class Gate:
+class WatermarkBuffer:
     """Collects rows until their minutes are final. Times are µs; `closed` is the number of the last final minute (-1: none).
 
     `now_us` arguments are readings of the arrival clock; a clock that is put back stands still until it has caught up.
@@ -69,7 +69,7 @@ class Gate:
     """(source, reason) → rows."""
     _waiting: dict[int, list[pl.DataFrame]] = field(default_factory=dict)
     _seen: dict[int, set[str]] = field(default_factory=dict)
-    promises: dict[tuple[str, str], Promise] = field(default_factory=dict)
+    promises: dict[tuple[str, str], SourceWatermark] = field(default_factory=dict)
     """(source, origin) → its promise."""
     now_us: int = 0
     """The arrival clock as it was last read, or before it was put back."""
@@ -82,7 +82,7 @@ class Gate:
         complete_us = batch.complete_us if batch.complete_us is not None else newest_us
         if complete_us is None:
             return
-        promise = self.promises.setdefault((source, batch.origin), Promise(complete_us, self.now_us))
+        promise = self.promises.setdefault((source, batch.origin), SourceWatermark(complete_us, self.now_us))
         if complete_us > promise.complete_us:
             promise.complete_us, promise.moved_us = complete_us, self.now_us
 
@@ -97,11 +97,11 @@ class Gate:
         reached = self._least(self.promises.values(), self.now_us - self.patience_us)
         return (min(reached, self.now_us + self.ahead_us) - self.lateness_us) // self.interval_us - 1
 
-    def due(self, now_us: int) -> Iterator[Finished]:
+    def due(self, now_us: int) -> Iterator[FinishedMinute]:
         """The minutes that have become final, in order: those with rows, and the last one."""
         yield from self.through(self.reached(now_us))
 
-    def rest(self) -> Iterator[Finished]:
+    def rest(self) -> Iterator[FinishedMinute]:
         """All that waits, because nothing more will come."""
         yield from self.through(max(self._waiting, default=self.closed))
 
@@ -110,12 +110,12 @@ class Gate:
 
         Those that no longer hold the others up count where there is nobody else.
         """
-        found: dict[str, list[Promise]] = {}
+        found: dict[str, list[SourceWatermark]] = {}
         for (source, _), promise in self.promises.copy().items():
             found.setdefault(source, []).append(promise)
         return {source: self._least(some, max(one.complete_us for one in some)) for source, some in found.items()}
 
-    def _least(self, promises: Iterable[Promise], default: int) -> int:
+    def _least(self, promises: Iterable[SourceWatermark], default: int) -> int:
         """The least of those that still move."""
         moving = (one.complete_us for one in promises if self.now_us - one.moved_us < self.patience_us)
         return min(moving, default=default)
@@ -124,7 +124,7 @@ class Gate:
         """A node and its network, from before."""
         self._networks[sys.intern(node)] = sys.intern(network)
 
-    def through(self, last: int) -> Iterator[Finished]:
+    def through(self, last: int) -> Iterator[FinishedMinute]:
         """The minutes up to that of this number, which are final now, in order: those with rows, and the last one."""
         if last <= self.closed or (self.closed < 0 and last < min(self._waiting, default=last + 1)):
             return
@@ -132,7 +132,7 @@ class Gate:
             parts = self._waiting.pop(number, None)
             self._seen.pop(number, None)
             self.closed = number
-            yield Finished(number, None if not parts else parts[0] if len(parts) == 1 else pl.concat(parts))
+            yield FinishedMinute(number, None if not parts else parts[0] if len(parts) == 1 else pl.concat(parts))
 
     def put(self, source: str, rows: pl.DataFrame) -> int | None:
         """Take the rows in; the end of the newest minute taken, or None."""
@@ -149,7 +149,7 @@ class Gate:
             self._waiting.setdefault(one, []).append(rows if mine.all() else rows.filter(pl.Series(mine)))
         return (max(taken) + 1) * self.interval_us if taken else None
 
-    def _find_doubles(self, rows: pl.DataFrame, number: npt.NDArray[np.int64], reason: npt.NDArray[np.int64]) -> None:
+    def _find_doubles(self, rows: pl.DataFrame, number: IntArray, reason: IntArray) -> None:
         """Mark the rows whose node has one in their minute."""
         nodes, double = rows.get_column("node").cast(pl.String).to_list(), REFUSED.index("double")
         for row in np.flatnonzero(reason < 0).tolist():
@@ -158,9 +158,7 @@ class Gate:
                 reason[row] = double
             seen.add(nodes[row])
 
-    def _reasons(
-        self, rows: pl.DataFrame, start: npt.NDArray[np.int64], number: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
+    def _reasons(self, rows: pl.DataFrame, start: IntArray, number: IntArray) -> IntArray:
         """(N,) index into REFUSED of the first that applies, -1 for none."""
         elsewhere, crowded = self._strangers(rows)
         applies = (
@@ -176,7 +174,7 @@ class Gate:
             reason[which] = code
         return reason
 
-    def _strangers(self, rows: pl.DataFrame) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    def _strangers(self, rows: pl.DataFrame) -> tuple[BoolArray, BoolArray]:
         """(N,) rows of another network than their node's, or of names that no state can hold; of nodes beyond the limit."""
         elsewhere, crowded = np.zeros((2, len(rows)), np.bool_)
         columns = (rows.get_column(name).cast(pl.String).to_list() for name in ("node", "network"))

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from faultprint.errors import FaultprintError
 from faultprint.files import replacing
-from faultprint.publish.senders.kafka_client import Cluster
+from faultprint.publish.senders.kafka_client import KafkaCluster
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, Producer
@@ -43,7 +43,7 @@ class ArchiveError(FaultprintError):
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class ArchiveManifest:
     """A whole state: `offset` is that of the first record of the topic of minutes that is not in it."""
 
     id: str
@@ -53,13 +53,13 @@ class Manifest:
 
 
 @dataclass(slots=True)
-class Shelf:
+class ArchiveIndex:
     """What is there of one partition: the states, and the keys of everything."""
 
-    manifests: list[Manifest]
+    manifests: list[ArchiveManifest]
     keys: set[bytes]
 
-    def newest(self, offset: int | None) -> Manifest | None:
+    def newest(self, offset: int | None) -> ArchiveManifest | None:
         """The newest state that does not reach beyond the group's offset (None: it has none)."""
         fitting = [one for one in self.manifests if offset is None or one.offset <= offset]
         return max(fitting, key=lambda one: one.offset, default=None)
@@ -68,12 +68,12 @@ class Shelf:
 class Archive:
     """The topic of states. All methods raise ArchiveError where the brokers do not answer."""
 
-    def __init__(self, cluster: Cluster, topic: str, group: str) -> None:
+    def __init__(self, cluster: KafkaCluster, topic: str, group: str) -> None:
         """Raises UsageError."""
         self._cluster, self._topic, self._group = cluster, topic, group
         self._producer = self._writer()
 
-    def make(self, partitions: int) -> None:
+    def create_topic(self, partitions: int) -> None:
         """Make the topic if it is not there."""
         from confluent_kafka import KafkaException
         from confluent_kafka.cimpl import NewTopic
@@ -87,10 +87,10 @@ class Archive:
             if isinstance(error, TimeoutError) or error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise ArchiveError(f"The topic {self._topic} cannot be made ({error or 'no answer'}).") from None
 
-    def look(self, partition: int) -> Shelf:
+    def read_index(self, partition: int) -> ArchiveIndex:
         """What is there of a partition."""
-        shelf = Shelf([], set())
-        found: dict[bytes, Manifest] = {}
+        shelf = ArchiveIndex([], set())
+        found: dict[bytes, ArchiveManifest] = {}
         with self._reader() as reader:
             for message in self._records(reader, partition):
                 key, value = _bytes(message.key()), message.value()
@@ -104,7 +104,7 @@ class Archive:
         shelf.manifests = list(found.values())
         return shelf
 
-    def fetch(self, partition: int, manifest: Manifest, path: Path) -> None:
+    def fetch(self, partition: int, manifest: ArchiveManifest, path: Path) -> None:
         """Put a state at `path`, whole or not at all."""
         digest, number, size = hashlib.sha256(), 0, 0
         with self._reader() as reader, replacing(path) as temporary:
@@ -130,7 +130,7 @@ class Archive:
             finally:
                 packed.unlink(missing_ok=True)
 
-    def put(self, partition: int, path: Path, offset: int, identity: str) -> Manifest:
+    def put(self, partition: int, path: Path, offset: int, identity: str) -> ArchiveManifest:
         """Write a state's pieces; nobody sees it before it is sealed."""
         packed, digest, number = path.with_name(path.name + ".gz"), hashlib.sha256(), 0
         try:
@@ -146,15 +146,15 @@ class Archive:
                     number += 1
         finally:
             packed.unlink(missing_ok=True)
-        return Manifest(identity, offset, number, digest.hexdigest())
+        return ArchiveManifest(identity, offset, number, digest.hexdigest())
 
-    def seal(self, partition: int, manifest: Manifest, shelf: Shelf) -> Shelf:
+    def seal(self, partition: int, manifest: ArchiveManifest, shelf: ArchiveIndex) -> ArchiveIndex:
         """Let the state be seen, and take away what the shelf held before; what it holds now."""
         self._write(partition, [(manifest.id.encode(), json.dumps(asdict(manifest)).encode())])
         # Manifests first: a state without all of its pieces must not be seen.
         self._write(partition, [(key, None) for key in sorted(shelf.keys, key=lambda key: b"/" in key)])
         keys = {manifest.id.encode(), *(_key(manifest.id, number) for number in range(manifest.pieces))}
-        return Shelf([manifest], keys)
+        return ArchiveIndex([manifest], keys)
 
     def _write(self, partition: int, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         from confluent_kafka import KafkaException
@@ -224,9 +224,9 @@ def _key(identity: str, number: int) -> bytes:
     return f"{identity}/{number}".encode()
 
 
-def _manifest(value: str | bytes) -> Manifest | None:
+def _manifest(value: str | bytes) -> ArchiveManifest | None:
     try:
-        found = Manifest(**json.loads(value))
+        found = ArchiveManifest(**json.loads(value))
     except (ValueError, TypeError, RecursionError):
         return None
     whole = all(type(number) is int and number >= 0 for number in (found.offset, found.pieces))

@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from faultprint.embedding.model import load
+from faultprint.embedding.model import load_model
 from faultprint.monitor.base.interfaces import Clock
-from faultprint.monitor.build import assembled, everybody
-from faultprint.monitor.config.kafka import Holds, KafkaSettings
+from faultprint.monitor.build import build_monitor, build_sinks
+from faultprint.monitor.config.kafka import KafkaSettings, Payload
 from faultprint.monitor.config.settings import Settings
-from faultprint.monitor.deliver.delivery import Tell
+from faultprint.monitor.deliver.delivery import Log
 from faultprint.monitor.deliver.sinks import Shared, cluster
 from faultprint.monitor.kafka.archive import Archive
 from faultprint.monitor.kafka.clock import LogClock
@@ -26,16 +26,16 @@ from faultprint.monitor.kafka.transactions import TransactionsPartition
 
 
 @contextmanager
-def member(settings: Settings, kafka: KafkaSettings, wall: Clock, tell: Tell) -> Iterator[Group]:
+def member(settings: Settings, kafka: KafkaSettings, wall: Clock, tell: Log) -> Iterator[Group]:
     """The member, its sinks open; they are closed with the block. Raises any FaultprintError."""
     brokers = cluster(kafka)
     with ExitStack() as stack:
         assert isinstance(settings.state, Path)  # as the settings see to
         states = States(Archive(brokers, kafka.state, kafka.group), settings.state, kafka.topic)
         stack.callback(states.close)
-        model = load(settings.model)
+        model = load_model(settings.model)
         told = []
-        for sink in everybody(settings, model, None):
+        for sink in build_sinks(settings, model, None):
             stack.callback(sink.sender.close)
             told.append(replace(sink, sender=Shared(sink.sender)))
 
@@ -43,9 +43,9 @@ def member(settings: Settings, kafka: KafkaSettings, wall: Clock, tell: Tell) ->
             say = partial(tell, partition=number)
             with ExitStack() as own:
                 monitor = own.enter_context(
-                    assembled(settings, clock, say, state=states.path(number), model=model, told=told)
+                    build_monitor(settings, clock, say, state=states.path(number), model=model, told=told)
                 )
-                kind = TransactionsPartition if kafka.holds is Holds.TRANSACTIONS else MinutesPartition
+                kind = TransactionsPartition if kafka.holds is Payload.TRANSACTIONS else MinutesPartition
                 return kind(number, monitor, clock, say, own.pop_all().close)
 
         yield Group(Subscription(kafka, brokers, tell), states, begin, kafka.checkpoint_minutes, wall, tell)

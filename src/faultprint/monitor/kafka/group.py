@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import StateError
 from faultprint.monitor.base.interfaces import Clock
-from faultprint.monitor.base.liveness import Pulse
-from faultprint.monitor.deliver.delivery import Tell
+from faultprint.monitor.base.liveness import Liveness
+from faultprint.monitor.deliver.delivery import Log
 from faultprint.monitor.kafka.archive import ArchiveError
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.partition import Partition
@@ -47,11 +47,11 @@ class Group:
         begin: Begin,
         checkpoint_minutes: int,
         wall: Clock,
-        tell: Tell,
+        tell: Log,
     ) -> None:
         self._subscription, self._states, self._begin = subscription, states, begin
         self._checkpoint_minutes, self._wall, self.tell = checkpoint_minutes, wall, tell
-        self.pulse = Pulse()
+        self.pulse = Liveness()
         self.leaving: list[Callable[[Monitor], None]] = []
         """Called with the monitor of each partition that is put down."""
         self._held: dict[int, Partition] = {}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import TableError
-from faultprint.monitor.deliver.delivery import Tell
+from faultprint.monitor.deliver.delivery import Log
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.position import Position
@@ -33,15 +33,15 @@ class Partition(ABC):
     What lies on the topic is the business of those that come of this class.
     """
 
-    def __init__(self, number: int, monitor: Monitor, clock: LogClock, tell: Tell, close: Callable[[], None]) -> None:
+    def __init__(self, number: int, monitor: Monitor, clock: LogClock, tell: Log, close: Callable[[], None]) -> None:
         """Take up where the monitor's state left off. Raises UsageError."""
         self.number, self.monitor, self.clock, self.close = number, monitor, clock, close
         self._tell, self._said = tell, False
-        self.position = Position.recall(monitor.store.facts(), monitor.gate)
-        clock.reach(monitor.gate.now_us)
+        self.position = Position.recall(monitor.store.facts(), monitor.buffer)
+        clock.reach(monitor.buffer.now_us)
         self.kept = self.position.following
         """Offset at which the state on disk goes on; None: there is none."""
-        monitor.memory.beside = self.facts
+        monitor.persistence.beside = self.facts
         self.again = self.position.again
         """Whether what comes was known before a restart, so that nothing is to be judged yet."""
 
@@ -59,18 +59,18 @@ class Partition(ABC):
 
     def facts(self) -> Mapping[str, str]:
         """Written with each minute."""
-        gate = self.monitor.gate
+        gate = self.monitor.buffer
         self.kept = self.position.anew(gate.closed)
         return self.position.facts(gate)
 
     @property
     def done(self) -> tuple[int, int]:
         """Minutes and instructions that its monitor has dealt with."""
-        return self.monitor.tallies.minutes, self.monitor.tallies.instructions
+        return self.monitor.counters.minutes, self.monitor.counters.instructions
 
     def stop_couriers(self) -> None:
         """Nothing is delivered from now on."""
-        for courier in self.monitor.couriers:
+        for courier in self.monitor.workers:
             courier.stop()
 
     def begin(self, offset: int) -> None:
@@ -113,19 +113,19 @@ class Partition(ABC):
 
     def may_promise(self, sender: str) -> bool:
         """Whether there is room for the sender's promise."""
-        promises = self.monitor.gate.promises
+        promises = self.monitor.buffer.promises
         return (SOURCE, sender) in promises or len(promises) < ORIGINS
 
     def wait(self, minute: int, offset: int) -> None:
         """What came with the record at `offset` waits for the minute of this number to be final."""
-        gate = self.monitor.gate
+        gate = self.monitor.buffer
         # The gate refuses what is further ahead; when it gets there, the clock may have moved a little.
         if (minute + 1) * gate.interval_us <= self.clock.now_us() + 2 * gate.ahead_us + gate.interval_us:
             self.position.wait(minute, offset)
 
     def refuse(self, reason: str) -> None:
         """Count what is not taken."""
-        self.monitor.gate.refused[SOURCE, reason] += 1
+        self.monitor.buffer.refused[SOURCE, reason] += 1
 
     def skip(self, reason: str) -> None:
         """Count a record that nobody can read; say so of the first."""

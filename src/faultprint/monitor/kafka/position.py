@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from faultprint.errors import UsageError
-from faultprint.monitor.ingest.watermark import Gate, Promise
+from faultprint.monitor.ingest.watermark import SourceWatermark, WatermarkBuffer
 
 FACT: Final = "kafka"
 
@@ -42,7 +42,7 @@ class Position:
             del self._waiting[minute]
         return min(self._waiting.values(), default=self.following)
 
-    def facts(self, gate: Gate) -> Mapping[str, str]:
+    def facts(self, gate: WatermarkBuffer) -> Mapping[str, str]:
         """What is written with a minute's state."""
         assert self.following is not None
         told = [[*key, promise.complete_us, promise.moved_us] for key, promise in gate.promises.items()]
@@ -55,14 +55,14 @@ class Position:
         return {FACT: json.dumps(found)}
 
     @classmethod
-    def recall(cls, facts: Mapping[str, str], gate: Gate) -> Position:
+    def recall(cls, facts: Mapping[str, str], gate: WatermarkBuffer) -> Position:
         """The position that the state holds; the gate gets back what it was promised. Raises UsageError."""
         if FACT not in facts:
             return cls()
         try:
             found = json.loads(facts[FACT])
             for source, origin, complete_us, moved_us in found["promises"]:
-                gate.promises[source, origin] = Promise(int(complete_us), int(moved_us))
+                gate.promises[source, origin] = SourceWatermark(int(complete_us), int(moved_us))
             gate.now_us = int(found["now"])
             return cls(int(found["anew"]), int(found["seen"]))
         except (ValueError, KeyError, TypeError) as error:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import UsageError
-from faultprint.monitor.base.interfaces import Source, TransactionSource
-from faultprint.monitor.deliver.delivery import Tell
+from faultprint.monitor.base.interfaces import BatchSource, TransactionSource
+from faultprint.monitor.deliver.delivery import Log
 from faultprint.monitor.kafka import records, transaction_codec
-from faultprint.publish.senders.kafka_client import Cluster
+from faultprint.publish.senders.kafka_client import KafkaCluster
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message
@@ -26,7 +26,7 @@ ASK_S: Final = 10.0
 
 
 @dataclass(slots=True)
-class Fed:
+class ProducedCounts:
     """What became of the records so far."""
 
     rows: int = 0
@@ -35,16 +35,16 @@ class Fed:
     lost: int = 0
 
 
-class Feed:
+class Producer:
     """`origin` names the sender; each needs a name of its own."""
 
-    def __init__(self, cluster: Cluster, topic: str, origin: str, tell: Tell) -> None:
+    def __init__(self, cluster: KafkaCluster, topic: str, origin: str, tell: Log) -> None:
         """Raises UsageError if the topic is not there."""
         from confluent_kafka import KafkaException
 
         self._topic, self._tell = topic, tell
         self._headers: list[tuple[str, str | bytes | None]] = [(records.ORIGIN, origin.encode("utf-8", "replace"))]
-        self.fed = Fed()
+        self.fed = ProducedCounts()
         self._stop: Callable[[], bool] = lambda: False
         options = {
             "message.timeout.ms": TIME_S * 1000,
@@ -64,7 +64,7 @@ class Feed:
         self._partitions = sorted(found.partitions)
 
     def minutes(
-        self, source: Source, interval_us: int, lateness_us: int, extra_us: int, stop: Callable[[], bool]
+        self, source: BatchSource, interval_us: int, lateness_us: int, extra_us: int, stop: Callable[[], bool]
     ) -> None:
         """The source's minutes, until it has no more, or `stop` says so. `extra_us`: by how much more its promises hold than
         they say."""
@@ -97,7 +97,7 @@ class Feed:
                 self._producer.poll(0)
 
     @contextmanager
-    def _until_all_is_taken(self, source: Source, stop: Callable[[], bool]) -> Iterator[None]:
+    def _until_all_is_taken(self, source: BatchSource, stop: Callable[[], bool]) -> Iterator[None]:
         self._stop = stop
         try:
             yield

@@ -40,16 +40,16 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class WatermarkRecord:
     """Its sender is complete up to this moment (µs)."""
 
     complete_us: int
 
 
-def decode(value: str | bytes | None, features: frozenset[str]) -> Row | Mark:
+def decode(value: str | bytes | None, features: frozenset[str]) -> Row | WatermarkRecord:
     """A row, its words and types checked but not yet its values, or a mark. Raises TableError for what is neither."""
     found = load(value)
-    if isinstance(found, Mark):
+    if isinstance(found, WatermarkRecord):
         return found
     for name, given in found.items():
         if name in features:
@@ -63,7 +63,7 @@ def decode(value: str | bytes | None, features: frozenset[str]) -> Row | Mark:
     return found
 
 
-def load(value: str | bytes | None) -> Row | Mark:
+def load(value: str | bytes | None) -> Row | WatermarkRecord:
     """The object in a record, or the mark that it is. Raises TableError."""
     if value is None or len(value) > LONGEST:
         raise TableError(f"a record has {'no value' if value is None else f'{len(value)} bytes'}")
@@ -73,7 +73,7 @@ def load(value: str | bytes | None) -> Row | Mark:
         raise TableError(clean(f"a record is no JSON ({error})")) from None
     if not isinstance(found, dict):
         raise TableError(f"a record is a {type(found).__name__}, not an object")
-    return Mark(check_time(found, _COMPLETE)) if found.keys() == {_COMPLETE} else found
+    return WatermarkRecord(check_time(found, _COMPLETE)) if found.keys() == {_COMPLETE} else found
 
 
 def name_of(found: Row, name: str) -> str:

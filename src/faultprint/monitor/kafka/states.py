@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from faultprint.files import check_folder
-from faultprint.monitor.kafka.archive import Archive, Shelf, new_identity
+from faultprint.monitor.kafka.archive import Archive, ArchiveIndex, new_identity
 from faultprint.monitor.state.connect import beside
 from faultprint.monitor.state.lock import Lock
 from faultprint.monitor.state.store import Store
@@ -29,7 +29,7 @@ class States:
         """Raises UsageError if another process has the states of this path."""
         check_folder(state)
         self._archive, self._state, self._topic = archive, state, topic
-        self._shelves: dict[int, Shelf] = {}
+        self._shelves: dict[int, ArchiveIndex] = {}
         self._lock = Lock(state)
 
     def close(self) -> None:
@@ -48,8 +48,8 @@ class States:
 
         Raises ArchiveError, StateError, or UsageError for a file that is no state.
         """
-        self._archive.make(partitions)
-        shelf, path = self._archive.look(number), self.path(number)
+        self._archive.create_topic(partitions)
+        shelf, path = self._archive.read_index(number), self.path(number)
         newest = shelf.newest(offset)
         if newest is None and shelf.manifests:
             _remove(path)  # somebody set the group's offset back: all of it is to be judged again

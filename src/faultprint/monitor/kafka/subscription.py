@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import UsageError
 from faultprint.monitor.config.kafka import KafkaSettings
-from faultprint.monitor.deliver.delivery import Tell
-from faultprint.publish.senders.kafka_client import Cluster
+from faultprint.monitor.deliver.delivery import Log
+from faultprint.publish.senders.kafka_client import KafkaCluster
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -37,7 +37,7 @@ Numbers = Callable[[list[int]], None]
 class Subscription:
     """`read` is by partition; whoever puts a partition down takes what was read of it away."""
 
-    def __init__(self, settings: KafkaSettings, cluster: Cluster, tell: Tell) -> None:
+    def __init__(self, settings: KafkaSettings, cluster: KafkaCluster, tell: Log) -> None:
         """Raises UsageError."""
         self._topic, self._tell = settings.topic, tell
         self.read: dict[int, list[Message]] = {}

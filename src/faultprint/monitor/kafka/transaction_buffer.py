@@ -9,8 +9,8 @@ from typing import Final
 import polars as pl
 
 from faultprint.errors import UsageError
-from faultprint.features.coverage import Stretch
-from faultprint.monitor.ingest.minute_builder import Pieces
+from faultprint.features.coverage import Interval
+from faultprint.monitor.ingest.minute_builder import MinuteBuilder
 from faultprint.monitor.kafka import transaction_codec
 from faultprint.monitor.kafka.records import Row
 
@@ -19,27 +19,27 @@ MOST: Final = 2_000_000
 """Transactions that wait at once; further ones are refused."""
 
 
-class Gathering:
+class TransactionBuffer:
     """`minute` makes one minute after another; what it has made is part of the state, by `facts`."""
 
     def __init__(self, interval_us: int, most_nodes: int) -> None:
         self._interval_us, self._most_nodes = interval_us, most_nodes
-        self._pieces = Pieces(interval_us)
+        self._pieces = MinuteBuilder(interval_us)
         self._over: list[Row] = []
         self._telling: dict[str, list[Row]] = {}
         self._standing: dict[str, list[Row]] = {}
-        self._stretches: dict[tuple[str, int], Stretch] = {}
+        self._stretches: dict[tuple[str, int], Interval] = {}
         self._begun: dict[tuple[str, int], int] = {}
         """Number of the minute in which a stretch was first told of; what went before may lie on the log no longer."""
 
-    def take(self, sender: str, told: transaction_codec.Told) -> bool:
+    def take(self, sender: str, told: transaction_codec.TransactionRecord) -> bool:
         """A transaction; whether there was room for it."""
         if len(self._over) + len(self._pieces) + sum(map(len, self._telling.values())) >= MOST:
             return False
         (self._telling.setdefault(sender, []) if told.open else self._over).append(told.row)
         return True
 
-    def listened(self, stretch: Stretch, from_us: int) -> bool:
+    def listened(self, stretch: Interval, from_us: int) -> bool:
         """A stretch of listening, or how it went on; whether there was room for it. `from_us` as in `talk.Listened`."""
         key = stretch.node, stretch.start_us
         known = self._stretches.get(key)
@@ -85,6 +85,6 @@ class Gathering:
             found = json.loads(facts[FACT])
             self._pieces.made.open.update({str(node): int(count) for node, count in found["open"].items()})
             for node, network, start_us, end_us in found["stretches"]:
-                self.listened(Stretch(str(node), str(network), int(start_us), int(end_us)), 0)
+                self.listened(Interval(str(node), str(network), int(start_us), int(end_us)), 0)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"The state's transactions cannot be read ({error}); it was altered: remove it.") from None

@@ -20,8 +20,8 @@ import polars as pl
 
 from faultprint import storage
 from faultprint.errors import TableError
-from faultprint.features.coverage import Stretch
-from faultprint.monitor.kafka.records import Mark, Row, check_time, load, name_of
+from faultprint.features.coverage import Interval
+from faultprint.monitor.kafka.records import Row, WatermarkRecord, check_time, load, name_of
 from faultprint.publish.text import clean
 from faultprint.tables import TRANSACTIONS, Column
 
@@ -34,7 +34,7 @@ _BITS: Final[Mapping[str, int]] = {"uint16": 16, "uint32": 32, "uint64": 64, "in
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TransactionRecord:
     """A transaction: `row` by the table's columns; `open`: it may change yet."""
 
     row: Row
@@ -45,27 +45,27 @@ class Told:
 class Listened:
     """A stretch so far; `from_us`: from when on its transactions are told with this record's mark."""
 
-    stretch: Stretch
+    stretch: Interval
     from_us: int
 
 
-def decode(value: str | bytes | None) -> Told | Listened | Mark:
+def decode(value: str | bytes | None) -> TransactionRecord | Listened | WatermarkRecord:
     """What a record says. Raises TableError for what says none of these."""
     found = load(value)
-    if isinstance(found, Mark):
+    if isinstance(found, WatermarkRecord):
         return found
     if found.keys() == _STRETCH:
         since_us, from_us, until_us = (check_time(found, name) for name in ("since", "from", "until"))
         if not since_us <= from_us <= until_us:
             raise TableError("a stretch's since, from and until are not in order")
-        return Listened(Stretch(name_of(found, "node"), name_of(found, "network"), since_us, until_us), from_us)
+        return Listened(Interval(name_of(found, "node"), name_of(found, "network"), since_us, until_us), from_us)
     is_open = found.pop(_OPEN, False)
     if type(is_open) is not bool:
         raise TableError(f"a transaction's {_OPEN!r} is neither true nor false")
     for name in found:
         if name not in _COLUMNS:
             raise TableError(clean(f"a transaction has {name!r}, which is no column of its table"))
-    return Told({name: _checked(found, column) for name, column in _COLUMNS.items()}, is_open)
+    return TransactionRecord({name: _checked(found, column) for name, column in _COLUMNS.items()}, is_open)
 
 
 def rows(transactions: pl.DataFrame, *, standing: bool) -> Iterator[Row]:
@@ -77,7 +77,7 @@ def rows(transactions: pl.DataFrame, *, standing: bool) -> Iterator[Row]:
         yield {name: value for name, value in row.items() if value is not None} | ({_OPEN: True} if standing else {})
 
 
-def stretch_row(stretch: Stretch, begin_us: int) -> Row:
+def stretch_row(stretch: Interval, begin_us: int) -> Row:
     """A stretch as it is encoded; what went before `begin_us` was told earlier."""
     since_us, until_us = stretch.start_us, stretch.end_us
     from_us = min(max(begin_us, since_us), until_us)

@@ -23,13 +23,13 @@ from uuid import uuid4
 
 from faultprint.errors import StateError, UsageError
 from faultprint.monitor.base.interfaces import Clock
-from faultprint.monitor.control.requests import Desk
-from faultprint.monitor.serve.response import Reply
-from faultprint.publish.deed import DEEDS
+from faultprint.monitor.control.requests import CommandQueue
+from faultprint.monitor.serve.response import Response
+from faultprint.publish.deed import OPERATIONS
 from faultprint.publish.incident import Incident
 from faultprint.publish.tmf642.alarm import AlarmSettings, alarm
 from faultprint.publish.tmf642.query import LIMIT, answer, parse_query, project
-from faultprint.publish.tmf642.task import Task, TaskKind, parse_task, task_resource
+from faultprint.publish.tmf642.task import AlarmTask, TaskKind, parse_task, task_resource
 
 WAIT_S: Final = 3.0
 """How long a task's answer waits for the loop, which looks once a second."""
@@ -41,43 +41,43 @@ PARAMETERS: Final = 64
 class AlarmApi:
     """Any thread may call. Paths are those below the API's base."""
 
-    def __init__(self, desk: Desk, settings: AlarmSettings, clock: Clock, wait_s: float = WAIT_S) -> None:
+    def __init__(self, desk: CommandQueue, settings: AlarmSettings, clock: Clock, wait_s: float = WAIT_S) -> None:
         self._desk, self._settings, self._clock, self._wait_s = desk, settings, clock, wait_s
         self._tasks: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, path: str, query: str) -> Reply:
+    def get(self, path: str, query: str) -> Response:
         """The answer to GET."""
         try:
             wanted = parse_query(parse_qsl(query, keep_blank_values=True, max_num_fields=PARAMETERS))
         except (UsageError, ValueError) as error:
-            return Reply.refusal(400, "bad request", str(error))
+            return Response.refusal(400, "bad request", str(error))
         try:
             if path == "/alarm":
                 found = answer(self._alarms(cleared=wanted.wants_cleared), wanted)
-                return Reply.json(found.status, found.alarms, found.headers)
+                return Response.json(found.status, found.alarms, found.headers)
             shown = self._one(path)
         except (UsageError, StateError) as error:
-            return Reply.refusal(503, "unavailable", str(error))
+            return Response.refusal(503, "unavailable", str(error))
         if shown is None:
-            return Reply.refusal(404, "not found", "There is no such alarm or task.")
-        return Reply.json(200, project(shown, wanted.fields))
+            return Response.refusal(404, "not found", "There is no such alarm or task.")
+        return Response.json(200, project(shown, wanted.fields))
 
-    def post(self, path: str, body: bytes) -> Reply:
+    def post(self, path: str, body: bytes) -> Response:
         """The answer to POST."""
         kind = path.removeprefix("/")
         if kind == "alarm":
-            return Reply.refusal(405, "not allowed", "Alarms are made by the monitor alone.", {"Allow": "GET"})
+            return Response.refusal(405, "not allowed", "Alarms are made by the monitor alone.", {"Allow": "GET"})
         if kind not in tuple(TaskKind):
-            return Reply.refusal(404, "not found", f"Tasks are posted to {', '.join(TaskKind)}.")
+            return Response.refusal(404, "not found", f"Tasks are posted to {', '.join(TaskKind)}.")
         try:
             task = parse_task(TaskKind(kind), _decoded(body), self._clock.now_us())
         except UsageError as error:
-            return Reply.refusal(400, "bad request", str(error))
+            return Response.refusal(400, "bad request", str(error))
         try:
             return self._do(task)
         except (UsageError, StateError) as error:
-            return Reply.refusal(503, "unavailable", str(error))
+            return Response.refusal(503, "unavailable", str(error))
 
     def _one(self, path: str) -> Mapping[str, Any] | None:
         """The alarm or task at a path, if there is one. Raises UsageError or StateError."""
@@ -90,23 +90,23 @@ class AlarmApi:
                     return self._tasks.get(identity)
         return None
 
-    def _do(self, task: Task) -> Reply:
+    def _do(self, task: AlarmTask) -> Response:
         meant = list(islice(self._meant(task), LIMIT + 1))
         if not meant:
-            return Reply.refusal(404, "not found", "No alarm fits the alarmPattern.")
+            return Response.refusal(404, "not found", "No alarm fits the alarmPattern.")
         if len(meant) > LIMIT:
-            return Reply.refusal(
+            return Response.refusal(
                 400, "bad request", f"More than {LIMIT} alarms fit the alarmPattern; give narrower ones."
             )
         done, refusal = [], ""
         for incident in meant:
             try:
-                DEEDS[task.deed](incident, task.by, task.text)
+                OPERATIONS[task.deed](incident, task.by, task.text)
                 done.append(incident)
             except UsageError as error:
                 refusal = str(error)
         if not done:
-            return Reply.refusal(409, "conflict", refusal)
+            return Response.refusal(409, "conflict", refusal)
         numbers = self._desk.instruct(done, task.deed, task.by, task.text)
         state = "done" if self._desk.settled(numbers, self._wait_s) else "inProgress"
         told = task_resource(task, uuid4(), done, self._settings, state=state)
@@ -114,9 +114,9 @@ class AlarmApi:
             self._tasks[told["id"]] = told
             while len(self._tasks) > TASKS:
                 self._tasks.popitem(last=False)
-        return Reply.json(201, told, {"Location": told["href"]})
+        return Response.json(201, told, {"Location": told["href"]})
 
-    def _meant(self, task: Task) -> Iterator[Incident]:
+    def _meant(self, task: AlarmTask) -> Iterator[Incident]:
         """The incidents whose alarms the task's patterns fit. Raises UsageError or StateError."""
         if task.identities is None:
             known = self._desk.incidents()

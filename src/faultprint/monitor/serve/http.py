@@ -25,10 +25,10 @@ from faultprint.errors import UsageError
 from faultprint.monitor.base.interfaces import Clock
 from faultprint.monitor.config.secret import first_line
 from faultprint.monitor.config.settings import HttpSettings
-from faultprint.monitor.control.requests import Desk
+from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.serve.alarm_api import AlarmApi
-from faultprint.monitor.serve.auth import Guard
-from faultprint.monitor.serve.response import Reply
+from faultprint.monitor.serve.auth import BearerAuth
+from faultprint.monitor.serve.response import Response
 from faultprint.monitor.state.connect import State
 from faultprint.publish.senders.exchange import TimedSocket
 from faultprint.publish.tmf642.alarm import BASE, AlarmSettings
@@ -46,15 +46,20 @@ _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 def served(settings: HttpSettings, watched: Monitor | Group, state: State, clock: Clock) -> HttpServer:
     """The server that the settings ask for; `state`: the monitor's. Raises UsageError or StateError."""
-    api = AlarmApi(Desk(state), AlarmSettings(), clock) if settings.alarms else None
-    return HttpServer(watched, settings.host, settings.port, api, Guard(first_line(settings.token_file)))
+    api = AlarmApi(CommandQueue(state), AlarmSettings(), clock) if settings.alarms else None
+    return HttpServer(watched, settings.host, settings.port, api, BearerAuth(first_line(settings.token_file)))
 
 
 class HttpServer:
     """Serves in a thread until it is closed. `address` is where: the port that was free, if 0 was asked for."""
 
     def __init__(
-        self, watched: Monitor | Group, host: str, port: int, api: AlarmApi | None = None, guard: Guard | None = None
+        self,
+        watched: Monitor | Group,
+        host: str,
+        port: int,
+        api: AlarmApi | None = None,
+        guard: BearerAuth | None = None,
     ) -> None:
         """`api`: none, no alarms. Raises UsageError if the address cannot be had, or prometheus-client is not installed."""
         try:
@@ -64,7 +69,7 @@ class HttpServer:
                 "Metrics need prometheus-client; install faultprint[monitor], or set http.port = 0."
             ) from None
         collector = metrics.MonitorCollector(watched)
-        pages = _Pages(watched, partial(metrics.exposition, collector), api, guard or Guard())
+        pages = _Pages(watched, partial(metrics.exposition, collector), api, guard or BearerAuth())
         try:
             self._server = _Server((host, port), pages)
         except (OSError, OverflowError) as error:
@@ -90,46 +95,46 @@ class _Pages:
     """What is answered to whom. `watched` is a monitor, or several."""
 
     def __init__(
-        self, watched: Monitor | Group, exposition: Callable[[], bytes], api: AlarmApi | None, guard: Guard
+        self, watched: Monitor | Group, exposition: Callable[[], bytes], api: AlarmApi | None, guard: BearerAuth
     ) -> None:
         self.watched = watched
         self._exposition, self._api, self._guard = exposition, api, guard
 
-    def get(self, path: str, query: str, headers: Any) -> Reply:
+    def get(self, path: str, query: str, headers: Any) -> Response:
         match path:
             case "/metrics":
-                return Reply(200, self._exposition(), _TEXT)
+                return Response(200, self._exposition(), _TEXT)
             case "/healthz":
-                return _health(self.watched.pulse.well)
+                return _health(self.watched.liveness.well)
             case "/readyz":
-                return _health(self.watched.pulse.ready)
+                return _health(self.watched.liveness.ready)
         if self._api and path.startswith(f"{BASE}/"):
             return self._guard.refuses(headers) or self._api.get(path.removeprefix(BASE), query)
-        return Reply(404, b"not found\n", _TEXT)
+        return Response(404, b"not found\n", _TEXT)
 
-    def post(self, path: str, body: bytes, headers: Any) -> Reply:
+    def post(self, path: str, body: bytes, headers: Any) -> Response:
         assert self._api
         if headers.get_content_type() != "application/json":
             # Also keeps out what a web page may post without being asked.
-            return Reply.refusal(415, "unsupported", "The body must be application/json.")
+            return Response.refusal(415, "unsupported", "The body must be application/json.")
         return self._api.post(path.removeprefix(BASE), body)
 
-    def refuses_post(self, path: str, headers: Any) -> Reply | None:
+    def refuses_post(self, path: str, headers: Any) -> Response | None:
         """The refusal of a body that need not be read."""
         if not self._api or not path.startswith(f"{BASE}/"):
-            return Reply(404, b"not found\n", _TEXT)
+            return Response(404, b"not found\n", _TEXT)
         if refusal := self._guard.refuses(headers):
             return refusal
         length = headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
-            return Reply.refusal(411, "length required", "Say by Content-Length how long the body is.")
+            return Response.refusal(411, "length required", "Say by Content-Length how long the body is.")
         if len(length) > 9 or int(length) > BODY:
-            return Reply.refusal(413, "too large", f"A body may have {BODY} bytes; send less.")
+            return Response.refusal(413, "too large", f"A body may have {BODY} bytes; send less.")
         return None
 
 
-def _health(well: bool) -> Reply:
-    return Reply(200, b"ok\n", _TEXT) if well else Reply(503, b"not ok\n", _TEXT)
+def _health(well: bool) -> Response:
+    return Response(200, b"ok\n", _TEXT) if well else Response(503, b"not ok\n", _TEXT)
 
 
 class _Bounded(TimedSocket):
@@ -156,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             url = urlsplit(self.path)
         except ValueError:
-            self._reply(Reply.refusal(400, "bad request", "The path is none."))
+            self._reply(Response.refusal(400, "bad request", "The path is none."))
             return
         self._reply(cast(_Server, self.server).pages.get(url.path, url.query, self.headers))
 
@@ -173,9 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """For requests that are none, in our form."""
-        self._reply(Reply.refusal(code, message or "bad request", explain or "The request cannot be understood."))
+        self._reply(Response.refusal(code, message or "bad request", explain or "The request cannot be understood."))
 
-    def _reply(self, reply: Reply) -> None:
+    def _reply(self, reply: Response) -> None:
         self.connection.settimeout(REQUEST_S)  # for all of the answer
         self.send_response(reply.status)
         for name, value in reply.headers.items():
@@ -219,4 +224,4 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves is none; a defect of ours is told."""
         if not isinstance(error := sys.exception(), OSError):
-            self.pages.watched.tell("request failed", detail=f"{type(error).__name__}: {error}"[:200])
+            self.pages.watched.log("request failed", detail=f"{type(error).__name__}: {error}"[:200])

@@ -29,7 +29,7 @@ Values = Mapping[Any, float]
 Join = Callable[[Iterable[float]], float]
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """A gauge goes up and down; a counter only up, and its name ends with _total."""
 
     GAUGE = "gauge"
@@ -41,7 +41,7 @@ class Measure:
     """One metric: its name without the prefix, what it means, how to read it, its labels, and how to make one number of
     several monitors'."""
 
-    kind: Kind
+    kind: MetricKind
     name: str
     meaning: str
     read: Callable[[Any], Values]
@@ -51,7 +51,7 @@ class Measure:
     @property
     def exported(self) -> str:
         """The name that Prometheus knows it by."""
-        return f"faultprint_{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
+        return f"faultprint_{self.name}{'_total' if self.kind is MetricKind.COUNTER else ''}"
 
     def joined(self, several: Iterable[Values]) -> Values:
         """One number for each set of labels."""
@@ -63,7 +63,7 @@ class Measure:
 
     def family(self, values: Values) -> Metric:
         """As Prometheus has it."""
-        make = GaugeMetricFamily if self.kind is Kind.GAUGE else CounterMetricFamily
+        make = GaugeMetricFamily if self.kind is MetricKind.GAUGE else CounterMetricFamily
         found = make(f"faultprint_{self.name}", self.meaning, labels=self.labels)
         for labels, number in values.items():
             found.add_metric(labels, float(number))
@@ -71,7 +71,11 @@ class Measure:
 
 
 def _one(
-    name: str, meaning: str, read: Callable[[Monitor], float | None], kind: Kind = Kind.GAUGE, join: Join = sum
+    name: str,
+    meaning: str,
+    read: Callable[[Monitor], float | None],
+    kind: MetricKind = MetricKind.GAUGE,
+    join: Join = sum,
 ) -> Measure:
     """A metric without labels; None: there is no number yet."""
 
@@ -82,33 +86,33 @@ def _one(
     return Measure(kind, name, meaning, values, join=join)
 
 
-def _sink(kind: Kind, name: str, meaning: str, read: Callable[[Deliveries], float], join: Join = sum) -> Measure:
+def _sink(kind: MetricKind, name: str, meaning: str, read: Callable[[Deliveries], float], join: Join = sum) -> Measure:
     """A metric of each sink."""
 
     def values(monitor: Monitor) -> Values:
-        return {(one.sink.name,): read(one.counts) for one in monitor.couriers}
+        return {(one.sink.name,): read(one.counts) for one in monitor.workers}
 
     return Measure(kind, name, meaning, values, ("sink",), join)
 
 
 def _open(monitor: Monitor) -> Values:
-    none = dict.fromkeys((*monitor.judge.matcher.conditions, UNKNOWN), 0)
+    none = dict.fromkeys((*monitor.scorer.matcher.conditions, UNKNOWN), 0)
     found = Counter(incident.condition for incident in list(monitor.incidents.open.values()))
     return {(condition,): count for condition, count in (none | found).items()}
 
 
 def _refused(monitor: Monitor) -> Values:
     # Each reason from the start, so that the first refusal is an increase.
-    none = {(source, reason): 0 for source in monitor.gate.complete() for reason in REFUSED}
-    return none | monitor.gate.refused.copy()
+    none = {(source, reason): 0 for source in monitor.buffer.complete() for reason in REFUSED}
+    return none | monitor.buffer.refused.copy()
 
 
 _OF_THE_PROCESS: Final = (
-    Measure(Kind.GAUGE, "info", "1, with the version.", lambda m: {(__version__,): 1}, ("version",)),
-    _one("ready", "1 while the loop turns, as /readyz says.", lambda m: m.pulse.ready),
+    Measure(MetricKind.GAUGE, "info", "1, with the version.", lambda m: {(__version__,): 1}, ("version",)),
+    _one("ready", "1 while the loop turns, as /readyz says.", lambda m: m.liveness.ready),
 )
 _OF_EACH: Final = (
-    _one("state_failing", "1 while the state cannot be written.", lambda m: m.memory.insistence.failing, join=max),
+    _one("state_failing", "1 while the state cannot be written.", lambda m: m.persistence.insistence.failing, join=max),
     _one("nodes", "Nodes known.", lambda m: len(m.nodes)),
     _one("nodes_ready", "Nodes that have their normal; the others are warming up.", lambda m: m.nodes["ready"].sum()),
     _one(
@@ -116,8 +120,8 @@ _OF_EACH: Final = (
         "Nodes of which what was last to be their normal looks like a fault.",
         lambda m: m.nodes["doubtful"].sum(),
     ),
-    _one("nodes_silent", "Nodes that nobody listens to.", lambda m: m.tallies.silent),
-    Measure(Kind.GAUGE, "incidents_open", "Incidents that are open.", _open, ("condition",)),
+    _one("nodes_silent", "Nodes that nobody listens to.", lambda m: m.counters.silent),
+    Measure(MetricKind.GAUGE, "incidents_open", "Incidents that are open.", _open, ("condition",)),
     _one(
         "last_minute_timestamp_seconds",
         "End of the last finished minute.",
@@ -127,60 +131,68 @@ _OF_EACH: Final = (
     _one(
         "last_minute_duration_seconds",
         "Time that it took to judge and keep.",
-        lambda m: m.tallies.seconds_of_last,
+        lambda m: m.counters.seconds_of_last,
         join=max,
     ),
     Measure(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "source_complete_timestamp_seconds",
         "Up to when a source is complete.",
         lambda m: {(source,): us / 1e6 for source, us in m.gate.complete().items()},
         ("source",),
         min,
     ),
-    _one("rings_bytes", "Memory of the nodes' recent minutes.", lambda m: m.rings_bytes),
-    _one("intervals", "Finished minutes.", lambda m: m.tallies.minutes, Kind.COUNTER),
+    _one("rings_bytes", "Memory of the nodes' recent minutes.", lambda m: m.window_buffer_bytes),
+    _one("intervals", "Finished minutes.", lambda m: m.counters.minutes, MetricKind.COUNTER),
     _one(
         "library_errors",
         "Times that the library could not be read.",
-        lambda m: m.tallies.library_errors,
-        Kind.COUNTER,
+        lambda m: m.counters.library_errors,
+        MetricKind.COUNTER,
     ),
     Measure(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "verdicts",
         "Verdicts given.",
         lambda m: {(condition,): count for condition, count in m.tallies.verdicts.copy().items()},
         ("condition",),
     ),
     Measure(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "incident_changes",
         "Changes of incidents.",
         lambda m: {(change,): count for change, count in m.tallies.changes.copy().items()},
         ("change",),
     ),
-    Measure(Kind.COUNTER, "rows_refused", "Rows not taken.", _refused, ("source", "reason")),
-    _sink(Kind.GAUGE, "messages_waiting", "Messages in the outbox.", lambda one: one.waiting),
+    Measure(MetricKind.COUNTER, "rows_refused", "Rows not taken.", _refused, ("source", "reason")),
+    _sink(MetricKind.GAUGE, "messages_waiting", "Messages in the outbox.", lambda one: one.waiting),
     _sink(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "oldest_message_tried_seconds",
         "How long the message whose turn it is has been tried; 0: none waits.",
         lambda one: one.tried_seconds,
         max,
     ),
-    _sink(Kind.GAUGE, "sink_away", "1 while a sink does not receive.", lambda one: one.away, max),
-    _sink(Kind.COUNTER, "messages_delivered", "Messages received by the sink.", lambda one: one.delivered),
-    _sink(Kind.COUNTER, "messages_retried", "Attempts that are to be repeated.", lambda one: one.retried),
+    _sink(MetricKind.GAUGE, "sink_away", "1 while a sink does not receive.", lambda one: one.away, max),
+    _sink(MetricKind.COUNTER, "messages_delivered", "Messages received by the sink.", lambda one: one.delivered),
+    _sink(MetricKind.COUNTER, "messages_retried", "Attempts that are to be repeated.", lambda one: one.retried),
     _sink(
-        Kind.COUNTER, "messages_rejected", "Messages put aside, for the sink rejects them.", lambda one: one.rejected
+        MetricKind.COUNTER,
+        "messages_rejected",
+        "Messages put aside, for the sink rejects them.",
+        lambda one: one.rejected,
     ),
-    _sink(Kind.COUNTER, "messages_overflowed", "Messages put aside, for too many waited.", lambda one: one.overflowed),
+    _sink(
+        MetricKind.COUNTER,
+        "messages_overflowed",
+        "Messages put aside, for too many waited.",
+        lambda one: one.overflowed,
+    ),
 )
 METRICS: Final = (*_OF_THE_PROCESS, *_OF_EACH)
 """All metrics of the monitor, in order; those of the process (`process_…`) come on top."""
 PARTITIONS: Final = Measure(
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "kafka_partitions",
     "Partitions held, of a monitor with [kafka].",
     lambda group: {(): len(group.monitors)},
@@ -207,7 +219,7 @@ class MonitorCollector(Collector):
 
     def _leave(self, monitor: Monitor) -> None:
         for measure in _OF_EACH:
-            if measure.kind is Kind.COUNTER:
+            if measure.kind is MetricKind.COUNTER:
                 self._past[measure.name] = self._whole(measure, [monitor])
 
     def _whole(self, measure: Measure, monitors: Iterable[Monitor]) -> Values:

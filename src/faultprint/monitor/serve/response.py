@@ -11,7 +11,7 @@ from faultprint.publish.tmf642.query import error
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """What is answered."""
 
     status: int
@@ -20,11 +20,11 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:
         """JSON, in ASCII."""
         return cls(status, json.dumps(value, allow_nan=False).encode("ascii"), "application/json", headers or {})
 
     @classmethod
-    def refusal(cls, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> Reply:
+    def refusal(cls, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
         """TMF642's Error: `message` is one sentence."""
         return cls.json(status, error(status, reason, message), headers)

@@ -11,7 +11,7 @@ from faultprint.monitor.state.connect import State, connect, exists
 
 
 @contextmanager
-def copied(state: State) -> Iterator[Path]:
+def copied_state(state: State) -> Iterator[Path]:
     """A copy of a state, also of one that a monitor is writing, in a file that is gone after the block.
 
     Raises UsageError or StateError.

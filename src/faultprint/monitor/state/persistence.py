@@ -10,25 +10,25 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from faultprint.embedding.model import Model, Normal
+from faultprint.embedding.model import Model, NodeBaseline
 from faultprint.errors import UsageError
-from faultprint.monitor.base.retry import Insistence
-from faultprint.monitor.deliver.delivery import Tell
+from faultprint.monitor.base.retry import RetryUntilWritten
+from faultprint.monitor.deliver.delivery import Log
 from faultprint.monitor.detect.incidents import Incidents
-from faultprint.monitor.detect.nodes import COLUMNS, Nodes
-from faultprint.monitor.detect.scorer import Judge, Judged, rename
-from faultprint.monitor.ingest.watermark import Gate
-from faultprint.monitor.state.store import Frame, MinuteRecord, Store
+from faultprint.monitor.detect.nodes import COLUMNS, NodeTable
+from faultprint.monitor.detect.scorer import MinuteVerdicts, Scorer, rename
+from faultprint.monitor.ingest.watermark import WatermarkBuffer
+from faultprint.monitor.state.store import MinuteRecord, StateFrame, Store
 from faultprint.monitor.state.verdicts import pack, unpack
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message
+from faultprint.units import DAY_US
 from faultprint.windows.profile import Profile
 
-_DAY_US: Final = 86_400_000_000
 _SCALED, _CODES, _WARMING = "scaled", "codes", "warming"
 
 
-class Memory:
+class Persistence:
     """Turns the monitor's arrays into rows of the store, and back."""
 
     def __init__(
@@ -37,22 +37,22 @@ class Memory:
         model: Model,
         keep_minutes: int,
         keep_incident_days: int,
-        tell: Tell,
+        tell: Log,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.beside: Callable[[], Mapping[str, str]] = dict
         """Further facts that a source wants written with each minute, such as how far it has read."""
-        self.insistence = Insistence("state", tell, sleep)
+        self.insistence = RetryUntilWritten("state", tell, sleep)
         self._store, self._model = store, model
-        self._keep_minutes, self._keep_incident_us = keep_minutes, keep_incident_days * _DAY_US
+        self._keep_minutes, self._keep_incident_us = keep_minutes, keep_incident_days * DAY_US
         self._known = 0
         self._interval_us = model.manifest.interval_us
 
     def keep(
         self,
-        judged: Judged,
-        judge: Judge,
-        nodes: Nodes,
+        judged: MinuteVerdicts,
+        judge: Scorer,
+        nodes: NodeTable,
         changed: Sequence[Incident],
         messages: Sequence[tuple[str, Message]],
         stop: Callable[[], bool],
@@ -98,7 +98,7 @@ class Memory:
         """Write what the instructions of these numbers changed, as `keep` writes a minute."""
         self.insistence.until_done(lambda: self._store.change(incidents, messages, done), stop)
 
-    def recall(self, judge: Judge, nodes: Nodes, incidents: Incidents, gate: Gate) -> None:
+    def recall(self, judge: Scorer, nodes: NodeTable, incidents: Incidents, gate: WatermarkBuffer) -> None:
         """Put everything back as the last finished minute left it. Raises UsageError for another model's state."""
         facts = self._store.facts()
         if "model" not in facts:
@@ -124,7 +124,7 @@ class Memory:
         # The library may have changed meanwhile.
         rename(nodes, json.loads(facts["conditions"]), judge.matcher.conditions)
 
-    def _recall_nodes(self, nodes: Nodes, gate: Gate) -> list[tuple[int, Normal]]:
+    def _recall_nodes(self, nodes: NodeTable, gate: WatermarkBuffer) -> list[tuple[int, NodeBaseline]]:
         rows = list(self._store.nodes())
         nodes.index((row[1] for row in rows), (row[2] for row in rows))
         self._known = len(rows)
@@ -135,7 +135,7 @@ class Memory:
         width = len(self._model.catalogue)
         return [(node, _normal_of(data, width)) for node, _, _, data in rows if data is not None]
 
-    def _recall_rings(self, judge: Judge, nodes: Nodes, normals: Mapping[int, Normal]) -> None:
+    def _recall_rings(self, judge: Scorer, nodes: NodeTable, normals: Mapping[int, NodeBaseline]) -> None:
         lanes = judge.lanes
         for frame in self._store.frames(_WARMING):
             who = np.frombuffer(frame.nodes, np.int32)
@@ -166,15 +166,15 @@ class Memory:
                 incidents.cleared.setdefault(incident.node, []).append(number)
 
 
-def _frames(judged: Judged) -> Iterator[Frame]:
+def _frames(judged: MinuteVerdicts) -> Iterator[StateFrame]:
     if judged.trace is not None and len(judged.traced):
         who = judged.traced.astype(np.int32).tobytes()
-        yield Frame(_SCALED, judged.number, who, judged.trace.scaled.data)
-        yield Frame(_CODES, judged.number, who, judged.trace.codes.data)
+        yield StateFrame(_SCALED, judged.number, who, judged.trace.scaled.data)
+        yield StateFrame(_CODES, judged.number, who, judged.trace.codes.data)
     warming = np.flatnonzero(~np.isin(judged.nodes, judged.traced, assume_unique=True))
     if len(warming):
         who = judged.nodes[warming].astype(np.int32).tobytes()
-        yield Frame(_WARMING, judged.number, who, judged.values[warming].tobytes())
+        yield StateFrame(_WARMING, judged.number, who, judged.values[warming].tobytes())
 
 
 def verdicts(store: Store, interval_us: int) -> pl.DataFrame:
@@ -185,10 +185,10 @@ def verdicts(store: Store, interval_us: int) -> pl.DataFrame:
 _PROFILE: Final = ("centre", "spread", "support", "seen")
 
 
-def _normal_bytes(normal: Normal) -> bytes:
+def _normal_bytes(normal: NodeBaseline) -> bytes:
     """float32: the number of minutes, the profile's four arrays, the two means."""
     profile = normal.profile
-    recent = np.full_like(normal.mean, np.nan) if normal.recent is None else normal.recent
+    recent = np.full_like(normal.mean, np.nan) if normal.short_mean is None else normal.short_mean
     parts = [
         np.array([profile.minutes], np.float32),
         *(getattr(profile, name) for name in _PROFILE),
@@ -198,8 +198,8 @@ def _normal_bytes(normal: Normal) -> bytes:
     return np.concatenate(parts).astype(np.float32).tobytes()
 
 
-def _normal_of(data: bytes, features: int) -> Normal:
+def _normal_of(data: bytes, features: int) -> NodeBaseline:
     numbers = np.frombuffer(data, np.float32)
     arrays = [numbers[1 + at * features : 1 + (at + 1) * features] for at in range(len(_PROFILE))]
     mean, recent = np.split(numbers[1 + len(_PROFILE) * features :], 2)
-    return Normal(Profile(int(numbers[0]), *arrays), mean, None if np.isnan(recent).any() else recent)
+    return NodeBaseline(Profile(int(numbers[0]), *arrays), mean, None if np.isnan(recent).any() else recent)

@@ -24,7 +24,7 @@ from faultprint.publish.message import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class StateFrame:
     """Rows of some nodes in one minute: `nodes` int32 and `data` as raw little-endian bytes."""
 
     kind: str
@@ -45,7 +45,7 @@ class MinuteRecord:
     nodes: Sequence[tuple[int, str, str]]
     normals: Mapping[int, bytes]
     counters: Mapping[str, bytes]
-    frames: Sequence[Frame]
+    frames: Sequence[StateFrame]
     forget: Mapping[str, int]
     verdicts: Packed | None
     keep_verdicts_from: int
@@ -138,10 +138,10 @@ class Store:
         """Columns of all nodes."""
         return dict(self._database.execute("SELECT name, data FROM counter"))
 
-    def frames(self, kind: str) -> Iterator[Frame]:
+    def frames(self, kind: str) -> Iterator[StateFrame]:
         """The frames of a kind, oldest first."""
         yield from (
-            Frame(*row)
+            StateFrame(*row)
             for row in self._database.stream(
                 "SELECT kind, minute, nodes, data FROM frame WHERE kind = ? ORDER BY minute", (kind,)
             )

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from faultprint.cases.identify import names
-from faultprint.monitor.detect.scorer import Judged
+from faultprint.monitor.detect.scorer import MinuteVerdicts
 from faultprint.storage import schema
 from faultprint.tables import VERDICTS
 
@@ -39,7 +39,7 @@ class Packed:
     evidence: str
 
 
-def pack(judged: Judged) -> Packed:
+def pack(judged: MinuteVerdicts) -> Packed:
     """The verdicts of a minute."""
     rows = np.zeros(len(judged.nodes), _ROW)
     rows["node"], rows["code"] = judged.nodes, judged.code

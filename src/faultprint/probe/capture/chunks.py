@@ -12,7 +12,7 @@ class DamagedCapture(Exception):
     """The capture breaks its own format; the message says how, without the file's name."""
 
 
-class Chunks:
+class ChunkReader:
     """A window on a file: `data[at:]` is read and unused. `need` moves the window on; the caller moves `at`."""
 
     __slots__ = ("_file", "_passed", "_watch", "at", "data")

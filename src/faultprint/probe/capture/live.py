@@ -19,7 +19,7 @@ from typing import Final, Protocol, Self
 from faultprint.errors import UsageError
 from faultprint.files import replacing
 from faultprint.probe.capture import hep
-from faultprint.probe.capture.reorder import Reorder
+from faultprint.probe.capture.reorder import CausalReorderBuffer
 from faultprint.probe.capture.run import report_of
 from faultprint.probe.clock import SECOND
 from faultprint.probe.core import Probe
@@ -54,7 +54,7 @@ _TIMESPEC: Final = struct.Struct("@qq")
 _MAX_FRAME: Final = 262_144
 
 
-class Source(Protocol):
+class PacketSource(Protocol):
     """Something that packets come from."""
 
     def fileno(self) -> int:
@@ -63,7 +63,7 @@ class Source(Protocol):
     def read(self, skipped: Counter[str]) -> list[Packet]:
         """What has arrived, oldest first; what is of no use is counted."""
 
-    def rest(self, skipped: Counter[str]) -> list[Packet]:
+    def drain(self, skipped: Counter[str]) -> list[Packet]:
         """What has arrived and what was held back; called in a silence, and at the end."""
 
     def close(self) -> None:
@@ -107,7 +107,7 @@ class InterfaceSource:
             skipped[LOST] += lost
         return packets
 
-    def rest(self, skipped: Counter[str]) -> list[Packet]:
+    def drain(self, skipped: Counter[str]) -> list[Packet]:
         return self.read(skipped)
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class HepSource:
                 f"HEP cannot be heard on {host}:{port} ({error.strerror}); choose another address."
             ) from None
         self._socket.setblocking(False)
-        self._reorder = Reorder()
+        self._reorder = CausalReorderBuffer()
         self._lost = 0
 
     @classmethod
@@ -180,7 +180,9 @@ class HepSource:
 class Listener:
     """Feeds a probe from sources; `clock` (s) measures silences."""
 
-    def __init__(self, probe: Probe, sources: Sequence[Source], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, probe: Probe, sources: Sequence[PacketSource], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._probe, self._sources, self._clock = probe, sources, clock
         self._heard = clock()
         self._latest: int | None = None
@@ -191,7 +193,7 @@ class Listener:
         ready, _, _ = select.select(self._sources, (), (), seconds)
         packets = [packet for source in ready for packet in source.read(probe.skipped)]
         if not packets and clock() - self._heard >= SILENCE_S:
-            packets = [packet for source in self._sources for packet in source.rest(probe.skipped)]
+            packets = [packet for source in self._sources for packet in source.drain(probe.skipped)]
         if packets:
             self._feed(packets)
             self._heard, self._latest = clock(), probe.now
@@ -201,14 +203,14 @@ class Listener:
 
     def rest(self) -> None:
         """Feed all that has come: the listening ends."""
-        self._feed([packet for source in self._sources for packet in source.rest(self._probe.skipped)])
+        self._feed([packet for source in self._sources for packet in source.drain(self._probe.skipped)])
 
     def _feed(self, packets: list[Packet]) -> None:
         packets.sort(key=_time)
         self._probe.feed_all(packets)
 
 
-def watched(nodes: Sequence[NodeSpec]) -> dict[str, tuple[bytes, ...]]:
+def watched_endpoints(nodes: Sequence[NodeSpec]) -> dict[str, tuple[bytes, ...]]:
     """Node → endpoints, which must be known: nothing has been captured yet that they could be inferred from.
 
     Raises UsageError.
@@ -220,7 +222,7 @@ def watched(nodes: Sequence[NodeSpec]) -> dict[str, tuple[bytes, ...]]:
 
 
 def probe_live(
-    sources: Sequence[Source],
+    sources: Sequence[PacketSource],
     out: Path,
     *,
     nodes: Sequence[NodeSpec],
@@ -235,7 +237,7 @@ def probe_live(
     Coverage is the time from the first moment of listening to the last, whether or not anything was heard. `clock` (s)
     measures silences. Raises UsageError.
     """
-    found = watched(nodes)
+    found = watched_endpoints(nodes)
     given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
     with replacing(out) as temporary, temporary.open("wb") as file:
         writer = ParquetWriter(file, TRANSACTIONS.columns)

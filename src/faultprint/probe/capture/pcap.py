@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import IO, Final
 
-from faultprint.probe.capture.chunks import Chunks, DamagedCapture
+from faultprint.probe.capture.chunks import ChunkReader, DamagedCapture
 from faultprint.probe.types import Packet
 
 MAX_PACKET: Final = 1 << 20
@@ -29,7 +29,7 @@ MAGICS: Final = frozenset(_ORDERS)
 def read(file: IO[bytes], magic: bytes, watch: Callable[[], None] | None = None) -> Iterator[Packet]:
     """The packets after `magic` (already read); `watch` is called at each chunk of the file. Raises DamagedCapture."""
     order, number = _ORDERS[magic]
-    chunks = Chunks(file, watch=watch)
+    chunks = ChunkReader(file, watch=watch)
     if not chunks.need(20):
         raise DamagedCapture("it ends inside the file header")
     # The upper bits of the link field hold the length of a frame check sequence, which no decoder here reads.

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import IO, Final, NamedTuple
 
-from faultprint.probe.capture.chunks import Chunks, DamagedCapture
+from faultprint.probe.capture.chunks import ChunkReader, DamagedCapture
 from faultprint.probe.capture.pcap import MAX_PACKET
 from faultprint.probe.types import Packet
 
@@ -43,7 +43,7 @@ def read(file: IO[bytes], watch: Callable[[], None] | None = None) -> Iterator[P
 
     A simple packet block has no time of its own and takes that of the packet before it.
     """
-    chunks = Chunks(file, MAGIC, watch)
+    chunks = ChunkReader(file, MAGIC, watch)
     order = "<"
     interfaces: list[_Interface] = []
     last = 0

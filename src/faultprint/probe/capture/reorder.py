@@ -39,7 +39,7 @@ class _Held(NamedTuple):
     consequence: _Label | None
 
 
-class Reorder:
+class CausalReorderBuffer:
     """`put` messages as they come, `take` those that have waited long enough."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.output.parquet import ParquetWriter
 from faultprint.probe.output.report import ProbedNode, ProbeReport
 from faultprint.probe.transactions.inference import ENOUGH, Inference
-from faultprint.probe.transactions.nodes import Nodes, NodeSpec, format_endpoint, parse_endpoint
+from faultprint.probe.transactions.nodes import NodeSpec, WatchedNodes, format_endpoint, parse_endpoint
 from faultprint.probe.types import Packet
 from faultprint.tables import COVERAGE_KEY, TRANSACTIONS, Interface
 
@@ -62,14 +62,14 @@ def probe_captures(
         writer = ParquetWriter(file, TRANSACTIONS.columns)
         probe = Probe({name: ends for name, (ends, _) in found.items()}, network, key, writer.append, given)
         _read_all(probe, captures, progress)
-        coverage = [[name, network, start, end] for name in found for start, end in probe.stretches]
+        coverage = [[name, network, start, end] for name in found for start, end in probe.coverage]
         writer.metadata[COVERAGE_KEY] = json.dumps(coverage)
         writer.close()
     return report_of(probe, found)
 
 
 def report_of(probe: Probe, found: Mapping[str, tuple[tuple[bytes, ...], bool]]) -> ProbeReport:
-    sip, diameter = both = probe.transactions, probe.exchanges
+    sip, diameter = both = probe.sip, probe.diameter
     return ProbeReport(
         messages=sip.messages,
         diameter_messages=diameter.messages,
@@ -83,7 +83,7 @@ def report_of(probe: Probe, found: Mapping[str, tuple[tuple[bytes, ...], bool]])
         },
         open=sum(ledger.open for ledger in both),
         timed_out=sum(ledger.timed_out for ledger in both),
-        coverage=tuple(probe.stretches),
+        coverage=tuple(probe.coverage),
     )
 
 
@@ -178,12 +178,12 @@ def _resolve(captures: Sequence[Path], nodes: Sequence[NodeSpec]) -> dict[str, t
             "write NAME=ADDRESS for the others."
         )
     for name in unknown:
-        endpoint = _infer(captures, Nodes({other: ends for other, (ends, _) in found.items()}))
+        endpoint = _infer(captures, WatchedNodes({other: ends for other, (ends, _) in found.items()}))
         found[name] = ((endpoint,) if endpoint else (), True)
     return found
 
 
-def _infer(captures: Sequence[Path], others: Nodes) -> bytes | None:
+def _infer(captures: Sequence[Path], others: WatchedNodes) -> bytes | None:
     inference = Inference(others)
     decoder = Decoder(inference.sip, inference.diameter, Counter())
     for packet in islice(chain.from_iterable(_runs(captures)), _INFERENCE_PACKETS):

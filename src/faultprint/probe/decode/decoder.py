@@ -10,7 +10,7 @@ from faultprint.probe.decode import link, sctp, tunnels
 from faultprint.probe.decode.fragments import Fragments
 from faultprint.probe.decode.tcp import Streams
 from faultprint.probe.deliver import DeliverDiameter, DeliverSip
-from faultprint.probe.messages.sip import START, Message, read_datagram
+from faultprint.probe.messages.sip import START, SipMessage, read_datagram
 
 PLAIN: Final = b""
 """Context of what is in no tunnel."""
@@ -67,7 +67,7 @@ class Decoder:
                 if start is None:
                     self._datagram(timestamp, data, 42, 34 + length, data[26:38])
                 else:
-                    self._sip(timestamp, data[26:38], Message(data[42 : 34 + length], start))
+                    self._sip(timestamp, data[26:38], SipMessage(data[42 : 34 + length], start))
                 return
         layer = link.LAYERS.get(kind)
         if layer is None:

@@ -14,7 +14,7 @@ from typing import Final
 from faultprint.probe.decode.websocket import HANDSHAKE, HANDSHAKE_STARTS, BadFrame, read_frame
 from faultprint.probe.messages import diameter, sip
 from faultprint.probe.messages.diameter import DiameterMessage
-from faultprint.probe.messages.sip import START, Message
+from faultprint.probe.messages.sip import START, SipMessage
 from faultprint.probe.messages.sip_header import CONTENT_LENGTH
 
 MAX_HEAD: Final = 1 << 15
@@ -26,7 +26,7 @@ _VERSION: Final = b"SIP/2.0"
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 """What no start line holds."""
 
-Found = list[Message | DiameterMessage]
+Found = list[SipMessage | DiameterMessage]
 
 
 class _Mode(Enum):
@@ -135,10 +135,10 @@ class Framer:
         if end < 0:
             if len(buffer) - at < MAX_HEAD:
                 return None
-            messages.append(Message(buffer[at : at + MAX_HEAD], start))
+            messages.append(SipMessage(buffer[at : at + MAX_HEAD], start))
             self._mode = _Mode.SEARCHING
             return at + MAX_HEAD
-        head = Message(buffer[at : end + size], start)
+        head = SipMessage(buffer[at : end + size], start)
         length = head.get(CONTENT_LENGTH)
         if length is None or not length.isdigit() or len(length) > 9 or int(length) > MAX_BODY:
             head.defect = sip.BAD_LENGTH
@@ -148,7 +148,7 @@ class Framer:
         if end > len(buffer):
             self._need = end - at
             return None
-        messages.append(Message(buffer[at:end], start) if int(length) else head)
+        messages.append(SipMessage(buffer[at:end], start) if int(length) else head)
         return end
 
     def _diameter(self, buffer: bytes, at: int, messages: Found) -> int | None:

@@ -18,7 +18,7 @@ class BadFrame(Exception):
     """What should be a frame is none; the stream cannot be followed further."""
 
 
-class Frame:
+class WebSocketFrame:
     """A whole frame: its unmasked payload, whether it is data, starts a message, and ends it; its length on the wire."""
 
     __slots__ = ("data", "final", "first", "payload", "size")
@@ -31,7 +31,7 @@ class Frame:
         self.size = size
 
 
-def read_frame(buffer: bytes | bytearray, at: int) -> Frame | None:
+def read_frame(buffer: bytes | bytearray, at: int) -> WebSocketFrame | None:
     """The frame at `at`, or None while it is not all there. Raises BadFrame."""
     if len(buffer) - at < 2:
         return None
@@ -55,7 +55,7 @@ def read_frame(buffer: bytes | bytearray, at: int) -> Frame | None:
     if len(buffer) < body + length:
         return None
     payload = bytes(buffer[body : body + length])
-    return Frame(opcode, bool(first & 128), _unmask(payload, mask) if mask else payload, body + length - at)
+    return WebSocketFrame(opcode, bool(first & 128), _unmask(payload, mask) if mask else payload, body + length - at)
 
 
 def _unmask(payload: bytes, mask: bytes) -> bytes:

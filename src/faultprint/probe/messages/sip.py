@@ -76,7 +76,7 @@ _SEQUENCES: Final[BoundedTable[bytes, tuple[int, bytes]]] = BoundedTable(1024)
 """CSeq values read lately: there are few, and reading one takes longer than looking it up."""
 
 
-class Message:
+class SipMessage:
     """One message: `text` from start line to end of body, `head` the end of the last header line within it.
 
     `identify` fills in the top Via (sent-by and branch, and more for RFC 2543), CSeq and, of a request, Call-ID, From, To.
@@ -246,7 +246,7 @@ def tag_of(address: bytes) -> bytes | None:
     return found[1] if found else None
 
 
-def read_datagram(data: bytes, at: int, end: int) -> Message | None:
+def read_datagram(data: bytes, at: int, end: int) -> SipMessage | None:
     """The SIP message in `data[at:end]`, or None if it is none. Blank lines before it are allowed (RFC 3261, 7.5)."""
     start = START.match(data, at, end)
     if start is None:
@@ -255,7 +255,7 @@ def read_datagram(data: bytes, at: int, end: int) -> Message | None:
         start = START.match(data, at, end)
         if start is None and _ALMOST.match(data, at, end) is None:
             return None
-    message = Message(data[at:end], start)
+    message = SipMessage(data[at:end], start)
     if start is None:
         message.defect = BAD_START
     return message

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.messages.diameter import BAD_HEADER, DiameterMessage
 from faultprint.probe.privacy.pseudonyms import Hasher
-from faultprint.probe.transactions.nodes import IN, OUT, Leg, Nodes
-from faultprint.probe.transactions.states import DIAMETER_DURATIONS, EXCHANGE, Event, Queue
-from faultprint.probe.transactions.tracker import FOREIGN, Ledger
+from faultprint.probe.transactions.nodes import IN, OUT, Leg, WatchedNodes
+from faultprint.probe.transactions.states import DIAMETER_DURATIONS, EXCHANGE, Queue, TransactionEvent
+from faultprint.probe.transactions.tracker import UNWATCHED, TransactionTracker
 from faultprint.probe.transactions.transaction import Row, Transaction
 from faultprint.tables import Interface, Method, Protocol
 
@@ -30,12 +30,12 @@ BASE: Final = "Diameter between neighbours (capabilities, watchdog, disconnectio
 OTHER_APPLICATION: Final = "Diameter of another application than Cx and Rx"
 
 _COMMON: Final = 0
-_REQUEST: Final = int(Event.REQUEST)
+_REQUEST: Final = int(TransactionEvent.REQUEST)
 _PATIENCE: Final = DIAMETER_DURATIONS[Queue.WAITING]
 _OTHER: Final = Method.OTHER.value
 
 
-class Application(NamedTuple):
+class DiameterApplication(NamedTuple):
     """`commands`: code → method; any other is `other`. `sessions`: whether a session has several requests."""
 
     interface: str
@@ -43,13 +43,13 @@ class Application(NamedTuple):
     sessions: bool
 
 
-APPLICATIONS: Final[Mapping[int, Application]] = {
-    16777216: Application(
+APPLICATIONS: Final[Mapping[int, DiameterApplication]] = {
+    16777216: DiameterApplication(
         Interface.CX.value,
         {300: Method.UAR.value, 301: Method.SAR.value, 302: Method.LIR.value, 303: Method.MAR.value},
         sessions=False,
     ),
-    16777236: Application(
+    16777236: DiameterApplication(
         Interface.RX.value,
         {258: Method.RAR.value, 265: Method.AAR.value, 274: Method.ASR.value, 275: Method.STR.value},
         sessions=True,
@@ -60,11 +60,11 @@ TO_CSCF: Final = frozenset({(16777216, 304), (16777216, 305), (16777236, 258), (
 """Application and command of what HSS and PCRF ask: RTR and PPR, RAR and ASR. All else a CSCF asks them."""
 
 
-class Exchanges(Ledger[DiameterMessage]):
+class DiameterTracker(TransactionTracker[DiameterMessage]):
     """Takes messages in the order of capture."""
 
     def __init__(
-        self, nodes: Nodes, network: str, hasher: Hasher, emit: Callable[[Row], None], skipped: Counter[str]
+        self, nodes: WatchedNodes, network: str, hasher: Hasher, emit: Callable[[Row], None], skipped: Counter[str]
     ) -> None:
         super().__init__(Protocol.DIAMETER, MAX_TRANSACTIONS, DIAMETER_DURATIONS, network, emit, skipped)
         self._nodes = nodes
@@ -89,9 +89,11 @@ class Exchanges(Ledger[DiameterMessage]):
             if usable:
                 self._use(timestamp, self._nodes.leg(wire), wire, message, application)
 
-    def _use(self, timestamp: int, leg: Leg, wire: bytes, message: DiameterMessage, application: Application) -> None:
+    def _use(
+        self, timestamp: int, leg: Leg, wire: bytes, message: DiameterMessage, application: DiameterApplication
+    ) -> None:
         if not leg.watches:
-            self.skipped[FOREIGN] += 1
+            self.skipped[UNWATCHED] += 1
             return
         dialog = self._hasher.call(message.session) if message.session else None
         key, alias = _names(leg, wire, message, dialog)
@@ -119,7 +121,7 @@ class Exchanges(Ledger[DiameterMessage]):
         leg: Leg,
         message: DiameterMessage,
         dialog: int | None,
-        application: Application,
+        application: DiameterApplication,
     ) -> None:
         method = application.commands.get(message.command, _OTHER)
         sides = tuple([(watch.node, application.interface, watch.direction, method, None) for watch in leg.watches])
@@ -134,7 +136,7 @@ class Exchanges(Ledger[DiameterMessage]):
             transaction.alias = alias
             self._aliases[alias] = key
 
-    def _user(self, message: DiameterMessage, dialog: int | None, application: Application) -> int | None:
+    def _user(self, message: DiameterMessage, dialog: int | None, application: DiameterApplication) -> int | None:
         """The subscriber that the request names, or that an earlier one of its session did."""
         user = self._hasher.user(message.subscriber) if message.subscriber else None
         if dialog is not None and application.sessions:
@@ -160,4 +162,4 @@ def _names(leg: Leg, wire: bytes, message: DiameterMessage, dialog: int | None) 
 def _event(message: DiameterMessage) -> int:
     if message.request:
         return _REQUEST
-    return int(Event.SUCCESS if 2000 <= message.status < 3000 else Event.FAILURE)
+    return int(TransactionEvent.SUCCESS if 2000 <= message.status < 3000 else TransactionEvent.FAILURE)

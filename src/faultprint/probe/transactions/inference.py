@@ -10,9 +10,9 @@ from collections import Counter
 from typing import Final
 
 from faultprint.probe.messages.diameter import DiameterMessage
-from faultprint.probe.messages.sip import Message
+from faultprint.probe.messages.sip import SipMessage
 from faultprint.probe.transactions.diameter import APPLICATIONS, TO_CSCF
-from faultprint.probe.transactions.nodes import Nodes, split_leg
+from faultprint.probe.transactions.nodes import WatchedNodes, split_leg
 
 ENOUGH: Final = 5000
 """Requests that are looked at, at most."""
@@ -22,7 +22,7 @@ _MAX_CANDIDATES: Final = 20_000
 class Inference:
     """Counts who sends and who receives requests. `sip` and `diameter` fit a Decoder."""
 
-    def __init__(self, others: Nodes) -> None:
+    def __init__(self, others: WatchedNodes) -> None:
         """`others`: nodes whose addresses are known already, and are therefore not this one's."""
         self._others = others
         self._sent: Counter[bytes] = Counter()
@@ -33,7 +33,7 @@ class Inference:
         self.requests = 0
         """Of SIP."""
 
-    def sip(self, timestamp: int, wire: bytes, message: Message) -> None:
+    def sip(self, timestamp: int, wire: bytes, message: SipMessage) -> None:
         if message.status or message.defect or self.requests >= ENOUGH or len(self._sent) > _MAX_CANDIDATES:
             return
         self.requests += 1

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
-from faultprint.probe.messages.sip import Message
-from faultprint.probe.transactions.nodes import OUT, Nodes, Watch
+from faultprint.probe.messages.sip import SipMessage
+from faultprint.probe.transactions.nodes import OUT, WatchedEnd, WatchedNodes
 from faultprint.tables import Interface
 
 _GM: Final = Interface.GM.value
@@ -38,13 +38,13 @@ _OPENING: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"MESSAGE", b"PUBLISH"})
 class Peers:
     """Learns from every request that starts a transaction; asked about its leg in the same breath."""
 
-    def __init__(self, nodes: Nodes, given: Mapping[bytes, Interface] | None = None) -> None:
+    def __init__(self, nodes: WatchedNodes, given: Mapping[bytes, Interface] | None = None) -> None:
         self._nodes = nodes
         self._given = {peer: interface.value for peer, interface in (given or {}).items()}
         self._known: BoundedTable[bytes, tuple[str, bool]] = BoundedTable(_MAX_PEERS)
         self._crowds: BoundedTable[bytes, set[int]] = BoundedTable(_MAX_CROWDS)
 
-    def interface(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> str:
+    def interface(self, watch: WatchedEnd, message: SipMessage, in_dialog: bool, user: int | None) -> str:
         """The interface of a request's leg, as seen from `watch`; kept there once it is settled."""
         peer = watch.peer
         settled = self._given.get(peer) or self._given.get(peer[:-2])
@@ -59,7 +59,9 @@ class Peers:
         watch.interface = settled
         return settled
 
-    def _learn(self, watch: Watch, message: Message, in_dialog: bool, user: int | None) -> tuple[str, bool] | None:
+    def _learn(
+        self, watch: WatchedEnd, message: SipMessage, in_dialog: bool, user: int | None
+    ) -> tuple[str, bool] | None:
         """What this request says of the peer, and whether that settles it."""
         if watch.direction == OUT:
             return (_MW, True) if message.method == b"REGISTER" or self._is_node(watch.peer) else None

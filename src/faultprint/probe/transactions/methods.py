@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
-from faultprint.probe.messages.sip import Message, tag_of
+from faultprint.probe.messages.sip import SipMessage, tag_of
 from faultprint.probe.privacy.pseudonyms import Hasher
 from faultprint.probe.transactions.interfaces import Peers
-from faultprint.probe.transactions.nodes import IN, Watch
+from faultprint.probe.transactions.nodes import IN, WatchedEnd
 from faultprint.probe.transactions.registrations import Registrations
-from faultprint.probe.transactions.transaction import Side
+from faultprint.probe.transactions.transaction import NodeView
 from faultprint.tables import Direction, Interface, Method
 
 MAX_CALLS: Final = 20_480
@@ -50,20 +50,20 @@ _SESSION: Final[Mapping[tuple[str, str], str]] = {
 terminating if none came in."""
 
 
-class Naming:
+class MethodClassifier:
     """Names the sides of a new transaction; remembers bindings and calls for that."""
 
     def __init__(self, hasher: Hasher, peers: Peers) -> None:
         self._hasher = hasher
         self._peers = peers
         self._registrations = Registrations()
-        self._sides: dict[Side, tuple[Side, ...]] = {}
+        self._sides: dict[NodeView, tuple[NodeView, ...]] = {}
         self._came_in: BoundedTable[int, str] = BoundedTable(_MAX_RECENT)
         self._answered: BoundedTable[int, int] = BoundedTable(MAX_CALLS)
 
     def sides(
-        self, timestamp: int, message: Message, watches: tuple[Watch, ...], dialog: int
-    ) -> tuple[int | None, tuple[Side, ...]]:
+        self, timestamp: int, message: SipMessage, watches: tuple[WatchedEnd, ...], dialog: int
+    ) -> tuple[int | None, tuple[NodeView, ...]]:
         """The subscriber's hash (REGISTER: whom it is for; else who sends), and one side for each watch."""
         in_dialog = tag_of(message.receiver) is not None
         user = self._hasher.user(message.receiver if message.method == _REGISTER else message.sender)
@@ -76,8 +76,8 @@ class Naming:
         return user, tuple([self._side(timestamp, message, watch, dialog, in_dialog, user) for watch in watches])
 
     def _side(
-        self, timestamp: int, message: Message, watch: Watch, dialog: int, in_dialog: bool, user: int | None
-    ) -> Side:
+        self, timestamp: int, message: SipMessage, watch: WatchedEnd, dialog: int, in_dialog: bool, user: int | None
+    ) -> NodeView:
         interface = watch.interface or self._peers.interface(watch, message, in_dialog, user)
         if message.method == _REGISTER:
             method = self._registrations.method((user or 0) ^ watch.node.mark, timestamp, message)
@@ -90,7 +90,7 @@ class Naming:
                 return watch.node, interface, watch.direction, method, session
         return watch.node, interface, watch.direction, method, None
 
-    def _invite(self, watch: Watch, interface: str, dialog: int) -> str:
+    def _invite(self, watch: WatchedEnd, interface: str, dialog: int) -> str:
         call = dialog ^ watch.node.mark
         method = _SESSION.get((watch.direction, interface))
         if method is None:
@@ -103,14 +103,14 @@ class Naming:
         answered = self._answered.get(call)
         return None if answered is None or answered > timestamp else timestamp - answered
 
-    def answered(self, timestamp: int, sides: tuple[Side, ...], dialog: int) -> None:
+    def answered(self, timestamp: int, sides: tuple[NodeView, ...], dialog: int) -> None:
         """An INVITE outside a dialog drew its 2xx; the first one of a call on any leg of a node counts."""
         for node, _, _, method, _ in sides:
             call = dialog ^ node.mark
             if method != _IN_DIALOG and call not in self._answered:
                 self._answered.put(call, timestamp)
 
-    def registered(self, timestamp: int, sides: tuple[Side, ...], user: int | None, response: Message) -> None:
+    def registered(self, timestamp: int, sides: tuple[NodeView, ...], user: int | None, response: SipMessage) -> None:
         """A REGISTER drew its 2xx."""
         if user is not None:
             for node, _, _, method, _ in sides:

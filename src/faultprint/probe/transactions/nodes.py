@@ -71,7 +71,7 @@ def split_leg(leg: bytes) -> tuple[bytes, bytes]:
     return leg[:size] + leg[-4:-2], leg[size : 2 * size] + leg[-2:]
 
 
-class Node:
+class WatchedNode:
     """A watched node; `mark` keeps apart what the nodes' shared tables know of one subscriber."""
 
     __slots__ = ("endpoints", "mark", "name")
@@ -82,12 +82,12 @@ class Node:
         self.mark = mark
 
 
-class Watch:
+class WatchedEnd:
     """A node at one end of a leg. `direction` is that of a request which travels along the leg."""
 
     __slots__ = ("direction", "interface", "node", "peer")
 
-    def __init__(self, node: Node, direction: str, peer: bytes) -> None:
+    def __init__(self, node: WatchedNode, direction: str, peer: bytes) -> None:
         self.node = node
         self.direction = direction
         self.peer = peer
@@ -104,22 +104,22 @@ class Leg:
 
     __slots__ = ("pair", "watches", "way")
 
-    def __init__(self, source: bytes, target: bytes, watches: tuple[Watch, ...]) -> None:
+    def __init__(self, source: bytes, target: bytes, watches: tuple[WatchedEnd, ...]) -> None:
         """`source` and `target`: addresses without ports."""
         self.way = source + target
         self.pair = min(source, target) + max(source, target)
         self.watches = watches
 
 
-class Nodes:
+class WatchedNodes:
     """Looks up who is at the ends of a leg."""
 
     def __init__(self, addresses: Mapping[str, Sequence[bytes]]) -> None:
         """`addresses`: node name → endpoints in wire form. Raises UsageError if two nodes claim the same."""
-        self._by_endpoint: dict[bytes, Node] = {}
+        self._by_endpoint: dict[bytes, WatchedNode] = {}
         self._hosts: set[bytes] = set()
         for number, (name, endpoints) in enumerate(addresses.items()):
-            node = Node(name, endpoints, (number * 0x9E3779B97F4A7C15) & (2**64 - 1))
+            node = WatchedNode(name, endpoints, (number * 0x9E3779B97F4A7C15) & (2**64 - 1))
             for endpoint in endpoints:
                 other = self._by_endpoint.setdefault(endpoint, node)
                 if other is not node:
@@ -142,15 +142,15 @@ class Nodes:
     def _make(self, wire: bytes) -> Leg:
         source, target = split_leg(wire)
         sender, receiver = self.at(source), self.at(target)
-        watches: tuple[Watch, ...] = ()
+        watches: tuple[WatchedEnd, ...] = ()
         if sender is not receiver:
             if sender is not None:
-                watches += (Watch(sender, OUT, self._peer(target)),)
+                watches += (WatchedEnd(sender, OUT, self._peer(target)),)
             if receiver is not None:
-                watches += (Watch(receiver, IN, self._peer(source)),)
+                watches += (WatchedEnd(receiver, IN, self._peer(source)),)
         return Leg(source[:-2], target[:-2], watches)
 
-    def at(self, endpoint: bytes) -> Node | None:
+    def at(self, endpoint: bytes) -> WatchedNode | None:
         """The node with this endpoint (address and port), or None."""
         return self._by_endpoint.get(endpoint) or self._by_endpoint.get(endpoint[:-2])
 

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
-from faultprint.probe.messages.sip import Message
+from faultprint.probe.messages.sip import SipMessage
 from faultprint.probe.messages.sip_header import CONTACT, EXPIRES
 from faultprint.tables import Method
 
@@ -20,7 +20,7 @@ _LONGEST_S: Final = 2**32 - 1
 _EXPIRES: Final = re.compile(rb";[ \t]*+[eE][xX][pP][iI][rR][eE][sS][ \t]*+=[ \t]*+\"?(\d{1,10})")
 
 
-def expiry_of(message: Message) -> int | None:
+def expiry_of(message: SipMessage) -> int | None:
     """The longest expiry among the contacts, else that of the Expires header; seconds; None if neither is there.
 
     `Contact: *` removes all bindings and counts as 0.
@@ -42,7 +42,7 @@ class Registrations:
     def __init__(self) -> None:
         self._bindings: BoundedTable[int, int] = BoundedTable(MAX_BINDINGS)
 
-    def method(self, binding: int, now: int, message: Message) -> str:
+    def method(self, binding: int, now: int, message: SipMessage) -> str:
         """Which kind of REGISTER this is. `binding` stands for the subscriber at the node.
 
         A refresh is one whose subscriber has a live binding, so that the answer to a challenge of an initial
@@ -52,7 +52,7 @@ class Registrations:
             return _DEREGISTRATION
         return _REFRESH if self._bindings.get(binding, now) > now else _INITIAL
 
-    def succeeded(self, binding: int, now: int, kind: str, response: Message) -> None:
+    def succeeded(self, binding: int, now: int, kind: str, response: SipMessage) -> None:
         """A REGISTER of this kind drew a 2xx."""
         if kind == _DEREGISTRATION:
             self._bindings.pop(binding, None)

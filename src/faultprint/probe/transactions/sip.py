@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from faultprint.probe.messages.sip import Message
+from faultprint.probe.messages.sip import SipMessage
 from faultprint.probe.privacy.pseudonyms import Hasher
-from faultprint.probe.transactions.methods import Naming
-from faultprint.probe.transactions.nodes import Leg, Nodes
-from faultprint.probe.transactions.states import CALL, DURATIONS, EVENTS, EXCHANGE, Event
-from faultprint.probe.transactions.tracker import FOREIGN, Ledger
+from faultprint.probe.transactions.methods import MethodClassifier
+from faultprint.probe.transactions.nodes import Leg, WatchedNodes
+from faultprint.probe.transactions.states import CALL, DURATIONS, EVENTS, EXCHANGE, TransactionEvent
+from faultprint.probe.transactions.tracker import UNWATCHED, TransactionTracker
 from faultprint.probe.transactions.transaction import Row, Transaction
 from faultprint.tables import Protocol
 
@@ -20,19 +20,19 @@ MAX_TRANSACTIONS: Final = 14_336
 NO_REQUEST: Final = "response without its request"
 NO_INVITE: Final = "ACK without its INVITE"
 
-_REQUEST: Final = int(Event.REQUEST)
-_ACK: Final = int(Event.ACK)
+_REQUEST: Final = int(TransactionEvent.REQUEST)
+_ACK: Final = int(TransactionEvent.ACK)
 
 
-class Transactions(Ledger[Message]):
+class SipTracker(TransactionTracker[SipMessage]):
     """Takes messages in the order of capture."""
 
     def __init__(
         self,
-        nodes: Nodes,
+        nodes: WatchedNodes,
         network: str,
         hasher: Hasher,
-        naming: Naming,
+        naming: MethodClassifier,
         emit: Callable[[Row], None],
         skipped: Counter[str],
     ) -> None:
@@ -42,7 +42,7 @@ class Transactions(Ledger[Message]):
         self._hasher = hasher
         self._naming = naming
 
-    def take(self, timestamp: int, wire: bytes, message: Message) -> None:
+    def take(self, timestamp: int, wire: bytes, message: SipMessage) -> None:
         """One SIP message on the leg `wire` (see Decoder)."""
         self.messages += 1
         if self._duplicates.seen(timestamp, wire, message.text):
@@ -55,7 +55,7 @@ class Transactions(Ledger[Message]):
             return
         leg = self._legs.get(wire) or self._nodes.leg(wire)
         if not leg.watches:
-            self.skipped[FOREIGN] += 1
+            self.skipped[UNWATCHED] += 1
             return
         method = message.cseq_method
         if message.status:
@@ -79,7 +79,7 @@ class Transactions(Ledger[Message]):
                 self._forget(key, transaction)
             self._start(timestamp, key, leg, message, dialog)
 
-    def _acknowledge(self, timestamp: int, leg: Leg, message: Message) -> None:
+    def _acknowledge(self, timestamp: int, leg: Leg, message: SipMessage) -> None:
         """An ACK belongs to its INVITE: that of a failure by its branch, that of a 2xx, to the RFC a transaction of its
         own, by its call and by the way that it goes: a call from one subscriber to another may pass a leg twice."""
         key: int | None = hash((leg.pair, message.via, message.cseq, b"INVITE"))
@@ -90,7 +90,7 @@ class Transactions(Ledger[Message]):
         else:
             self._apply(timestamp, key, self._table[key], _ACK, message)
 
-    def _start(self, timestamp: int, key: int, leg: Leg, message: Message, dialog: int) -> None:
+    def _start(self, timestamp: int, key: int, leg: Leg, message: SipMessage, dialog: int) -> None:
         user, sides = self._naming.sides(timestamp, message, leg.watches, dialog)
         table = CALL if message.method == b"INVITE" else EXCHANGE
         transaction = Transaction(timestamp, table, user, dialog, sides, message.size)
@@ -98,7 +98,7 @@ class Transactions(Ledger[Message]):
             transaction.alias = hash((leg.way, dialog, message.cseq))
         self._enter(key, transaction)
 
-    def _succeed(self, timestamp: int, transaction: Transaction, message: Message, key: int) -> None:
+    def _succeed(self, timestamp: int, transaction: Transaction, message: SipMessage, key: int) -> None:
         self._answer(timestamp, transaction, message, key)
         if transaction.alias is not None and transaction.dialog is not None:
             self._aliases[transaction.alias] = key

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Final
 
 
-class State(IntEnum):
+class TransactionState(IntEnum):
     CALLING = 0
     """No answer yet (the RFC's Calling or Trying)."""
     PROCEEDING = 1
@@ -27,7 +27,7 @@ class State(IntEnum):
     """No final answer came in time."""
 
 
-class Event(IntEnum):
+class TransactionEvent(IntEnum):
     REQUEST = 0
     """The request again."""
     ACK = 1
@@ -71,7 +71,7 @@ DURATION_US: Final[Mapping[Queue, int]] = {
     Queue.DONE: 64 * T1_US,  # Timers D, H, I, J, K, L at their longest: what still comes belongs to it
 }
 
-_S, _E = State, Event
+_S, _E = TransactionState, TransactionEvent
 _ANSWERED: Final = {
     _E.PROVISIONAL: Effect.NOTE,
     _E.SUCCESS: Effect.ANSWER_AGAIN,
@@ -81,7 +81,9 @@ _ANSWERED: Final = {
 }
 
 
-def _open(state: State, success: State) -> dict[tuple[State, Event], tuple[State, Effect]]:
+def _open(
+    state: TransactionState, success: TransactionState
+) -> dict[tuple[TransactionState, TransactionEvent], tuple[TransactionState, Effect]]:
     return {
         (state, _E.REQUEST): (state, Effect.REPEAT),
         (state, _E.ACK): (state, Effect.NOTE),
@@ -92,7 +94,9 @@ def _open(state: State, success: State) -> dict[tuple[State, Event], tuple[State
     }
 
 
-def _closed(state: State, acknowledged: State) -> dict[tuple[State, Event], tuple[State, Effect]]:
+def _closed(
+    state: TransactionState, acknowledged: TransactionState
+) -> dict[tuple[TransactionState, TransactionEvent], tuple[TransactionState, Effect]]:
     rows = {(state, event): (state, effect) for event, effect in _ANSWERED.items()}
     return rows | {(state, _E.ACK): (acknowledged, Effect.NOTE)}
 
@@ -105,7 +109,7 @@ _LATE: Final = {
     (_S.TIMED_OUT, _E.TIMER): (_S.TIMED_OUT, Effect.FORGET),
 }
 
-Transitions = Mapping[tuple[State, Event], tuple[State, Effect]]
+Transitions = Mapping[tuple[TransactionState, TransactionEvent], tuple[TransactionState, Effect]]
 Dense = tuple[tuple[tuple[int, int], ...], ...]
 
 INVITE: Final[Transitions] = (
@@ -127,20 +131,20 @@ NON_INVITE: Final[Transitions] = (
 def dense(transitions: Transitions) -> Dense:
     """Indexed by state and then event: next state and effect. A state that is never reached has an empty row."""
     return tuple(
-        tuple((int(state), int(effect)) for state, effect in (transitions[before, event] for event in Event))
-        if (before, Event.TIMER) in transitions
+        tuple((int(state), int(effect)) for state, effect in (transitions[before, event] for event in TransactionEvent))
+        if (before, TransactionEvent.TIMER) in transitions
         else ()
-        for before in State
+        for before in TransactionState
     )
 
 
-def _queue(invite: bool, state: State) -> Queue:
-    if state >= State.COMPLETED:
+def _queue(invite: bool, state: TransactionState) -> Queue:
+    if state >= TransactionState.COMPLETED:
         return Queue.DONE
-    return Queue.RINGING if invite and state is State.PROCEEDING else Queue.WAITING
+    return Queue.RINGING if invite and state is TransactionState.PROCEEDING else Queue.WAITING
 
 
-QUEUES: Final = tuple(tuple(int(_queue(invite, state)) for state in State) for invite in (False, True))
+QUEUES: Final = tuple(tuple(int(_queue(invite, state)) for state in TransactionState) for invite in (False, True))
 """Whether it is an INVITE, then its state → the queue it waits in."""
 
 DURATIONS: Final = tuple(DURATION_US[queue] for queue in Queue)
@@ -152,7 +156,13 @@ standard gives (timer Tx of RFC 8506, 13). What is sent again after a connection
 RFC 3539, 30 s) has noticed."""
 
 EVENTS: Final = tuple(
-    int(Event.PROVISIONAL if status < 200 else Event.SUCCESS if status < 300 else Event.FAILURE)
+    int(
+        TransactionEvent.PROVISIONAL
+        if status < 200
+        else TransactionEvent.SUCCESS
+        if status < 300
+        else TransactionEvent.FAILURE
+    )
     for status in range(700)
 )
 """Status code → event."""

@@ -8,20 +8,20 @@ from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
 
 from faultprint.probe.transactions.duplicates import Duplicates
-from faultprint.probe.transactions.states import CALL, EXCHANGE, QUEUES, Effect, Event, Queue
+from faultprint.probe.transactions.states import CALL, EXCHANGE, QUEUES, Effect, Queue, TransactionEvent
 from faultprint.probe.transactions.transaction import Row, Transaction
 from faultprint.tables import Protocol as Signalling
 
 _MAX_RESPONSES: Final = 16
 
-FOREIGN: Final = "message that no watched node sent or received"
-CROWDED: Final = "transactions beyond memory"
+UNWATCHED: Final = "message that no watched node sent or received"
+EVICTED: Final = "transactions beyond memory"
 
 _WAITING: Final = int(Queue.WAITING)
 _RINGING: Final = int(Queue.RINGING)
 _DONE: Final = int(Queue.DONE)
-_PROVISIONAL: Final = int(Event.PROVISIONAL)
-_TIMER: Final = int(Event.TIMER)
+_PROVISIONAL: Final = int(TransactionEvent.PROVISIONAL)
+_TIMER: Final = int(TransactionEvent.TIMER)
 _TIME_OUT: Final = int(Effect.TIME_OUT)
 
 
@@ -36,7 +36,7 @@ class _Message(Protocol):
 M = TypeVar("M", bound=_Message)
 
 
-class Ledger(Generic[M]):
+class TransactionTracker(Generic[M]):
     """Keeps the transactions of `protocol` by key; gives each to `emit` when nothing more can belong to it.
 
     `capacity`: held at once. When there are more, completed ones leave before their time, then the oldest open ones, which
@@ -158,7 +158,7 @@ class Ledger(Generic[M]):
             for key, transaction in list(islice(self._queues[queue].items(), excess)):
                 if queue != _DONE:
                     transaction.completion = now
-                    self.skipped[CROWDED] += 1
+                    self.skipped[EVICTED] += 1
                 self._forget(key, transaction)
                 excess -= 1
 

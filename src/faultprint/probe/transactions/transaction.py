@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from faultprint.probe.transactions.nodes import Node
-from faultprint.probe.transactions.states import DURATIONS, Dense, Queue, State
+from faultprint.probe.transactions.nodes import WatchedNode
+from faultprint.probe.transactions.states import DURATIONS, Dense, Queue, TransactionState
 
 _MAX_UINT32: Final = 2**32 - 1
 
-_CALLING: Final = int(State.CALLING)
+_CALLING: Final = int(TransactionState.CALLING)
 _WAITING: Final = int(Queue.WAITING)
 _FIRST_US: Final = DURATIONS[_WAITING]
 
@@ -17,7 +17,7 @@ Row = tuple[str | int | None, ...]
 """Values in the order of the columns of `faultprint.tables.TRANSACTIONS`."""
 
 
-Side = tuple[Node, str, str, str, int | None]
+NodeView = tuple[WatchedNode, str, str, str, int | None]
 """The transaction as one watched node sees it: node, interface, direction, method (the table's words), session in µs."""
 
 
@@ -51,7 +51,7 @@ class Transaction:
         table: Dense,
         user: int | None,
         dialog: int | None,
-        sides: tuple[Side, ...],
+        sides: tuple[NodeView, ...],
         size: int,
         patience: int = _FIRST_US,
     ) -> None:
@@ -77,7 +77,7 @@ class Transaction:
         self.messages = 1
         self.bytes = size
 
-    def row(self, side: Side, network: str, protocol: str) -> Row:
+    def row(self, side: NodeView, network: str, protocol: str) -> Row:
         """The row that `side`'s node gets."""
         node, interface, direction, method, session_us = side
         return (

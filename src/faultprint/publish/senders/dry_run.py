@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TextIO
 
-from faultprint.publish.message import Message, Outcome, Receipt
+from faultprint.publish.message import DeliveryOutcome, Message, Receipt
 from faultprint.publish.text import LINE, clean
 
 
@@ -23,7 +23,7 @@ class DryRunSender:
         head = f"would send {message.id} to {self._receiver}{message.path}\nContent-Type: {message.content_type}\n"
         self._stream.write(f"{head}{headers}{_shown(message.body)}\n\n")
         self._stream.flush()
-        return Receipt(Outcome.DELIVERED, detail="dry run: nothing was sent")
+        return Receipt(DeliveryOutcome.DELIVERED, detail="dry run: nothing was sent")
 
     def close(self) -> None:
         """Nothing to let go of."""

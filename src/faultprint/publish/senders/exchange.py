@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """An answer: its status, its reason phrase, how long to wait (Retry-After in seconds), and the body's beginning."""
 
     status: int
@@ -39,7 +39,7 @@ class Connection:
         self._timed: TimedSocket | None = None
         self._http: HTTPConnection | None = None
 
-    def post(self, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    def post(self, target: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
         """Post `body` and read the answer. Raises OSError or HTTPException; the connection is closed then."""
         deadline = self._clock() + self._endpoint.timeout_s
         kept = self._http is not None
@@ -62,12 +62,12 @@ class Connection:
             self._timed.hang_up()
         self._timed = self._http = None
 
-    def _exchange(self, target: str, body: bytes, headers: Mapping[str, str], deadline: float) -> Reply:
+    def _exchange(self, target: str, body: bytes, headers: Mapping[str, str], deadline: float) -> HttpReply:
         http = self._open(deadline)
         http.request("POST", target, body, dict(headers))
         response = http.getresponse()
         seconds = response.getheader("Retry-After", "")
-        found = Reply(
+        found = HttpReply(
             response.status,
             response.reason,
             float(seconds) if seconds.isascii() and seconds.isdecimal() and len(seconds) < 10 else None,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from faultprint.errors import UsageError
-from faultprint.publish.message import Message, Outcome, Receipt
+from faultprint.publish.message import DeliveryOutcome, Message, Receipt
 from faultprint.publish.text import clean
 
 TAIL: Final = 1_048_576
@@ -37,17 +37,17 @@ class FileSender:
     def send(self, message: Message) -> Receipt:
         """Append the message's line; whatever goes wrong leaves the file as it was."""
         if not message.body.endswith(b"\n") or b"\n" in message.body[:-1]:
-            return Receipt(Outcome.REJECTED, detail="the body is not exactly one line")
+            return Receipt(DeliveryOutcome.REJECTED, detail="the body is not exactly one line")
         try:
             if self._moved():
                 self.close()
                 self._open()
             if self._written and _event_id(message.body) in self._written:
-                return Receipt(Outcome.DELIVERED, detail="was written before")
+                return Receipt(DeliveryOutcome.DELIVERED, detail="was written before")
             self._append(message.body)
         except OSError as error:
-            return Receipt(Outcome.LATER, detail=clean(f"{type(error).__name__}: {error}", 200))
-        return Receipt(Outcome.DELIVERED)
+            return Receipt(DeliveryOutcome.LATER, detail=clean(f"{type(error).__name__}: {error}", 200))
+        return Receipt(DeliveryOutcome.DELIVERED)
 
     def close(self) -> None:
         """Close the file."""

@@ -21,10 +21,10 @@ from typing import Final
 import numpy as np
 
 from faultprint.errors import UsageError
-from faultprint.publish.message import Message, Outcome, Receipt
+from faultprint.publish.message import DeliveryOutcome, Message, Receipt
 from faultprint.publish.senders.backoff import Backoff
 from faultprint.publish.senders.endpoint import Endpoint
-from faultprint.publish.senders.exchange import Clock, Connection, Reply
+from faultprint.publish.senders.exchange import Clock, Connection, HttpReply
 from faultprint.publish.text import clean
 
 _LATER: Final = frozenset({408, 425, 429})
@@ -59,7 +59,7 @@ class HttpSender:
         attempt = 1
         while True:
             receipt, asked_s = self._attempt(message, attempt)
-            if receipt.outcome is not Outcome.LATER or attempt >= self._backoff.attempts:
+            if receipt.outcome is not DeliveryOutcome.LATER or attempt >= self._backoff.attempts:
                 return receipt
             self._sleep(self._backoff.pause(attempt, self._rng, asked_s))
             attempt += 1
@@ -85,22 +85,22 @@ class HttpSender:
         return Receipt(outcome_of(reply.status), attempt, reply.status, _detail(reply)), reply.retry_after_s
 
 
-def outcome_of(status: int) -> Outcome:
+def outcome_of(status: int) -> DeliveryOutcome:
     """What a final status code means for a message (table at the top)."""
     if 200 <= status < 300:
-        return Outcome.DELIVERED
+        return DeliveryOutcome.DELIVERED
     if status in _LATER or status >= 500:
-        return Outcome.LATER
-    return Outcome.REJECTED if 400 <= status < 500 and status not in _REFUSED else Outcome.REFUSED
+        return DeliveryOutcome.LATER
+    return DeliveryOutcome.REJECTED if 400 <= status < 500 and status not in _REFUSED else DeliveryOutcome.REFUSED
 
 
-def _outcome_without_answer(error: Exception) -> Outcome:
+def _outcome_without_answer(error: Exception) -> DeliveryOutcome:
     """Refused where the TLS handshake says so, or our own certificates have become unusable; else later."""
     alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
     refused = alert or isinstance(error, ssl.SSLCertVerificationError | UsageError)
-    return Outcome.REFUSED if refused else Outcome.LATER
+    return DeliveryOutcome.REFUSED if refused else DeliveryOutcome.LATER
 
 
-def _detail(reply: Reply) -> str:
+def _detail(reply: HttpReply) -> str:
     said = clean(reply.body[: 4 * _SAID].decode("utf-8", "replace"), _SAID)
     return clean(f"{reply.status} {clean(reply.reason, _SAID)}" + (f": {said}" if said else ""))

@@ -16,8 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import UsageError
-from faultprint.publish.message import Message, Outcome, Receipt
-from faultprint.publish.senders.kafka_client import Cluster
+from faultprint.publish.message import DeliveryOutcome, Message, Receipt
+from faultprint.publish.senders.kafka_client import KafkaCluster
 from faultprint.publish.text import clean
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _SPARE_S: Final = 1.0
 class KafkaSender:
     """Puts messages on one topic; one thread at a time, one message at a time."""
 
-    def __init__(self, cluster: Cluster, topic: str, timeout_s: float) -> None:
+    def __init__(self, cluster: KafkaCluster, topic: str, timeout_s: float) -> None:
         """`timeout_s`: for one message in whole. Raises UsageError; brokers that are away are none of its business."""
         self._cluster, self._topic, self._timeout_s = cluster, topic, timeout_s
         self._trouble: KafkaError | None = None
@@ -76,7 +76,7 @@ class KafkaSender:
         if not answers:
             self.close()  # it still holds the message
         elif answers[0] is None:
-            return Receipt(Outcome.DELIVERED)
+            return Receipt(DeliveryOutcome.DELIVERED)
         # What the brokers said tells more than that the time ran out.
         said = self._trouble if not answers or _timed_out(answers[0]) else answers[0]
         return Receipt(outcome_of(said), detail=clean(str(said or "no answer in time"), _SAID))
@@ -96,12 +96,12 @@ class KafkaSender:
         self._trouble = error
 
 
-def outcome_of(error: KafkaError | None) -> Outcome:
+def outcome_of(error: KafkaError | None) -> DeliveryOutcome:
     """What an error means for a message (table at the top)."""
     name = error.name() if error is not None else ""
     if name in _REJECTED:
-        return Outcome.REJECTED
-    return Outcome.REFUSED if name in _REFUSED else Outcome.LATER
+        return DeliveryOutcome.REJECTED
+    return DeliveryOutcome.REFUSED if name in _REFUSED else DeliveryOutcome.LATER
 
 
 def _timed_out(error: KafkaError | None) -> bool:

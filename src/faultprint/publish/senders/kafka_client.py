@@ -31,7 +31,7 @@ MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class KafkaCluster:
     """Where a cluster is.
 
     bootstrap       HOST:PORT, more than one set apart by commas

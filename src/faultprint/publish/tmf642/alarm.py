@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from faultprint.publish.incident import Change, Comment, Incident, State
+from faultprint.publish.incident import AlarmState, Change, Comment, Incident
 from faultprint.publish.text import LINE, NAME, clean, finite, present, rfc3339, rounded
 from faultprint.publish.ves.inventory import Inventory, element_of
 
@@ -50,7 +50,11 @@ class AlarmSettings:
     inventory: Inventory = field(default_factory=dict)
 
 
-_STATE: Final[Mapping[State, str]] = {State.ONSET: "raised", State.CHANGED: "updated", State.CLEARED: "cleared"}
+_STATE: Final[Mapping[AlarmState, str]] = {
+    AlarmState.ONSET: "raised",
+    AlarmState.CHANGED: "updated",
+    AlarmState.CLEARED: "cleared",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ FILTERS: Final = (*(name for name in ATTRIBUTES if name not in ("alarmedObject",
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class AlarmQuery:
     """`fields`: the attributes wanted (empty: all). `filters`: attribute → the values of which one must agree."""
 
     fields: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AlarmPage:
     """The status, headers and alarms of an answer: 206 where there are more than shown (TMF630)."""
 
     status: int
@@ -72,7 +72,7 @@ class Answer:
     alarms: list[dict[str, Any]]
 
 
-def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
+def parse_query(parameters: Iterable[tuple[str, str]]) -> AlarmQuery:
     """The query in an URL's decoded parameters. Raises UsageError for one that is not known or not usable."""
     fields: tuple[str, ...] = ()
     filters: list[tuple[str, tuple[str, ...]]] = []
@@ -85,10 +85,10 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
             numbers[name] = _whole(name, value)
         else:
             filters.append((_known(name, FILTERS), words))
-    return Query(fields, tuple(filters), numbers["offset"], min(numbers["limit"], LIMIT))
+    return AlarmQuery(fields, tuple(filters), numbers["offset"], min(numbers["limit"], LIMIT))
 
 
-def answer(alarms: Iterable[Mapping[str, Any]], query: Query) -> Answer:
+def answer(alarms: Iterable[Mapping[str, Any]], query: AlarmQuery) -> AlarmPage:
     """The answer to `query` from all alarms there are, in the order given; no more is held than is shown."""
     found, shown = 0, []
     for alarm in alarms:
@@ -97,7 +97,7 @@ def answer(alarms: Iterable[Mapping[str, Any]], query: Query) -> Answer:
                 shown.append(project(alarm, query.fields))
             found += 1
     headers = {"X-Total-Count": str(found), "X-Result-Count": str(len(shown))}
-    return Answer(206 if len(shown) < found else 200, headers, shown)
+    return AlarmPage(206 if len(shown) < found else 200, headers, shown)
 
 
 def project(alarm: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:

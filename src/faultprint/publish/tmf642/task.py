@@ -15,8 +15,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from faultprint.errors import UsageError
-from faultprint.publish.deed import Deed
-from faultprint.publish.incident import Incident, Person
+from faultprint.publish.deed import Operation
+from faultprint.publish.incident import Actor, Incident
 from faultprint.publish.text import LINE, NAME, clean, present, rfc3339
 from faultprint.publish.tmf642.alarm import AlarmSettings, href
 
@@ -37,7 +37,7 @@ class TaskKind(StrEnum):
 class _Names:
     """What a task does, and what the schema calls the user, the system, the time and the alarms that were dealt with."""
 
-    deed: Deed
+    deed: Operation
     user: str
     system: str
     time: str
@@ -45,20 +45,20 @@ class _Names:
 
 
 _NAMES: Final[Mapping[TaskKind, _Names]] = {
-    TaskKind.ACKNOWLEDGE: _Names(Deed.ACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "ackedAlarm"),
-    TaskKind.WITHDRAW: _Names(Deed.WITHDRAW, "ackUserId", "ackSystemId", "ackTime", "unAckedAlarm"),
-    TaskKind.CLEAR: _Names(Deed.CLEAR, "clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"),
-    TaskKind.COMMENT: _Names(Deed.COMMENT, "userId", "systemId", "time", "commentedAlarm"),
+    TaskKind.ACKNOWLEDGE: _Names(Operation.ACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "ackedAlarm"),
+    TaskKind.WITHDRAW: _Names(Operation.WITHDRAW, "ackUserId", "ackSystemId", "ackTime", "unAckedAlarm"),
+    TaskKind.CLEAR: _Names(Operation.CLEAR, "clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"),
+    TaskKind.COMMENT: _Names(Operation.COMMENT, "userId", "systemId", "time", "commentedAlarm"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class AlarmTask:
     """A request: what is to be done to which alarms, by whom; `text` is a comment's."""
 
     kind: TaskKind
     patterns: tuple[Mapping[str, Any], ...]
-    by: Person
+    by: Actor
     text: str = ""
 
     def applies_to(self, alarm: Mapping[str, Any]) -> bool:
@@ -66,7 +66,7 @@ class Task:
         return any(_agrees(alarm, pattern) for pattern in self.patterns)
 
     @property
-    def deed(self) -> Deed:
+    def deed(self) -> Operation:
         """What is to be done to each of them."""
         return _NAMES[self.kind].deed
 
@@ -77,7 +77,7 @@ class Task:
         return tuple(dict.fromkeys(map(str, named))) if all(isinstance(one, str) for one in named) else None
 
 
-def parse_task(kind: TaskKind, body: object, now_us: int) -> Task:
+def parse_task(kind: TaskKind, body: object, now_us: int) -> AlarmTask:
     """The task in a request's decoded JSON; it is done now (µs, UTC), whatever time the request claims.
 
     Raises UsageError, in one sentence, for a body that lacks what the schema requires. A pattern without attributes,
@@ -91,13 +91,13 @@ def parse_task(kind: TaskKind, body: object, now_us: int) -> Task:
         )
     names = _NAMES[kind]
     who = _object(request.get("comment"), "comment") if kind is TaskKind.COMMENT else request
-    by = Person(_text(who, names.user), _text(who, names.system), now_us)
+    by = Actor(_text(who, names.user), _text(who, names.system), now_us)
     text = _text(who, "comment", LINE) if kind is TaskKind.COMMENT else ""
-    return Task(kind, tuple(_object(pattern, "alarmPattern") for pattern in patterns), by, text)
+    return AlarmTask(kind, tuple(_object(pattern, "alarmPattern") for pattern in patterns), by, text)
 
 
 def task_resource(
-    task: Task, identity: UUID, done: Sequence[Incident], settings: AlarmSettings, *, state: str = "done"
+    task: AlarmTask, identity: UUID, done: Sequence[Incident], settings: AlarmSettings, *, state: str = "done"
 ) -> dict[str, Any]:
     """The resource that answers a task: AckAlarms, UnAckAlarms, ClearAlarms or CommentAlarms.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid5
 
-from faultprint.publish.incident import NAMESPACE, Incident, Severity, State
+from faultprint.publish.incident import NAMESPACE, AlarmState, Incident, Severity
 from faultprint.publish.text import LINE, NAME, camel, clean, finite, present, rounded, token
 from faultprint.publish.ves.inventory import Inventory, element_of
 
@@ -71,7 +71,7 @@ def fault_event(incident: Incident, settings: VesSettings) -> dict[str, Any]:
         start_us=incident.onset_us,
         last_us=incident.changed_us,
     )
-    cleared = incident.state is State.CLEARED
+    cleared = incident.state is AlarmState.CLEARED
     fault = {
         "faultFieldsVersion": "4.0",
         "alarmCondition": token(incident.raised_as),

@@ -9,9 +9,12 @@ from typing import Any, Final
 from uuid import uuid5
 
 from faultprint.errors import UsageError
-from faultprint.publish.incident import MINUTE_US, NAMESPACE
+from faultprint.publish.incident import (
+    NAMESPACE,
+)
 from faultprint.publish.text import NAME, clean, finite, rounded
 from faultprint.publish.ves.event import VesSettings, common_header
+from faultprint.units import MINUTE_US
 
 COUNTERS: Final = 512
 """Counters of one event, at most: a message stays far below VES's limit of one megabyte."""

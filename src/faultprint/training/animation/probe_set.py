@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from faultprint.training.data.dataset import NORMAL_CODE, Material, Node
-from faultprint.training.data.window_index import Places
-
-Numbers = npt.NDArray[np.int64]
+from faultprint.arrays import BoolArray, IntArray
+from faultprint.training.data.dataset import NORMAL_CODE, TrainingNode, TrainingSet
+from faultprint.training.data.window_index import WindowIndex
 
 WINDOWS: Final = 360
 """Windows in all, at most (more only where there are more conditions than that)."""
@@ -20,39 +18,39 @@ _SHARES_OF_NORMAL: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class ProbeSet:
     """N windows: (N,) index into `nodes`, last minute, and whether their network is held out; `conditions` as codes go."""
 
     conditions: tuple[str, ...]
     window: int
-    nodes: tuple[Node, ...]
-    node: Numbers
-    end: Numbers
-    held_out: npt.NDArray[np.bool_]
+    nodes: tuple[TrainingNode, ...]
+    node: IntArray
+    end: IntArray
+    held_out: BoolArray
 
     @property
-    def code(self) -> Numbers:
+    def code(self) -> IntArray:
         """(N,) what every window bears."""
         codes = [self.nodes[index].code[end] for index, end in zip(self.node, self.end, strict=True)]
         return np.array(codes, dtype=np.int64)
 
     @property
-    def exposed(self) -> Numbers:
+    def exposed(self) -> IntArray:
         """(N,) faulty minutes in every window."""
         counts = [self.nodes[index].exposed[end] for index, end in zip(self.node, self.end, strict=True)]
         return np.array(counts, dtype=np.int64)
 
 
-def watched(seen: Material, held_out: Material, rng: np.random.Generator, most: int = WINDOWS) -> Watched:
+def probe_set(seen: TrainingSet, held_out: TrainingSet, rng: np.random.Generator, most: int = WINDOWS) -> ProbeSet:
     """Windows of every condition, half of them trained on, half held out, taken from the networks in turn.
 
     Raises UsageError where fewer than two conditions have windows.
     """
     both = replace(seen, nodes=seen.nodes + held_out.nodes)
-    places = Places(both)
+    places = WindowIndex(both)
     apart = frozenset(held_out.networks)
     share = max(most // (2 * (len(places.codes) - 1 + _SHARES_OF_NORMAL)), 1)
-    rows: list[Numbers] = []
+    rows: list[IntArray] = []
     for code in places.codes:
         wanted = share * _SHARES_OF_NORMAL if code == NORMAL_CODE else share
         for held in (False, True):
@@ -63,14 +61,14 @@ def watched(seen: Material, held_out: Material, rng: np.random.Generator, most: 
     nodes = tuple(both.nodes[index] for index in used)
     is_held = np.array([node.series.network in apart for node in nodes], dtype=np.bool_)
     node = np.searchsorted(used, chosen[:, 0])
-    return Watched(both.conditions, both.window, nodes, node, chosen[:, 1], is_held[node])
+    return ProbeSet(both.conditions, both.window, nodes, node, chosen[:, 1], is_held[node])
 
 
-def _in_turn(piles: list[Numbers], wanted: int, rng: np.random.Generator) -> list[Numbers]:
+def _in_turn(piles: list[IntArray], wanted: int, rng: np.random.Generator) -> list[IntArray]:
     """At most `wanted` rows, one from each pile in turn, none twice."""
     shuffled = [rng.permutation(piles[index]) for index in rng.permutation(len(piles))]
     deepest = max((len(pile) for pile in shuffled), default=0)
-    picked: list[Numbers] = []
+    picked: list[IntArray] = []
     for depth in range(min(wanted, deepest)):
         picked += [pile[depth] for pile in shuffled if depth < len(pile)]
     return picked[:wanted]

@@ -12,18 +12,16 @@ from dataclasses import replace
 from typing import Final, cast
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from faultprint.arrays import Float32Array
 from faultprint.tables import RECOVERY
-from faultprint.training.augment.synthesis import Telling
-from faultprint.training.augment.template import Tale
-from faultprint.training.data.dataset import Material, node_of
+from faultprint.training.augment.synthesis import FaultSynthesizer
+from faultprint.training.augment.template import FaultTemplate
+from faultprint.training.data.dataset import TrainingSet, node_of
 from faultprint.training.data.overlaid import Overlaid
 from faultprint.windows.labelling import MinuteConditions, minute_conditions
 from faultprint.windows.series import Series
-
-Array = npt.NDArray[np.float32]
 
 _TIMES: Final = 2
 """How often each fault is told of each node."""
@@ -37,11 +35,15 @@ _LENGTHS: Final = (12, 90)
 """Times the example's length, and minutes in all."""
 
 
-def retold(
-    material: Material, labels: pl.DataFrame, tales: Sequence[Tale], rng: np.random.Generator, but: frozenset[str]
-) -> Material:
+def augmented(
+    material: TrainingSet,
+    labels: pl.DataFrame,
+    tales: Sequence[FaultTemplate],
+    rng: np.random.Generator,
+    but: frozenset[str],
+) -> TrainingSet:
     """The material in which the nodes of all networks `but` these bear the faults of the tales, too, wherever there is room."""
-    telling = Telling(material.catalogue, material.kinds, rng)
+    telling = FaultSynthesizer(material.catalogue, material.kinds, rng)
     nodes = []
     for node in material.nodes:
         if node.series.network not in but:
@@ -52,9 +54,9 @@ def retold(
     return replace(material, nodes=tuple(nodes))
 
 
-def _drawn(tales: Sequence[Tale], rng: np.random.Generator) -> Iterator[Tale]:
+def _drawn(tales: Sequence[FaultTemplate], rng: np.random.Generator) -> Iterator[FaultTemplate]:
     """What is told of a node: of each fault as much, in any order."""
-    by_fault: dict[str, list[Tale]] = {}
+    by_fault: dict[str, list[FaultTemplate]] = {}
     for one in tales:
         by_fault.setdefault(one.condition, []).append(one)
     faults = sorted(by_fault)
@@ -65,11 +67,15 @@ def _drawn(tales: Sequence[Tale], rng: np.random.Generator) -> Iterator[Tale]:
 
 
 def _told(
-    one: Series, known: MinuteConditions, tales: Sequence[Tale], telling: Telling, rng: np.random.Generator
+    one: Series,
+    known: MinuteConditions,
+    tales: Sequence[FaultTemplate],
+    telling: FaultSynthesizer,
+    rng: np.random.Generator,
 ) -> tuple[Series, MinuteConditions]:
     """The node with the tales told where it is normal, and what its minutes then bear."""
     code, free = known.code.copy(), known.normal & one.observed
-    told: dict[int, Array] = {}
+    told: dict[int, Float32Array] = {}
     for tale in tales:
         length = int(np.clip(len(tale.level) * rng.uniform(*_PACE), *_LENGTHS))
         room = _BEFORE + length + _AFTER
@@ -83,5 +89,5 @@ def _told(
         code[stop : stop + _RECOVERY] = known.conditions.index(RECOVERY)
         free[begin : stop + _RECOVERY] = False
     # Made so of whatever stands behind the series: it may be a file.
-    values = cast("Array", Overlaid(one.values, told))
+    values = cast("Float32Array", Overlaid(one.values, told))
     return replace(one, values=values), replace(known, code=code)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import BoolArray, Float32Array
 from faultprint.features.catalogue import Catalogue
-from faultprint.training.augment.template import Tale
+from faultprint.training.augment.template import FaultTemplate
 from faultprint.windows.levels import Kinds, scaled
-
-Array = npt.NDArray[np.float32]
 
 _STRENGTH: Final = (0.35, 1.1)
 """Times the example's own."""
@@ -31,7 +29,7 @@ _LARGEST: Final = 20.0
 """Bound of a logarithm that is told, so that what was wild stays finite."""
 
 
-class Telling:
+class FaultSynthesizer:
     """What is the same for all tales: a catalogue's features by operation and statistic, and the generator."""
 
     def __init__(self, catalogue: Catalogue, kinds: Kinds, rng: np.random.Generator) -> None:
@@ -43,7 +41,7 @@ class Telling:
         rows = [[places.get((operation, failure), -1) for failure in _FAILURES] for operation in self._operations]
         self._failures = np.array([row for row in rows if min(row) >= 0], np.int64).reshape(-1, len(_FAILURES))
 
-    def told(self, around: Array, part: slice, tale: Tale) -> Array:
+    def told(self, around: Float32Array, part: slice, tale: FaultTemplate) -> Float32Array:
         """(L, F) the minutes `part` of normal minutes around (T, F), had the fault been there, in their own length."""
         usual = _level(around, self._kinds)
         level = usual[part]
@@ -59,7 +57,7 @@ class Telling:
         moved = (np.abs(step) > _MOVED) | nothing
         return self._measured(around[part], np.where(nothing, instead, level + step), moved, most)
 
-    def _varied(self, departure: Array) -> Array:
+    def _varied(self, departure: Float32Array) -> Float32Array:
         """The departure (L, F) as another network might have shown it."""
         rng = self._rng
         if rng.random() < _OTHERWISE:
@@ -72,7 +70,9 @@ class Telling:
             factors.append(np.where(rng.random(number) < chance, 0, rng.uniform(*bounds, number)))
         return departure * (factors[0][self._operation] * factors[1][self._statistic]).astype(np.float32)
 
-    def _measured(self, values: Array, level: Array, moved: npt.NDArray[np.bool_], most: Array) -> Array:
+    def _measured(
+        self, values: Float32Array, level: Float32Array, moved: BoolArray, most: Float32Array
+    ) -> Float32Array:
         """(L, F) the minutes with levels that have become these; shares that have not moved stay, others are at most `most`."""
         kinds, values = self._kinds, values.copy()
         number = np.expm1(np.clip(level, 0, _LARGEST))
@@ -89,7 +89,7 @@ class Telling:
         values[events == 0] = np.nan
         return values
 
-    def _drawn(self, share: Array, events: Array) -> Array:
+    def _drawn(self, share: Float32Array, events: Float32Array) -> Float32Array:
         """(L, F) shares as so many events show them: by chance."""
         counted = np.isfinite(events)
         number = np.where(counted, events, 0).astype(np.int64)
@@ -99,14 +99,14 @@ class Telling:
         return np.where(counted, drawn, share).astype(np.float32)
 
 
-def _level(values: Array, kinds: Kinds) -> Array:
+def _level(values: Float32Array, kinds: Kinds) -> Float32Array:
     """(T, F) levels of single minutes, NaN where there are none."""
     level = scaled(values, kinds)
     level[:, kinds.count] = np.log1p(level[:, kinds.count])
     return level
 
 
-def _median(level: Array) -> Array:
+def _median(level: Float32Array) -> Float32Array:
     """(F,) medians of what there is, NaN where there is nothing."""
     known = ~np.isnan(level).all(axis=0)
     median = np.full(level.shape[1], np.nan, np.float32)

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from faultprint.training.data.dataset import Material, Node
+from faultprint.arrays import BoolArray, Float32Array
+from faultprint.training.data.dataset import TrainingNode, TrainingSet
 from faultprint.windows.labelling import minute_conditions
 from faultprint.windows.levels import SPANS, Kinds, levels
 from faultprint.windows.profile import profile
 from faultprint.windows.series import Series
-
-Array = npt.NDArray[np.float32]
 
 _SMOOTH: Final = 5
 """Minutes whose mean stands for the one in their middle: what a fault does is to be told, not what chance did in that minute."""
@@ -26,16 +24,18 @@ _LONGEST: Final = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Tale:
+class FaultTemplate:
     """`departure` (L, F) says how far each minute of the fault lay from what was normal for its node, `level` (L, F) where it lay
     itself, NaN in both where there was nothing to measure; in the units of `windows.levels`."""
 
     condition: str
-    departure: Array
-    level: Array
+    departure: Float32Array
+    level: Float32Array
 
 
-def tale(one: Series, normal: npt.NDArray[np.bool_], start: int, stop: int, condition: str, kinds: Kinds) -> Tale:
+def extract_template(
+    one: Series, normal: BoolArray, start: int, stop: int, condition: str, kinds: Kinds
+) -> FaultTemplate:
     """Of the node's minutes `start` up to `stop` (the first _LONGEST of them), against its minutes `normal` (T,).
 
     Raises UsageError for too few normal minutes (`windows.profile`).
@@ -51,23 +51,23 @@ def tale(one: Series, normal: npt.NDArray[np.bool_], start: int, stop: int, cond
     usual = profile(levels(around, kinds, SPANS[:1]), kinds, normal[quiet[0] : quiet[-1] + 1])
     # A share that normal traffic gives no occasion to measure is taken to have been 0, of anything else nothing is known.
     centre = np.where((usual.seen > 0) | kinds.ratio, usual.centre, np.float32(np.nan))
-    return Tale(condition, level - centre, level)
+    return FaultTemplate(condition, level - centre, level)
 
 
-def rare(material: Material, labels: pl.DataFrame, most: int) -> list[Tale]:
+def rare_faults(material: TrainingSet, labels: pl.DataFrame, most: int) -> list[FaultTemplate]:
     """Every example of the faults that the labels give at most so many examples of, by node and time."""
     found = [
         (node, *episode) for node in material.nodes for episode in _episodes(node, labels, material.conditions[1:])
     ]
     times = Counter(condition for _, condition, _, _ in found)
     return [
-        tale(node.series, _usual(node, start, material.window), start, stop, condition, material.kinds)
+        extract_template(node.series, _usual(node, start, material.window), start, stop, condition, material.kinds)
         for node, condition, start, stop in found
         if times[condition] <= most
     ]
 
 
-def _episodes(node: Node, labels: pl.DataFrame, names: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
+def _episodes(node: TrainingNode, labels: pl.DataFrame, names: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
     """(fault, first minute, the minute after its last) in order of time."""
     known = minute_conditions(labels, node.series, names)
     edges = np.flatnonzero(np.diff(known.code)) + 1
@@ -76,7 +76,7 @@ def _episodes(node: Node, labels: pl.DataFrame, names: tuple[str, ...]) -> Itera
             yield known.conditions[known.code[start]], start, stop
 
 
-def _usual(node: Node, start: int, window: int) -> npt.NDArray[np.bool_]:
+def _usual(node: TrainingNode, start: int, window: int) -> BoolArray:
     """(T,) the unbroken hour of normal traffic that ends last before minute `start`, or begins first after it."""
     before = node.hours[node.hours + window <= start]
     hour = int(before[-1]) if len(before) else int(node.hours[node.hours > start][0])

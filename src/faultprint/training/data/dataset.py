@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.errors import LabelError, UsageError
 from faultprint.features.catalogue import Catalogue
+from faultprint.units import MINUTE_US
 from faultprint.windows.labelling import (
     MinuteConditions,
     check_nodes,
@@ -25,7 +27,10 @@ from faultprint.windows.labelling import (
 from faultprint.windows.levels import SPANS, Kinds, levels
 from faultprint.windows.normalise import normalise
 from faultprint.windows.profile import LEAST_MINUTES, Profile, profile
-from faultprint.windows.series import MINUTE_US, Series, series
+from faultprint.windows.series import (
+    Series,
+    series,
+)
 
 NORMAL_CODE: Final = 0
 """The code of normal in every node's `code`; faults follow from 1 on."""
@@ -35,7 +40,7 @@ STRETCH: Final = 4 * 1440
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class TrainingNode:
     """One node, ready to draw from.
 
     `code` (T,) int16: what the window that ends at each minute bears (0 normal, 1 … the faults, -1 unscored or no full
@@ -46,8 +51,8 @@ class Node:
     series: Series
     code: npt.NDArray[np.int16]
     exposed: npt.NDArray[np.int16]
-    normal: npt.NDArray[np.bool_]
-    hours: npt.NDArray[np.int64]
+    normal: BoolArray
+    hours: IntArray
     whole: Profile
 
     def profile(self, start: int, stop: int, kinds: Kinds, least: int = LEAST_MINUTES) -> Profile:
@@ -55,7 +60,7 @@ class Node:
         part = self.series.part(start, stop)
         return profile(levels(part, kinds, SPANS[:1]), kinds, self.normal[start : start + len(part)], least)
 
-    def inputs(self, start: int, stop: int, kinds: Kinds, own: Profile, people: Profile) -> npt.NDArray[np.float32]:
+    def inputs(self, start: int, stop: int, kinds: Kinds, own: Profile, people: Profile) -> Float32Array:
         """(stop - start, S · 2 · F) the input of these minutes, the same bits whichever others are asked for with them."""
         begin = max(start - max(SPANS) + 1, 0)
         found = levels(self.series.part(begin, stop), kinds, SPANS).part(start - begin, stop - begin)
@@ -63,27 +68,27 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingSet:
     """`conditions` is normal and then the faults; a node's codes index it."""
 
     catalogue: Catalogue
     kinds: Kinds
     window: int
     conditions: tuple[str, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[TrainingNode, ...]
 
     @property
     def networks(self) -> tuple[str, ...]:
         """The networks' names, sorted."""
         return tuple(sorted({node.series.network for node in self.nodes}))
 
-    def of(self, networks: frozenset[str]) -> Material:
+    def of(self, networks: frozenset[str]) -> TrainingSet:
         """The nodes of these networks."""
         chosen = tuple(node for node in self.nodes if node.series.network in networks)
-        return Material(self.catalogue, self.kinds, self.window, self.conditions, chosen)
+        return TrainingSet(self.catalogue, self.kinds, self.window, self.conditions, chosen)
 
 
-def material(
+def training_set(
     minutes: pl.DataFrame | Sequence[Series],
     labels: pl.DataFrame,
     catalogue: Catalogue,
@@ -91,7 +96,7 @@ def material(
     window: int = 60,
     interval_us: int = MINUTE_US,
     further: Iterable[str] = (),
-) -> Material:
+) -> TrainingSet:
     """From a MINUTES (or its nodes' series) and a LABELS table. Nodes without an unbroken hour of normal traffic are left out.
     `further` are faults beside those that the labels name.
 
@@ -110,10 +115,10 @@ def material(
         raise UsageError(
             f"No node has {window} minutes of normal traffic in a row, which a profile needs; label such stretches 'normal'."
         )
-    return Material(catalogue, kinds, window, ("normal", *names), kept)
+    return TrainingSet(catalogue, kinds, window, ("normal", *names), kept)
 
 
-def node_of(one: Series, conditions: MinuteConditions, kinds: Kinds, window: int) -> Node | None:
+def node_of(one: Series, conditions: MinuteConditions, kinds: Kinds, window: int) -> TrainingNode | None:
     """A node whose minutes are known to have had these conditions; None without an unbroken hour of normal traffic."""
     normal = conditions.normal & one.observed
     unbroken = (
@@ -131,10 +136,10 @@ def node_of(one: Series, conditions: MinuteConditions, kinds: Kinds, window: int
     code[found.last_minute] = np.where(found.code > 0, found.code - 2, found.code)
     exposed[found.last_minute] = found.exposed
     code[~one.observed] = UNSCORED
-    return Node(one, code, exposed, normal, hours, _whole(one, normal, kinds))
+    return TrainingNode(one, code, exposed, normal, hours, _whole(one, normal, kinds))
 
 
-def _whole(one: Series, normal: npt.NDArray[np.bool_], kinds: Kinds) -> Profile:
+def _whole(one: Series, normal: BoolArray, kinds: Kinds) -> Profile:
     chosen = np.flatnonzero(normal)
     if len(chosen) > STRETCH:
         chosen = chosen[np.linspace(0, len(chosen) - 1, STRETCH).astype(np.int64)]

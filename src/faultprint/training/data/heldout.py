@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from faultprint.training.data.dataset import NORMAL_CODE, STRETCH, Node
+from faultprint.arrays import BoolArray, Float32Array, IntArray
+from faultprint.training.data.dataset import NORMAL_CODE, STRETCH, TrainingNode
 from faultprint.training.data.window_index import LEAST_EXPOSED
 from faultprint.windows.levels import Kinds
 from faultprint.windows.profile import Profile
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +19,16 @@ class Piece:
     """A stretch of a node: `inputs` (L, I) and `observed` (L,) of its minutes, `ends` the windows' last minutes in it, `code`
     (E,) what they bear."""
 
-    inputs: Array
-    observed: npt.NDArray[np.bool_]
-    ends: npt.NDArray[np.int64]
-    code: npt.NDArray[np.int64]
+    inputs: Float32Array
+    observed: BoolArray
+    ends: IntArray
+    code: IntArray
 
 
-class View:
+class HeldOutView:
     """All windows of a node that are scored, in pieces; `normal` (W, I) is the input of its hour, `own` its profile."""
 
-    def __init__(self, node: Node, kinds: Kinds, people: Profile, window: int) -> None:
+    def __init__(self, node: TrainingNode, kinds: Kinds, people: Profile, window: int) -> None:
         self.node, self._kinds, self._people, self._window = node, kinds, people, window
         self.hour = int(node.hours[0])
         self.own = node.profile(self.hour, self.hour + window, kinds)
@@ -38,7 +36,7 @@ class View:
         # A short history is made once and kept; a long one is made anew every time, so that it never stands in memory whole.
         self._kept = [*self._made()] if len(node.series) <= STRETCH else None
 
-    def inputs(self, start: int, stop: int) -> Array:
+    def inputs(self, start: int, stop: int) -> Float32Array:
         """(stop - start, I) of these minutes."""
         return self.node.inputs(start, stop, self._kinds, self.own, self._people)
 

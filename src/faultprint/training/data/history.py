@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.errors import TableError
 from faultprint.features.minutes_file import MinutesFile
-from faultprint.training.data.sliced import Array, Sliced
+from faultprint.training.data.sliced import Sliced
 from faultprint.windows.series import LEAST_OBSERVED, Series, check_span, matrix
 
 
@@ -41,7 +41,7 @@ def laid_out(files: Sequence[MinutesFile], folder: Path) -> Iterator[list[Series
                     )
                 length = (last - first) // minutes.interval_us + 1
                 check_span(node, length)
-                rows = Rows(file.fileno(), first_row, np.zeros(length, dtype=np.bool_), len(minutes.catalogue))
+                rows = HistoryRows(file.fileno(), first_row, np.zeros(length, dtype=np.bool_), len(minutes.catalogue))
                 made[node] = _Grid(node, network, first, np.zeros(length, dtype=np.bool_), rows), minutes
                 first_row += length
         os.ftruncate(file.fileno(), first_row * 4 * len(files[0].catalogue))
@@ -61,13 +61,13 @@ def _check_alike(files: Sequence[MinutesFile]) -> None:
             )
 
 
-class Rows(Sliced):
+class HistoryRows(Sliced):
     """Minutes in a file.
 
     A slice is read when it is asked for; minutes that are not `observed` are NaN.
     """
 
-    def __init__(self, file: int, first_row: int, observed: npt.NDArray[np.bool_], features: int) -> None:
+    def __init__(self, file: int, first_row: int, observed: BoolArray, features: int) -> None:
         self.shape = len(observed), features
         self.observed = observed
         self._file, self._first_row = file, first_row
@@ -79,7 +79,7 @@ class Rows(Sliced):
         values[~self.observed[start:stop]] = np.nan
         return values[::step]
 
-    def put(self, index: npt.NDArray[np.int64], values: Array) -> None:
+    def put(self, index: IntArray, values: Array) -> None:
         """Write the observed rows of these indices (ascending)."""
         self.observed[index] = True
         edges = np.flatnonzero(np.diff(index) != 1) + 1
@@ -104,8 +104,8 @@ class _Grid:
     node: str
     network: str
     first_us: int
-    met: npt.NDArray[np.bool_]
-    rows: Rows
+    met: BoolArray
+    rows: HistoryRows
 
     def put(self, part: pl.DataFrame, minutes: MinutesFile) -> None:
         """Take in some rows of the node."""

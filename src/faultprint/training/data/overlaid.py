@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from faultprint.training.data.sliced import Array, Sliced
+from faultprint.training.data.sliced import Sliced
 
 
 class Overlaid(Sliced):

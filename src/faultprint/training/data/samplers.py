@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.errors import UsageError
-from faultprint.training.data.dataset import NORMAL_CODE, STRETCH, UNSCORED, Material, Node
-from faultprint.training.data.window_index import LEAST_EXPOSED, Places
+from faultprint.training.data.dataset import NORMAL_CODE, STRETCH, UNSCORED, TrainingNode, TrainingSet
+from faultprint.training.data.window_index import LEAST_EXPOSED, WindowIndex
 from faultprint.windows.normalise import raw
 from faultprint.windows.profile import LEAST_MINUTES, Profile
-
-Array = npt.NDArray[np.float32]
 
 PER_FAULT: Final = 4
 OF_NORMAL: Final = 20
@@ -34,15 +32,15 @@ _KNOWN_LESS: Final = (0.3, 0.05)
 class Draws(Protocol):
     """Triplets, endlessly."""
 
-    def draw(self, size: int) -> tuple[Array, Array, Array]:
+    def draw(self, size: int) -> tuple[Float32Array, Float32Array, Float32Array]:
         """Anchors, positives and negatives, (size, W, F) each."""
 
 
 class Triplets:
     """The posts' way: random triplets, three windows each, endlessly."""
 
-    def __init__(self, material: Material, rng: np.random.Generator) -> None:
-        self.places = Places(material, least_exposed=1)
+    def __init__(self, material: TrainingSet, rng: np.random.Generator) -> None:
+        self.places = WindowIndex(material, least_exposed=1)
         self.window = material.window
         self.nodes = material.nodes
         self.rng = rng
@@ -55,9 +53,9 @@ class Triplets:
         """F, the length of a minute."""
         return len(self.nodes[0].series.names)
 
-    def draw(self, size: int) -> tuple[Array, Array, Array]:
+    def draw(self, size: int) -> tuple[Float32Array, Float32Array, Float32Array]:
         """Anchors, positives and negatives, (size, W, F) raw each. Conditions are as likely as one another."""
-        rows: list[tuple[Array, Array, Array]] = []
+        rows: list[tuple[Float32Array, Float32Array, Float32Array]] = []
         for _ in range(size):
             code = self.rich[self.rng.integers(len(self.rich))]
             others = [c for c in self.places.codes if c != code]
@@ -67,13 +65,13 @@ class Triplets:
         anchors, positives, negatives = (np.stack(column) for column in zip(*rows, strict=True))
         return anchors, positives, negatives
 
-    def window_at(self, node: int, end: int) -> Array:
+    def window_at(self, node: int, end: int) -> Float32Array:
         """(W, F) the raw window of the node that ends at minute `end`."""
         return raw(self.nodes[node].series.values[end - self.window + 1 : end + 1])
 
 
 @dataclass(frozen=True, slots=True)
-class Chunks:
+class ChunkBatch:
     """A batch for the default network: stretches of minutes, each of which several windows end in.
 
     `inputs` (C, L, I); `observed` (C, L); windows end at the minutes `ends` (E of them) of every chunk and bear `code` (C, E)
@@ -82,14 +80,14 @@ class Chunks:
     under the population's profile, and what is normal there is not to be taken as known.
     """
 
-    inputs: Array
-    observed: npt.NDArray[np.bool_]
+    inputs: Float32Array
+    observed: BoolArray
     ends: range
-    code: npt.NDArray[np.int64]
-    exposed: npt.NDArray[np.int64]
-    slot: npt.NDArray[np.int64]
-    hours: Array
-    strangers: npt.NDArray[np.bool_]
+    code: IntArray
+    exposed: IntArray
+    slot: IntArray
+    hours: Float32Array
+    strangers: BoolArray
 
 
 @dataclass(slots=True)
@@ -104,10 +102,10 @@ class _Slot:
     hour: int
     known: int
     start: int
-    inputs: Array
-    normal: Array
+    inputs: Float32Array
+    normal: Float32Array
 
-    def part(self, start: int, length: int) -> Array:
+    def part(self, start: int, length: int) -> Float32Array:
         """(length, I) inputs of the node's minutes from `start` on."""
         return self.inputs[start - self.start : start - self.start + length]
 
@@ -123,7 +121,7 @@ class ChunkSampler:
 
     def __init__(
         self,
-        material: Material,
+        material: TrainingSet,
         people: Profile,
         rng: np.random.Generator,
         *,
@@ -143,7 +141,7 @@ class ChunkSampler:
         self.slots = [self._slot(self._next()) for _ in range(min(active, len(material.nodes)))]
         self.oldest = 0
         self.drawn = 0
-        self.places = Places(material)
+        self.places = WindowIndex(material)
         self.codes = self.places.codes
         self.long = any(len(node.series) > STRETCH for node in material.nodes)
         self._narrow()
@@ -182,7 +180,7 @@ class ChunkSampler:
             return 0 if luck < nothing else _BARELY
         return int(self.rng.choice(_KNOWN)) * self.material.window
 
-    def _stretch(self, node: Node) -> int:
+    def _stretch(self, node: TrainingNode) -> int:
         """The first minute of the stretch that takes part: around a window of one of its conditions, each as likely."""
         length = len(node.series)
         if length <= STRETCH:
@@ -212,13 +210,13 @@ class ChunkSampler:
         }
         for slot in self.slots:
             within[slot.node] = range(slot.start + self.material.window - 1, slot.start + len(slot.inputs))
-        self.places = Places(self.material, within=within)
+        self.places = WindowIndex(self.material, within=within)
 
-    def __iter__(self) -> Iterator[Chunks]:
+    def __iter__(self) -> Iterator[ChunkBatch]:
         while True:
             yield self.draw()
 
-    def draw(self) -> Chunks:
+    def draw(self) -> ChunkBatch:
         """The next batch."""
         self.drawn += 1
         if self.drawn % self.refresh_every == 0:
@@ -240,7 +238,7 @@ class ChunkSampler:
         used, order = np.unique(order, return_inverse=True)
         hours = np.stack([self.slots[slot].normal for slot in used])
         strangers = np.array([not self.slots[slot].known for slot in used])
-        return Chunks(inputs, observed, self.ends, code, exposed, order, hours, strangers)
+        return ChunkBatch(inputs, observed, self.ends, code, exposed, order, hours, strangers)
 
     def conditions(self) -> Sequence[int]:
         """Normal and the faults of a batch: all."""

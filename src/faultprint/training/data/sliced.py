@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+from faultprint.arrays import Float32Array
 
 
 class Sliced(ABC):
@@ -20,7 +20,7 @@ class Sliced(ABC):
         return self.shape[0]
 
     @abstractmethod
-    def __getitem__(self, part: slice) -> Array:
+    def __getitem__(self, part: slice) -> Float32Array:
         """These minutes, in memory."""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:

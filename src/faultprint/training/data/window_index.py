@@ -6,21 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from faultprint.arrays import IntArray
 from faultprint.errors import UsageError
-from faultprint.training.data.dataset import NORMAL_CODE, Material
+from faultprint.training.data.dataset import NORMAL_CODE, TrainingSet
 
 LEAST_EXPOSED: Final = 10
 """Faulty minutes a window must hold to be drawn: those with fewer wreck hard comparisons, and teach little."""
 
 
-class Places:
+class WindowIndex:
     """Where the windows of every condition are: condition → network → (node, last minute) rows, and the same by node."""
 
     def __init__(
         self,
-        material: Material,
+        material: TrainingSet,
         least_exposed: int = LEAST_EXPOSED,
         within: Mapping[int, range] | None = None,
     ) -> None:
@@ -28,10 +28,10 @@ class Places:
 
         Raises UsageError where a batch could hold no two conditions.
         """
-        self.places: list[dict[str, npt.NDArray[np.int64]]] = []
-        self.by_node: list[dict[int, npt.NDArray[np.int64]]] = []
+        self.places: list[dict[str, IntArray]] = []
+        self.by_node: list[dict[int, IntArray]] = []
         for code in range(len(material.conditions)):
-            found: dict[str, list[npt.NDArray[np.int64]]] = {}
+            found: dict[str, list[IntArray]] = {}
             for i, node in enumerate(material.nodes):
                 if within is not None and i not in within:
                     continue
@@ -60,7 +60,7 @@ class Places:
         return int(node), int(end)
 
 
-def _by_node(piles: Iterable[npt.NDArray[np.int64]]) -> dict[int, npt.NDArray[np.int64]]:
+def _by_node(piles: Iterable[IntArray]) -> dict[int, IntArray]:
     """Node → its (node, last minute) rows, in order of the nodes: parts of the piles, not copies."""
     parts = [part for rows in piles for part in np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)]
     return {int(part[0, 0]): part for part in sorted(parts, key=lambda part: int(part[0, 0]))}

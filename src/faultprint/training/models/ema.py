@@ -11,7 +11,7 @@ AVERAGING: Final = 0.99
 _EARLY: Final = 4.0
 
 
-def running_mean(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+def ema(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
     """An exponential mean whose memory grows with the steps made, so that first weights are soon forgotten."""
     weight = max(1 - AVERAGING, _EARLY / (_EARLY + float(steps)))
     return mean + weight * (now - mean)

@@ -12,20 +12,20 @@ import torch
 
 import faultprint
 from faultprint.embedding.model import Model
-from faultprint.embedding.model_file import Artefact, Manifest
-from faultprint.embedding.population_baseline import stranger
+from faultprint.embedding.model_file import Manifest, ModelArtifact
+from faultprint.embedding.population_baseline import population_baseline
 from faultprint.errors import ModelError
 from faultprint.training.calibration import calibrate
-from faultprint.training.data.dataset import Material
-from faultprint.training.models.task import Task
+from faultprint.training.data.dataset import TrainingSet
+from faultprint.training.models.task import TrainingTask
 
 TOLERANCE: Final = 1e-5
 """Largest difference between torch's and ONNX Runtime's vectors that is let pass, relative to the largest component."""
 
 
-def artefact_of(
-    task: Task, preset: str, train: Material, interval_us: int, record: dict[str, Any]
-) -> tuple[Artefact, float]:
+def model_artifact(
+    task: TrainingTask, preset: str, train: TrainingSet, interval_us: int, record: dict[str, Any]
+) -> tuple[ModelArtifact, float]:
     """The uncalibrated artefact, and the largest difference between torch and ONNX Runtime on a held-out node.
 
     Raises ModelError where they differ by more than TOLERANCE.
@@ -42,7 +42,7 @@ def artefact_of(
         {**record, "conditions": list(train.conditions), "versions": versions()},
         {},
     )
-    artefact = Artefact(manifest, task.graphs())
+    artefact = ModelArtifact(manifest, task.graphs())
     expected, found = task.compare(Model(artefact))
     difference = float(np.abs(expected - found).max() / max(1.0, np.abs(expected).max()))
     if not difference <= TOLERANCE:
@@ -54,13 +54,13 @@ def artefact_of(
 
 
 def calibrated(
-    artefact: Artefact, train: Material, held_out: Material, rng: np.random.Generator, most: int
-) -> Artefact:
+    artefact: ModelArtifact, train: TrainingSet, held_out: TrainingSet, rng: np.random.Generator, most: int
+) -> ModelArtifact:
     """The artefact with the distances of held-out networks in its manifest, see `calibrate`, and what is normal for a stranger."""
     model, people = Model(artefact), artefact.manifest.population
     found = calibrate(model, train, held_out, rng, most)
-    met = stranger(model, [(node.series, node.hours) for node in train.nodes], people) if people else None
-    return replace(artefact, manifest=replace(artefact.manifest, calibration=found, stranger=met))
+    met = population_baseline(model, [(node.series, node.hours) for node in train.nodes], people) if people else None
+    return replace(artefact, manifest=replace(artefact.manifest, calibration=found, population_baseline=met))
 
 
 def versions() -> dict[str, str]:

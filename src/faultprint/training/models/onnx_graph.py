@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from faultprint.training.networks.layers import SigmoidLinear, UnitLinear
 from faultprint.training.networks.pooled import PooledNetwork, SpanLinear
-from faultprint.training.networks.reference_lstm import KerasLSTM, PostsNetwork
+from faultprint.training.networks.reference_lstm import KerasLSTM, ReferenceLstm
 
 _OPSET: Final = 17
 _IR_VERSION: Final = 8
@@ -112,7 +112,7 @@ def _regated(weight: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.concatenate([parts[i] for i in _GATES])
 
 
-def posts_graphs(network: PostsNetwork) -> Mapping[str, bytes]:
+def reference_graphs(network: ReferenceLstm) -> Mapping[str, bytes]:
     """window.onnx: raw windows (B, T, F) → vectors (B, D)."""
     g = GraphBuilder()
     x = g.add("Transpose", g.batch_norm("x", network.norm_input), perm=[1, 0, 2])

@@ -7,35 +7,33 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from faultprint.arrays import Float32Array
 from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model
 from faultprint.embedding.model_file import EncoderKind
 from faultprint.embedding.pooling import pool
-from faultprint.training.animation.probe_set import Watched
-from faultprint.training.config import Settings
-from faultprint.training.data.dataset import NORMAL_CODE, STRETCH, UNSCORED, Material
-from faultprint.training.data.heldout import Piece, View
-from faultprint.training.data.samplers import Chunks, ChunkSampler
+from faultprint.training.animation.probe_set import ProbeSet
+from faultprint.training.config import Hyperparameters
+from faultprint.training.data.dataset import NORMAL_CODE, STRETCH, UNSCORED, TrainingSet
+from faultprint.training.data.heldout import HeldOutView, Piece
+from faultprint.training.data.samplers import ChunkBatch, ChunkSampler
 from faultprint.training.device import tensor
 from faultprint.training.losses.batch_all import BatchAll, batch_all
 from faultprint.training.losses.contrastive import contrastive
 from faultprint.training.losses.prototypes import Prototypes
-from faultprint.training.models.ema import running_mean
+from faultprint.training.models.ema import ema
 from faultprint.training.models.onnx_graph import pooled_graphs
-from faultprint.training.models.pretrained import general
+from faultprint.training.models.pretrained import pretrained_network
 from faultprint.training.models.task import Step
-from faultprint.training.networks.concat import Joined
+from faultprint.training.networks.concat import ConcatEncoder
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.windows.levels import SPANS
 from faultprint.windows.normalise import CHANNELS
 from faultprint.windows.profile import Profile, population
-
-Array = npt.NDArray[np.float32]
 
 _LARGEST_GRADIENT: Final = 5.0
 _NORMAL_ENDS: Final = range(29, 60, 5)
@@ -57,13 +55,13 @@ class PooledTask:
 
     def __init__(
         self,
-        train: Material,
-        held_out: Material,
+        train: TrainingSet,
+        held_out: TrainingSet,
         rng: np.random.Generator,
         *,
-        settings: Settings | None = None,
+        settings: Hyperparameters | None = None,
     ) -> None:
-        self.settings = settings or Settings()
+        self.settings = settings or Hyperparameters()
         self.encoder: EncoderKind = "pooled"
         self.spans: tuple[int, ...] = SPANS
         self.material = train
@@ -76,9 +74,9 @@ class PooledTask:
             train.window,
             **self.settings.sizes,
         )
-        self._general = general(train.catalogue, SPANS, train.window) if self.looks_generally else None
+        self._general = pretrained_network(train.catalogue, SPANS, train.window) if self.looks_generally else None
         self.dimensions = self.learning.dimensions + (self._general.dimensions if self._general else 0)
-        self.averaged = AveragedModel(self.learning, avg_fn=running_mean)
+        self.averaged = AveragedModel(self.learning, avg_fn=ema)
         self.averaged.eval()
         self.prototypes = Prototypes(
             len(train.conditions), self.learning.dimensions, self.settings.prototype_temperature
@@ -88,9 +86,9 @@ class PooledTask:
             {"params": self.prototypes.parameters(), "weight_decay": 0.0},
         ]
         self.optimiser = torch.optim.AdamW(learnt, lr=self.settings.learning_rate)
-        self._views = [View(node, train.kinds, people, train.window) for node in held_out.nodes]
+        self._views = [HeldOutView(node, train.kinds, people, train.window) for node in held_out.nodes]
 
-    def sampling(self, train: Material, people: Profile, rng: np.random.Generator) -> ChunkSampler:
+    def sampling(self, train: TrainingSet, people: Profile, rng: np.random.Generator) -> ChunkSampler:
         """What draws the batches."""
         per_fault, of_normal = self.settings.chunks_per_fault, self.settings.chunks_of_normal
         return ChunkSampler(train, people, rng, per_fault=per_fault, of_normal=of_normal)
@@ -103,10 +101,10 @@ class PooledTask:
         return module
 
     @property
-    def shipped(self) -> Joined:
+    def shipped(self) -> ConcatEncoder:
         """What is shipped: that, and the general eye."""
         device = self.network.head_second.weight.device
-        return Joined([self.network, *([self._general.to(device)] if self._general else [])])
+        return ConcatEncoder([self.network, *([self._general.to(device)] if self._general else [])])
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -143,7 +141,9 @@ class PooledTask:
             loss=pairs + self.prototypes(vectors, code) + self.settings.triplet_weight * triplets.loss
         )
 
-    def vectors(self, network: PooledNetwork | Joined, batch: Chunks, *, moved: bool = True) -> tuple[Tensor, Tensor]:
+    def vectors(
+        self, network: PooledNetwork | ConcatEncoder, batch: ChunkBatch, *, moved: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """Vectors (B, D), minus their node's normal mean if `moved`, and codes (B,), of the batch's windows that are used."""
         chunks, length, width = batch.inputs.shape
         slots, window, _ = batch.hours.shape
@@ -190,7 +190,7 @@ class PooledTask:
         return pooled_graphs(*self.shipped.each)
 
     @torch.no_grad()
-    def compare(self, model: Model) -> tuple[Array, Array]:
+    def compare(self, model: Model) -> tuple[Float32Array, Float32Array]:
         """(torch's, the model's) vectors of some windows of a held-out node; torch pools each window by itself."""
         view = self._views[0]
         series = view.node.series.part(0, STRETCH)
@@ -198,24 +198,24 @@ class PooledTask:
         ends = range(window - 1, minutes, max((minutes - window) // 64, 1))
         whole, observed = self.shipped, tensor(series.observed)[None]
         codes = whole.encode(tensor(view.inputs(0, minutes)))[None]
-        expected: Array = whole.head(whole.pool(codes, observed, ends)[0]).cpu().numpy()
+        expected: Float32Array = whole.head(whole.pool(codes, observed, ends)[0]).cpu().numpy()
         found = model.embed(series, view.own, ends=np.array(ends), shortest=1)
         return expected[np.isin(ends, found.last_minute)], found.vectors
 
-    def watch(self, watched: Watched) -> Callable[[], Array]:
+    def watch(self, watched: ProbeSet) -> Callable[[], Float32Array]:
         """Every node under the profile, and minus the mean, of its first hour of normal traffic, as held-out ones are scored."""
         people, kinds, window = self.people, self.material.kinds, self.material.window
         assert people is not None
         own = [node.profile(int(node.hours[0]), int(node.hours[0]) + window, kinds) for node in watched.nodes]
 
-        def inputs(index: int, start: int) -> Array:
+        def inputs(index: int, start: int) -> Float32Array:
             return watched.nodes[index].inputs(start, start + window, kinds, own[index], people)
 
         starts = watched.end - window + 1
         places = [*zip(watched.node.tolist(), starts.tolist(), strict=True)]
         observed = [watched.nodes[index].series.observed[start : start + window] for index, start in places]
         code = watched.code[:, None]
-        batch = Chunks(
+        batch = ChunkBatch(
             np.stack([inputs(index, start) for index, start in places]),
             np.stack(observed),
             range(window - 1, window),
@@ -227,26 +227,26 @@ class PooledTask:
         )
 
         @torch.no_grad()
-        def look() -> Array:
-            vectors: Array = self.vectors(self.shipped, batch)[0].cpu().numpy()
+        def look() -> Float32Array:
+            vectors: Float32Array = self.vectors(self.shipped, batch)[0].cpu().numpy()
             return vectors
 
         return look
 
-    def _encoded(self, inputs: Array) -> Array:
-        codes: Array = self.network.encode(tensor(inputs)).cpu().numpy()
+    def _encoded(self, inputs: Float32Array) -> Float32Array:
+        codes: Float32Array = self.network.encode(tensor(inputs)).cpu().numpy()
         return codes
 
-    def _mean(self, view: View) -> Array:
+    def _mean(self, view: HeldOutView) -> Float32Array:
         """(D,) the mean vector of the normal hour."""
         window, hour = self.material.window, slice(view.hour, view.hour + self.material.window)
         pooled = pool(self._encoded(view.normal), view.node.series.observed[hour], SPANS, window)
-        vectors: Array = self.network.head(tensor(pooled[SHORTEST_OF_NORMAL - 1 :])).cpu().numpy()
-        mean: Array = vectors.mean(axis=0)
+        vectors: Float32Array = self.network.head(tensor(pooled[SHORTEST_OF_NORMAL - 1 :])).cpu().numpy()
+        mean: Float32Array = vectors.mean(axis=0)
         return mean
 
-    def _piece_vectors(self, piece: Piece) -> Array:
+    def _piece_vectors(self, piece: Piece) -> Float32Array:
         """(E, D) vectors of the piece's windows."""
         pooled = pool(self._encoded(piece.inputs), piece.observed, SPANS, self.material.window)[piece.ends]
-        vectors: Array = self.network.head(tensor(pooled)).cpu().numpy()
+        vectors: Float32Array = self.network.head(tensor(pooled)).cpu().numpy()
         return vectors

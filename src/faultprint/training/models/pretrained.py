@@ -2,7 +2,7 @@
 
 A network that learns a dozen faults learns to look at what tells these apart, and little of what another fault may do. This one
 has learnt on simulated networks with hundreds of faults drawn by chance (`simulate.troubles.strange`), none of which a library ever
-holds: `python -m benchmarks.general` makes it. Its vector stands beside that of the network that is trained.
+holds: `python -m benchmarks.pretrain` makes it. Its vector stands beside that of the network that is trained.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WEIGHT: Final = 0.6
 _OF: Final = "of"
 
 
-def general(catalogue: Catalogue, spans: Sequence[int], window: int) -> PooledNetwork | None:
+def pretrained_network(catalogue: Catalogue, spans: Sequence[int], window: int) -> PooledNetwork | None:
     """The shipped network, its vectors times WEIGHT; None where minutes are described otherwise than it has learnt them."""
     with np.load(SHIPPED, allow_pickle=False) as found:
         if str(found[_OF]) != _identity(catalogue, spans, window):

@@ -6,26 +6,25 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.embedding.model import Model
 from faultprint.embedding.model_file import EncoderKind
-from faultprint.training.animation.probe_set import Watched
-from faultprint.training.data.dataset import NORMAL_CODE, Material
+from faultprint.training.animation.probe_set import ProbeSet
+from faultprint.training.data.dataset import NORMAL_CODE, TrainingSet
 from faultprint.training.data.samplers import Draws, Triplets
-from faultprint.training.data.window_index import LEAST_EXPOSED, Places
+from faultprint.training.data.window_index import LEAST_EXPOSED, WindowIndex
 from faultprint.training.device import tensor
 from faultprint.training.losses.triplet import lossless, triplet, violating
-from faultprint.training.models.onnx_graph import posts_graphs
+from faultprint.training.models.onnx_graph import reference_graphs
 from faultprint.training.models.task import Step
-from faultprint.training.networks.reference_lstm import DIMENSIONS, DIMENSIONS_3D, HIDDEN, PostsNetwork
+from faultprint.training.networks.reference_lstm import DIMENSIONS, DIMENSIONS_3D, HIDDEN, ReferenceLstm
 from faultprint.training.score import macro_f1, nearest, references
 from faultprint.windows.normalise import raw
 from faultprint.windows.profile import Profile
 
-Array = npt.NDArray[np.float32]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 BATCH: Final = 32
@@ -36,13 +35,13 @@ _NORMAL_WINDOWS: Final = 4
 """Windows that stand for a watched node's normal traffic, for the same reason."""
 
 
-class PostsTask:
+class ReferenceTask:
     """`three_dimensions`: three sigmoid outputs under the lossless triplet loss; `hidden`: the layers' width."""
 
     def __init__(
         self,
-        train: Material,
-        held_out: Material,
+        train: TrainingSet,
+        held_out: TrainingSet,
         rng: np.random.Generator,
         *,
         three_dimensions: bool = False,
@@ -55,11 +54,11 @@ class PostsTask:
         triplets = self.triplets_of(train)
         self.triplets: Draws = triplets
         self.dimensions = DIMENSIONS_3D if three_dimensions else DIMENSIONS
-        self.network = PostsNetwork(triplets.width, self.dimensions, hidden=hidden, sigmoid=three_dimensions)
+        self.network = ReferenceLstm(triplets.width, self.dimensions, hidden=hidden, sigmoid=three_dimensions)
         self.loss: Loss = lossless if three_dimensions else triplet
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
 
-    def triplets_of(self, material: Material) -> Triplets:
+    def triplets_of(self, material: TrainingSet) -> Triplets:
         """What draws this task's windows."""
         return Triplets(material, self.rng)
 
@@ -98,9 +97,9 @@ class PostsTask:
 
     def graphs(self) -> Mapping[str, bytes]:
         """window.onnx."""
-        return posts_graphs(self.network)
+        return reference_graphs(self.network)
 
-    def compare(self, model: Model) -> tuple[Array, Array]:
+    def compare(self, model: Model) -> tuple[Float32Array, Float32Array]:
         """(torch's, the model's) vectors of some windows of a held-out node."""
         node = self.held_out.nodes[0]
         ends = np.linspace(self.material.window - 1, len(node.series) - 1, 16).astype(np.int64)
@@ -109,32 +108,32 @@ class PostsTask:
         expected = self._embed([raw(values[end - window + 1 : end + 1]) for end in ends])
         return expected, model.embed(node.series, node.whole, ends=ends, shortest=1).vectors
 
-    def watch(self, watched: Watched) -> Callable[[], Array]:
+    def watch(self, watched: ProbeSet) -> Callable[[], Float32Array]:
         """Every node's windows minus the mean of a few of its normal windows, evenly spaced."""
 
-        def cut(index: int, end: int) -> Array:
+        def cut(index: int, end: int) -> Float32Array:
             return raw(watched.nodes[index].series.values[end - watched.window + 1 : end + 1])
 
         windows = [cut(*place) for place in zip(watched.node.tolist(), watched.end.tolist(), strict=True)]
-        normal: list[Array] = []
+        normal: list[Float32Array] = []
         for index, node in enumerate(watched.nodes):
             ends = np.flatnonzero(node.code == NORMAL_CODE)
             chosen = ends[np.linspace(0, len(ends) - 1, _NORMAL_WINDOWS).astype(np.int64)]
             normal += [cut(index, int(end)) for end in chosen]
 
-        def look() -> Array:
+        def look() -> Float32Array:
             self.network.eval()
             means = self._embed(normal).reshape(-1, _NORMAL_WINDOWS, self.dimensions).mean(axis=1)
-            vectors: Array = self._embed(windows) - means[watched.node]
+            vectors: Float32Array = self._embed(windows) - means[watched.node]
             self.network.train()
             return vectors
 
         return look
 
     @torch.no_grad()
-    def _sample(self, material: Material) -> tuple[Array, npt.NDArray[np.int64]]:
+    def _sample(self, material: TrainingSet) -> tuple[Float32Array, IntArray]:
         """Vectors minus their node's normal mean, and codes, of a few windows a condition."""
-        places = Places(material, LEAST_EXPOSED)
+        places = WindowIndex(material, LEAST_EXPOSED)
         sampler = self.triplets_of(material)
         drawn = [(code, *places.draw(code, self.rng)) for code in places.codes for _ in range(SCORED)]
         nodes = sorted({node for _, node, _ in drawn})
@@ -147,6 +146,6 @@ class PostsTask:
         return moved, np.array([code for code, _, _ in drawn], dtype=np.int64)
 
     @torch.no_grad()
-    def _embed(self, windows: list[Array]) -> Array:
-        result: Array = self.network(tensor(np.stack(windows))).cpu().numpy()
+    def _embed(self, windows: list[Float32Array]) -> Float32Array:
+        result: Float32Array = self.network(tensor(np.stack(windows))).cpu().numpy()
         return result

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from torch import nn
 from torch.optim import Optimizer
 
+from faultprint.arrays import Float32Array
 from faultprint.embedding.model import Model
 from faultprint.embedding.model_file import EncoderKind
-from faultprint.training.animation.probe_set import Watched
+from faultprint.training.animation.probe_set import ProbeSet
 from faultprint.windows.profile import Profile
-
-Array = npt.NDArray[np.float32]
 
 
 class Step(NamedTuple):
@@ -26,10 +23,10 @@ class Step(NamedTuple):
     triplets: int
     active: int
     rate: float
-    vectors: Array
+    vectors: Float32Array
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """A network in training, and what its artefact needs: see `embedding.artefact.Manifest`."""
 
     encoder: EncoderKind
@@ -64,9 +61,9 @@ class Task(Protocol):
     def graphs(self) -> Mapping[str, bytes]:
         """The network as ONNX graphs, by member name."""
 
-    def compare(self, model: Model) -> tuple[Array, Array]:
+    def compare(self, model: Model) -> tuple[Float32Array, Float32Array]:
         """(torch's, the exported model's) vectors of the same windows."""
 
-    def watch(self, watched: Watched) -> Callable[[], Array]:
+    def watch(self, watched: ProbeSet) -> Callable[[], Float32Array]:
         """What gives, whenever it is called, these windows' vectors (N, D) minus their nodes' normal means, as the network
         then stands. Nothing random is drawn and nothing learnt."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from faultprint.training.networks.pooled import PooledNetwork
 
 
-class Joined(nn.Module):
+class ConcatEncoder(nn.Module):
     """As a `PooledNetwork`, H and D being the sums of the networks' own. They must have spans, window and inputs in common."""
 
     def __init__(self, networks: Sequence[PooledNetwork]) -> None:

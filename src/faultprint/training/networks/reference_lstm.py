@@ -56,7 +56,7 @@ def _dense(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-class PostsNetwork(nn.Module):
+class ReferenceLstm(nn.Module):
     """(B, T, F) raw windows → (B, dimensions).
 
     `hidden` is the width of the layers within. `sigmoid` puts the outputs into [0, 1], as the lossless triplet loss needs them

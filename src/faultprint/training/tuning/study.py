@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from faultprint.errors import DivergedError, UsageError
 from faultprint.files import check_folder
-from faultprint.training.config import RANGES, Range, Settings
+from faultprint.training.config import RANGES, Hyperparameters, Range
 from faultprint.training.identity import difference
 from faultprint.training.tuning.trial import After
 
@@ -33,11 +33,11 @@ _FOLD: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TrialResult:
     """One set of settings: its mean score over all folds (None: stopped early, or diverged), and the seconds that it took."""
 
     number: int
-    settings: Settings
+    settings: Hyperparameters
     score: float | None
     seconds: float
 
@@ -66,21 +66,21 @@ class Study:
                 self._study.tell(trial.number, state=TrialState.FAIL)
 
     @property
-    def tried(self) -> list[Tried]:
+    def tried(self) -> list[TrialResult]:
         """All that was tried to its end or stopped early, in order; the first are the defaults."""
         return [_tried(number, trial) for number, trial in enumerate(self._finished(), 1)]
 
-    def attempt(self, score: Callable[[Settings, After], float]) -> None:
+    def attempt(self, score: Callable[[Hyperparameters, After], float]) -> None:
         """Try the next settings. Raises UsageError where the file cannot be worked on."""
         with self._guarded():
             trial = self._next()
             with contextlib.suppress(optuna.TrialPruned, DivergedError):
-                value = score(Settings(**trial.params), _pruning(trial))
+                value = score(Hyperparameters(**trial.params), _pruning(trial))
                 self._study.tell(trial, value)
                 return
             self._study.tell(trial, state=TrialState.PRUNED)
 
-    def checked(self, tried: Tried, score: Callable[[Settings], float]) -> float:
+    def checked(self, tried: TrialResult, score: Callable[[Hyperparameters], float]) -> float:
         """The score of these settings in a check, which is made once and then remembered."""
         key = f"{_CHECKED} {tried.number}"
         with self._guarded():
@@ -108,7 +108,7 @@ class Study:
         seed = int(np.random.SeedSequence([self._seed, done]).generate_state(1)[0])
         self._study.sampler = optuna.samplers.TPESampler(seed=seed)
         if not done and not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            self._study.enqueue_trial(Settings().as_dict())
+            self._study.enqueue_trial(Hyperparameters().as_dict())
         return self._study.ask({name: _distribution(one) for name, one in RANGES.items()})
 
     def _same(self, identity: Mapping[str, Any]) -> None:
@@ -133,10 +133,10 @@ class Study:
             ) from None
 
 
-def _tried(number: int, trial: FrozenTrial) -> Tried:
+def _tried(number: int, trial: FrozenTrial) -> TrialResult:
     took = trial.duration
     score = trial.value if trial.state is TrialState.COMPLETE else None
-    return Tried(number, Settings(**trial.params), score, took.total_seconds() if took else 0.0)
+    return TrialResult(number, Hyperparameters(**trial.params), score, took.total_seconds() if took else 0.0)
 
 
 def _pruning(trial: optuna.Trial) -> After:

@@ -9,38 +9,38 @@ import numpy as np
 import torch
 
 from faultprint.errors import UsageError
-from faultprint.training.config import Settings
-from faultprint.training.data.dataset import Material
+from faultprint.training.config import Hyperparameters
+from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.device import seeded
-from faultprint.training.loop import Clock, Plan, Standing, fit
+from faultprint.training.loop import Clock, TrainerState, TrainingPlan, fit
 from faultprint.training.train import Preset
 
-Fold = tuple[Material, Material]
+Fold = tuple[TrainingSet, TrainingSet]
 """(trained on, held out), whole networks each."""
 After = Callable[[int, int, float], None]
 """Called with the fold, the number of its epochs done, and the sum of the folds' best scores so far."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TuningTrial:
     """A training of `preset` in each of the `folds`, each for `plan`; `clock` gives the seconds of the plan's budget."""
 
     preset: Preset
     folds: Sequence[Fold]
-    plan: Plan
+    plan: TrainingPlan
     seed: int
     where: torch.device
     clock: Clock
 
-    def score(self, settings: Settings, after: After = lambda fold, epochs, total: None) -> float:
+    def score(self, settings: Hyperparameters, after: After = lambda fold, epochs, total: None) -> float:
         """Mean over the folds of the best epoch's macro-F1 on the networks held out. Raises DivergedError."""
         total = 0.0
         for fold in range(len(self.folds)):
             total += self._score(fold, settings, total, after)
         return total / len(self.folds)
 
-    def _score(self, fold: int, settings: Settings, before: float, after: After) -> float:
-        def told(standing: Standing) -> None:
+    def _score(self, fold: int, settings: Hyperparameters, before: float, after: After) -> float:
+        def told(standing: TrainerState) -> None:
             if standing.course.epochs:
                 after(fold, len(standing.course.epochs), before + standing.best_score)
 
@@ -51,7 +51,7 @@ class Trial:
         return course.epochs[course.best_epoch].score
 
 
-def dealt(everything: Material, count: int, seed: int) -> list[Fold]:
+def assign_folds(everything: TrainingSet, count: int, seed: int) -> list[Fold]:
     """The networks dealt out by `seed` into `count` folds, each of which is held out once. Raises UsageError."""
     names = everything.networks
     if not 2 <= count <= len(names):

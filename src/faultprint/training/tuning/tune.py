@@ -12,15 +12,18 @@ import polars as pl
 
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
-from faultprint.training.config import Settings
-from faultprint.training.data.dataset import material
+from faultprint.training.config import Hyperparameters
+from faultprint.training.data.dataset import training_set
 from faultprint.training.device import device as found_device
 from faultprint.training.identity import identity
 from faultprint.training.loop import Clock
 from faultprint.training.train import PRESETS, WINDOW, Preset
-from faultprint.training.tuning.study import Study, Tried
-from faultprint.training.tuning.trial import After, Trial, dealt
-from faultprint.windows.series import MINUTE_US, Series
+from faultprint.training.tuning.study import Study, TrialResult
+from faultprint.training.tuning.trial import After, TuningTrial, assign_folds
+from faultprint.units import MINUTE_US
+from faultprint.windows.series import (
+    Series,
+)
 
 FOLDS: Final = 3
 _FRESH: Final = 1
@@ -44,8 +47,8 @@ class TuningReport:
     networks: tuple[str, ...]
     folds: int
     bound: str
-    tried: tuple[Tried, ...]
-    best: Tried
+    tried: tuple[TrialResult, ...]
+    best: TrialResult
     check: tuple[float, float]
     importances: dict[str, float]
 
@@ -80,13 +83,13 @@ def tune(
     """
     if trials < 1:
         raise UsageError("A study needs one trial at least, that of the defaults; give a larger number.")
-    everything = material(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us)
+    everything = training_set(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us)
     where = found_device(device)
     plan = preset.plan.bounded(None if max_seconds is None else max_seconds / folds, epochs)
-    parts = dealt(everything, folds, seed)
+    parts = assign_folds(everything, folds, seed)
     seconds = clock or (time.thread_time if where.type == "cpu" else time.perf_counter)
-    one = Trial(preset, parts, plan, seed, where, seconds)
-    fresh = Trial(preset, dealt(everything, folds, seed + _FRESH), plan, seed + _FRESH, where, seconds)
+    one = TuningTrial(preset, parts, plan, seed, where, seconds)
+    fresh = TuningTrial(preset, assign_folds(everything, folds, seed + _FRESH), plan, seed + _FRESH, where, seconds)
     kept = Study(study, identity("default", seed, plan, everything, folds=folds))
     while len(tried := kept.tried) < trials:
         kept.attempt(_watched(one, tried, trials, progress))
@@ -94,11 +97,13 @@ def tune(
     return _report(kept, fresh, seed, everything.networks, folds, _bound(max_seconds, epochs, plan.epochs))
 
 
-def _watched(one: Trial, tried: Sequence[Tried], trials: int, progress: Progress) -> Callable[[Settings, After], float]:
+def _watched(
+    one: TuningTrial, tried: Sequence[TrialResult], trials: int, progress: Progress
+) -> Callable[[Hyperparameters, After], float]:
     """The score of a trial that tells of itself after every epoch."""
     done, best = len(tried), max((each.score or 0.0 for each in tried), default=0.0)
 
-    def score(settings: Settings, after: After) -> float:
+    def score(settings: Hyperparameters, after: After) -> float:
         def told(fold: int, epochs: int, total: float) -> None:
             progress(done, trials, f"trial {done + 1}, fold {fold + 1}, epoch {epochs}, best {best:.3f}")
             after(fold, epochs, total)
@@ -115,7 +120,9 @@ def _bound(max_seconds: float | None, epochs: int | None, planned: int) -> str:
     return limit if max_seconds is None else f"{limit}, at most {max_seconds:g} seconds a trial"
 
 
-def _report(kept: Study, fresh: Trial, seed: int, networks: tuple[str, ...], folds: int, bound: str) -> TuningReport:
+def _report(
+    kept: Study, fresh: TuningTrial, seed: int, networks: tuple[str, ...], folds: int, bound: str
+) -> TuningReport:
     tried = kept.tried
     scored = [one for one in tried if one.score is not None]
     if not scored:

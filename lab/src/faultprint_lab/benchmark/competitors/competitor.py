@@ -8,22 +8,22 @@ from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.cases.decision import Rule
-from faultprint.cases.enrol import Example, medoids
+from faultprint.cases.enrol import Example, medoid_indices
 from faultprint.cases.matching import Matches
 from faultprint.cases.scope import EvaluationScope
 from faultprint.embedding.model import Model
-from faultprint_lab.baselines.compare import Lessons
+from faultprint_lab.baselines.compare import TrainingSplit
 from faultprint_lab.baselines.recorded import Tables
-from faultprint_lab.baselines.systems import Hindsight, Space, System, centre
+from faultprint_lab.baselines.systems import Space, SupportsRecovery, System, centre
 from faultprint_lab.benchmark.cache import Cache
-from faultprint_lab.benchmark.trials import Trial
+from faultprint_lab.benchmark.trials import BenchmarkTrial
 
 
 @dataclass(frozen=True, slots=True)
-class School:
+class BenchmarkSplit:
     """What there is to learn from: `learn`, without the labels of hidden faults; the same as `lessons`, parted into the
     networks that a training learns from and those that it holds out; `known`, every example of the lessons. `told` are the
     labels with the hidden ones, which no contestant may look at.
@@ -34,7 +34,7 @@ class School:
 
     learn: Tables
     told: pl.DataFrame
-    lessons: Lessons
+    lessons: TrainingSplit
     known: Sequence[Example]
     model: Model
     identity: Mapping[str, Any]
@@ -43,7 +43,7 @@ class School:
     seconds: float
 
 
-class Student(Protocol):
+class FittedSystem(Protocol):
     """A system that has learnt. One of `given` examples more teaches it a fault that it did not know."""
 
     @property
@@ -56,21 +56,21 @@ class Student(Protocol):
         ...
 
 
-class Contender(Protocol):
+class Competitor(Protocol):
     """`refuses` says why a trial is not for it; empty if it is."""
 
     @property
     def name(self) -> str: ...
 
-    def refuses(self, trial: Trial) -> str: ...
+    def refuses(self, trial: BenchmarkTrial) -> str: ...
 
-    def learn(self, school: School) -> Student: ...
+    def learn(self, school: BenchmarkSplit) -> FittedSystem: ...
 
 
-class Willing:
+class EveryTrial:
     """Takes part in every trial."""
 
-    def refuses(self, trial: Trial) -> str:
+    def refuses(self, trial: BenchmarkTrial) -> str:
         return ""
 
 
@@ -91,10 +91,12 @@ class Own:
     def match(self, place: EvaluationScope) -> Matches:
         return self._of(place).match(place)
 
-    def quiet(self, place: EvaluationScope, rule: Rule, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def quiet(self, place: EvaluationScope, rule: Rule, ends: IntArray) -> BoolArray:
         """As `Hindsight`; never where the node's system has none."""
         system = self._of(place)
-        return system.quiet(place, rule, ends) if isinstance(system, Hindsight) else np.zeros(len(ends), np.bool_)
+        return (
+            system.quiet(place, rule, ends) if isinstance(system, SupportsRecovery) else np.zeros(len(ends), np.bool_)
+        )
 
     def _of(self, place: EvaluationScope) -> System:
         return self._by_node.get(place.series.node, self._else)
@@ -102,5 +104,5 @@ class Own:
 
 def typical(space: Space, known: Sequence[Example]) -> list[Example]:
     """Of each condition the example that is nearest to its others in this system's own space."""
-    chosen = medoids([centre(space, one) for one in known], [one.lesson.condition for one in known])
+    chosen = medoid_indices([centre(space, one) for one in known], [one.enrolment.condition for one in known])
     return [known[index] for index in chosen]

@@ -13,11 +13,9 @@ from itertools import combinations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.windows.trailing import trailing_sum
-
-Array = NDArray[np.float32]
 
 LENGTH: Final = 9
 KERNELS: Final = np.array(
@@ -31,16 +29,16 @@ _MOST_CHANNELS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Rocket:
+class MiniRocket:
     """`channels` (P, K) 0 or 1: what pair p = dilation × kernel adds up, of K channels; `bias` (P, BIASES)."""
 
     window: int
     dilations: tuple[int, ...]
-    channels: Array
-    bias: Array
+    channels: Float32Array
+    bias: Float32Array
 
     @classmethod
-    def fitted(cls, series: list[tuple[Array, NDArray[np.int64]]], window: int, rng: np.random.Generator) -> Rocket:
+    def fitted(cls, series: list[tuple[Float32Array, IntArray]], window: int, rng: np.random.Generator) -> MiniRocket:
         """`series`: minutes (T, K) and the last minutes of windows from which biases are drawn."""
         dilations = tuple(sorted({int(d) for d in 2 ** np.linspace(0, np.log2((window - 1) / (LENGTH - 1)), 32)}))
         width, pairs = series[0][0].shape[1], len(dilations) * len(KERNELS)
@@ -60,7 +58,7 @@ class Rocket:
                 bias[pair] = np.quantile(seen[:, kernel], levels[pair * BIASES : (pair + 1) * BIASES])
         return cls(window, dilations, channels, bias)
 
-    def features(self, minutes: Array, ends: NDArray[np.int64]) -> Array:
+    def features(self, minutes: Float32Array, ends: IntArray) -> Float32Array:
         """(N, P · BIASES) float32 for the windows of `minutes` (T, K) that end at `ends`; before the first minute are zeros."""
         padded = np.concatenate([np.zeros((self.window - 1, minutes.shape[1]), np.float32), minutes])
         rows, parts = ends + self.window - 1, []
@@ -72,7 +70,7 @@ class Rocket:
                 parts.append(trailing_sum((values > bias).astype(np.float32), span)[rows] / span)
         return np.concatenate(parts, axis=1)
 
-    def _convolved(self, values: Array, number: int) -> Array:
+    def _convolved(self, values: Float32Array, number: int) -> Float32Array:
         """(T, 84) of one dilation: at each minute over it and the 8 · dilation before; the first ones want inputs."""
         dilation = self.dilations[number]
         mixed = values @ self.channels[number * len(KERNELS) : (number + 1) * len(KERNELS)].T

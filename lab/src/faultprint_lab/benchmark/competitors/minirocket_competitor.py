@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifierCV
 
+from faultprint.arrays import Float32Array, IntArray
 from faultprint.cases.enrol import Example
 from faultprint.cases.matching import Matches
 from faultprint.cases.scope import EvaluationScope
 from faultprint_lab.baselines.summary import Summaries
-from faultprint_lab.baselines.systems import System, by_chance, ground_of
+from faultprint_lab.baselines.systems import System, by_chance, scope_of
 from faultprint_lab.baselines.trees import samples
-from faultprint_lab.benchmark.competitors.classifiers import lessons_material, normalised
-from faultprint_lab.benchmark.competitors.competitor import School, Student, Willing
-from faultprint_lab.benchmark.competitors.minirocket import Rocket
-
-Array = NDArray[np.float32]
+from faultprint_lab.benchmark.competitors.boosting import lessons_material, normalised
+from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit, EveryTrial, FittedSystem
+from faultprint_lab.benchmark.competitors.minirocket import MiniRocket
 
 ALPHAS: Final = np.logspace(-1, 5, 7)
 """Strengths of the ridge, chosen by leave-one-out."""
@@ -27,12 +25,12 @@ _MOST: Final = 12_000
 """Windows that are learnt from: beyond it the regression takes more memory than it is worth."""
 
 
-class Rockets(Willing):
+class MiniRocketCompetitor(EveryTrial):
     """MiniRocket on the surprise of each minute."""
 
     name = "minirocket"
 
-    def learn(self, school: School) -> Student:
+    def learn(self, school: BenchmarkSplit) -> FittedSystem:
         known = lessons_material(school)
         summaries, rng = normalised(known), np.random.default_rng(school.seed)
         drawn = []
@@ -41,17 +39,17 @@ class Rockets(Willing):
             hour[int(node.hours[0]) : int(node.hours[0]) + known.window] = True
             ends = np.flatnonzero(node.code >= 0)
             drawn.append((summaries.minutes(EvaluationScope(node.series, hour, ends, 0)), ends))
-        describe = _Described(summaries, Rocket.fitted(drawn, known.window, rng))
+        describe = _Described(summaries, MiniRocket.fitted(drawn, known.window, rng))
         inputs, codes = samples(known, describe, school.seed)
         chosen = _thinned(codes, rng)
         return _Regressed(known.conditions, describe, inputs[chosen], codes[chosen])
 
 
 class _Described:
-    def __init__(self, summaries: Summaries, rocket: Rocket) -> None:
+    def __init__(self, summaries: Summaries, rocket: MiniRocket) -> None:
         self._summaries, self._rocket = summaries, rocket
 
-    def __call__(self, place: EvaluationScope) -> Array:
+    def __call__(self, place: EvaluationScope) -> Float32Array:
         return self._rocket.features(self._summaries.minutes(place), place.last_minutes)
 
 
@@ -59,16 +57,16 @@ class _Regressed:
     pooled = True
 
     def __init__(
-        self, conditions: tuple[str, ...], describe: _Described, inputs: Array, codes: NDArray[np.int64]
+        self, conditions: tuple[str, ...], describe: _Described, inputs: Float32Array, codes: IntArray
     ) -> None:
         self._conditions, self._describe, self._inputs, self._codes = conditions, describe, inputs, codes
 
     def system(self, given: Sequence[Example]) -> System:
-        conditions = (*self._conditions, *sorted({one.lesson.condition for one in given}))
+        conditions = (*self._conditions, *sorted({one.enrolment.condition for one in given}))
         inputs, codes = [self._inputs], [self._codes]
         for one in given:
-            inputs.append(self._describe(ground_of(one)))
-            codes.append(np.full(len(inputs[-1]), conditions.index(one.lesson.condition)))
+            inputs.append(self._describe(scope_of(one)))
+            codes.append(np.full(len(inputs[-1]), conditions.index(one.enrolment.condition)))
         ridge = RidgeClassifierCV(alphas=ALPHAS, class_weight="balanced")
         ridge.fit(np.concatenate(inputs), np.concatenate(codes))
         return Regression(ridge, conditions, self._describe)
@@ -91,7 +89,7 @@ class Regression:
         return by_chance(self._conditions, chances)
 
 
-def _thinned(codes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+def _thinned(codes: IntArray, rng: np.random.Generator) -> IntArray:
     """Rows to learn from: every condition keeps an equal share of _MOST, or all that it has."""
     share = _MOST // len(np.unique(codes))
     kept = [rng.permutation(np.flatnonzero(codes == code))[:share] for code in np.unique(codes)]

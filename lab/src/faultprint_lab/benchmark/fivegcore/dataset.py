@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultprint.arrays import IntArray
 from faultprint.errors import TableError
 from faultprint.features.catalogue import Catalogue, Feature, FeatureKind
 from faultprint.tables import NORMAL
@@ -58,19 +58,19 @@ CATALOGUE: Final = _catalogue()
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class CoreRows:
     """`series`: (T, 33) values, rows of a counter's reset unobserved; `code` (T,) int64 into CONDITIONS."""
 
     series: Series
-    code: NDArray[np.int64]
+    code: IntArray
 
-    def first(self, share: float) -> Rows:
+    def first(self, share: float) -> CoreRows:
         """The first share of the time; views."""
         stop = round(share * len(self.code))
-        return Rows(self.series.part(0, stop), self.code[:stop])
+        return CoreRows(self.series.part(0, stop), self.code[:stop])
 
 
-def read(folder: Path) -> Rows:
+def read(folder: Path) -> CoreRows:
     """The file as it is. Raises TableError where it is damaged."""
     try:
         with gzip.open(folder / ROWS, "rt") as lines:
@@ -84,4 +84,4 @@ def read(folder: Path) -> Rows:
     octets = [index for index, feature in enumerate(CATALOGUE.features) if feature.kind == "count"]
     observed = np.asarray((values[:, octets] <= LARGEST).all(axis=1), np.bool_)
     values[~observed] = np.nan
-    return Rows(Series("area-b", "5gc", 0, INTERVAL_US, CATALOGUE.names, values, observed), code)
+    return CoreRows(Series("area-b", "5gc", 0, INTERVAL_US, CATALOGUE.names, values, observed), code)

@@ -12,16 +12,13 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.training.data.dataset import NORMAL_CODE
 from faultprint.training.device import seeded
 from faultprint.training.losses.prototypes import Prototypes
 from faultprint.training.networks.rows import DIMENSIONS, RowNetwork
-
-Array = NDArray[np.float32]
-Codes = NDArray[np.int64]
 
 MEMBERS: Final = 3
 """Encoders whose judgements are averaged: so little data leaves much to the first weights."""
@@ -35,21 +32,21 @@ _LARGEST_GRADIENT: Final = 5.0
 
 
 def judged(
-    inputs: Array,
-    known: NDArray[np.bool_],
-    code: Codes,
+    inputs: Float32Array,
+    known: BoolArray,
+    code: IntArray,
     conditions: int,
     *,
     seed: int,
     seconds: float,
     clock: Callable[[], float],
-) -> Array:
+) -> Float32Array:
     """(T, conditions) the chances of every row of `inputs` (T, I), learnt from the `known` ones and their `code` (T,).
 
     No encoder is begun after `seconds` of the `clock`, but one is trained. Every condition must be known.
     """
     end = clock() + seconds
-    chances: list[Array] = []
+    chances: list[Float32Array] = []
     while not chances or (len(chances) < MEMBERS and clock() < end):
         with seeded(seed * MEMBERS + len(chances), torch.device("cpu")):
             member = _Member(inputs.shape[1], conditions)
@@ -65,7 +62,7 @@ class _Member:
         self.network, self.prototypes = RowNetwork(inputs), Prototypes(conditions, DIMENSIONS)
         self.sizes = [_NORMAL * EACH] + [EACH] * (conditions - 1)
 
-    def learn(self, inputs: Array, code: Codes, rng: np.random.Generator) -> None:
+    def learn(self, inputs: Float32Array, code: IntArray, rng: np.random.Generator) -> None:
         """Batches in which conditions are as often as `sizes`, each vector minus the mean of the batch's normal ones."""
         rows, where = torch.from_numpy(inputs), [np.flatnonzero(code == one) for one in range(len(self.sizes))]
         labels = torch.from_numpy(np.repeat(np.arange(len(self.sizes)), self.sizes))
@@ -85,11 +82,11 @@ class _Member:
             optimiser.step()
 
     @torch.no_grad()
-    def chances(self, inputs: Array, normal: NDArray[np.bool_], code: Codes) -> Array:
+    def chances(self, inputs: Float32Array, normal: BoolArray, code: IntArray) -> Float32Array:
         """By the distances to the prototypes, for conditions that are as often as in `code` rather than in the batches."""
         self.network.eval()
         vectors = self.network(torch.from_numpy(inputs))
         scores = self.prototypes.scores(vectors - vectors[torch.from_numpy(normal)].mean(dim=0))
         often = np.bincount(code, minlength=len(self.sizes)) / np.array(self.sizes)
-        chances: Array = (scores + torch.from_numpy(np.log(often)).float()).softmax(dim=1).numpy()
+        chances: Float32Array = (scores + torch.from_numpy(np.log(often)).float()).softmax(dim=1).numpy()
         return chances

@@ -13,21 +13,18 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faultprint.cases.enrol import Example
 from faultprint.cases.scope import EvaluationScope
-from faultprint.embedding.model import Normal
-from faultprint.training.data.dataset import Material
+from faultprint.embedding.model import NodeBaseline
+from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.models.pooled_task import PooledTask
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.train import PRESETS, Preset
 from faultprint_lab.baselines.systems import ModelSpace, Nearest, System
-from faultprint_lab.benchmark.competitors.competitor import Contender, School, Student, Willing
-from faultprint_lab.benchmark.competitors.encoders import Encoder, Referenced, stranger_of
-
-Array = NDArray[np.float32]
+from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit, Competitor, EveryTrial, FittedSystem
+from faultprint_lab.benchmark.competitors.encoders import Encoder, ReferenceMatching, population_baseline_of
 
 Part = Callable[[PooledNetwork], tuple[nn.Parameter, tuple[slice, ...]]]
 """Network → a weight, and where in it the part lies."""
@@ -66,7 +63,7 @@ PARTS: Final[Mapping[str, Part]] = {
 class Pruned(PooledTask):
     """The default training with a part of the network held at zero."""
 
-    def __init__(self, train: Material, held_out: Material, rng: np.random.Generator, *, part: Part) -> None:
+    def __init__(self, train: TrainingSet, held_out: TrainingSet, rng: np.random.Generator, *, part: Part) -> None:
         super().__init__(train, held_out, rng)
         for network in (self.learning, self.network):
             weight, where = part(network)
@@ -88,7 +85,7 @@ class _Nothing(nn.Module):
 class WithoutPrototypes(PooledTask):
     """The default training by pairs and triplets alone."""
 
-    def __init__(self, train: Material, held_out: Material, rng: np.random.Generator) -> None:
+    def __init__(self, train: TrainingSet, held_out: TrainingSet, rng: np.random.Generator) -> None:
         super().__init__(train, held_out, rng)
         self.prototypes = _Nothing()  # type: ignore[assignment]
 
@@ -110,7 +107,7 @@ TRAINED: Final[Mapping[str, Preset]] = {
 class Unmoved(ModelSpace):
     """Vectors minus a mean that is the same for all nodes."""
 
-    def normal(self, place: EvaluationScope) -> Normal:
+    def normal(self, place: EvaluationScope) -> NodeBaseline:
         assert self.stranger is not None
         return replace(super().normal(place), mean=self.stranger.mean)
 
@@ -118,29 +115,31 @@ class Unmoved(ModelSpace):
 class Unprofiled(ModelSpace):
     """Every node under the population's profile; its own normal mean is subtracted."""
 
-    def normal(self, place: EvaluationScope) -> Normal:
+    def normal(self, place: EvaluationScope) -> NodeBaseline:
         assert self.stranger is not None
         usual = EvaluationScope(place.series, place.normal, np.flatnonzero(place.normal), 0)
-        return Normal(self.stranger.profile, self.embed(usual, self.stranger).mean(axis=0))
+        return NodeBaseline(self.stranger.profile, self.embed(usual, self.stranger).mean(axis=0))
 
 
-class InUse(Willing):
+class InUse(EveryTrial):
     """The default model, used otherwise."""
 
     def __init__(self, name: str, space: type[ModelSpace]) -> None:
         self.name, self._space = name, space
 
-    def learn(self, school: School) -> Student:
-        return Referenced(self._space(self.name, school.model, stranger_of(school.model, school)), school.known)
+    def learn(self, school: BenchmarkSplit) -> FittedSystem:
+        return ReferenceMatching(
+            self._space(self.name, school.model, population_baseline_of(school.model, school)), school.known
+        )
 
 
-class EveryReference(Willing):
+class EveryReference(EveryTrial):
     """The default model, with every example of the lessons as a reference instead of a typical one a fault."""
 
     name = "every reference"
 
-    def learn(self, school: School) -> Student:
-        return _All(ModelSpace(self.name, school.model, stranger_of(school.model, school)), school.known)
+    def learn(self, school: BenchmarkSplit) -> FittedSystem:
+        return _All(ModelSpace(self.name, school.model, population_baseline_of(school.model, school)), school.known)
 
 
 class _All:
@@ -153,7 +152,7 @@ class _All:
         return Nearest.of(self._space, [*self._known, *given])
 
 
-ABLATIONS: Final[tuple[Contender, ...]] = (
+ABLATIONS: Final[tuple[Competitor, ...]] = (
     *(Encoder(name, name, TRAINED) for name in TRAINED),
     InUse("no arithmetic", Unmoved),
     InUse("no profile", Unprofiled),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from faultprint.cases.baseline_check import doubtful
+from faultprint.arrays import BoolArray
+from faultprint.cases.baseline_check import check_baseline
 from faultprint.cases.scope import EvaluationScope
 from faultprint.evaluation.truth import of_windows
 from faultprint.tables import NORMAL
 from faultprint_lab.baselines.systems import ModelSpace
-from faultprint_lab.benchmark.competitors.encoders import Encoder, Referenced, stranger_of
-from faultprint_lab.benchmark.prepared import Setting
+from faultprint_lab.benchmark.competitors.encoders import Encoder, ReferenceMatching, population_baseline_of
+from faultprint_lab.benchmark.prepared import PreparedTrial
 
 APART: Final = 30
 """Minutes from one normal hour that is asked about to the next."""
@@ -24,11 +24,11 @@ FULL: Final = 0.9
 class Vouched(Encoder):
     """The default preset, asked about every hour as if somebody vouched for it."""
 
-    def figures(self, setting: Setting) -> dict[str, Any]:
+    def figures(self, setting: PreparedTrial) -> dict[str, Any]:
         """Shares of the hours doubted, by what was true of them; None where there is none of a kind."""
         model = self.model(setting.school)
-        space = ModelSpace(self.name, model, stranger_of(model, setting.school))
-        matcher = Referenced(space, setting.school.known).matcher([])
+        space = ModelSpace(self.name, model, population_baseline_of(model, setting.school))
+        matcher = ReferenceMatching(space, setting.school.known).matcher([])
         sound, amid, named = [], [], []
         for place in setting.places:
             rows = of_windows(setting.known, place)
@@ -36,8 +36,12 @@ class Vouched(Encoder):
             normal = np.flatnonzero(words == NORMAL)[::APART]
             fault = np.flatnonzero((words != NORMAL) & rows["truth"].is_not_null().to_numpy())
             fault = fault[rows["exposed"].to_numpy()[fault] >= FULL * model.window]
-            sound += [doubtful(place.series, _hour(place, int(row), model.window), model, matcher) for row in normal]
-            amid += [doubtful(place.series, _hour(place, int(row), model.window), model, matcher) for row in fault]
+            sound += [
+                check_baseline(place.series, _hour(place, int(row), model.window), model, matcher) for row in normal
+            ]
+            amid += [
+                check_baseline(place.series, _hour(place, int(row), model.window), model, matcher) for row in fault
+            ]
             named += words[fault].tolist()
         return {
             "doubted_normal": _share([said is not None for said in sound]),
@@ -47,7 +51,7 @@ class Vouched(Encoder):
         }
 
 
-def _hour(place: EvaluationScope, row: int, window: int) -> NDArray[np.bool_]:
+def _hour(place: EvaluationScope, row: int, window: int) -> BoolArray:
     """(T,) the observed minutes of the place's window."""
     chosen = np.zeros(len(place.series), np.bool_)
     last = int(place.last_minutes[row])

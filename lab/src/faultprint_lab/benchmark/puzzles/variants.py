@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 from torch import Tensor, nn
 
-from faultprint.training.config import Settings
-from faultprint.training.data.dataset import Material
+from faultprint.training.config import Hyperparameters
+from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.losses.batch_all import BatchAll, batch_all
 from faultprint.training.losses.mining import hardest_triplets, random_triplets
 from faultprint.training.losses.triplet import lossless, triplet, violating
@@ -24,16 +24,16 @@ from faultprint.training.networks.layers import SigmoidLinear, UnitLinear, batch
 from faultprint.training.networks.pooled import DIMENSIONS
 from faultprint.training.train import PRESETS, Preset
 from faultprint_lab.benchmark.cache import version
-from faultprint_lab.benchmark.competitors.competitor import School
+from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit
 from faultprint_lab.benchmark.competitors.encoders import Encoder
-from faultprint_lab.benchmark.prepared import Setting
-from faultprint_lab.benchmark.trial_run import play
+from faultprint_lab.benchmark.prepared import PreparedTrial
+from faultprint_lab.benchmark.trial_run import run_trial
 
 Loss = Callable[[Tensor, Tensor], BatchAll]
 
 
 @dataclass(frozen=True, slots=True)
-class AnySettings(Settings):
+class AnySettings(Hyperparameters):
     """Settings that may lie outside of what a user may choose: vectors of three numbers."""
 
     def __post_init__(self) -> None:
@@ -52,8 +52,8 @@ class Variant(PooledTask):
 
     def __init__(
         self,
-        train: Material,
-        held_out: Material,
+        train: TrainingSet,
+        held_out: TrainingSet,
         rng: np.random.Generator,
         *,
         dimensions: int = DIMENSIONS,
@@ -117,7 +117,7 @@ VARIANTS: Final[Mapping[str, Preset]] = {
 }
 
 
-def own_code(school: School, preset: str) -> School:
+def own_code(school: BenchmarkSplit, preset: str) -> BenchmarkSplit:
     """The school for a preset that is made here: what is kept in the cache depends on this source, too."""
     if preset in PRESETS:
         return school
@@ -127,12 +127,12 @@ def own_code(school: School, preset: str) -> School:
 class Taught(Encoder):
     """A variant as a contender, that tells of its training, too."""
 
-    def figures(self, setting: Setting) -> dict[str, Any]:
+    def figures(self, setting: PreparedTrial) -> dict[str, Any]:
         """What every contender is asked, and the share of triplets that were satisfied, epoch by epoch."""
         school = own_code(setting.school, self.preset)
         student = self.learn(school)
         satisfied = [1 - epoch["active_share"] for epoch in self.model(school).manifest.training["epochs"]]
-        return play(student, setting) | {"satisfied": satisfied[-1], "satisfied_by_epoch": satisfied}
+        return run_trial(student, setting) | {"satisfied": satisfied[-1], "satisfied_by_epoch": satisfied}
 
 
 TAUGHT: Final = tuple(Taught(name, name, VARIANTS) for name in VARIANTS)

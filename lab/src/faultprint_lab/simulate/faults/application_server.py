@@ -6,16 +6,16 @@ from typing import Final
 
 import numpy as np
 
-from faultprint_lab.simulate.faults.fault import Draws, Fault, Slot, reach, struck
-from faultprint_lab.simulate.network.kinds import FROM_UE, K, mask_of
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.faults.fault import Draws, SimulatedFault, Slot, affected, reach
+from faultprint_lab.simulate.network.kinds import FROM_UE, RequestKind, mask_of
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
-_CALLS = (K.INVITE_ORIG, K.INVITE_TERM)
-_MESSAGES = (K.MESSAGE_UE, K.MESSAGE_CORE)
-SERVED: Final = ((_CALLS, 0.6), (_MESSAGES, 0.15), ((*_CALLS, *_MESSAGES, K.PUBLISH_UE), 0.25))
+_CALLS = (RequestKind.INVITE_ORIG, RequestKind.INVITE_TERM)
+_MESSAGES = (RequestKind.MESSAGE_UE, RequestKind.MESSAGE_CORE)
+SERVED: Final = ((_CALLS, 0.6), (_MESSAGES, 0.15), ((*_CALLS, *_MESSAGES, RequestKind.PUBLISH_UE), 0.25))
 """What the failing server is there for, and how often."""
 
 
@@ -29,9 +29,9 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     draws = episode.draws
-    hit = draws["services"][view.kind] & struck(view, episode, world, episode.level(view.t), rng)
+    hit = draws["services"][view.kind] & affected(view, episode, world, episode.level(view.t), rng)
     rows = np.flatnonzero(hit & FROM_UE[view.kind])
     goes_on = rng.random(len(rows)) < draws["continued"]
     answer = world.network.answers["as"][0]
@@ -42,7 +42,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     effects.drop(view, stopped[rng.random(len(stopped)) >= draws["continued"]])
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="as-failing",
     severity="share of the requests sent to the server that fail",
     mildest=0.08,

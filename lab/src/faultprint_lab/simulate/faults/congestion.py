@@ -6,13 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from faultprint_lab.simulate.faults.fault import Draws, Fault, Slot
+from faultprint.arrays import Float64Array
+from faultprint_lab.simulate.faults.fault import Draws, SimulatedFault, Slot
 from faultprint_lab.simulate.network.kinds import FROM_UE, INVITE
 from faultprint_lab.simulate.network.timers import GIVE_UP, times_sent_again
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import F64, Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 STEP: Final = 5.0
 """Seconds between two points of the queue's length."""
@@ -31,7 +32,7 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def queue(episode: Episode, world: World) -> tuple[F64, F64]:
+def queue(episode: SimulatedEpisode, world: Scenario) -> tuple[Float64Array, Float64Array]:
     """Seconds that a message waits, and the chance that it is lost, each STEP from the episode's start to its `over`."""
     draws = episode.draws
     rng = np.random.default_rng(draws["seed"])
@@ -53,7 +54,7 @@ def queue(episode: Episode, world: World) -> tuple[F64, F64]:
     return waits, lost
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     """The effect of the queue on both directions of the Mw link."""
     waits, lost = queue(episode, world)
     step = ((view.t - episode.start) / STEP).astype(np.int64).clip(0, len(waits) - 1)
@@ -65,7 +66,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     effects.slow(view, to_core, extra=way)
     view.prov[to_core] += way
     late = view.delay[to_core] >= GIVE_UP
-    effects.silence(view, to_core[late & ~INVITE[view.kind[to_core]]], world, rng)
+    effects.no_response(view, to_core[late & ~INVITE[view.kind[to_core]]], world, rng)
     effects.come_late(view, from_core, wait[from_core] * episode.draws["both_ways"])
     invites = INVITE[view.kind[from_core]]
     if not world.network.transport.tcp_core:
@@ -73,7 +74,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
         view.lost_in[from_core] += times_sent_again(wait[from_core], t1, invites).astype(np.uint8)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="link-at-capacity",
     severity="how far the load offered exceeds what the Mw link carries: 1 is 2.2 times",
     mildest=0.04,

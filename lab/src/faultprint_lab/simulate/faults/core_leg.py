@@ -8,18 +8,18 @@ import numpy as np
 
 from faultprint_lab.simulate.faults.fault import (
     Draws,
-    Fault,
+    SimulatedFault,
     Slot,
+    affected,
     reach,
     remaining,
     returning,
-    struck,
 )
 from faultprint_lab.simulate.network.kinds import FROM_UE
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 
 def _draw(slot: Slot) -> Draws:
@@ -31,9 +31,9 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     ue, level = FROM_UE[view.kind], episode.level(view.t)
-    hit = struck(view, episode, world, level, rng)
+    hit = affected(view, episode, world, level, rng)
     left = remaining(view.t, episode, level)
     towards = np.flatnonzero(hit & ue & view.leaves)
     noticed = rng.random(len(towards)) < episode.draws["noticed"]
@@ -43,7 +43,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     effects.arrive_late(view, arriving, left[arriving], world)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="core-leg-down",
     severity="share of subscribers, of requests or of the time for which Mw carries nothing",
     mildest=0.08,

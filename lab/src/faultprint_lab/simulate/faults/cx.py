@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from faultprint.arrays import BoolArray
 from faultprint_lab.simulate.faults.fault import Draws, Slot
-from faultprint_lab.simulate.network.kinds import PLACED, REGISTER, K
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.traffic.exchanges import Bool, Exchanges
+from faultprint_lab.simulate.network.kinds import PLACED, REGISTER, RequestKind
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 
 def habits(slot: Slot) -> Draws:
@@ -18,8 +19,8 @@ def habits(slot: Slot) -> Draws:
     }
 
 
-def asks(view: Exchanges, episode: Episode, rng: np.random.Generator) -> tuple[Bool, Bool]:
+def asks(view: ExchangeTable, episode: SimulatedEpisode, rng: np.random.Generator) -> tuple[BoolArray, BoolArray]:
     """(n,) each: registrations (UAR, MAR, SAR), and what is placed to subscribers of the same network (LIR)."""
     n, draws = len(view), episode.draws
-    registers = REGISTER[view.kind] & ((view.kind != K.REG_REFRESH) | (rng.random(n) < draws["refresh_asks"]))
+    registers = REGISTER[view.kind] & ((view.kind != RequestKind.REG_REFRESH) | (rng.random(n) < draws["refresh_asks"]))
     return registers, PLACED[view.kind] & (rng.random(n) < draws["onnet"])

@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from faultprint_lab.simulate.faults.fault import Draws, Fault, Slot
+from faultprint_lab.simulate.faults.fault import Draws, SimulatedFault, Slot
 from faultprint_lab.simulate.network.kinds import OUT_OF_DIALOG, REGISTER
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 
 def _draw(slot: Slot) -> Draws:
@@ -25,7 +25,7 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     draws, n = episode.draws, len(view)
     needs = REGISTER[view.kind] | (OUT_OF_DIALOG[view.kind] & (rng.random(n) < draws["named"]))
     hit = np.flatnonzero(needs & (rng.random(n) < episode.level(view.t)))
@@ -38,7 +38,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     effects.refuse(view, hit[~waits], world.network.answers["dns"][0], rng)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="dns-slow",
     severity="share of look-ups that are not in the cache",
     mildest=0.04,

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from faultprint_lab.simulate.network.kinds import K
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
-from faultprint_lab.simulate.traffic.exchanges import F64, Bool, Exchanges
+from faultprint.arrays import BoolArray, Float64Array
+from faultprint_lab.simulate.network.kinds import RequestKind
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Slot:
     `own` gives the same in every episode that the network has of this fault, for its equipment's ways; `rng` does not.
     """
 
-    world: World
+    world: Scenario
     start: float
     end: float
     severity: float
@@ -34,12 +35,12 @@ CYCLE: Final = (6.0, 60.0)
 
 Draws = dict[str, Any]
 Draw = Callable[[Slot], Draws]
-Effect = Callable[[Exchanges, Episode, World, np.random.Generator], None]
-Inject = Callable[[Episode, World, np.random.Generator], Exchanges]
+Effect = Callable[[ExchangeTable, SimulatedEpisode, Scenario, np.random.Generator], None]
+Inject = Callable[[SimulatedEpisode, Scenario, np.random.Generator], ExchangeTable]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SimulatedFault:
     """A fault as an entry of the table.
 
     `severity` says what its 0 to 1 means; it is log-uniform from `mildest` to 1, and 1 at once in a share `total` of the
@@ -73,17 +74,19 @@ def reach(slot: Slot, by_user: float, flapping: float = 0.0) -> Draws:
     return {"by_user": bool(luck < by_user), "cycle": cycle if by_user <= luck < by_user + flapping else 0.0}
 
 
-def struck(view: Exchanges, episode: Episode, world: World, share: F64, rng: np.random.Generator) -> Bool:
+def affected(
+    view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, share: Float64Array, rng: np.random.Generator
+) -> BoolArray:
     """Whom a share of the fault hits, as `reach` drew it; (n,)."""
     if episode.draws["by_user"]:
         return episode.hits(world.population.place[view.user], share)
     if cycle := episode.draws["cycle"]:
-        away: Bool = (view.t / cycle) % 1 < share
+        away: BoolArray = (view.t / cycle) % 1 < share
         return away
     return rng.random(len(view)) < share
 
 
-def remaining(t: F64, episode: Episode, share: F64) -> F64:
+def remaining(t: Float64Array, episode: SimulatedEpisode, share: Float64Array) -> Float64Array:
     """Seconds until what is struck at `t` would be well again: infinite unless the fault comes and goes; (n,)."""
     cycle = episode.draws["cycle"]
     if not cycle:
@@ -91,15 +94,15 @@ def remaining(t: F64, episode: Episode, share: F64) -> F64:
     return np.where(share < 1, (share - (t / cycle) % 1) * cycle, episode.end - t)
 
 
-def anew(users: Any, t: F64, world: World, rng: np.random.Generator) -> Exchanges:
+def reregister(users: Any, t: Float64Array, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """Registrations out of turn of those `users` whose handsets are on at `t`."""
     until = world.population.registered_until(users, t)
     on = until > t
     dialogs = rng.integers(0, 2**64, size=int(on.sum()), dtype=np.uint64)
-    return Exchanges.planned(t[on], K.REG_INITIAL, users[on], dialogs, until=until[on])
+    return ExchangeTable.planned(t[on], RequestKind.REG_INITIAL, users[on], dialogs, until=until[on])
 
 
-def returning(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+def returning(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """Handsets that noticed the outage register anew once it is over."""
     population = world.population
     size = population.size
@@ -107,4 +110,4 @@ def returning(episode: Episode, world: World, rng: np.random.Generator) -> Excha
     hit = episode.hits(population.place[:size], np.full(size, episode.severity)) & (rng.random(size) < share)
     users = np.flatnonzero(hit)
     t = episode.end + rng.exponential(0.3 * (episode.over - episode.end), len(users))
-    return anew(users, t, world, rng)
+    return reregister(users, t, world, rng)

@@ -9,22 +9,22 @@ import numpy as np
 from faultprint_lab.simulate.faults.cx import asks, habits
 from faultprint_lab.simulate.faults.fault import (
     Draws,
-    Fault,
+    SimulatedFault,
     Slot,
+    affected,
     reach,
     remaining,
     returning,
-    struck,
 )
-from faultprint_lab.simulate.network.kinds import REGISTER, K, mask_of
+from faultprint_lab.simulate.network.kinds import REGISTER, RequestKind, mask_of
 from faultprint_lab.simulate.network.timers import GIVE_UP
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.answers import Answer
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.answers import DrawnAnswer
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
-_ARRIVING = mask_of(K.INVITE_TERM, K.MESSAGE_CORE)
+_ARRIVING = mask_of(RequestKind.INVITE_TERM, RequestKind.MESSAGE_CORE)
 
 
 def _draw(slot: Slot) -> Draws:
@@ -37,9 +37,9 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     level = episode.level(view.t)
-    hit = struck(view, episode, world, level, rng)
+    hit = affected(view, episode, world, level, rng)
     registers, calls = asks(view, episode, rng)
     register, call = world.network.answers["hss"]
     _unanswered(view, np.flatnonzero(hit & registers), episode, register, world, rng)
@@ -53,19 +53,24 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
 
 
 def _unanswered(
-    view: Exchanges, rows: effects.Rows, episode: Episode, answer: Answer, world: World, rng: np.random.Generator
+    view: ExchangeTable,
+    rows: effects.Rows,
+    episode: SimulatedEpisode,
+    answer: DrawnAnswer,
+    world: Scenario,
+    rng: np.random.Generator,
 ) -> None:
     """Who asks the HSS waits, until it answers again or the timer on Cx runs out."""
     left = remaining(view.t[rows], episode, episode.level(view.t[rows]))
     waits = left < (GIVE_UP if episode.draws["silent"] else answer.seconds)
     effects.slow(view, rows[waits], extra=left[waits])
     if episode.draws["silent"]:
-        effects.silence(view, rows[~waits], world, rng)
+        effects.no_response(view, rows[~waits], world, rng)
     else:
         effects.fail(view, rows[~waits], answer, rng)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="hss-link-down",
     severity="share of the requests which need the HSS that get nothing from it",
     mildest=0.03,

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from faultprint_lab.simulate.faults.fault import Draws, Fault, Slot
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.faults.fault import Draws, SimulatedFault, Slot
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 
 def _draw(slot: Slot) -> Draws:
@@ -19,12 +19,12 @@ def _draw(slot: Slot) -> Draws:
     return {"gm": gm, "mw": mw}
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     chance = 0.33 * episode.level(view.t) + 0.01 * episode.remnant(view.t)
     effects.lose(view, chance * episode.draws["gm"], chance * episode.draws["mw"], world, rng)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="packet-loss",
     severity="loss of messages: 1 is 33 %",
     mildest=0.08,

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from faultprint_lab.simulate.faults.fault import Draws, Fault, Slot
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.faults.fault import Draws, SimulatedFault, Slot
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 
 def _draw(slot: Slot) -> Draws:
@@ -26,7 +26,7 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     draws, n = episode.draws, len(view)
     level = episode.level(view.t) + 0.5 * episode.severity * episode.remnant(view.t)
     busy = np.flatnonzero(level > 0)
@@ -36,13 +36,13 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     there, back = (typical * np.exp(draws["spread"] * rng.standard_normal(len(busy))) for _ in range(2))
     effects.delay_node(view, busy, np.minimum(there, 20.0), np.minimum(back, 20.0))
     full = np.maximum(level - draws["drops_from"], 0) * draws["drops"]
-    effects.overlook(view, np.minimum(1.5 * full, 0.9), world, rng)
+    effects.receive_loss(view, np.minimum(1.5 * full, 0.9), world, rng)
     # Overload control answers 503 (RFC 3261, 21.5.4; RFC 7339) before anything is forwarded.
     shed = view.arrives & (rng.random(n) < draws["sheds"] * np.maximum(level - draws["sheds_from"], 0))
     effects.refuse(view, np.flatnonzero(shed), world.network.answers["overload"][0], rng)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="overload",
     severity="how short the node is of processor time: 1 adds 1.5 to 8 s each way",
     mildest=0.05,

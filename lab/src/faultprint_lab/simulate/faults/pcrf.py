@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from faultprint_lab.simulate.faults.fault import Draws, Fault, Slot, reach, struck
-from faultprint_lab.simulate.network.kinds import CALL, K
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.faults.fault import Draws, SimulatedFault, Slot, affected, reach
+from faultprint_lab.simulate.network.kinds import CALL, RequestKind
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 
 def _draw(slot: Slot) -> Draws:
@@ -27,9 +27,9 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     draws = episode.draws
-    hit = struck(view, episode, world, episode.level(view.t), rng)
+    hit = affected(view, episode, world, episode.level(view.t), rng)
     answer = world.network.answers["pcrf"][0]
     calls = np.flatnonzero(hit & CALL[view.kind] & (view.status != 407))
     through = rng.random(len(calls)) < draws["through"]
@@ -38,10 +38,12 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     if draws["sent"] == "offer":
         effects.refuse(view, stopped, answer, rng)
     elif draws["sent"] == "ringing":
-        effects.break_off(view, stopped[~np.isnan(view.ring[stopped])], answer, rng)
+        effects.cancel_in_progress(view, stopped[~np.isnan(view.ring[stopped])], answer, rng)
     else:
-        effects.desert(view, stopped[view.status[stopped] == 200], answer, rng)
-    registers = (view.kind == K.REG_INITIAL) & (view.stage == 1) & (rng.random(len(view)) < draws["registers"])
+        effects.abandon_answered(view, stopped[view.status[stopped] == 200], answer, rng)
+    registers = (
+        (view.kind == RequestKind.REG_INITIAL) & (view.stage == 1) & (rng.random(len(view)) < draws["registers"])
+    )
     asking = np.flatnonzero(hit & registers)
     if draws["silent"]:
         effects.ignore(view, asking)
@@ -49,7 +51,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
         effects.refuse(view, asking, answer, rng)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="pcrf-down",
     severity="share of Rx requests without an answer",
     mildest=0.06,

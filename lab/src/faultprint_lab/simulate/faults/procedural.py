@@ -13,36 +13,37 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from faultprint_lab.simulate.faults.fault import Draws, Fault, Slot, reach, struck
-from faultprint_lab.simulate.network.kinds import CALL, FROM_UE, PING, REGISTER, K, mask_of
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint.arrays import BoolArray
+from faultprint_lab.simulate.faults.fault import Draws, SimulatedFault, Slot, affected, reach
+from faultprint_lab.simulate.network.kinds import CALL, FROM_UE, PING, REGISTER, RequestKind, mask_of
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.answers import Answer, log_uniform
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.answers import DrawnAnswer, log_uniform
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 _SEED: Final = 977
 """Beside the number, of the generator that draws a kind."""
-_SCOPES: Final[tuple[npt.NDArray[np.bool_], ...]] = (
-    mask_of(K.REG_INITIAL),
-    mask_of(K.REG_REFRESH),
+_SCOPES: Final[tuple[BoolArray, ...]] = (
+    mask_of(RequestKind.REG_INITIAL),
+    mask_of(RequestKind.REG_REFRESH),
     REGISTER,
-    mask_of(K.INVITE_ORIG),
-    mask_of(K.INVITE_TERM),
+    mask_of(RequestKind.INVITE_ORIG),
+    mask_of(RequestKind.INVITE_TERM),
     CALL,
-    mask_of(K.MESSAGE_UE),
-    mask_of(K.MESSAGE_CORE),
-    mask_of(K.MESSAGE_UE, K.MESSAGE_CORE),
-    mask_of(K.PUBLISH_UE, K.SUBSCRIBE_UE),
-    mask_of(K.NOTIFY_CORE),
-    mask_of(K.SUBSCRIBE_UE, K.NOTIFY_CORE),
-    mask_of(K.BYE_UE, K.BYE_CORE),
-    mask_of(K.PRACK_UE, K.PRACK_CORE, K.UPDATE_UE, K.UPDATE_CORE),
-    mask_of(K.REINVITE_UE, K.REINVITE_CORE, K.UPDATE_UE, K.UPDATE_CORE),
+    mask_of(RequestKind.MESSAGE_UE),
+    mask_of(RequestKind.MESSAGE_CORE),
+    mask_of(RequestKind.MESSAGE_UE, RequestKind.MESSAGE_CORE),
+    mask_of(RequestKind.PUBLISH_UE, RequestKind.SUBSCRIBE_UE),
+    mask_of(RequestKind.NOTIFY_CORE),
+    mask_of(RequestKind.SUBSCRIBE_UE, RequestKind.NOTIFY_CORE),
+    mask_of(RequestKind.BYE_UE, RequestKind.BYE_CORE),
+    mask_of(RequestKind.PRACK_UE, RequestKind.PRACK_CORE, RequestKind.UPDATE_UE, RequestKind.UPDATE_CORE),
+    mask_of(RequestKind.REINVITE_UE, RequestKind.REINVITE_CORE, RequestKind.UPDATE_UE, RequestKind.UPDATE_CORE),
     PING,
     FROM_UE,
     ~FROM_UE,
-    np.ones(len(K), np.bool_),
+    np.ones(len(RequestKind), np.bool_),
 )
 _CODES: Final = (400, 403, 404, 408, 420, 480, 481, 488, 500, 500, 502, 503, 503, 504, 504, 513, 580, 600, 603)
 _LOSS: Final = 0.4
@@ -50,63 +51,63 @@ _LOSS: Final = 0.4
 
 Rows = npt.NDArray[np.intp]
 Drawn = Mapping[str, Any]
-Way = Callable[[Exchanges, Rows, Drawn, World, np.random.Generator], None]
+Way = Callable[[ExchangeTable, Rows, Drawn, Scenario, np.random.Generator], None]
 
 
 def _spread(draws: Drawn, n: int, rng: np.random.Generator) -> Any:
     return draws["seconds"] * np.exp(0.5 * rng.standard_normal(n))
 
 
-def _fail(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _fail(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     effects.fail(view, rows, draws["answer"], rng)
 
 
-def _refuse(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _refuse(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     effects.refuse(view, rows, draws["answer"], rng)
 
 
-def _ignore(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _ignore(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     effects.ignore(view, rows)
 
 
-def _silence(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
-    effects.silence(view, rows, world, rng)
+def _silence(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
+    effects.no_response(view, rows, world, rng)
 
 
-def _slow(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _slow(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     effects.slow(view, rows, draws["factor"], _spread(draws, len(rows), rng))
 
 
-def _delay(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _delay(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     there = _spread(draws, len(rows), rng)
     effects.delay_node(view, rows, there, there * rng.random(len(rows)))
 
 
-def _drop(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _drop(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     effects.drop(view, rows)
 
 
-def _mute(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
-    effects.mute(view, rows)
+def _mute(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
+    effects.drop_responses(view, rows)
 
 
-def _late(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _late(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     effects.come_late(view, rows, _spread(draws, len(rows), rng))
 
 
-def _break_off(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _break_off(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     call = CALL[view.kind[rows]]
-    effects.break_off(view, rows[call & ~np.isnan(view.ring[rows])], draws["answer"], rng)
+    effects.cancel_in_progress(view, rows[call & ~np.isnan(view.ring[rows])], draws["answer"], rng)
     effects.refuse(view, rows[~call], draws["answer"], rng)
 
 
-def _desert(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _desert(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     call = CALL[view.kind[rows]]
-    effects.desert(view, rows[call & (view.status[rows] == 200)], draws["answer"], rng)
+    effects.abandon_answered(view, rows[call & (view.status[rows] == 200)], draws["answer"], rng)
     effects.delay_node(view, rows[~call], draws["seconds"], 0.0)
 
 
-def _lose(view: Exchanges, rows: Rows, draws: Drawn, world: World, rng: np.random.Generator) -> None:
+def _lose(view: ExchangeTable, rows: Rows, draws: Drawn, world: Scenario, rng: np.random.Generator) -> None:
     chance = np.zeros(len(view))
     chance[rows] = _LOSS
     effects.lose(view, chance, chance, world, rng)
@@ -121,11 +122,11 @@ _WAYS: Final[tuple[Way, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    scope: npt.NDArray[np.bool_]
+    scope: BoolArray
     way: Way
 
 
-def _kind(number: int) -> Fault:
+def _kind(number: int) -> SimulatedFault:
     rng = np.random.default_rng([_SEED, number])
     parts = [_part(rng) for _ in range(int(rng.choice([1, 1, 2])))]
     usual = [int(code) for code in rng.choice(_CODES, 3)]
@@ -135,22 +136,22 @@ def _kind(number: int) -> Fault:
         own = slot.own
         code = int(own.choice(usual if own.random() < loyal else _CODES))
         return {
-            "answer": Answer((code,), (1.0,), log_uniform(own, 0.003, 10.0), float(own.choice([0.015, 0.5]))),
+            "answer": DrawnAnswer((code,), (1.0,), log_uniform(own, 0.003, 10.0), float(own.choice([0.015, 0.5]))),
             "factor": log_uniform(own, 1.5, 20.0),
             "seconds": log_uniform(own, 0.2, 6.0),
             "second": float(own.choice([1.0, own.uniform(0.3, 1.0)])),
             **reach(slot, by_user, min(flapping, 1 - by_user)),
         }
 
-    def effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
-        hit = struck(view, episode, world, episode.level(view.t), rng)
+    def effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
+        hit = affected(view, episode, world, episode.level(view.t), rng)
         for index, part in enumerate(parts):
             chosen = hit & part.scope[view.kind] & view.leaves & view.arrives
             if index:
                 chosen &= rng.random(len(view)) < episode.draws["second"]
             part.way(view, np.flatnonzero(chosen), episode.draws, world, rng)
 
-    return Fault(
+    return SimulatedFault(
         name=f"strange-{number:03d}",
         severity="share of the requests that it strikes",
         mildest=0.15,
@@ -166,6 +167,6 @@ def _part(rng: np.random.Generator) -> _Part:
     return _Part(np.any([_SCOPES[index] for index in chosen], axis=0), _WAYS[rng.integers(len(_WAYS))])
 
 
-def strange(count: int) -> Mapping[str, Fault]:
+def procedural_fault(count: int) -> Mapping[str, SimulatedFault]:
     """The first `count` of them, by name."""
     return {(fault := _kind(number)).name: fault for number in range(count)}

@@ -8,20 +8,20 @@ import numpy as np
 
 from faultprint_lab.simulate.faults.fault import (
     Draws,
-    Fault,
+    SimulatedFault,
     Slot,
+    affected,
     reach,
     remaining,
     returning,
-    struck,
 )
-from faultprint_lab.simulate.network.kinds import FROM_UE, OUT_OF_DIALOG, PING, K, mask_of
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.network.kinds import FROM_UE, OUT_OF_DIALOG, PING, RequestKind, mask_of
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
-_CORE_PINGS = mask_of(K.PING_CORE, K.OPTIONS_CORE)
+_CORE_PINGS = mask_of(RequestKind.PING_CORE, RequestKind.OPTIONS_CORE)
 
 
 def _draw(slot: Slot) -> Draws:
@@ -37,12 +37,12 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     draws, level, n = episode.draws, episode.level(view.t), len(view)
-    hit = struck(view, episode, world, level, rng) & ~PING[view.kind]
+    hit = affected(view, episode, world, level, rng) & ~PING[view.kind]
     # The node and the S-CSCFs of the pool ping one another in turn.
     hit |= (rng.random(n) < level) & _CORE_PINGS[view.kind]
-    ue, first = FROM_UE[view.kind], view.kind == K.REG_INITIAL
+    ue, first = FROM_UE[view.kind], view.kind == RequestKind.REG_INITIAL
     # An initial registration may be given to another S-CSCF.
     moved = first & (rng.random(n) < draws["moves"])
     asked = np.flatnonzero(hit & ue & view.leaves & ~moved)
@@ -58,7 +58,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     effects.fail(view, np.flatnonzero(forgotten), world.network.answers["stranger"][0], rng)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="scscf-down",
     severity="share of subscribers whom the dead S-CSCF serves, or of the time in which it is dead",
     mildest=0.04,

@@ -7,12 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faultprint_lab.simulate.faults.fault import Draws, Fault, Slot, anew
-from faultprint_lab.simulate.network.kinds import REGISTER, K
-from faultprint_lab.simulate.plan import Episode
-from faultprint_lab.simulate.scenario import World
+from faultprint.arrays import Float64Array
+from faultprint_lab.simulate.faults.fault import Draws, SimulatedFault, Slot, reregister
+from faultprint_lab.simulate.network.kinds import REGISTER, RequestKind
+from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic import effects
-from faultprint_lab.simulate.traffic.exchanges import F64, Exchanges
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 STAY: Final = 7200.0
 """Seconds that a handset which was off stays on, in the mean."""
@@ -29,7 +30,7 @@ def _draw(slot: Slot) -> Draws:
     }
 
 
-def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Generator) -> None:
+def _effect(view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> None:
     draws = episode.draws
     level = episode.level(view.t) + 0.3 * episode.severity * episode.remnant(view.t)
     strained = np.flatnonzero(REGISTER[view.kind] & (level > 0))
@@ -39,7 +40,7 @@ def _effect(view: Exchanges, episode: Episode, world: World, rng: np.random.Gene
     sheds(view, refused, world.network.answers["overload"][0], rng)
 
 
-def _inject(episode: Episode, world: World, rng: np.random.Generator) -> Exchanges:
+def _inject(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """A plateau, or a burst that dies away, up to a multiple of the ordinary rate of registrations, refreshes included."""
     population = world.population
     ordinary = population.size * (world.network.load.spells_a_day / 86_400 + 1 / population.refresh.mean())
@@ -52,18 +53,18 @@ def _inject(episode: Episode, world: World, rng: np.random.Generator) -> Exchang
     users = np.arange(population.size)
     off = rng.permutation(users[population.registered_until(users, np.full(len(users), episode.start)) < episode.start])
     new = min(rng.binomial(count, episode.draws["newcomers"]), len(off))
-    again = anew(rng.integers(0, population.size, count - new), t[new:], world, rng)
-    return Exchanges.concatenated([again, _switched_on(off[:new], t[:new], rng)])
+    again = reregister(rng.integers(0, population.size, count - new), t[new:], world, rng)
+    return ExchangeTable.concatenated([again, _switched_on(off[:new], t[:new], rng)])
 
 
-def _switched_on(users: NDArray[np.integer], t: F64, rng: np.random.Generator) -> Exchanges:
+def _switched_on(users: NDArray[np.integer], t: Float64Array, rng: np.random.Generator) -> ExchangeTable:
     """Registrations at `t` of `users` whose handsets were off, and stay on for some hours."""
     until = t + STAY * rng.exponential(size=len(t))
     dialogs = rng.integers(0, 2**64, size=len(t), dtype=np.uint64)
-    return Exchanges.planned(t, K.REG_INITIAL, users, dialogs, until=until)
+    return ExchangeTable.planned(t, RequestKind.REG_INITIAL, users, dialogs, until=until)
 
 
-FAULT: Final = Fault(
+FAULT: Final = SimulatedFault(
     name="registration-storm",
     severity="registrations beyond the ordinary: 1 is about 15 times",
     mildest=0.1,

@@ -20,8 +20,8 @@ from faultprint_lab.simulate.faults import (
     scscf,
     storm,
 )
-from faultprint_lab.simulate.faults.fault import Fault
-from faultprint_lab.simulate.faults.procedural import strange as strange_faults
+from faultprint_lab.simulate.faults.fault import SimulatedFault
+from faultprint_lab.simulate.faults.procedural import procedural_fault as strange_faults
 
 _MODULES: Final = (
     hss,
@@ -39,10 +39,10 @@ _MODULES: Final = (
     overload,
 )
 
-FAULTS: Final[Mapping[str, Fault]] = {module.FAULT.name: module.FAULT for module in _MODULES}
+FAULTS: Final[Mapping[str, SimulatedFault]] = {module.FAULT.name: module.FAULT for module in _MODULES}
 """By name, the condition in the labels."""
 
 
-def faults_of(strange: int) -> Mapping[str, Fault]:
+def faults_of(strange: int) -> Mapping[str, SimulatedFault]:
     """FAULTS, or so many that nobody has named, if any."""
     return strange_faults(strange) if strange else FAULTS

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultprint_lab.simulate.network.kinds import KINDS, K
-from faultprint_lab.simulate.traffic.answers import Answer, draw_reactions, log_uniform
+from faultprint_lab.simulate.network.kinds import KINDS, RequestKind
+from faultprint_lab.simulate.traffic.answers import DrawnAnswer, draw_reactions, log_uniform
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class NetworkLoad:
     """How much there is to do and when.
 
     `peak` is in transactions a minute (both legs counted); hours are UTC; `share_*` divide the busy hour's transactions.
@@ -98,14 +98,14 @@ class Transport:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class SimulatedNetwork:
     """The drawn parameters of network `index`. `answers` says by trouble how this network's equipment reacts."""
 
     index: int
-    load: Load
+    load: NetworkLoad
     habits: Habits
     transport: Transport
-    answers: dict[str, tuple[Answer, ...]]
+    answers: dict[str, tuple[DrawnAnswer, ...]]
 
     @property
     def name(self) -> str:
@@ -116,9 +116,9 @@ class Network:
         return f"{self.name}-pcscf"
 
 
-def draw_network(index: int, rng: np.random.Generator, load: float = 1.0) -> Network:
+def draw_network(index: int, rng: np.random.Generator, load: float = 1.0) -> SimulatedNetwork:
     """Network `index` from `rng`; `load` scales its traffic."""
-    return Network(
+    return SimulatedNetwork(
         index=index,
         load=_draw_load(rng, load),
         habits=_draw_habits(rng),
@@ -127,14 +127,14 @@ def draw_network(index: int, rng: np.random.Generator, load: float = 1.0) -> Net
     )
 
 
-def _draw_load(rng: np.random.Generator, scale: float) -> Load:
+def _draw_load(rng: np.random.Generator, scale: float) -> NetworkLoad:
     shift = rng.normal(0, 1.5)
     bumps = tuple(
         (float(hour + shift + rng.normal(0, 0.6)), float(rng.uniform(1.6, 3.4)), float(rng.uniform(low, 1.0)))
         for hour, low in ((10.5, 0.6), (14.5, 0.2), (19.0, 0.6))
     )
     shares = rng.dirichlet([9, 10, 2.5, 1.5, 1.0])
-    return Load(
+    return NetworkLoad(
         peak=scale * float(np.clip(rng.lognormal(np.log(170), 0.6), 20, 420)),
         night=log_uniform(rng, 0.04, 0.25),
         bumps=bumps,
@@ -201,7 +201,7 @@ def _draw_habits(rng: np.random.Generator) -> Habits:
 def _draw_transport(rng: np.random.Generator) -> Transport:
     core = log_uniform(rng, 0.012, 0.14)
     access = log_uniform(rng, 0.05, 0.35)
-    own = np.exp(rng.normal(0, 0.25, size=len(K)))
+    own = np.exp(rng.normal(0, 0.25, size=len(RequestKind)))
     median = tuple(
         float(own[k] * kind.effort * (core if kind.from_ue else access)) for k, kind in sorted(KINDS.items())
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from faultprint_lab.simulate.network.networks import Network
+from faultprint.arrays import BoolArray, Float64Array
+from faultprint_lab.simulate.network.networks import SimulatedNetwork
 from faultprint_lab.simulate.network.rates import WARM_UP, Curve
-from faultprint_lab.simulate.traffic.exchanges import F64, Bool
 
 STRANGERS = 64
 """Places after the subscribers, for scanners and others who are not."""
@@ -19,7 +19,7 @@ FAR = 1e7
 
 
 @dataclass(frozen=True, slots=True)
-class Population:
+class Subscribers:
     """n subscribers (and STRANGERS after them).
 
     keys (n + STRANGERS,) are hashes; tcp (n + STRANGERS,), refresh (n,) seconds between refreshes, place (n + STRANGERS,) in
@@ -28,13 +28,13 @@ class Population:
     """
 
     keys: npt.NDArray[np.uint64]
-    tcp: Bool
-    refresh: F64
-    place: F64
-    activity: F64
+    tcp: BoolArray
+    refresh: Float64Array
+    place: Float64Array
+    activity: Float64Array
     spell_user: npt.NDArray[np.int32]
-    spell_start: F64
-    spell_end: F64
+    spell_start: Float64Array
+    spell_end: Float64Array
 
     @property
     def size(self) -> int:
@@ -44,7 +44,7 @@ class Population:
         """n users, the busy ones more often, (n,)."""
         return np.searchsorted(self.activity, rng.random(n), side="right").astype(np.int32).clip(0, self.size - 1)
 
-    def registered_until(self, user: npt.NDArray[np.integer], t: F64) -> F64:
+    def registered_until(self, user: npt.NDArray[np.integer], t: Float64Array) -> Float64Array:
         """End of the spell in which `user` is at `t`, (n,); −inf for those whose handset is off."""
         order = self.spell_user * FAR + self.spell_start
         spell = np.searchsorted(order, user * FAR + t, side="right") - 1
@@ -52,7 +52,7 @@ class Population:
         return np.where(inside, self.spell_end[spell], -np.inf)
 
 
-def draw_population(network: Network, curve: Curve, rng: np.random.Generator) -> Population:
+def draw_population(network: SimulatedNetwork, curve: Curve, rng: np.random.Generator) -> Subscribers:
     """As many subscribers as make the network's share of REGISTER transactions at the busy hour."""
     habits, load = network.habits, network.load
     models = np.array(habits.refresh_models)
@@ -62,7 +62,7 @@ def draw_population(network: Network, curve: Curve, rng: np.random.Generator) ->
     everyone = size + STRANGERS
     weights = np.cumsum(rng.lognormal(0, load.skew, size=size))
     spells = _draw_spells(size, network, curve, rng)
-    return Population(
+    return Subscribers(
         keys=rng.integers(0, 2**64, size=everyone, dtype=np.uint64),
         tcp=rng.random(everyone) < network.transport.tcp_handsets,
         refresh=habits.refresh * rng.choice(models, size=size),
@@ -75,8 +75,8 @@ def draw_population(network: Network, curve: Curve, rng: np.random.Generator) ->
 
 
 def _draw_spells(
-    size: int, network: Network, curve: Curve, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.int32], F64, F64]:
+    size: int, network: SimulatedNetwork, curve: Curve, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int32], Float64Array, Float64Array]:
     """Spells for which handsets are on, from −WARM_UP (some long before) to the end of the span, in order of user, start."""
     load, span = network.load, curve.span
     cycle = 86_400 / load.spells_a_day

@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DrawnAnswer:
     """How a piece of equipment answers in trouble: `codes` with `weights`, after `seconds` × a log-normal of `spread`."""
 
     codes: tuple[int, ...]
@@ -116,16 +116,16 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def draw_reactions(rng: np.random.Generator) -> dict[str, tuple[Answer, ...]]:
+def draw_reactions(rng: np.random.Generator) -> dict[str, tuple[DrawnAnswer, ...]]:
     """How one network's equipment answers, by trouble."""
     return {trouble: draw_answers(rng, choices) for trouble, choices in REACTIONS.items()}
 
 
-def draw_answers(rng: np.random.Generator, choices: tuple[tuple[Choice, ...], ...]) -> tuple[Answer, ...]:
+def draw_answers(rng: np.random.Generator, choices: tuple[tuple[Choice, ...], ...]) -> tuple[DrawnAnswer, ...]:
     """One choice of each group."""
     answers = []
     for options in choices:
         codes, (low, high), spread = options[rng.integers(len(options))]
         weights = rng.dirichlet(np.arange(len(codes), 0, -1) * 2.0)
-        answers.append(Answer(codes, tuple(float(w) for w in weights), log_uniform(rng, low, high), spread))
+        answers.append(DrawnAnswer(codes, tuple(float(w) for w in weights), log_uniform(rng, low, high), spread))
     return tuple(answers)

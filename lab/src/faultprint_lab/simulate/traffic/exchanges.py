@@ -12,19 +12,16 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from faultprint_lab.simulate.network.kinds import ARRIVES, LEAVES, K
+from faultprint.arrays import BoolArray, Float32Array, Float64Array
+from faultprint_lab.simulate.network.kinds import ARRIVES, LEAVES, RequestKind
 from faultprint_lab.simulate.network.timers import GIVE_UP
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 SILENCE: Final = 0
 """As a status: nobody answered."""
 
 
 @dataclass(slots=True)
-class Exchanges:
+class ExchangeTable:
     """n exchanges; every column is (n,). Times and delays in seconds, `t` from the start of the listening.
 
     The plan: t (the request reaches the node), kind, user (index into the population; -1 none), dialog, until (end of the
@@ -39,30 +36,30 @@ class Exchanges:
     (answers that the sender on the in leg did not get), unheard (it got none at all), gone (never reached the node).
     """
 
-    t: F64
+    t: Float64Array
     kind: npt.NDArray[np.uint8]
     user: npt.NDArray[np.int32]
     dialog: npt.NDArray[np.uint64]
-    until: F64
+    until: Float64Array
     chain: npt.NDArray[np.int32]
-    last: Bool
+    last: BoolArray
     attempt: npt.NDArray[np.uint8]
     stage: npt.NDArray[np.uint8]
     preset: npt.NDArray[np.uint16]
-    hold: F64
+    hold: Float64Array
     status: npt.NDArray[np.uint16]
     in_status: npt.NDArray[np.uint16]
-    prov: F32
-    ring: F32
-    delay: F32
-    proxy: F32
-    back: F32
-    give_up: F32
-    arrives: Bool
-    leaves: Bool
+    prov: Float32Array
+    ring: Float32Array
+    delay: Float32Array
+    proxy: Float32Array
+    back: Float32Array
+    give_up: Float32Array
+    arrives: BoolArray
+    leaves: BoolArray
     lost_in: npt.NDArray[np.uint8]
-    unheard: Bool
-    gone: Bool
+    unheard: BoolArray
+    gone: BoolArray
 
     def __len__(self) -> int:
         return len(self.t)
@@ -70,8 +67,8 @@ class Exchanges:
     @classmethod
     def planned(
         cls,
-        t: F64,
-        kind: K | npt.NDArray[np.uint8],
+        t: Float64Array,
+        kind: RequestKind | npt.NDArray[np.uint8],
         user: npt.NDArray[np.integer],
         dialog: npt.NDArray[np.uint64],
         *,
@@ -118,19 +115,19 @@ class Exchanges:
             gone=np.zeros(n, dtype=np.bool_),
         )
 
-    def take(self, rows: Any) -> Exchanges:
+    def take(self, rows: Any) -> ExchangeTable:
         """The rows of an index, a mask or (as a view that writes through) a slice."""
-        return Exchanges(*(getattr(self, name)[rows] for name in _NAMES))
+        return ExchangeTable(*(getattr(self, name)[rows] for name in _NAMES))
 
     @staticmethod
-    def concatenated(parts: Sequence[Exchanges]) -> Exchanges:
+    def concatenated(parts: Sequence[ExchangeTable]) -> ExchangeTable:
         """All parts, one after another; at least one part."""
         full = [part for part in parts if len(part)] or parts[:1]
         if len(full) == 1:
             return full[0]
-        return Exchanges(*(np.concatenate([getattr(part, name) for part in full]) for name in _NAMES))
+        return ExchangeTable(*(np.concatenate([getattr(part, name) for part in full]) for name in _NAMES))
 
-    def finish(self) -> F64:
+    def finish(self) -> Float64Array:
         """When the in leg ends (or the out leg, where there is no other), in seconds from the start of the listening, (n,)."""
         through = self.proxy + self.delay + self.back
         return self.t + np.where(np.isnan(self.give_up), through, self.give_up)
@@ -139,9 +136,9 @@ class Exchanges:
         """The status that who sent the request got to know, (n,)."""
         return np.where(self.unheard | self.gone, np.uint16(SILENCE), self.in_status)
 
-    def learned(self) -> F64:
+    def learned(self) -> Float64Array:
         """When it got to know it: after the timeout, if no answer came; (n,)."""
         return np.where(self.unheard | self.gone, self.t + GIVE_UP, self.finish())
 
 
-_NAMES: Final = tuple(field.name for field in fields(Exchanges))
+_NAMES: Final = tuple(field.name for field in fields(ExchangeTable))

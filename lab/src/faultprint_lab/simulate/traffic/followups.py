@@ -7,22 +7,24 @@ from typing import Final
 
 import numpy as np
 
-from faultprint_lab.simulate.network.kinds import CALL, FROM_UE, K, mask_of
-from faultprint_lab.simulate.scenario import World
-from faultprint_lab.simulate.traffic.exchanges import SILENCE, Exchanges
+from faultprint_lab.simulate.network.kinds import CALL, FROM_UE, RequestKind, mask_of
+from faultprint_lab.simulate.scenario import Scenario
+from faultprint_lab.simulate.traffic.exchanges import SILENCE, ExchangeTable
 
-FollowUp = Callable[[Exchanges, World, np.random.Generator], Exchanges]
+FollowUp = Callable[[ExchangeTable, Scenario, np.random.Generator], ExchangeTable]
 
-_ASKED: Final = mask_of(K.REG_INITIAL, K.REG_REFRESH, K.REG_DEREG, K.INVITE_ORIG)
+_ASKED: Final = mask_of(
+    RequestKind.REG_INITIAL, RequestKind.REG_REFRESH, RequestKind.REG_DEREG, RequestKind.INVITE_ORIG
+)
 _TROUBLE: Final = (SILENCE, 408, 478, 500, 503, 504)
 
 
-def credentials(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def credentials(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """The same request with credentials, a moment after a challenge (RFC 3261, 22; RFC 3310 for AKA)."""
     challenged = ((batch.outcome() == 401) | (batch.outcome() == 407)) & (batch.stage == 0) & _ASKED[batch.kind]
     asked = batch.take(challenged & (batch.preset == 0) & (rng.random(len(batch)) > 0.003))
     t = asked.learned() + 0.15 * np.exp(0.6 * rng.standard_normal(len(asked)))
-    again = Exchanges.planned(
+    again = ExchangeTable.planned(
         t,
         asked.kind,
         asked.user,
@@ -36,90 +38,94 @@ def credentials(batch: Exchanges, world: World, rng: np.random.Generator) -> Exc
     return again
 
 
-def subscriptions(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def subscriptions(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """The reg-event subscription of a handset just registered (TS 24.229, 5.1.1.3)."""
     share = world.network.habits.reg_event
-    new = batch.take((batch.outcome() == 200) & (batch.kind == K.REG_INITIAL) & (rng.random(len(batch)) < share))
+    new = batch.take(
+        (batch.outcome() == 200) & (batch.kind == RequestKind.REG_INITIAL) & (rng.random(len(batch)) < share)
+    )
     t = new.learned() + 0.2 * np.exp(0.5 * rng.standard_normal(len(new)))
-    return Exchanges.planned(t, K.SUBSCRIBE_UE, new.user, _dialogs(len(new), rng))
+    return ExchangeTable.planned(t, RequestKind.SUBSCRIBE_UE, new.user, _dialogs(len(new), rng))
 
 
-def notifications(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def notifications(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """The NOTIFY that follows each accepted SUBSCRIBE (RFC 6665, 4.2.1)."""
-    new = batch.take((batch.outcome() == 200) & (batch.kind == K.SUBSCRIBE_UE))
+    new = batch.take((batch.outcome() == 200) & (batch.kind == RequestKind.SUBSCRIBE_UE))
     t = new.learned() + 0.05 * np.exp(0.7 * rng.standard_normal(len(new)))
-    return Exchanges.planned(t, K.NOTIFY_CORE, new.user, new.dialog)
+    return ExchangeTable.planned(t, RequestKind.NOTIFY_CORE, new.user, new.dialog)
 
 
-def acknowledgements(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def acknowledgements(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """PRACK of reliable provisional answers (RFC 3262)."""
     share = world.network.habits.prack
     call = batch.take(_rings(batch) & (rng.random(len(batch)) < share))
     t = call.t + call.proxy + call.ring + call.back + 0.08 * np.exp(0.5 * rng.standard_normal(len(call)))
-    return _in_dialog(call, t, K.PRACK_UE, K.PRACK_CORE)
+    return _in_dialog(call, t, RequestKind.PRACK_UE, RequestKind.PRACK_CORE)
 
 
-def updates(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def updates(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """UPDATE when the preconditions are met, right after PRACK (RFC 3312)."""
     share = world.network.habits.update
     call = batch.take(_rings(batch) & (rng.random(len(batch)) < share))
     t = call.t + call.proxy + call.ring + call.back + 0.3 * np.exp(0.5 * rng.standard_normal(len(call)))
-    return _in_dialog(call, t, K.UPDATE_UE, K.UPDATE_CORE)
+    return _in_dialog(call, t, RequestKind.UPDATE_UE, RequestKind.UPDATE_CORE)
 
 
-def cancellations(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def cancellations(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """CANCEL, which a 487 answers (RFC 3261, 9): by the caller, or by the node where it breaks a session off."""
     given_up = batch.take((batch.status == 487) & CALL[batch.kind] & ~batch.gone & batch.leaves)
     by_caller = given_up.outcome() == 487
     lead = 0.06 * np.exp(0.5 * rng.standard_normal(len(given_up)))
     end = given_up.t + given_up.proxy + given_up.delay
-    cancel = _in_dialog(given_up, np.maximum(end - lead, given_up.t + 0.01), K.CANCEL_UE, K.CANCEL_CORE)
+    cancel = _in_dialog(
+        given_up, np.maximum(end - lead, given_up.t + 0.01), RequestKind.CANCEL_UE, RequestKind.CANCEL_CORE
+    )
     cancel.arrives[:] = by_caller
     return cancel
 
 
-def endings(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def endings(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """BYE from either side at the end of a talk; a call answered before the listening has no known length."""
     call = batch.take((batch.outcome() == 200) & CALL[batch.kind])
     answered = call.learned()
     n = len(call)
     by_ue = rng.random(n) < 0.5
-    kind = np.where(by_ue, K.BYE_UE, K.BYE_CORE).astype(np.uint8)
+    kind = np.where(by_ue, RequestKind.BYE_UE, RequestKind.BYE_CORE).astype(np.uint8)
     hold = np.where(answered < 0, np.nan, call.hold)
-    return Exchanges.planned(answered + call.hold, kind, call.user, call.dialog, hold=hold)
+    return ExchangeTable.planned(answered + call.hold, kind, call.user, call.dialog, hold=hold)
 
 
-def talk(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def talk(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """Session refreshes (RFC 4028), hold, INFO and REFER within answered calls."""
     habits = world.network.habits
     call = batch.take((batch.outcome() == 200) & CALL[batch.kind])
     n = len(call)
-    parts = [_during(call, rng.random(n) < 0.02, K.REINVITE_UE, rng)]
-    parts.append(_during(call, rng.random(n) < 0.02, K.REINVITE_CORE, rng))
-    parts.append(_during(call, rng.random(n) < habits.info, K.INFO_UE, rng))
-    parts.append(_during(call, rng.random(n) < habits.refer, K.REFER_UE, rng))
+    parts = [_during(call, rng.random(n) < 0.02, RequestKind.REINVITE_UE, rng)]
+    parts.append(_during(call, rng.random(n) < 0.02, RequestKind.REINVITE_CORE, rng))
+    parts.append(_during(call, rng.random(n) < habits.info, RequestKind.INFO_UE, rng))
+    parts.append(_during(call, rng.random(n) < habits.refer, RequestKind.REFER_UE, rng))
     if habits.session_refresh:
         each = np.floor(call.hold / habits.session_refresh).astype(np.int64).clip(0, 20)
         rows = np.repeat(np.arange(n), each)
         turn = np.arange(len(rows)) - np.repeat(np.cumsum(each) - each, each) + 1
         long = call.take(rows)
         t = long.learned() + habits.session_refresh * turn
-        parts.append(_in_dialog(long, t, K.UPDATE_UE, K.UPDATE_CORE))
-    return Exchanges.concatenated(parts)
+        parts.append(_in_dialog(long, t, RequestKind.UPDATE_UE, RequestKind.UPDATE_CORE))
+    return ExchangeTable.concatenated(parts)
 
 
-def redials(batch: Exchanges, world: World, rng: np.random.Generator) -> Exchanges:
+def redials(batch: ExchangeTable, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
     """Calls and messages tried again after a failure of the network, less often after a busy line."""
     habits = world.network.habits
     trouble = np.isin(batch.outcome(), _TROUBLE)
     chance = np.select([trouble, batch.outcome() == 486], [habits.redials, 0.3 * habits.redials], default=0.0)
-    tries = CALL[batch.kind] | (batch.kind == K.MESSAGE_UE) | (batch.kind == K.MESSAGE_CORE)
+    tries = CALL[batch.kind] | (batch.kind == RequestKind.MESSAGE_UE) | (batch.kind == RequestKind.MESSAGE_CORE)
     tries &= (batch.attempt < habits.gives_up_after) & (batch.preset == 0)
     again = batch.take(tries & (rng.random(len(batch)) < chance))
     n = len(again)
     patience = np.where(again.outcome() == 486, 5.0, 1.0) * habits.redials_after * (1 + 0.5 * again.attempt)
     t = again.learned() + patience * np.exp(0.8 * rng.standard_normal(n))
-    return Exchanges.planned(t, again.kind, again.user, _dialogs(n, rng), attempt=again.attempt + 1)
+    return ExchangeTable.planned(t, again.kind, again.user, _dialogs(n, rng), attempt=again.attempt + 1)
 
 
 AFTER_REGISTRATION: Final[tuple[FollowUp, ...]] = (credentials, subscriptions, notifications)
@@ -139,18 +145,20 @@ def _dialogs(n: int, rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtyp
     return rng.integers(0, 2**64, size=n, dtype=np.uint64)
 
 
-def _in_dialog(call: Exchanges, t: np.ndarray[tuple[int], np.dtype[np.float64]], from_ue: K, from_core: K) -> Exchanges:
+def _in_dialog(
+    call: ExchangeTable, t: np.ndarray[tuple[int], np.dtype[np.float64]], from_ue: RequestKind, from_core: RequestKind
+) -> ExchangeTable:
     """A request by the caller: the handset if it placed the call, else the core."""
     kind = np.where(FROM_UE[call.kind], from_ue, from_core).astype(np.uint8)
-    return Exchanges.planned(t, kind, call.user, call.dialog)
+    return ExchangeTable.planned(t, kind, call.user, call.dialog)
 
 
 def _during(
-    call: Exchanges, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], kind: K, rng: np.random.Generator
-) -> Exchanges:
+    call: ExchangeTable, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], kind: RequestKind, rng: np.random.Generator
+) -> ExchangeTable:
     part = call.take(chosen)
-    return Exchanges.planned(part.learned() + part.hold * rng.random(len(part)), kind, part.user, part.dialog)
+    return ExchangeTable.planned(part.learned() + part.hold * rng.random(len(part)), kind, part.user, part.dialog)
 
 
-def _rings(batch: Exchanges) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _rings(batch: ExchangeTable) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return ~np.isnan(batch.ring) & CALL[batch.kind] & ~batch.gone & ~batch.unheard

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from faultprint import storage
+from faultprint.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from faultprint.tables import TRANSACTIONS, Direction, Interface, Protocol
 from faultprint_lab.simulate.network.kinds import (
     ANSWER_BYTES,
@@ -19,14 +20,14 @@ from faultprint_lab.simulate.network.kinds import (
     INVITE,
     KINDS,
     REQUEST_BYTES,
-    K,
+    RequestKind,
 )
 from faultprint_lab.simulate.network.timers import GIVE_UP, times_sent_again
-from faultprint_lab.simulate.scenario import World
+from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic.effects import by_tcp, t1_of
-from faultprint_lab.simulate.traffic.exchanges import F32, F64, SILENCE, Bool, Exchanges
+from faultprint_lab.simulate.traffic.exchanges import SILENCE, ExchangeTable
 
-_METHODS: Final = pl.Series([str(KINDS[k].method) for k in K], dtype=pl.String)
+_METHODS: Final = pl.Series([str(KINDS[k].method) for k in RequestKind], dtype=pl.String)
 _INTERFACES: Final = pl.Series([str(Interface.MW), str(Interface.GM)], dtype=pl.String)
 _ACK_AND_PROVISIONAL: Final = 420
 """Typical length in bytes of an ACK or a provisional answer without a body."""
@@ -39,16 +40,16 @@ class _Leg:
     """One leg of n exchanges: `first`, `ring` and `end` in seconds after `begin`, NaN where they did not happen."""
 
     direction: Direction
-    gm: Bool
-    begin: F64
-    first: F64
-    ring: F64
-    end: F64
+    gm: BoolArray
+    begin: Float64Array
+    first: Float64Array
+    ring: Float64Array
+    end: Float64Array
     status: npt.NDArray[np.uint16]
     repeated_answers: npt.NDArray[np.uint32]
 
 
-def to_rows(batch: Exchanges, world: World, start: datetime, rng: np.random.Generator) -> pl.DataFrame:
+def to_rows(batch: ExchangeTable, world: Scenario, start: datetime, rng: np.random.Generator) -> pl.DataFrame:
     """The transactions of `batch` in order of start, as `faultprint.tables.TRANSACTIONS`; listening begins at `start`."""
     seen = batch.take((batch.t >= 0) & (batch.t < world.span) & ~batch.gone)
     noise = np.float32(0.08) * rng.standard_normal(len(seen), dtype=np.float32)
@@ -65,7 +66,7 @@ def to_rows(batch: Exchanges, world: World, start: datetime, rng: np.random.Gene
     return _frame({name: column[order] for name, column in columns.items()}, incoming[order], world, start)
 
 
-def _in_leg(part: Exchanges, world: World) -> _Leg:
+def _in_leg(part: ExchangeTable, world: Scenario) -> _Leg:
     invite = INVITE[part.kind]
     lag = part.proxy.astype(np.float64) + part.back
     ring = lag + part.ring
@@ -83,7 +84,7 @@ def _in_leg(part: Exchanges, world: World) -> _Leg:
     )
 
 
-def _out_leg(part: Exchanges, world: World) -> _Leg:
+def _out_leg(part: ExchangeTable, world: Scenario) -> _Leg:
     gm, invite = ~FROM_UE[part.kind], INVITE[part.kind]
     # The callee repeats its 200 until the ACK comes (RFC 3261, 13.3.1.4), so also while this node is slow to pass it on.
     unheard = np.where(invite & (part.status == 200), 2.0 * part.back, 0.0)
@@ -100,7 +101,7 @@ def _out_leg(part: Exchanges, world: World) -> _Leg:
     )
 
 
-def _columns(part: Exchanges, leg: _Leg, world: World, size: F32) -> dict[str, npt.NDArray[Any]]:
+def _columns(part: ExchangeTable, leg: _Leg, world: Scenario, size: Float32Array) -> dict[str, npt.NDArray[Any]]:
     invite = INVITE[part.kind]
     ring = np.where(leg.ring < leg.end, leg.ring, np.nan)
     first = np.fmin(np.where(leg.first < leg.end, leg.first, np.nan), ring)
@@ -136,12 +137,12 @@ def _columns(part: Exchanges, leg: _Leg, world: World, size: F32) -> dict[str, n
     }
 
 
-def _microseconds(base: Any, seconds: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+def _microseconds(base: Any, seconds: npt.NDArray[np.floating]) -> IntArray:
     known = ~np.isnan(seconds)
     return np.where(known, base + np.round(np.where(known, seconds, 0) * 1e6).astype(np.int64), _MISSING)
 
 
-def _frame(columns: dict[str, npt.NDArray[Any]], incoming: Bool, world: World, start: datetime) -> pl.DataFrame:
+def _frame(columns: dict[str, npt.NDArray[Any]], incoming: BoolArray, world: Scenario, start: datetime) -> pl.DataFrame:
     """The table's columns and types; what had not happened when listening ended is unknown."""
     end = round(world.span * 1e6)
     epoch = round(start.timestamp() * 1e6)
@@ -180,12 +181,12 @@ def _frame(columns: dict[str, npt.NDArray[Any]], incoming: Bool, world: World, s
     )
 
 
-def _nullable(values: npt.NDArray[Any], missing: Bool) -> pl.Series:
+def _nullable(values: npt.NDArray[Any], missing: BoolArray) -> pl.Series:
     series = pl.Series(values)
     return series.set(pl.Series(missing), None) if missing.any() else series
 
 
-def _time(microseconds: npt.NDArray[np.int64], epoch: int, unknown: Bool | None = None) -> pl.Series:
+def _time(microseconds: IntArray, epoch: int, unknown: BoolArray | None = None) -> pl.Series:
     missing = microseconds == _MISSING
     if unknown is not None:
         missing |= unknown

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from faultprint_lab.simulate.network.kinds import CALL, FROM_UE, INVITE, PING, K
+from faultprint_lab.simulate.network.kinds import CALL, FROM_UE, INVITE, PING, RequestKind
 from faultprint_lab.simulate.network.networks import Habits
-from faultprint_lab.simulate.scenario import World
-from faultprint_lab.simulate.traffic.effects import lose, silence
-from faultprint_lab.simulate.traffic.exchanges import Exchanges
+from faultprint_lab.simulate.scenario import Scenario
+from faultprint_lab.simulate.traffic.effects import lose, no_response
+from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
 
 Shares = Sequence[tuple[int, float]]
 
 
-def draw_outcomes(view: Exchanges, world: World, rng: np.random.Generator) -> None:
+def draw_outcomes(view: ExchangeTable, world: Scenario, rng: np.random.Generator) -> None:
     """Fill the outcome columns of planned exchanges, in place."""
     network, n = world.network, len(view)
     if not n:
@@ -39,11 +39,11 @@ def draw_outcomes(view: Exchanges, world: World, rng: np.random.Generator) -> No
     view.leaves[strange] = False
     view.give_up[strange] = view.proxy[strange] + view.delay[strange]
     reachable = FROM_UE[kind] | ~view.leaves | PING[kind]
-    silence(view, np.flatnonzero(~reachable & (rng.random(n) < network.habits.unreachable)), world, rng)
+    no_response(view, np.flatnonzero(~reachable & (rng.random(n) < network.habits.unreachable)), world, rng)
     lose(view, transport.loss_gm, transport.loss_mw, world, rng)
 
 
-def _status_shares(habits: Habits) -> dict[tuple[K, int], Shares]:
+def _status_shares(habits: Habits) -> dict[tuple[RequestKind, int], Shares]:
     """Statuses other than 200 with their shares, by kind and stage (1: with credentials)."""
     errors = [
         (500, habits.server_errors * 0.5),
@@ -60,33 +60,33 @@ def _status_shares(habits: Habits) -> dict[tuple[K, int], Shares]:
     called = [*callee, (404, habits.not_found), (403, habits.forbidden), *errors]
     reached = [*callee, (404, habits.not_found * 0.2), *errors]
     return {
-        (K.REG_INITIAL, 0): [(403, habits.register_forbidden), *errors, (401, 1.0)],
-        (K.REG_INITIAL, 1): [(403, habits.register_forbidden * 0.5), *errors, (401, habits.server_errors)],
-        (K.REG_REFRESH, 0): [*errors, (401, habits.challenged_refreshes)],
-        (K.REG_REFRESH, 1): errors,
-        (K.REG_DEREG, 0): [*errors, (401, habits.challenged_refreshes)],
-        (K.REG_DEREG, 1): errors,
-        (K.INVITE_ORIG, 0): [(407, habits.challenged_invites), *called],
-        (K.INVITE_ORIG, 1): called,
-        (K.INVITE_TERM, 0): reached,
-        (K.BYE_UE, 0): [(481, habits.bye_unknown)],
-        (K.BYE_CORE, 0): [(481, habits.bye_unknown)],
-        (K.UPDATE_UE, 0): [(488, habits.server_errors), (491, habits.server_errors)],
-        (K.REFER_UE, 0): [(403, habits.forbidden * 5)],
-        (K.SUBSCRIBE_UE, 0): [(403, habits.forbidden), (489, habits.forbidden), *errors],
-        (K.NOTIFY_CORE, 0): [(481, habits.bye_unknown + habits.forbidden)],
-        (K.PUBLISH_UE, 0): [(412, habits.forbidden * 2), *errors],
-        (K.MESSAGE_UE, 0): [
+        (RequestKind.REG_INITIAL, 0): [(403, habits.register_forbidden), *errors, (401, 1.0)],
+        (RequestKind.REG_INITIAL, 1): [(403, habits.register_forbidden * 0.5), *errors, (401, habits.server_errors)],
+        (RequestKind.REG_REFRESH, 0): [*errors, (401, habits.challenged_refreshes)],
+        (RequestKind.REG_REFRESH, 1): errors,
+        (RequestKind.REG_DEREG, 0): [*errors, (401, habits.challenged_refreshes)],
+        (RequestKind.REG_DEREG, 1): errors,
+        (RequestKind.INVITE_ORIG, 0): [(407, habits.challenged_invites), *called],
+        (RequestKind.INVITE_ORIG, 1): called,
+        (RequestKind.INVITE_TERM, 0): reached,
+        (RequestKind.BYE_UE, 0): [(481, habits.bye_unknown)],
+        (RequestKind.BYE_CORE, 0): [(481, habits.bye_unknown)],
+        (RequestKind.UPDATE_UE, 0): [(488, habits.server_errors), (491, habits.server_errors)],
+        (RequestKind.REFER_UE, 0): [(403, habits.forbidden * 5)],
+        (RequestKind.SUBSCRIBE_UE, 0): [(403, habits.forbidden), (489, habits.forbidden), *errors],
+        (RequestKind.NOTIFY_CORE, 0): [(481, habits.bye_unknown + habits.forbidden)],
+        (RequestKind.PUBLISH_UE, 0): [(412, habits.forbidden * 2), *errors],
+        (RequestKind.MESSAGE_UE, 0): [
             (404, habits.not_found * 0.5),
             (403, habits.forbidden),
             (480, habits.unavailable * 0.3),
             *errors,
         ],
-        (K.MESSAGE_CORE, 0): [(480, habits.unavailable * 0.3), (486, habits.busy * 0.05)],
+        (RequestKind.MESSAGE_CORE, 0): [(480, habits.unavailable * 0.3), (486, habits.busy * 0.05)],
     }
 
 
-def _draw_status(view: Exchanges, habits: Habits, rng: np.random.Generator) -> None:
+def _draw_status(view: ExchangeTable, habits: Habits, rng: np.random.Generator) -> None:
     view.status[:] = 200
     luck = rng.random(len(view))
     for (kind, stage), shares in _status_shares(habits).items():
@@ -96,7 +96,7 @@ def _draw_status(view: Exchanges, habits: Habits, rng: np.random.Generator) -> N
         view.status[rows] = codes[np.searchsorted(edges, luck[rows], side="right")]
 
 
-def _draw_sessions(view: Exchanges, habits: Habits, world: World, rng: np.random.Generator) -> None:
+def _draw_sessions(view: ExchangeTable, habits: Habits, world: Scenario, rng: np.random.Generator) -> None:
     """Provisional answers, ringing and the talk of INVITEs."""
     rows = np.flatnonzero(INVITE[view.kind])
     ue = FROM_UE[view.kind[rows]]

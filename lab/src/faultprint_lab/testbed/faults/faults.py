@@ -28,7 +28,7 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class TestbedFault:
     """`begin` and `end` act on the bed; a `cycled` fault of severity s is on for s of each cycle instead of being mild."""
 
     name: str
@@ -134,40 +134,42 @@ def _resume(bed: Bed) -> None:
 
 
 _ALL: Final = (
-    Fault("hss-link-down", "share of each 20 s in which the Cx link drops everything", _hss_link, links.clear, True),
-    Fault("hss-slow", "delay of each Cx answer: 1 is 3 s", _hss_slow, _hss_well),
-    Fault("hss-errors", "share of Cx requests that are answered with an error", _hss_errors, _hss_well),
-    Fault("pcrf-down", "share of each 20 s in which the Rx link drops everything", _pcrf, links.clear, True),
-    Fault(
+    TestbedFault(
+        "hss-link-down", "share of each 20 s in which the Cx link drops everything", _hss_link, links.clear, True
+    ),
+    TestbedFault("hss-slow", "delay of each Cx answer: 1 is 3 s", _hss_slow, _hss_well),
+    TestbedFault("hss-errors", "share of Cx requests that are answered with an error", _hss_errors, _hss_well),
+    TestbedFault("pcrf-down", "share of each 20 s in which the Rx link drops everything", _pcrf, links.clear, True),
+    TestbedFault(
         "traffic-blocked",
         "share of subscribers whose Gm traffic is dropped; 1: both legs, all of it",
         _blocked,
         links.clear,
     ),
-    Fault(
+    TestbedFault(
         "core-leg-down",
         "share of each 20 s in which the P-CSCF's Mw link drops everything",
         _core_leg,
         links.clear,
         True,
     ),
-    Fault("scscf-down", "share of each 20 s in which the S-CSCF hangs (SIGSTOP)", _hang, _resume, True),
-    Fault(
+    TestbedFault("scscf-down", "share of each 20 s in which the S-CSCF hangs (SIGSTOP)", _hang, _resume, True),
+    TestbedFault(
         "link-at-capacity",
         "Mw rate from 1.5 times what it carried before down to 0.4",
         _capacity,
         links.unlimit,
     ),
-    Fault("packet-loss", "loss on Gm and Mw: 1 is 20 %", _loss, links.clear),
-    Fault("overload", "P-CSCF's CPU from 120 % of what it used before down to 30 %", _overload, _relieved),
-    Fault("dns-slow", "delay of each DNS answer: 0.3 s to 6 s, a power of 20", _dns_slow, _dns_well),
-    Fault("registration-storm", "initial registrations: 2 to 30 times the ordinary rate on top", _storm, _calm),
-    Fault(
+    TestbedFault("packet-loss", "loss on Gm and Mw: 1 is 20 %", _loss, links.clear),
+    TestbedFault("overload", "P-CSCF's CPU from 120 % of what it used before down to 30 %", _overload, _relieved),
+    TestbedFault("dns-slow", "delay of each DNS answer: 0.3 s to 6 s, a power of 20", _dns_slow, _dns_well),
+    TestbedFault("registration-storm", "initial registrations: 2 to 30 times the ordinary rate on top", _storm, _calm),
+    TestbedFault(
         "as-failing", "share of INVITEs that the application server fails, by 503 or by silence", _as_failing, _as_well
     ),
 )
 
-FAULTS: Final[Mapping[str, Fault]] = MappingProxyType({fault.name: fault for fault in _ALL})
+FAULTS: Final[Mapping[str, TestbedFault]] = MappingProxyType({fault.name: fault for fault in _ALL})
 """Every fault by its name."""
 
 

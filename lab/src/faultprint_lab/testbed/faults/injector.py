@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from faultprint.tables import NORMAL, RECOVERY
-from faultprint_lab.testbed.faults.faults import CYCLE, FAULTS, Fault, read_bed
-from faultprint_lab.testbed.plan import Strike
+from faultprint_lab.testbed.faults.faults import CYCLE, FAULTS, TestbedFault, read_bed
+from faultprint_lab.testbed.plan import FaultEvent
 from faultprint_lab.testbed.topology.bed import Bed
 
 Wait = Callable[[float], None]
@@ -21,7 +21,7 @@ WATCH: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class FaultInterval:
     """A row of the labels: what was true of the node from `start` to `end`, µs since 1970."""
 
     start: int
@@ -37,10 +37,10 @@ class Injector:
     bed: Bed
     rng: np.random.Generator
     wait_until: Wait
-    labels: list[Stretch] = field(default_factory=list)
+    labels: list[FaultInterval] = field(default_factory=list)
     _since: int = 0
 
-    def run(self, strikes: tuple[Strike, ...], length: float) -> None:
+    def run(self, strikes: tuple[FaultEvent, ...], length: float) -> None:
         """From the start of the recording to its end."""
         self._since = now_us()
         for strike in sorted(strikes, key=lambda one: one.start):
@@ -48,7 +48,7 @@ class Injector:
         self.wait_until(length)
         self._close(NORMAL)
 
-    def _strike(self, strike: Strike) -> None:
+    def _strike(self, strike: FaultEvent) -> None:
         fault = FAULTS[strike.fault]
         self.wait_until(max(0.0, strike.start - WATCH))
         readings = read_bed(self.bed, lambda: self.wait_until(strike.start))
@@ -69,11 +69,11 @@ class Injector:
     def _close(self, condition: str, severity: float | None = None) -> None:
         now = now_us()
         if now > self._since:
-            self.labels.append(Stretch(self._since, now, condition, severity))
+            self.labels.append(FaultInterval(self._since, now, condition, severity))
         self._since = now
 
 
-def turns(fault: Fault, strike: Strike, rng: np.random.Generator) -> Iterator[tuple[bool, float]]:
+def turns(fault: TestbedFault, strike: FaultEvent, rng: np.random.Generator) -> Iterator[tuple[bool, float]]:
     """When a fault is switched on and off: once, or, where it is cycled and milder than 1, once a cycle."""
     end = strike.start + strike.length
     if not fault.cycled or strike.severity >= 1:

@@ -19,7 +19,7 @@ class Dialog:
     cseq: int = 1
 
     @classmethod
-    def of_caller(cls, request: sip.Message, response: sip.Message) -> Dialog:
+    def of_caller(cls, request: sip.SipText, response: sip.SipText) -> Dialog:
         """From the request that was sent and its 2xx."""
         return cls(
             call_id=request.get("call-id"),
@@ -31,7 +31,7 @@ class Dialog:
         )
 
     @classmethod
-    def of_callee(cls, request: sip.Message, own: str) -> Dialog:
+    def of_callee(cls, request: sip.SipText, own: str) -> Dialog:
         """From the request that was received; `own` is the To value with the tag that was put on it."""
         return cls(
             call_id=request.get("call-id"),
@@ -42,11 +42,11 @@ class Dialog:
             cseq=1,
         )
 
-    def request(self, method: str, via: str) -> sip.Message:
+    def request(self, method: str, via: str) -> sip.SipText:
         """The next request in the dialog; an ACK repeats the INVITE's number."""
         if method != "ACK":
             self.cseq += 1
-        return sip.Message(
+        return sip.SipText(
             method=method,
             uri=self.target,
             headers=[

@@ -29,7 +29,7 @@ class Command(IntEnum):
     MULTIMEDIA_AUTH = 303
 
 
-class Application(IntEnum):
+class ApplicationId(IntEnum):
     """Application identifiers."""
 
     COMMON = 0
@@ -155,7 +155,7 @@ def decode_avps(data: bytes) -> tuple[Avp, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class DiameterMessageCodec:
     """One Diameter message."""
 
     command: int
@@ -197,9 +197,9 @@ class Message:
         found = self.first(code)
         return found.number if found else default
 
-    def answer(self, *avps: Avp, error: bool = False) -> Message:
+    def answer(self, *avps: Avp, error: bool = False) -> DiameterMessageCodec:
         """The answer to this request."""
-        return Message(
+        return DiameterMessageCodec(
             self.command, self.application, False, self.hop_by_hop, self.end_to_end, avps, self.proxiable, error
         )
 
@@ -213,13 +213,13 @@ def message_length(header: bytes) -> int:
     return int(length)
 
 
-def decode(data: bytes) -> Message:
+def decode(data: bytes) -> DiameterMessageCodec:
     """One whole message. Raises DiameterError."""
     if len(data) < HEADER or message_length(data) != len(data):
         raise DiameterError(f"{len(data)} bytes are not one whole Diameter message")
     _, word, application, hop_by_hop, end_to_end = struct.unpack_from("!IIIII", data)
     flags = word >> 24
-    return Message(
+    return DiameterMessageCodec(
         command=word & 0xFFFFFF,
         application=application,
         request=bool(flags & 0x80),

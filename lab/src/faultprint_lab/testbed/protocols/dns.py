@@ -20,7 +20,7 @@ class DnsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class DnsQuery:
     """One question; `raw` is the question section as received."""
 
     identifier: int
@@ -30,7 +30,7 @@ class Query:
     raw: bytes
 
 
-def decode_query(data: bytes) -> Query:
+def decode_query(data: bytes) -> DnsQuery:
     """The one question of a query. Raises DnsError."""
     if len(data) < 12:
         raise DnsError(f"{len(data)} bytes are shorter than a DNS header")
@@ -52,7 +52,7 @@ def decode_query(data: bytes) -> Query:
     if at + 5 > len(data):
         raise DnsError("the question is cut short")
     (kind,) = struct.unpack_from("!H", data, at + 1)
-    return Query(identifier, flags, ".".join(labels), kind, data[12 : at + 5])
+    return DnsQuery(identifier, flags, ".".join(labels), kind, data[12 : at + 5])
 
 
 def encode_query(identifier: int, name: str, kind: int = A) -> bytes:
@@ -61,7 +61,7 @@ def encode_query(identifier: int, name: str, kind: int = A) -> bytes:
     return struct.pack("!HHHHHH", identifier, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, kind, INTERNET)
 
 
-def encode_answer(query: Query, zone: Mapping[str, str], ttl: int) -> bytes:
+def encode_answer(query: DnsQuery, zone: Mapping[str, str], ttl: int) -> bytes:
     """The answer: an A record, an empty answer for another type, or a name error for an unknown name."""
     address = zone.get(query.name)
     found = address is not None and query.kind == A

@@ -21,7 +21,7 @@ class SipError(ValueError):
 
 
 @dataclass(slots=True)
-class Message:
+class SipText:
     """A request (`method`, `uri`) or a response (`status`, `reason`); headers in order, names in lower case."""
 
     method: str = ""
@@ -69,14 +69,14 @@ _NAMES: Final = {
 }  # fmt: skip
 
 
-def parse(data: bytes) -> Message:
+def parse(data: bytes) -> SipText:
     """One datagram. Raises SipError."""
     head, _, body = data.partition(b"\r\n\r\n")
     lines = head.decode("utf-8", "replace").split("\r\n")
     words = lines[0].split(" ", 2)
     if len(words) < 3:
         raise SipError(f"start line {lines[0][:60]!r} is none of SIP")
-    message = Message(body=body)
+    message = SipText(body=body)
     if words[0] == "SIP/2.0":
         if not (words[1].isdecimal() and len(words[1]) == 3):
             raise SipError(f"status {words[1][:20]!r} is no number of three digits")
@@ -101,7 +101,7 @@ def parse(data: bytes) -> Message:
 COPIED: Final = ("via", "from", "to", "call-id", "cseq")
 
 
-def reply(request: Message, status: int, reason: str, tag: str = "") -> Message:
+def reply(request: SipText, status: int, reason: str, tag: str = "") -> SipText:
     """A response to `request` (RFC 3261, 8.2.6); `tag` is put on To where that has none."""
     headers = [(name, value) for name, value in request.headers if name in COPIED]
     if tag:
@@ -109,7 +109,7 @@ def reply(request: Message, status: int, reason: str, tag: str = "") -> Message:
             (name, f"{value};tag={tag}" if name == "to" and not parameter(value, "tag") else value)
             for name, value in headers
         ]
-    return Message(status=status, reason=reason, headers=headers)
+    return SipText(status=status, reason=reason, headers=headers)
 
 
 def split_list(value: str) -> list[str]:

@@ -31,10 +31,10 @@ class Client:
     """A request that was sent, and the future of its final response (None: it timed out)."""
 
     source: str
-    request: sip.Message
+    request: sip.SipText
     data: bytes
-    final: asyncio.Future[sip.Message | None]
-    provisional: Callable[[sip.Message], None] | None = None
+    final: asyncio.Future[sip.SipText | None]
+    provisional: Callable[[sip.SipText], None] | None = None
     proceeding: bool = False
     timer: asyncio.TimerHandle | None = None
     acknowledgement: bytes = b""
@@ -46,12 +46,12 @@ class Server:
 
     layer: Layer
     local: str
-    request: sip.Message
+    request: sip.SipText
     last: bytes = b""
     status: int = 0
     acknowledged: bool = False
 
-    def respond(self, response: sip.Message) -> None:
+    def respond(self, response: sip.SipText) -> None:
         """Send a response; the final one to an INVITE is repeated until the ACK comes (timers G and H)."""
         self.last = response.encode()
         self.status = response.status
@@ -74,7 +74,7 @@ class Layer:
     _awaiting: dict[tuple[str, str, int], Server] = field(default_factory=dict)
 
     def request(
-        self, source: str, message: sip.Message, provisional: Callable[[sip.Message], None] | None = None
+        self, source: str, message: sip.SipText, provisional: Callable[[sip.SipText], None] | None = None
     ) -> Client:
         """Send a request and repeat it by timers A or E until it is answered or timer B or F ends it."""
         data = message.encode()
@@ -122,7 +122,7 @@ class Layer:
         except sip.SipError:
             self.counts["malformed"] += 1
 
-    def _response(self, message: sip.Message) -> None:
+    def _response(self, message: sip.SipText) -> None:
         key = (message.branch, message.cseq[1])
         client = self._clients.get(key)
         if client is None:
@@ -144,7 +144,7 @@ class Layer:
         client.final.set_result(message)
         self.loop.call_later(self.timers.timeout, self._clients.pop, key, None)
 
-    def _request(self, local: str, message: sip.Message) -> None:
+    def _request(self, local: str, message: sip.SipText) -> None:
         number, _ = message.cseq
         if message.method == "ACK":
             server = self._awaiting.pop((local, message.get("call-id"), number), None)
@@ -186,11 +186,11 @@ class Layer:
         self.loop.call_later(interval, tick)
 
 
-def acknowledge(request: sip.Message, response: sip.Message) -> sip.Message:
+def acknowledge(request: sip.SipText, response: sip.SipText) -> sip.SipText:
     """The ACK of a final response other than 2xx (RFC 3261, 17.1.1.3)."""
     via = request.all("via")[0]
     number, _ = request.cseq
-    return sip.Message(
+    return sip.SipText(
         method="ACK",
         uri=request.uri,
         headers=[

@@ -16,7 +16,7 @@ _AT_ONCE: Final = 256
 """Datagrams read before timers get their turn."""
 
 
-class Wire:
+class UdpTransport:
     """Bound to `port` on every local address; `receive` is called with the handset's address and the datagram."""
 
     def __init__(self, port: int, receive: Callable[[str, bytes], None]) -> None:

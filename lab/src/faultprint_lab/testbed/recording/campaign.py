@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from faultprint_lab.testbed.plan import Episode, Strike
+from faultprint_lab.testbed.plan import FaultEvent, PlannedEpisode
 from faultprint_lab.testbed.subscribers.arrivals import curve
-from faultprint_lab.testbed.topology.network import Load, Network
+from faultprint_lab.testbed.topology.network import TestbedLoad, TestbedNetwork
 
 HOUR: Final = 3600.0
 FAULT_FREE: Final = 0.28
@@ -62,7 +62,7 @@ def draw(networks: int, hours: int, seed: int) -> str:
     order = [(hour, index) for hour in range(hours) for index in np.roll(np.arange(networks), -hour).tolist()]
     struck = _strikes(order, networks, rng)
     episodes = [
-        Episode(
+        PlannedEpisode(
             network=made[index].name,
             length=HOUR,
             hour=float((firsts[index] + hour) % 24),
@@ -78,13 +78,13 @@ def draw(networks: int, hours: int, seed: int) -> str:
 # Networks
 
 
-def _network(name: str, first: int, hours: int, rng: np.random.Generator) -> Network:
+def _network(name: str, first: int, hours: int, rng: np.random.Generator) -> TestbedNetwork:
     """An operator's network: size, timers, delays and habits, as far apart as a bed of a low rate bears."""
     subscribers = round(_log(rng, 300, 1200))
     interval = subscribers / _log(rng, 0.5, 1.5)
     refresh_at = round(float(rng.uniform(0.4, 0.8)), 2)
     t1_ms = int(rng.choice([400, 500, 500, 1000, 2000]))
-    return Network(
+    return TestbedNetwork(
         name=name,
         subscribers=subscribers,
         expiry=int(np.clip(10 * round(interval / refresh_at / 10), 240, 3600)),
@@ -109,15 +109,17 @@ def _network(name: str, first: int, hours: int, rng: np.random.Generator) -> Net
     )
 
 
-def _load(subscribers: int, first: int, hours: int, patience: float, rng: np.random.Generator) -> Load:
+def _load(subscribers: int, first: int, hours: int, patience: float, rng: np.random.Generator) -> TestbedLoad:
     """Habits; calls come to 0.3–1 a second on average over the hours recorded, and busy no more than a third of all."""
     median, sigma = round(_log(rng, 25, 90), 1), round(float(rng.uniform(0.7, 1.1)), 2)
-    day = Load(peak_hour=round(float(rng.uniform(10, 21)), 1), night_depth=round(float(rng.uniform(0.3, 0.8)), 2))
+    day = TestbedLoad(
+        peak_hour=round(float(rng.uniform(10, 21)), 1), night_depth=round(float(rng.uniform(0.3, 0.8)), 2)
+    )
     activity = float(np.mean([curve(day, (first + hour + 0.5) * HOUR) for hour in range(hours)]))
     held = median * math.exp(sigma**2 / 2) + 10
     calls = min(_log(rng, 0.3, 1.0), 0.17 * subscribers / held) / activity * HOUR / subscribers
     answered, busy, unavailable = (float(rng.uniform(*ends)) for ends in ((0.6, 0.88), (0.02, 0.1), (0.01, 0.1)))
-    return Load(
+    return TestbedLoad(
         calls_per_hour=round(calls, 2),
         messages_per_hour=round(calls * _log(rng, 0.15, 2.0), 2),
         options_per_hour=round(calls * _log(rng, 0.1, 1.0), 2),
@@ -139,7 +141,7 @@ def _load(subscribers: int, first: int, hours: int, patience: float, rng: np.ran
     )
 
 
-def _settle(network: Network) -> float:
+def _settle(network: TestbedNetwork) -> float:
     """Until about as many calls end as begin: a few times as long as one is held."""
     return float(np.clip(round(5 * network.load.hold_median), 150, 300))
 
@@ -228,12 +230,12 @@ def _severities(names: Iterable[str | None], rng: np.random.Generator) -> dict[s
     return drawn
 
 
-def _placed(wish: _Wish, network: Network, rng: np.random.Generator) -> Strike:
+def _placed(wish: _Wish, network: TestbedNetwork, rng: np.random.Generator) -> FaultEvent:
     """Length, start and recovery; networks whose timers are slow recover for longer."""
     recovery = 180.0 if network.t1_ms >= _SLOW_T1_MS else float(round(rng.uniform(120, 180)))
     length = float(round(_log(rng, SHORTEST, LONGEST)))
     start = float(round(rng.uniform(EARLIEST, HOUR - length - recovery - 60)))
-    return Strike(wish.fault, start, length, wish.severity, recovery)
+    return FaultEvent(wish.fault, start, length, wish.severity, recovery)
 
 
 def _log(rng: np.random.Generator, low: float, high: float) -> float:
@@ -244,7 +246,7 @@ def _log(rng: np.random.Generator, low: float, high: float) -> float:
 # TOML
 
 
-def _toml(seed: int, networks: Iterable[Network], episodes: Iterable[Episode]) -> str:
+def _toml(seed: int, networks: Iterable[TestbedNetwork], episodes: Iterable[PlannedEpisode]) -> str:
     lines = [f"seed = {seed}"]
     for network in networks:
         lines += ["", f"[networks.{network.name}]", *_pairs(network, {"name", "load"})]

@@ -12,7 +12,7 @@ import polars as pl
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.tables import LABELS, MINUTES, NORMAL, RECOVERY
 from faultprint_lab.testbed.faults.faults import FAULTS
-from faultprint_lab.testbed.plan import Plan
+from faultprint_lab.testbed.plan import TestbedPlan
 from faultprint_lab.testbed.recording.timeline import FIRST_DAY
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write(
-    plan: Plan,
+    plan: TestbedPlan,
     entries: Sequence[Mapping[str, Any]],
     failures: Sequence[Failure],
     minutes: pl.DataFrame,
@@ -86,7 +86,7 @@ def _faults(entries: Sequence[Mapping[str, Any]], labels: pl.DataFrame) -> list[
     ]
 
 
-def _networks(plan: Plan, entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def _networks(plan: TestbedPlan, entries: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = []
     for name, network in plan.networks.items():
         own = [entry for entry in entries if entry["network"] == name]

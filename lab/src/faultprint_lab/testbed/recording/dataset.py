@@ -20,7 +20,7 @@ from faultprint import storage
 from faultprint.errors import FaultprintError, UsageError
 from faultprint.features.minutes import read_minutes, write_minutes
 from faultprint.tables import LABELS
-from faultprint_lab.testbed.plan import Episode, Plan
+from faultprint_lab.testbed.plan import PlannedEpisode, TestbedPlan
 from faultprint_lab.testbed.recording import datacard, timeline
 from faultprint_lab.testbed.recording.dataset_check import (
     CHECKSUMS,
@@ -71,7 +71,7 @@ def raw_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}-raw")
 
 
-def done(plan: Plan, out: Path, raw: Path) -> set[str]:
+def done(plan: TestbedPlan, out: Path, raw: Path) -> set[str]:
     """Names of the episodes that need not be recorded any more.
 
     Raises UsageError or TableError where `out` is damaged, is no data set or one of another plan, or follows another
@@ -93,12 +93,12 @@ def done(plan: Plan, out: Path, raw: Path) -> set[str]:
     return held | recorded
 
 
-def from_raw(plan: Plan, episode: Episode, folder: Path) -> Part:
+def from_raw(plan: TestbedPlan, episode: PlannedEpisode, folder: Path) -> Part:
     """A recorded episode as the data set holds it. Raises UsageError or TableError where it cannot be used."""
     return load(episode, folder, timeline.starts(plan)[episode.name])
 
 
-def assemble(plan: Plan, out: Path, raw: Path, failures: Iterable[Failure] = ()) -> DataSetReport:
+def assemble(plan: TestbedPlan, out: Path, raw: Path, failures: Iterable[Failure] = ()) -> DataSetReport:
     """Make the data set `out` of the episodes in `raw` and those that it already holds; `failures` joins its own.
 
     Raises UsageError where there is no episode at all.
@@ -140,7 +140,7 @@ def assemble(plan: Plan, out: Path, raw: Path, failures: Iterable[Failure] = ())
     )
 
 
-def _kept(plan: Plan, out: Path, wanted: set[str]) -> dict[str, Part]:
+def _kept(plan: TestbedPlan, out: Path, wanted: set[str]) -> dict[str, Part]:
     """Those episodes of `wanted` that the data set holds, as parts."""
     wanted &= set(_entries(out))
     if not wanted:
@@ -171,7 +171,7 @@ def _failures(out: Path) -> list[Failure]:
     return [Failure(**one) for one in json.loads(path.read_text())["failures"]] if path.exists() else []
 
 
-def _write(plan: Plan, folder: Path, parts: Mapping[str, Part], failures: Sequence[Failure]) -> None:
+def _write(plan: TestbedPlan, folder: Path, parts: Mapping[str, Part], failures: Sequence[Failure]) -> None:
     minutes = pl.concat([part.minutes for part in parts.values()]).sort("node", "minute")
     labels = pl.concat([part.labels for part in parts.values()]).sort("node", "start")
     write_minutes(minutes, folder / MINUTES)

@@ -19,11 +19,11 @@ from faultprint.errors import UsageError
 from faultprint.probe.capture.live import LOST
 from faultprint.probe.privacy import key as keys
 from faultprint.tables import LABELS
-from faultprint_lab.testbed.faults.injector import Injector, Stretch, now_us
-from faultprint_lab.testbed.plan import Episode, Plan
+from faultprint_lab.testbed.faults.injector import FaultInterval, Injector, now_us
+from faultprint_lab.testbed.plan import PlannedEpisode, TestbedPlan
 from faultprint_lab.testbed.recording.recording import Recording
 from faultprint_lab.testbed.topology.bed import Bed, down, up
-from faultprint_lab.testbed.topology.machine import Gauge, versions
+from faultprint_lab.testbed.topology.machine import MachineLoad, versions
 
 REGISTRATIONS_PER_S: Final = 250.0
 """How fast all handsets are switched on at first."""
@@ -57,7 +57,7 @@ class Control:
             raise Stopped
 
 
-def record(plan: Plan, number: int, folder: Path, control: Control, attempt: int = 1) -> None:
+def record(plan: TestbedPlan, number: int, folder: Path, control: Control, attempt: int = 1) -> None:
     """Episode `number` of the plan; `folder` appears when it is complete, and never in part.
 
     Raises UsageError when the bed does not start, a part of it dies or the probe loses a packet, Stopped when the run is
@@ -73,7 +73,7 @@ def record(plan: Plan, number: int, folder: Path, control: Control, attempt: int
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _record(plan: Plan, number: int, folder: Path, control: Control, attempt: int) -> None:
+def _record(plan: TestbedPlan, number: int, folder: Path, control: Control, attempt: int) -> None:
     episode = plan.episodes[number]
     network = plan.networks[episode.network]
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1)[0])
@@ -88,7 +88,7 @@ def _record(plan: Plan, number: int, folder: Path, control: Control, attempt: in
             recording = Recording(bed, node=node, key=key, packets=control.keep_packets)
             recording.start()
             registered_after = _populate(bed, control)
-        gauge = Gauge()
+        gauge = MachineLoad()
         bed.order("load", {"live": episode.hour * 3600 * network.load.day_length / 86_400})
         settling = now_us()
         control.sleep(episode.settle)
@@ -137,7 +137,7 @@ def _populate(bed: Bed, control: Control) -> float:
     return time.monotonic() - begun
 
 
-def _strike(bed: Bed, episode: Episode, seed: int, control: Control) -> list[Stretch]:
+def _strike(bed: Bed, episode: PlannedEpisode, seed: int, control: Control) -> list[FaultInterval]:
     """Live through an episode's length with its faults; the labels."""
     begun = time.monotonic()
     told = 0.0
@@ -163,7 +163,7 @@ def _strike(bed: Bed, episode: Episode, seed: int, control: Control) -> list[Str
     return injector.labels
 
 
-def _write_labels(labels: list[Stretch], node: str, path: Path) -> None:
+def _write_labels(labels: list[FaultInterval], node: str, path: Path) -> None:
     frame = pl.DataFrame(
         {
             "node": [node] * len(labels),

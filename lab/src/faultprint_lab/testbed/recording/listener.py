@@ -12,14 +12,14 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from faultprint.probe.capture.live import HepSource, InterfaceSource, Source, probe_live
+from faultprint.probe.capture.live import HepSource, InterfaceSource, PacketSource, probe_live
 from faultprint.probe.transactions.nodes import NodeSpec
 from faultprint.tables import Interface
 from faultprint_lab.testbed.topology.addresses import LINKS, subscriber
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ListenerSettings:
     """What to hear, and whose it is. `interfaces` or `hep` (ADDRESS, port); `key` in hexadecimal; `ready` is made when
     the listening has begun, `report` holds the probe's counts after it."""
 
@@ -38,12 +38,12 @@ class Settings:
         path.write_text(json.dumps(asdict(self)))
 
     @classmethod
-    def read(cls, path: Path) -> Settings:
+    def read(cls, path: Path) -> ListenerSettings:
         """From JSON."""
         return cls(**json.loads(path.read_text()))
 
 
-def listen(settings: Settings) -> None:
+def listen(settings: ListenerSettings) -> None:
     """Listen until a signal comes."""
     stopped = False
 
@@ -53,7 +53,7 @@ def listen(settings: Settings) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    sources: list[Source] = [InterfaceSource(name) for name in settings.interfaces]
+    sources: list[PacketSource] = [InterfaceSource(name) for name in settings.interfaces]
     if settings.hep:
         sources.append(HepSource(settings.hep[0], settings.hep[1]))
     Path(settings.ready).touch()
@@ -73,4 +73,4 @@ def listen(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    listen(Settings.read(Path(sys.argv[1])))
+    listen(ListenerSettings.read(Path(sys.argv[1])))

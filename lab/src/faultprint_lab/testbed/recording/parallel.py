@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 
-def side_by_side(lanes: Sequence[Callable[[], None]], parallel: int, stop: threading.Event) -> None:
+def run_parallel(lanes: Sequence[Callable[[], None]], parallel: int, stop: threading.Event) -> None:
     """Run the lanes, up to `parallel` at a time, until all have ended.
 
     The first failure sets `stop`, which the lanes must heed, and is raised when they have; so is KeyboardInterrupt, on

@@ -16,7 +16,7 @@ from faultprint.errors import UsageError
 from faultprint.features import coverage
 from faultprint.features.minutes import minutes
 from faultprint.tables import LABELS, TRANSACTIONS
-from faultprint_lab.testbed.plan import Episode
+from faultprint_lab.testbed.plan import PlannedEpisode
 from faultprint_lab.testbed.recording import episode as recorded
 
 SLACK_US: Final = 1_000_000
@@ -47,7 +47,7 @@ class Part:
     entry: Mapping[str, Any]
 
 
-def load(episode: Episode, folder: Path, start_us: int) -> Part:
+def load(episode: PlannedEpisode, folder: Path, start_us: int) -> Part:
     """The episode recorded in `folder`, moved so that its first labelled moment is `start_us`.
 
     Minutes are made of all transactions, those of the settling included, so that what was open when the labels begin
@@ -92,7 +92,7 @@ def _labels(labels: pl.DataFrame, shift: int, end_us: int) -> pl.DataFrame:
     return exact.with_columns(pl.col("start", "end").cast(_DATETIME))
 
 
-def _entry(episode: Episode, report: Mapping[str, Any], start_us: int) -> dict[str, Any]:
+def _entry(episode: PlannedEpisode, report: Mapping[str, Any], start_us: int) -> dict[str, Any]:
     probe = {key: value for key, value in report["probe"].items() if key not in ("nodes", "coverage")}
     return {
         "episode": episode.name,

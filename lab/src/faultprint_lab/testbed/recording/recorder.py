@@ -18,12 +18,12 @@ from typing import Final
 
 from faultprint.errors import UsageError
 from faultprint_lab.testbed.faults.faults import FAULTS
-from faultprint_lab.testbed.plan import Plan, read
+from faultprint_lab.testbed.plan import TestbedPlan, read
 from faultprint_lab.testbed.recording import dataset
 from faultprint_lab.testbed.recording.dataset import DataSetReport, Failure
 from faultprint_lab.testbed.recording.episode import GENTLE_PER_S, Control, Stopped, record
-from faultprint_lab.testbed.recording.parallel import side_by_side
-from faultprint_lab.testbed.recording.run import ATTEMPTS, Clock, Progress, claim
+from faultprint_lab.testbed.recording.parallel import run_parallel
+from faultprint_lab.testbed.recording.run import ATTEMPTS, Progress, RunClock, claim
 from faultprint_lab.testbed.topology import packages
 from faultprint_lab.testbed.topology.bed import sweep
 
@@ -58,7 +58,7 @@ def record_plan(
     with _alone(raw):
         sweep()
         waiting = [number for number, episode in enumerate(plan.episodes) if episode.name not in done]
-        clock = Clock(sum(plan.episodes[number].length for number in waiting), progress)
+        clock = RunClock(sum(plan.episodes[number].length for number in waiting), progress)
         control = Control(clock.add, keep_settling=True, per_second=GENTLE_PER_S)
         recorder = _Recorder(plan, raw, control, waiting, None if hours is None else time.monotonic() + 3600 * hours)
         try:
@@ -85,7 +85,7 @@ def _alone(raw: Path) -> Iterator[None]:
 class _Recorder:
     """Works through the numbers of `waiting` in order; `failures` grows."""
 
-    plan: Plan
+    plan: TestbedPlan
     raw: Path
     control: Control
     waiting: list[int]
@@ -95,7 +95,7 @@ class _Recorder:
 
     def work(self, parallel: int) -> None:
         """Until nothing waits, or time is over."""
-        side_by_side([self._lane] * min(parallel, len(self.waiting)), parallel, self.control.stop)
+        run_parallel([self._lane] * min(parallel, len(self.waiting)), parallel, self.control.stop)
 
     def _next(self) -> int | None:
         with self._lock:

@@ -15,7 +15,7 @@ import polars as pl
 from faultprint import storage
 from faultprint.errors import UsageError
 from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
-from faultprint_lab.testbed.recording.listener import Settings
+from faultprint_lab.testbed.recording.listener import ListenerSettings
 from faultprint_lab.testbed.topology import packages
 from faultprint_lab.testbed.topology.addresses import LINKS
 from faultprint_lab.testbed.topology.bed import Bed
@@ -37,7 +37,7 @@ class Recording:
     def __init__(self, bed: Bed, *, node: str, key: bytes, packets: bool = False, hep: bool = False) -> None:
         self._bed, self._name = bed, "hep" if hep else "probe"
         self._captures = [bed.folder / f"{link}.pcap" for link in LISTENED] if packets else []
-        self._settings = Settings(
+        self._settings = ListenerSettings(
             node=node,
             network=bed.network.name,
             subscribers=bed.network.subscribers,

@@ -13,9 +13,9 @@ from typing import Any, Final
 from faultprint.errors import UsageError
 from faultprint.files import replacing
 from faultprint_lab.testbed.faults.faults import FAULTS
-from faultprint_lab.testbed.plan import Plan, read
+from faultprint_lab.testbed.plan import TestbedPlan, read
 from faultprint_lab.testbed.recording.episode import REPORT, Control, record
-from faultprint_lab.testbed.recording.parallel import side_by_side
+from faultprint_lab.testbed.recording.parallel import run_parallel
 from faultprint_lab.testbed.topology import packages
 
 Progress = Callable[[int, int], None]
@@ -53,14 +53,14 @@ def run(
     if lacking:
         raise UsageError(lacking)
     claim(plan, out)
-    control = Control(Clock(plan.seconds, progress).add, keep_packets)
+    control = Control(RunClock(plan.seconds, progress).add, keep_packets)
     lanes = [partial(_lane, plan, name, out, control) for name in plan.networks]
-    side_by_side(lanes, parallel, control.stop)
+    run_parallel(lanes, parallel, control.stop)
     reports = tuple(json.loads((out / episode.name / REPORT).read_text()) for episode in plan.episodes)
     return RunReport(str(out), plan.seconds, reports)
 
 
-def _lane(plan: Plan, network: str, out: Path, control: Control) -> None:
+def _lane(plan: TestbedPlan, network: str, out: Path, control: Control) -> None:
     """The episodes of one network, one after another."""
     for number, episode in enumerate(plan.episodes):
         if episode.network != network:
@@ -78,7 +78,7 @@ def _lane(plan: Plan, network: str, out: Path, control: Control) -> None:
                     raise
 
 
-def claim(plan: Plan, out: Path) -> None:
+def claim(plan: TestbedPlan, out: Path) -> None:
     """Make `out` the folder of this plan's episodes. Raises UsageError where it holds anything else."""
     out.mkdir(parents=True, exist_ok=True)
     mine = out / PLAN
@@ -90,7 +90,7 @@ def claim(plan: Plan, out: Path) -> None:
         temporary.write_text(plan.text)
 
 
-class Clock:
+class RunClock:
     """Seconds recorded over all episodes, told to `progress`."""
 
     def __init__(self, total: float, progress: Progress | None) -> None:

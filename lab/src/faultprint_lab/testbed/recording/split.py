@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from faultprint_lab.testbed.plan import Plan
+from faultprint_lab.testbed.plan import TestbedPlan
 from faultprint_lab.testbed.recording import timeline
 from faultprint_lab.testbed.recording.raw import moment
 
@@ -21,7 +21,7 @@ _HEAD: Final = """\
 """
 
 
-def split(plan: Plan) -> str:
+def split(plan: TestbedPlan) -> str:
     """The text of split.toml."""
     sides: dict[str, list[str]] = {"train": [], "choose": [], "report": []}
     for number, name in enumerate(plan.networks, 1):

@@ -11,15 +11,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from faultprint.errors import UsageError
-from faultprint_lab.testbed.plan import Plan
+from faultprint.units import DAY_US, MINUTE_US
+from faultprint_lab.testbed.plan import TestbedPlan
 
 FIRST_DAY: Final = datetime(2026, 1, 5, tzinfo=UTC)
-MINUTE_US: Final = 60_000_000
-DAY_US: Final = 86_400_000_000
 _TOLERANCE_US: Final = MINUTE_US
 
 
-def starts(plan: Plan) -> Mapping[str, int]:
+def starts(plan: TestbedPlan) -> Mapping[str, int]:
     """The start of each episode in data time, µs since 1970, by its name.
 
     Raises UsageError where an episode does not begin and end on a whole minute, or its `hour` is not where the episode

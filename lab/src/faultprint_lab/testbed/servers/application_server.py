@@ -39,7 +39,7 @@ class ApplicationServer(asyncio.DatagramProtocol):
         for answer in self.handle(message, branch):
             self._transport.sendto(answer.encode(), self.scscf)
 
-    def handle(self, message: sip.Message, branch: str) -> list[sip.Message]:
+    def handle(self, message: sip.SipText, branch: str) -> list[sip.SipText]:
         """What goes back to the S-CSCF for one message from it."""
         if message.status:
             vias = message.all("via")[1:]
@@ -63,7 +63,7 @@ class ApplicationServer(asyncio.DatagramProtocol):
             self._failed[branch] = bool(self.rng.random() < self.failing)
         return self._failed[branch]
 
-    def _forward(self, message: sip.Message, branch: str) -> sip.Message:
+    def _forward(self, message: sip.SipText, branch: str) -> sip.SipText:
         host, port = self.own
         via = f"SIP/2.0/UDP {host}:{port};branch=z9hG4bK{sip.md5(branch)[:20]}"
         routes = message.all("route")[1:]

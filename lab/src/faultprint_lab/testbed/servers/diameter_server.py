@@ -12,12 +12,12 @@ import numpy as np
 from faultprint_lab.testbed.protocols.diameter import (
     HEADER,
     VENDOR_3GPP,
-    Application,
+    ApplicationId,
     Avp,
     Code,
     Command,
     DiameterError,
-    Message,
+    DiameterMessageCodec,
     Result,
     avp,
     decode,
@@ -25,7 +25,7 @@ from faultprint_lab.testbed.protocols.diameter import (
 )
 
 LOG = logging.getLogger(__name__)
-Handler = Callable[[Message], tuple[Avp, ...]]
+Handler = Callable[[DiameterMessageCodec], tuple[Avp, ...]]
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class DiameterServer:
     host: str
     realm: str
     address: str
-    application: Application
+    application: ApplicationId
     handler: Handler
     rng: np.random.Generator
     normal_delay: float = 0.0
@@ -77,11 +77,11 @@ class DiameterServer:
                 self.peers[name] -= 1
             writer.close()
 
-    def _receive(self, message: Message, writer: asyncio.StreamWriter) -> None:
+    def _receive(self, message: DiameterMessageCodec, writer: asyncio.StreamWriter) -> None:
         if not message.request:
             return
         base = _BASE.get(message.command)
-        if base is not None and message.application == Application.COMMON:
+        if base is not None and message.application == ApplicationId.COMMON:
             writer.write(message.answer(*base(self)).encode())
             return
         self.requests += 1
@@ -93,7 +93,7 @@ class DiameterServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _later(self, delay: float, message: Message, writer: asyncio.StreamWriter) -> None:
+    async def _later(self, delay: float, message: DiameterMessageCodec, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(delay)
         if not writer.is_closing():
             writer.write(self._answer(message).encode())
@@ -102,7 +102,7 @@ class DiameterServer:
         typical = self.normal_delay + self.misbehaviour.delay
         return typical * float(self.rng.lognormal(0.0, 0.25)) if typical > 0 else 0.0
 
-    def _answer(self, message: Message) -> Message:
+    def _answer(self, message: DiameterMessageCodec) -> DiameterMessageCodec:
         if self.rng.random() < self.misbehaviour.error_share:
             avps: tuple[Avp, ...] = (avp(Code.RESULT_CODE, self.misbehaviour.error_code),)
         else:
@@ -112,7 +112,7 @@ class DiameterServer:
             *((session,) if session else ()),
             *self.origin(),
             *_application(self.application),
-            avp(Code.AUTH_SESSION_STATE, 1 if self.application == Application.CX else 0),
+            avp(Code.AUTH_SESSION_STATE, 1 if self.application == ApplicationId.CX else 0),
             *avps,
         )
 
@@ -138,7 +138,7 @@ class DiameterServer:
         return (avp(Code.RESULT_CODE, Result.SUCCESS), *self.origin())
 
 
-def _application(application: Application) -> tuple[Avp, ...]:
+def _application(application: ApplicationId) -> tuple[Avp, ...]:
     identifiers = (avp(Code.VENDOR_ID, VENDOR_3GPP), avp(Code.AUTH_APPLICATION_ID, application))
     return (avp(Code.VENDOR_SPECIFIC_APPLICATION_ID, identifiers),)
 
@@ -150,7 +150,7 @@ _BASE: dict[int, Callable[[DiameterServer], tuple[Avp, ...]]] = {
 }
 
 
-def pcrf(request: Message) -> tuple[Avp, ...]:
+def pcrf(request: DiameterMessageCodec) -> tuple[Avp, ...]:
     """A policy function that grants every Rx request (TS 29.214)."""
     if request.command in (Command.AA, Command.SESSION_TERMINATION):
         return (avp(Code.RESULT_CODE, Result.SUCCESS),)

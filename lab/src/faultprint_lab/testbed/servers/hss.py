@@ -13,7 +13,7 @@ from faultprint_lab.testbed.protocols.diameter import (
     Avp,
     Code,
     Command,
-    Message,
+    DiameterMessageCodec,
     Result,
     avp,
 )
@@ -43,7 +43,7 @@ class Hss:
     served: Callable[[str], bool]
     registered: set[str] = field(default_factory=set)
 
-    def answer(self, request: Message) -> tuple[Avp, ...]:
+    def answer(self, request: DiameterMessageCodec) -> tuple[Avp, ...]:
         """The AVPs that answer a Cx request, result included, session and origin not."""
         handler = _HANDLERS.get(request.command)
         if handler is None:
@@ -54,12 +54,12 @@ class Hss:
             return (_experimental(Result.USER_UNKNOWN),)
         return handler(self, request, user)
 
-    def user_authorization(self, request: Message, user: str) -> tuple[Avp, ...]:
+    def user_authorization(self, request: DiameterMessageCodec, user: str) -> tuple[Avp, ...]:
         """UAA: the S-CSCF, and whether the user already has a registration there."""
         known = Result.SUBSEQUENT_REGISTRATION if user in self.registered else Result.FIRST_REGISTRATION
         return (_experimental(known), avp(Code.SERVER_NAME, self.scscf))
 
-    def multimedia_auth(self, request: Message, user: str) -> tuple[Avp, ...]:
+    def multimedia_auth(self, request: DiameterMessageCodec, user: str) -> tuple[Avp, ...]:
         """MAA: H(A1) for SIP Digest (TS 29.229, 6.3.37)."""
         digest = (
             avp(Code.DIGEST_REALM, self.realm),
@@ -80,7 +80,7 @@ class Hss:
             avp(Code.SIP_AUTH_DATA_ITEM, item),
         )
 
-    def server_assignment(self, request: Message, user: str) -> tuple[Avp, ...]:
+    def server_assignment(self, request: DiameterMessageCodec, user: str) -> tuple[Avp, ...]:
         """SAA: the profile, with initial filter criteria for those whom the application server serves."""
         if request.number(Code.SERVER_ASSIGNMENT_TYPE) in DEREGISTERING:
             self.registered.discard(user)
@@ -92,7 +92,7 @@ class Hss:
             avp(Code.USER_DATA, self.profile(user)),
         )
 
-    def location_info(self, request: Message, user: str) -> tuple[Avp, ...]:
+    def location_info(self, request: DiameterMessageCodec, user: str) -> tuple[Avp, ...]:
         """LIA: the S-CSCF, where the user is registered."""
         if user not in self.registered:
             return (_experimental(Result.IDENTITY_NOT_REGISTERED),)
@@ -108,7 +108,7 @@ class Hss:
         )
 
 
-_HANDLERS: Final[dict[int, Callable[[Hss, Message, str], tuple[Avp, ...]]]] = {
+_HANDLERS: Final[dict[int, Callable[[Hss, DiameterMessageCodec, str], tuple[Avp, ...]]]] = {
     Command.USER_AUTHORIZATION: Hss.user_authorization,
     Command.MULTIMEDIA_AUTH: Hss.multimedia_auth,
     Command.SERVER_ASSIGNMENT: Hss.server_assignment,

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from faultprint_lab.testbed.protocols import control, dns
-from faultprint_lab.testbed.protocols.diameter import Application
+from faultprint_lab.testbed.protocols.diameter import ApplicationId
 from faultprint_lab.testbed.servers.application_server import ApplicationServer
 from faultprint_lab.testbed.servers.diameter_server import DiameterServer, Misbehaviour, pcrf
 from faultprint_lab.testbed.servers.hss import Hss
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerSettings:
     """What the process must know; written by the bed as JSON. Delays in seconds."""
 
     realm: str
@@ -43,7 +43,7 @@ class Settings:
     pcrf_delay: float
 
     @classmethod
-    def read(cls, path: Path) -> Settings:
+    def read(cls, path: Path) -> ServerSettings:
         """From the JSON file. Raises TypeError where a name is strange or lacking."""
         return cls(**json.loads(path.read_text()))
 
@@ -101,7 +101,7 @@ class Servers:
         }
 
 
-async def start(settings: Settings) -> Servers:
+async def start(settings: ServerSettings) -> Servers:
     """Open every socket. The random streams are the parts' own, so that one's traffic does not move another's."""
     streams = [np.random.default_rng(seed) for seed in np.random.SeedSequence(settings.seed).spawn(4)]
     served = int(settings.subscribers * settings.application_server_share)
@@ -113,11 +113,11 @@ async def start(settings: Settings) -> Servers:
         served=lambda user: user.removeprefix("user").isdecimal() and int(user.removeprefix("user")) < served,
     )
     hss = DiameterServer(
-        f"hss.{settings.realm}", settings.realm, settings.hss_address, Application.CX, cx.answer, streams[0],
+        f"hss.{settings.realm}", settings.realm, settings.hss_address, ApplicationId.CX, cx.answer, streams[0],
         settings.hss_delay,
     )  # fmt: skip
     policy = DiameterServer(
-        f"pcrf.{settings.realm}", settings.realm, settings.pcrf_address, Application.RX, pcrf, streams[1],
+        f"pcrf.{settings.realm}", settings.realm, settings.pcrf_address, ApplicationId.RX, pcrf, streams[1],
         settings.pcrf_delay,
     )  # fmt: skip
     names = NameServer(settings.zone, settings.dns_ttl, settings.dns_delay, streams[2])
@@ -131,7 +131,7 @@ async def start(settings: Settings) -> Servers:
 
 
 async def _main(path: Path) -> None:
-    settings = Settings.read(path)
+    settings = ServerSettings.read(path)
     servers = await start(settings)
     await control.serve(Path(settings.control), servers.order)
     await asyncio.get_running_loop().create_future()

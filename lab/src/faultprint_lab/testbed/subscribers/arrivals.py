@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultprint_lab.testbed.topology.network import Load
+from faultprint_lab.testbed.topology.network import TestbedLoad
 
 
-def curve(load: Load, seconds: float) -> float:
+def curve(load: TestbedLoad, seconds: float) -> float:
     """Activity at `seconds` into the day relative to its peak: 1 at the peak hour, 1 − `night_depth` twelve hours away."""
     phase = seconds / load.day_length - load.peak_hour / 24
     return 1 - load.night_depth * (0.5 - 0.5 * math.cos(2 * math.pi * phase))
 
 
-def arrivals(load: Load, rate: float, start: float, rng: np.random.Generator) -> Iterator[float]:
+def arrivals(load: TestbedLoad, rate: float, start: float, rng: np.random.Generator) -> Iterator[float]:
     """Times (s from the beginning) of a Poisson process with `rate` per second at the peak, from second `start` of the
     day on, thinned by the daily curve (Lewis and Shedler, 1979)."""
     at = 0.0
@@ -35,7 +35,7 @@ def lognormal(rng: np.random.Generator, median: float, sigma: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class CallPlan:
     """What will become of a call: how the called side answers, and after how long. Seconds.
 
     `answer` is the final status that the callee wants to give; 0: it lets the phone ring.
@@ -48,7 +48,7 @@ class Fate:
     caller_ends: bool
 
 
-def fate(load: Load, rng: np.random.Generator) -> Fate:
+def call_plan(load: TestbedLoad, rng: np.random.Generator) -> CallPlan:
     """Draw a call's fate; what is neither answered, busy nor unavailable is not picked up."""
     chance = float(rng.random())
     answer = 0
@@ -57,7 +57,7 @@ def fate(load: Load, rng: np.random.Generator) -> Fate:
             answer = status
             break
         chance -= share
-    return Fate(
+    return CallPlan(
         answer=answer,
         alerting=0.1 + float(rng.exponential(0.3)),
         ringing=lognormal(rng, load.ring_median, 0.6),
@@ -66,7 +66,7 @@ def fate(load: Load, rng: np.random.Generator) -> Fate:
     )
 
 
-def back_off(load: Load, failures: int, rng: np.random.Generator) -> float:
+def back_off(load: TestbedLoad, failures: int, rng: np.random.Generator) -> float:
     """How long to wait after so many failures in a row: doubling, jittered from half to all (RFC 5626, 4.5)."""
     longest = min(load.retry_longest, load.retry_first * 2.0 ** min(failures - 1, 16))
     return longest * float(rng.uniform(0.5, 1.0))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from faultprint_lab.testbed.protocols import sip
 from faultprint_lab.testbed.protocols.dialog import Dialog
 from faultprint_lab.testbed.protocols.transactions import Client, Server
-from faultprint_lab.testbed.subscribers.arrivals import Fate, back_off, fate
+from faultprint_lab.testbed.subscribers.arrivals import CallPlan, back_off, call_plan
 
 if TYPE_CHECKING:
     from faultprint_lab.testbed.subscribers.handset import Handset
-    from faultprint_lab.testbed.subscribers.population import Population
+    from faultprint_lab.testbed.subscribers.population import SubscriberPopulation
 
 REDIALS = 3
 DELIBERATE = frozenset({200, 480, 486, 487, 600, 603})
@@ -24,7 +24,7 @@ DELIBERATE = frozenset({200, 480, 486, 487, 600, 603})
 class Call:
     """A call on the way: its fate, and the called side's dialog once there is one."""
 
-    fate: Fate
+    fate: CallPlan
     caller: Handset | None = None
     over: bool = False
     callee_dialog: Dialog | None = None
@@ -35,7 +35,7 @@ class Call:
 class Calls:
     """Every call of a bed, known by its Call-ID to both of its sides."""
 
-    def __init__(self, around: Population) -> None:
+    def __init__(self, around: SubscriberPopulation) -> None:
         self._around = around
         self._calls: dict[str, Call] = {}
 
@@ -47,7 +47,7 @@ class Calls:
     async def dial(self, caller: Handset, callee: Handset, attempt: int = 0) -> None:
         """One call from the INVITE to its end; a failed one is dialled again by some."""
         around = self._around
-        call = Call(fate(around.network.load, around.rng), caller)
+        call = Call(call_plan(around.network.load, around.rng), caller)
         sdp = (("content-type", "application/sdp"), ("allow", "INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS, NOTIFY"))
         invite = caller.request("INVITE", callee.uri, *sdp, body=session_description(caller.address))
         key = invite.get("call-id")
@@ -65,7 +65,7 @@ class Calls:
             if caller.registered and not caller.busy:
                 await self.dial(caller, callee, attempt + 1)
 
-    async def _invite(self, caller: Handset, invite: sip.Message, call: Call) -> int:
+    async def _invite(self, caller: Handset, invite: sip.SipText, call: Call) -> int:
         layer, load = self._around.layer, self._around.network.load
         client = layer.request(caller.address, invite)
         try:
@@ -82,14 +82,14 @@ class Calls:
             await self._talk(caller, dialog, call)
         return final.status
 
-    async def _cancel(self, caller: Handset, client: Client) -> sip.Message | None:
+    async def _cancel(self, caller: Handset, client: Client) -> sip.SipText | None:
         """CANCEL, where a provisional response allows it (RFC 3261, 9.1), and what the INVITE then ends with."""
         layer = self._around.layer
         if client.proceeding:
             invite = client.request
             kept = ("via", "route", "max-forwards", "from", "to", "call-id")
             headers = [(name, value) for name, value in invite.headers if name in kept]
-            cancel = sip.Message("CANCEL", invite.uri, headers=[*headers, ("cseq", f"{invite.cseq[0]} CANCEL")])
+            cancel = sip.SipText("CANCEL", invite.uri, headers=[*headers, ("cseq", f"{invite.cseq[0]} CANCEL")])
             self._around.spawn(self._count(caller, cancel))
         try:
             return await asyncio.wait_for(asyncio.shield(client.final), layer.timers.timeout)
@@ -108,7 +108,7 @@ class Calls:
         else:
             await self._count(call.callee, call.callee_dialog.request("BYE", call.callee.via()))
 
-    async def _count(self, handset: Handset, message: sip.Message) -> None:
+    async def _count(self, handset: Handset, message: sip.SipText) -> None:
         final = await self._around.layer.request(handset.address, message).final
         self._around.counts[f"{message.method} {final.status if final else 0}"] += 1
 
@@ -117,7 +117,7 @@ class Calls:
     def invited(self, server: Server, callee: Handset) -> None:
         """Answer an INVITE as its fate has it: ring, then pick up, refuse, or ring on."""
         around = self._around
-        call = self._calls.get(server.request.get("call-id")) or Call(fate(around.network.load, around.rng))
+        call = self._calls.get(server.request.get("call-id")) or Call(call_plan(around.network.load, around.rng))
         tag = around.token()
         chosen = 486 if callee.busy and callee is not call.caller else call.fate.answer
         if chosen in (480, 486):
@@ -143,7 +143,7 @@ class Calls:
         call.callee, call.callee_dialog = callee, Dialog.of_callee(server.request, answer.get("to"))
         server.respond(answer)
 
-    def _with_routes(self, request: sip.Message, status: int, reason: str, callee: Handset, tag: str) -> sip.Message:
+    def _with_routes(self, request: sip.SipText, status: int, reason: str, callee: Handset, tag: str) -> sip.SipText:
         answer = sip.reply(request, status, reason, tag)
         answer.headers += [(name, value) for name, value in request.headers if name == "record-route"]
         answer.headers.append(("contact", callee.contact))

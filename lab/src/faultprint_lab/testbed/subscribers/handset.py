@@ -12,7 +12,7 @@ from faultprint_lab.testbed.servers import hss
 from faultprint_lab.testbed.subscribers.arrivals import back_off
 
 if TYPE_CHECKING:
-    from faultprint_lab.testbed.subscribers.population import Population
+    from faultprint_lab.testbed.subscribers.population import SubscriberPopulation
 
 ATTEMPTS = 4
 """REGISTERs of one registration at most; the first draws the challenge."""
@@ -28,7 +28,7 @@ class Handset:
 
     name: str
     address: str
-    around: Population
+    around: SubscriberPopulation
     until: float = 0.0
     busy: bool = False
     off: bool = False
@@ -128,7 +128,7 @@ class Handset:
             await asyncio.sleep(0.05 + float(self.around.rng.exponential(0.03)))
         return 401
 
-    def _register_request(self, expiry: int) -> sip.Message:
+    def _register_request(self, expiry: int) -> sip.SipText:
         realm = self.around.realm
         if not self._call_id:
             self._call_id, self._tag = self.around.token(), self.around.token()
@@ -147,7 +147,7 @@ class Handset:
             )
         else:
             authorization = f'Digest username="{private}", realm="{realm}", nonce="", uri="sip:{realm}", response=""'
-        return sip.Message(
+        return sip.SipText(
             method="REGISTER",
             uri=f"sip:{realm}",
             headers=[
@@ -166,10 +166,10 @@ class Handset:
 
     # Requests outside a registration
 
-    def request(self, method: str, uri: str, *extra: tuple[str, str], body: bytes = b"") -> sip.Message:
+    def request(self, method: str, uri: str, *extra: tuple[str, str], body: bytes = b"") -> sip.SipText:
         """A request outside any dialog, along the P-CSCF and the service route."""
         routes = [f"<sip:{self.around.pcscf}:5060;lr>", *self.routes]
-        return sip.Message(
+        return sip.SipText(
             method=method,
             uri=uri,
             headers=[
@@ -186,7 +186,7 @@ class Handset:
             body=body,
         )
 
-    async def _send(self, message: sip.Message) -> None:
+    async def _send(self, message: sip.SipText) -> None:
         final = await self.around.layer.request(self.address, message).final
         self.around.counts[f"{message.method} {final.status if final else 0}"] += 1
 

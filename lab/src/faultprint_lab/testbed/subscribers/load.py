@@ -11,15 +11,15 @@ import sys
 from pathlib import Path
 
 from faultprint_lab.testbed.protocols import control
-from faultprint_lab.testbed.subscribers.population import Population
-from faultprint_lab.testbed.topology.network import Load, Network
+from faultprint_lab.testbed.subscribers.population import SubscriberPopulation
+from faultprint_lab.testbed.topology.network import TestbedLoad, TestbedNetwork
 
 
 async def _main(path: Path) -> None:
     settings = json.loads(path.read_text())
     described = settings["network"]
-    network = Network(**{**described, "load": Load(**described["load"])})
-    population = Population(network, settings["seed"], asyncio.get_running_loop())
+    network = TestbedNetwork(**{**described, "load": TestbedLoad(**described["load"])})
+    population = SubscriberPopulation(network, settings["seed"], asyncio.get_running_loop())
     await control.serve(Path(settings["control"]), population.order)
     await asyncio.get_running_loop().create_future()
 

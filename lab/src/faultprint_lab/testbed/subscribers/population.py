@@ -12,27 +12,27 @@ import numpy as np
 
 from faultprint_lab.testbed.protocols import sip
 from faultprint_lab.testbed.protocols.transactions import Layer, Server, Timers
-from faultprint_lab.testbed.protocols.wire import Wire
+from faultprint_lab.testbed.protocols.wire import UdpTransport
 from faultprint_lab.testbed.subscribers.arrivals import arrivals
 from faultprint_lab.testbed.subscribers.calls import Calls
 from faultprint_lab.testbed.subscribers.handset import Handset
 from faultprint_lab.testbed.topology.addresses import LINKS, REALM, subscriber
-from faultprint_lab.testbed.topology.network import Network
+from faultprint_lab.testbed.topology.network import TestbedNetwork
 
 OFF_MEAN = 40.0
 """Mean seconds that a handset stays off in a power cycle."""
 
 
-class Population:
+class SubscriberPopulation:
     """Handsets over one wire. The same seed gives the same wishes; what becomes of them the network decides."""
 
-    def __init__(self, network: Network, seed: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, network: TestbedNetwork, seed: int, loop: asyncio.AbstractEventLoop) -> None:
         self.network, self.loop = network, loop
         self.realm, self.pcscf = REALM, LINKS["gm"]["pcscf"]
         streams = np.random.SeedSequence([seed, 1]).spawn(6)
         self.rng, self._pick, *self._streams = (np.random.default_rng(stream) for stream in streams)
         self.counts: Counter[str] = Counter()
-        self.wire = Wire(5060, lambda local, data: self.layer.receive(local, data))
+        self.wire = UdpTransport(5060, lambda local, data: self.layer.receive(local, data))
         timers = Timers(network.t1_ms / 1e3, network.t2_ms / 1e3)
         self.layer = Layer(self._send, timers, loop, self._requested)
         self.handsets = [Handset(f"user{index}", subscriber(index), self) for index in range(network.subscribers)]

@@ -18,7 +18,7 @@ from faultprint.errors import UsageError
 from faultprint_lab.testbed.protocols import control
 from faultprint_lab.testbed.topology import cgroups, kamailio, namespaces, packages
 from faultprint_lab.testbed.topology.addresses import LINKS, NODES, REALM, ZONE
-from faultprint_lab.testbed.topology.network import Network
+from faultprint_lab.testbed.topology.network import TestbedNetwork
 
 RUN: Final = Path("/run/faultprint-testbed")
 """Where beds keep configurations, logs and sockets; one folder each."""
@@ -32,7 +32,7 @@ class Bed:
     """A bed that runs. `tied` processes end with the process that started them."""
 
     name: str
-    network: Network
+    network: TestbedNetwork
     seed: int
     tied: bool = False
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -102,7 +102,9 @@ def new_name() -> str:
     return next(name for name in (f"b{number}" for number in range(1, 10_000)) if name not in taken)
 
 
-def up(network: Network, seed: int, *, name: str | None = None, tied: bool = False, hep: str | None = None) -> Bed:
+def up(
+    network: TestbedNetwork, seed: int, *, name: str | None = None, tied: bool = False, hep: str | None = None
+) -> Bed:
     """Start a whole IMS and wait until its Diameter peers know each other; about two seconds.
 
     Raises UsageError where the machine lacks something or a part does not start; nothing is left over then.

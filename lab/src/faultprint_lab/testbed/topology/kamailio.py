@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from faultprint_lab.testbed.protocols.diameter import Application
+from faultprint_lab.testbed.protocols.diameter import ApplicationId
 from faultprint_lab.testbed.topology.addresses import LINKS, REALM
-from faultprint_lab.testbed.topology.network import Network
+from faultprint_lab.testbed.topology.network import TestbedNetwork
 
 CSCFS: Final = ("pcscf", "icscf", "scscf")
 _PLACE = re.compile(r"@@([A-Z0-9_]+)@@")
@@ -80,7 +80,7 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     return _PLACE.sub(lambda place: str(values[place[1]]), template)
 
 
-def write(folder: Path, network: Network, modules: Path, hep: str | None) -> None:
+def write(folder: Path, network: TestbedNetwork, modules: Path, hep: str | None) -> None:
     """Write configurations, Diameter peers and data bases of the three CSCFs into `folder`.
 
     `hep` is the collector's ADDRESS:PORT on the dns link; with it the P-CSCF sends HEPv3 of all that it processes.
@@ -100,7 +100,7 @@ def write(folder: Path, network: Network, modules: Path, hep: str | None) -> Non
     _database(folder / "scscf.db", presence)
 
 
-def _values(folder: Path, network: Network, modules: Path, node: str, hep: str | None) -> dict[str, object]:
+def _values(folder: Path, network: TestbedNetwork, modules: Path, node: str, hep: str | None) -> dict[str, object]:
     core = node != "pcscf"
     trace = _SIPTRACE.format(collector=hep, own=f"{LINKS['dns']['pcscf']}:9061") if hep else ""
     return {
@@ -124,7 +124,7 @@ def _values(folder: Path, network: Network, modules: Path, node: str, hep: str |
         "RX_REGISTER": _RX_REGISTER if network.rx else "",
         "RX_SESSION": _RX_SESSION if network.rx else "",
         "PEER": "hss" if core else "pcrf",
-        "APPLICATION": int(Application.CX if core else Application.RX),
+        "APPLICATION": int(ApplicationId.CX if core else ApplicationId.RX),
         "BEARER_EXPIRE": network.expiry + 60,
         "WATCHDOG": network.watchdog,
         "CX_TIMEOUT": network.cx_timeout,

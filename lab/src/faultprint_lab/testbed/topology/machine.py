@@ -15,7 +15,7 @@ _FIELDS: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", 
 _PRESSURE: Final = Path("/proc/pressure/cpu")
 
 
-class Gauge:
+class MachineLoad:
     """Reads the load of the whole machine from when it is made."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class TestbedLoad:
     """What subscribers do. Rates are per subscriber and hour at the peak of the day; times are seconds."""
 
     calls_per_hour: float = 7.0
@@ -31,7 +31,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class TestbedNetwork:
     """One network. Times are seconds unless the name says ms."""
 
     name: str
@@ -55,4 +55,4 @@ class Network:
     rx: bool = True
     as_share: float = 0.3
     children: int = 2
-    load: Load = field(default_factory=Load)
+    load: TestbedLoad = field(default_factory=TestbedLoad)

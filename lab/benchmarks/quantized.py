@@ -1,0 +1,58 @@
+"""What `nodes.compact` changes: recorded minutes are replayed with it and without, and the verdicts set side by side.
+
+python -m benchmarks.quantized MINUTES MODEL LIBRARY
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from faultprint import storage
+from faultprint.tables import VERDICTS, WARMING_UP
+
+_CODE = "from faultprint.cli import main; main()"
+
+
+def compared(minutes: Path, model: Path, library: Path) -> dict[str, Any]:
+    """Verdicts past warming-up, the share of them with another condition, and by how much distances differ, of their median."""
+    with tempfile.TemporaryDirectory() as folder:
+        exact, compact = (_replayed(Path(folder), minutes, model, library, word) for word in ("false", "true"))
+    ready = exact["condition"] != WARMING_UP
+    apart = ((exact["distance"] - compact["distance"]).abs() / exact["distance"].median()).filter(ready)
+    return {
+        "verdicts": int(ready.sum()),
+        "other_condition": float((exact["condition"] != compact["condition"]).filter(ready).mean()),  # type: ignore[arg-type]
+        "distance_apart_median": float(apart.median()),  # type: ignore[arg-type]
+        "distance_apart_p99": float(apart.quantile(0.99)),  # type: ignore[arg-type]
+    }
+
+
+def _replayed(folder: Path, minutes: Path, model: Path, library: Path, compact: str) -> pl.DataFrame:
+    config, out = folder / f"{compact}.toml", folder / f"{compact}.parquet"
+    config.write_text(
+        f'model = "{model.resolve()}"\nlibrary = "{library.resolve()}"\nstate = "{compact}.db"\n'
+        f"[nodes]\ncompact = {compact}\n[keep]\nverdict_minutes = 1000000\n"
+    )
+    words = ["replay", str(minutes), "--config", str(config), "--out", str(out)]
+    subprocess.run([sys.executable, "-c", _CODE, *words], check=True, stdout=subprocess.DEVNULL)
+    return storage.read(out, VERDICTS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quantized", description=__doc__)
+    for name in ("minutes", "model", "library"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args()
+    print(json.dumps(compared(given.minutes, given.model, given.library)))
+
+
+if __name__ == "__main__":
+    main()
