@@ -1,4 +1,4 @@
-"""Configuration of the three CSCFs: templates in `config/`, filled from the network's description."""
+"""Kamailio configuration of the three CSCFs: templates in `config/`, filled in from a `TestbedNetwork`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from faultprint_lab.testbed.topology.addresses import LINKS, REALM
 from faultprint_lab.testbed.topology.network import TestbedNetwork
 
 CSCFS: Final = ("pcscf", "icscf", "scscf")
-_PLACE = re.compile(r"@@([A-Z0-9_]+)@@")
+_PLACEHOLDER = re.compile(r"@@([A-Z0-9_]+)@@")
 
 _RX_REGISTER: Final = """
-	# This build leaves a transaction marked as suspended when the function finds nothing to do, and then loses its
-	# answer: ask only for contacts that are new.
+	# In this build the function leaves a transaction suspended when it finds nothing to do, and the answer is lost.
+	# So ask only for new contacts.
 	if ($sht(bearer=>$si::$sp) == $null) {
 		Rx_AAR_Register("REGISTER_AAR", "location");
 		switch ($retcode) {
@@ -76,16 +76,25 @@ _PRESENCE: Final = Path("/usr/share/kamailio/db_sqlite")
 
 
 def fill(template: str, values: Mapping[str, object]) -> str:
-    """The template with each @@NAME@@ replaced. Raises KeyError where a name has no value."""
-    return _PLACE.sub(lambda place: str(values[place[1]]), template)
+    """Replace each @@NAME@@ in the template. Raises KeyError for a name without a value."""
+    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), template)
 
 
 def write(folder: Path, network: TestbedNetwork, modules: Path, hep: str | None) -> None:
-    """Write configurations, Diameter peers and data bases of the three CSCFs into `folder`.
+    """Write configurations, Diameter peers and databases of the three CSCFs into `folder`.
 
-    `hep` is the collector's ADDRESS:PORT on the dns link; with it the P-CSCF sends HEPv3 of all that it processes.
+    `hep` is the ADDRESS:PORT of a HEP collector on the dns link. With it, the P-CSCF sends every message as HEPv3.
     """
-    templates = resources.files("faultprint_lab.testbed") / "config"
+    write_configurations(folder, network, modules, hep)
+    for name, script in _TABLES.items():
+        _database(folder / name, script.format(realm=REALM))
+    presence = "".join((_PRESENCE / f"{part}-create.sql").read_text() for part in ("standard", "presence"))
+    _database(folder / "scscf.db", presence)
+
+
+def write_configurations(folder: Path, network: TestbedNetwork, modules: Path, hep: str | None) -> None:
+    """Write the configuration files and Diameter peer files of the three CSCFs; arguments as in `write`."""
+    templates = resources.files("faultprint_lab.testbed.topology") / "config"
     for node in CSCFS:
         values = _values(folder, network, modules, node, hep)
         for source, target in (
@@ -94,10 +103,6 @@ def write(folder: Path, network: TestbedNetwork, modules: Path, hep: str | None)
             ("diameter.xml", f"{node}.xml"),
         ):
             (folder / target).write_text(fill((templates / source).read_text(), values))
-    for name, script in _TABLES.items():
-        _database(folder / name, script.format(realm=REALM))
-    presence = "".join((_PRESENCE / f"{part}-create.sql").read_text() for part in ("standard", "presence"))
-    _database(folder / "scscf.db", presence)
 
 
 def _values(folder: Path, network: TestbedNetwork, modules: Path, node: str, hep: str | None) -> dict[str, object]:
@@ -134,7 +139,7 @@ def _values(folder: Path, network: TestbedNetwork, modules: Path, node: str, hep
 def _database(path: Path, script: str) -> None:
     connection = sqlite3.connect(path)
     try:
-        # Nobody needs these tables after a crash, and waiting for the disk would cost half a second.
+        # These tables are not needed after a crash, and waiting for the disk would cost 0.5 s.
         connection.executescript(f"PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; BEGIN;{script}")
         connection.commit()
     finally:
