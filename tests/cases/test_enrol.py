@@ -68,7 +68,7 @@ def test_a_reference_is_the_mean_of_its_windows_minus_normal(model: Model) -> No
     rows = np.isin(placed.last_minute, np.arange(100 + MIN_FAULT_MINUTES - 1, 130 + MAX_LAG))
     assert found.vector == pytest.approx(placed.vectors[rows].mean(axis=0), abs=1e-5)
     assert (found.windows, found.model, found.node, found.network) == (51, model.id, "alpha-1", "alpha")
-    assert (found.start, found.end, found.created) == (*LESSON.stretch, NOW)
+    assert (found.start, found.end, found.created) == (*LESSON.interval, NOW)
     assert found.comment == "seen by the night shift"
 
 
@@ -105,7 +105,7 @@ def test_the_node_must_be_known(model: Model) -> None:
 @pytest.mark.parametrize("name", ["unknown", "recovery", " padded"])
 def test_a_reserved_name_cannot_be_taught(model: Model, name: str) -> None:
     with pytest.raises(LibraryError):
-        teach(model, minutes("alpha-1", 200), Enrolment(name, LESSON.stretch))
+        teach(model, minutes("alpha-1", 200), Enrolment(name, LESSON.interval))
 
 
 def test_normal_must_be_there(model: Model) -> None:
@@ -133,7 +133,7 @@ def test_labelled_episodes_are_taught_with_the_hour_before_them(model: Model) ->
     faults = [FAULT, (220, 250, "invite-errors"), (262, 268, "bye-slow")]
     found = examples(minutes("alpha-1", 300, faults), labels("alpha-1", 300, faults), model)
     assert [example.enrolment.condition for example in found] == [name for *_, name in faults]
-    hours = [np.flatnonzero(example.normal) for example in found]
+    hours = [np.flatnonzero(example.baseline_minutes) for example in found]
     assert [(hour[0], hour[-1], len(hour)) for hour in hours] == [(40, 99, 60), (160, 219, 60), (160, 219, 60)]
     references = enrol_examples(found, model, created=NOW)
     assert [reference.windows for reference in references] == [51, 33, 31]
@@ -150,7 +150,7 @@ def test_one_of_each_condition(model: Model) -> None:
     found = examples(minutes("alpha-1", 500, faults), labels("alpha-1", 500, faults), model)
     draws = [one_per_condition(found, seed) for seed in range(8)]
     assert all([one.enrolment.condition for one in draw] == ["bye-slow", "invite-errors"] for draw in draws)
-    assert len({draw[0].enrolment.stretch for draw in draws}) > 1
+    assert len({draw[0].enrolment.interval for draw in draws}) > 1
     assert one_per_condition(found, 3) == one_per_condition(found, 3)
 
 

@@ -80,10 +80,10 @@ def test_without_torch(traffic: Traffic, preset: str, request: pytest.FixtureReq
         sys.modules["torch"] = None
         import numpy as np
         from pathlib import Path
-        from faultprint.embedding.model import load
+        from faultprint.embedding.model import load_model
         from faultprint.windows.series import (Series,)
         from faultprint.units import MINUTE_US
-        model = load(Path(sys.argv[1]) / "model")
+        model = load_model(Path(sys.argv[1]) / "model")
         case = np.load(Path(sys.argv[1]) / "case.npz")
         series = Series("n1", "net", 0, MINUTE_US, model.catalogue.names, case["values"], case["observed"])
         found = model.embed(series, model.profile(series), ends=np.array([59, 89])).vectors

@@ -23,7 +23,7 @@ from faultprint.monitor.deliver.outbox import Outbox
 from faultprint.monitor.ingest.files import ReplayClock
 from faultprint.monitor.state.connect import connect
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import Operation
+from faultprint.publish.deed import IncidentOperation
 from faultprint.publish.incident import Actor, Incident, Severity
 from faultprint.publish.routes import line_messages, ves_messages
 from faultprint.publish.ves.event import VesSettings
@@ -237,7 +237,7 @@ def test_a_full_disk_under_the_monitor(watch: Watch, tmp_path: Path, small_disk:
     with watch(log, state=state) as monitor:
         feed(monitor, table[:135], end=False)
         (incident,) = monitor.incidents.open.values()
-        CommandQueue(state).instruct([incident], Operation.ACKNOWLEDGE, Actor("m.keller", "noc", monitor.closed_us))
+        CommandQueue(state).instruct([incident], IncidentOperation.ACKNOWLEDGE, Actor("m.keller", "noc", monitor.closed_us))
         with closing(connect(state)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # whatever is written next needs room
         ballast = fill(small_disk)

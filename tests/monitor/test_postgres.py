@@ -15,7 +15,7 @@ from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.state import persistence
 from faultprint.monitor.state.connect import PostgresUrl, beside
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import Operation
+from faultprint.publish.deed import IncidentOperation
 from faultprint.publish.incident import Actor
 
 from .conftest import Log, Town, Watch, feed
@@ -51,7 +51,7 @@ def test_the_server_fails_and_comes_back(
         feed(monitor, traffic.filter(pl.col("minute") <= minute[230]), end=False)
         drained(monitor)
         frail.break_connections()
-        CommandQueue(place).instruct([*monitor.incidents.open.values()], Operation.COMMENT, Actor("u", "s", 1), "seen")
+        CommandQueue(place).instruct([*monitor.incidents.open.values()], IncidentOperation.COMMENT, Actor("u", "s", 1), "seen")
         frail.break_connections()
         feed(monitor, traffic)
         drained(monitor)

@@ -18,7 +18,7 @@ from faultprint.monitor.state import postgres
 from faultprint.monitor.state.connect import State
 from faultprint.monitor.state.store import MinuteRecord, StateFrame, Store
 from faultprint.monitor.state.verdicts import Packed
-from faultprint.publish.deed import Operation
+from faultprint.publish.deed import IncidentOperation
 from faultprint.publish.incident import Actor, Incident, Severity
 from faultprint.publish.message import Message
 from faultprint.publish.routes import line_messages
@@ -124,7 +124,7 @@ def test_a_minute_whose_receipt_was_lost_is_written_once(state: State, monkeypat
 def instructed(state: State, store: Store) -> None:
     """Leave an instruction about an incident that is there."""
     if found := list(store.incidents()):
-        CommandQueue(state).instruct(found[:1], Operation.COMMENT, Actor("u", "s", 1), "text")
+        CommandQueue(state).instruct(found[:1], IncidentOperation.COMMENT, Actor("u", "s", 1), "text")
 
 
 def test_the_same_message_twice_is_one(state: State) -> None:
@@ -140,7 +140,7 @@ def test_text_that_no_database_holds_is_made_plain(state: State) -> None:
     with Store(state) as store:
         store.change([incident(1, "a\0b")], sent(incident(1, "a\0b")))
         (kept,) = store.incidents()
-        CommandQueue(state).instruct([kept], Operation.COMMENT, Actor("u\0", "s", 1), "half \ud800 a pair")
+        CommandQueue(state).instruct([kept], IncidentOperation.COMMENT, Actor("u\0", "s", 1), "half \ud800 a pair")
         assert store.instructions()[0][3:] == ("u\ufffd", "s", 1, "half ? a pair")
         with pytest.raises(UsageError, match="knows no incident"):
             CommandQueue(state).incident("no\0thing")

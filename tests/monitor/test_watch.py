@@ -29,7 +29,7 @@ from faultprint.monitor.detect.incidents import IncidentRules
 from faultprint.monitor.ingest.files import Replay, ReplayClock, by_minute
 from faultprint.monitor.state import persistence
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import Operation
+from faultprint.publish.deed import IncidentOperation
 from faultprint.publish.incident import Actor
 
 from .conftest import NOW, Log, Town, Watch, feed
@@ -203,13 +203,13 @@ def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> N
         person = Actor("m.keller", "noc", end_us)
         identity, desk = str(incident.identity), CommandQueue(tmp_path / "state.db")
         for deed, text in (
-            (Operation.ACKNOWLEDGE, ""),
-            (Operation.COMMENT, "on it"),
-            (Operation.WITHDRAW, ""),
-            (Operation.CLEAR, ""),
+            (IncidentOperation.ACKNOWLEDGE, ""),
+            (IncidentOperation.COMMENT, "on it"),
+            (IncidentOperation.UNACKNOWLEDGE, ""),
+            (IncidentOperation.CLEAR, ""),
         ):
             desk.instruct([incident], deed, person, text)
-        last = desk.instruct([incident], Operation.CLEAR, person)  # it will be cleared by then
+        last = desk.instruct([incident], IncidentOperation.CLEAR, person)  # it will be cleared by then
         assert not desk.settled(last, 0)
         monitor.process("test", Batch(None, None))
         assert not monitor.incidents.open and desk.settled(last, 0)
@@ -231,7 +231,7 @@ def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Wa
         feed(monitor, table.filter(pl.col("minute") < minute(140)), end=False)
         (incident,) = monitor.incidents.open.values()
         person = Actor("m.keller", "noc", monitor.closed_us)
-        CommandQueue(tmp_path / "state.db").instruct([incident], Operation.CLEAR, person)
+        CommandQueue(tmp_path / "state.db").instruct([incident], IncidentOperation.CLEAR, person)
         monitor.process("test", Batch(None, None))
         feed(monitor, table)
         (other,) = monitor.incidents.open.values()

@@ -166,17 +166,17 @@ def test_a_silence_frees_what_hep_holds_back(tmp_path: Path) -> None:
         seconds += 0.6
         return seconds
 
-    def stop(rest: Callable[[Counter[str]], list[Timed]] = source.rest) -> bool:
+    def stop(rest: Callable[[Counter[str]], list[Timed]] = source.drain) -> bool:
         nonlocal looks
         looks += 1
         return looks > 6 or bool(seen)
 
     def watched(skipped: Counter[str]) -> list[Timed]:
-        packets = HepSource.rest(source, skipped)
+        packets = HepSource.drain(source, skipped)
         seen.extend(packet[0] for packet in packets)
         return packets
 
-    source.rest = watched  # type: ignore[method-assign]
+    source.drain = watched  # type: ignore[method-assign]
     report = probe_live(
         [source],
         tmp_path / "out.parquet",
@@ -200,11 +200,11 @@ def test_what_the_kernel_had_no_room_for_is_counted(monkeypatch: pytest.MonkeyPa
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
             for _ in range(100):
                 agent.sendto(b"x" * 1000, source._socket.getsockname())
-        while skipped[live.NOT_HEP] + skipped[live.LOST] < 100:
+        while skipped[live.NOT_HEP] + skipped[live.DROPPED] < 100:
             before = skipped.total()
             source.read(skipped)
             assert skipped.total() > before, skipped
     finally:
         source.close()
-    assert skipped[live.NOT_HEP] + skipped[live.LOST] == 100
+    assert skipped[live.NOT_HEP] + skipped[live.DROPPED] == 100
     assert 0 < skipped[live.NOT_HEP] < 20

@@ -101,7 +101,7 @@ def test_any_parameters_are_a_query_or_one_sentence(parameters: list[tuple[str, 
 
 BODIES: dict[TaskKind, dict[str, Any]] = {
     TaskKind.ACKNOWLEDGE: {"ackUserId": "m.keller", "ackSystemId": "noc", "ackTime": "1999-01-01T00:00:00Z"},
-    TaskKind.WITHDRAW: {"ackUserId": "m.keller", "ackSystemId": "noc"},
+    TaskKind.UNACKNOWLEDGE: {"ackUserId": "m.keller", "ackSystemId": "noc"},
     TaskKind.CLEAR: {
         "clearUserId": "m.keller",
         "clearSystemId": "noc",
@@ -120,10 +120,10 @@ def test_a_task_does_what_it_says_to_whom_it_says(kind: TaskKind) -> None:
     task = parse_task(kind, _body(kind), 90_000_000)
     assert [task.applies_to(one) for one in ALARMS] == [True, False, False, False, False, False]
     by = Actor("m.keller", "noc", 90_000_000)
-    done = OPERATIONS[task.deed](OPEN[0].acknowledge(by) if kind is TaskKind.WITHDRAW else OPEN[0], task.by, task.text)
+    done = OPERATIONS[task.deed](OPEN[0].acknowledge(by) if kind is TaskKind.UNACKNOWLEDGE else OPEN[0], task.by, task.text)
     expected = {
         TaskKind.ACKNOWLEDGE: lambda: done.acknowledged == by and done.change is Change.ACKNOWLEDGEMENT,
-        TaskKind.WITHDRAW: lambda: done.acknowledged is None and done.change is Change.ACKNOWLEDGEMENT,
+        TaskKind.UNACKNOWLEDGE: lambda: done.acknowledged is None and done.change is Change.ACKNOWLEDGEMENT,
         TaskKind.CLEAR: lambda: done.state is AlarmState.CLEARED and done.cleared_us == 90_000_000,
         TaskKind.COMMENT: lambda: done.comments == (Comment(by, "on it"),),
     }

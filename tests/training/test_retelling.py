@@ -172,7 +172,7 @@ def test_a_training_that_has_met_one_example_knows_the_fault_elsewhere(
     once: Tables, moved: Moved, tmp_path: Path
 ) -> None:
     known = once[0].filter(pl.col("network") != "net4"), once[1].filter(pl.col("node") != "pcscf4")
-    report = train(*known, tmp_path / "m", epochs=5, retell=1)
+    report = train(*known, tmp_path / "m", epochs=5, augment_rare=1)
     assert report.retold == ("slow",)
     assert read(tmp_path / "m").manifest.training["retold"] == ["slow"]
     model = load_model(tmp_path / "m")
@@ -185,11 +185,11 @@ def test_a_training_that_has_met_one_example_knows_the_fault_elsewhere(
 def test_tales_from_elsewhere_and_none_to_tell(once: Tables, tmp_path: Path) -> None:
     before = training_set(*once, SIP_CATALOGUE)
     tales = [replace(one, condition="strange") for one in rare_faults(before, once[1], 1)]
-    report = train(*once, tmp_path / "m", epochs=1, tales=tales)
+    report = train(*once, tmp_path / "m", epochs=1, templates=tales)
     assert report.conditions == ("normal", "errors", "slow", "strange")
     assert report.retold == ("strange",)
     plain = train(*once, tmp_path / "n", epochs=1)
-    none = train(*once, tmp_path / "o", epochs=1, retell=0)
+    none = train(*once, tmp_path / "o", epochs=1, augment_rare=0)
     assert (plain.retold, none.retold) == ((), ())
     assert read(tmp_path / "n").graphs == read(tmp_path / "o").graphs != read(tmp_path / "m").graphs
     assert "retold" not in read(tmp_path / "n").manifest.training

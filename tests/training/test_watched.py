@@ -56,7 +56,7 @@ def test_a_side_may_lack_a_fault(small: TrainingSet) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_film_shows_what_is_learnt_and_changes_nothing(tables: Tables, tmp_path: Path) -> None:
-    film = train(*tables, tmp_path / "filmed", epochs=1, filmed=True).film
+    film = train(*tables, tmp_path / "filmed", epochs=1, record_animation=True).film
     train(*tables, tmp_path / "plain", epochs=1)
     assert read(tmp_path / "filmed").graphs == read(tmp_path / "plain").graphs
     assert film is not None

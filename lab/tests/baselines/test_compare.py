@@ -87,7 +87,7 @@ def test_summaries_equal_a_loop(model: Model, met: Tables) -> None:
 
     place = evaluation_scopes(met[0], model)[0]
     every = levels(place.series, model.kinds, SPANS)
-    own = model.profile(place.series, place.normal)
+    own = model.profile(place.series, place.baseline_minutes)
     people = model.manifest.population
     assert people is not None
     ends = np.array([59, 230, 519])
@@ -109,7 +109,7 @@ def test_labelled_nodes_take_their_first_normal_hour(model: Model, learnt: Table
         .otherwise(pl.col("condition"))
     )
     place = labelled_scopes(minutes, early, model)[0]
-    assert np.flatnonzero(place.normal).tolist() == [*range(180, 240)] and place.begin == 240
+    assert np.flatnonzero(place.baseline_minutes).tolist() == [*range(180, 240)] and place.begin == 240
 
 
 def test_a_contest_leaves_libraries_and_reasons(model: Model, learnt: Tables, met: Tables, tmp_path: Path) -> None:

@@ -63,14 +63,14 @@ def test_normal_is_the_last_of_the_history_and_windows_are_the_same_whatever_is_
 ) -> None:
     places = {minutes: grounds(met, model, normal=minutes, history=300)[0] for minutes in (0, 10, 60, 200)}
     for known, place in places.items():
-        assert int(place.normal.sum()) == known
+        assert int(place.baseline_minutes.sum()) == known
         absolute = place.series.minute_us[place.last_minutes]
         assert absolute[0] == place.series.minute_us[place.begin]
         assert (absolute == places[60].series.minute_us[places[60].last_minutes]).all()
         conditions = minute_conditions(met[1], place.series, ("bye-slow", "register-timeouts"))
-        assert conditions.normal[place.normal].all()
-        assert not place.normal[place.begin :].any()
-    assert np.flatnonzero(places[60].normal)[-1] == places[60].begin - 1
+        assert conditions.normal[place.baseline_minutes].all()
+        assert not place.baseline_minutes[place.begin :].any()
+    assert np.flatnonzero(places[60].baseline_minutes)[-1] == places[60].begin - 1
 
 
 def test_minutes_that_nobody_vouches_for_are_the_last_of_all_sifted(met: Tables) -> None:
@@ -78,7 +78,7 @@ def test_minutes_that_nobody_vouches_for_are_the_last_of_all_sifted(met: Tables)
     place = grounds(met, model, normal=250, history=300, vouched=False)[0]
     raw = np.zeros(len(place.series), np.bool_)
     raw[place.begin - 250 : place.begin] = True
-    assert np.array_equal(place.normal, remove_outliers(place.series, raw, model))
+    assert np.array_equal(place.baseline_minutes, remove_outliers(place.series, raw, model))
     usual = grounds(met, model, normal=200, history=300)[0]
     assert (place.series.minute_us[place.last_minutes] == usual.series.minute_us[usual.last_minutes]).all()
 

@@ -13,7 +13,7 @@ from faultprint.errors import TableError
 from faultprint.windows.series import Series
 from faultprint_lab.baselines import trees
 from faultprint_lab.benchmark.fivegcore import cross_validation as core_rows
-from faultprint_lab.benchmark.fivegcore import encoder, signatures
+from faultprint_lab.benchmark.fivegcore import encoder, row_features
 from faultprint_lab.benchmark.fivegcore.dataset import (
     CATALOGUE,
     CONDITIONS,
@@ -117,7 +117,7 @@ def test_no_encoder_is_begun_when_the_time_is_spent_but_one_is_trained(monkeypat
 
 def test_a_row_stands_among_its_neighbours() -> None:
     column = np.arange(4, dtype=np.float32)[:, None]
-    assert signatures.among(column, 1).tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
+    assert row_features.among(column, 1).tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
 
 
 def test_signs_are_finite_where_a_row_is_missing_and_normal_rows_are_their_origin() -> None:
@@ -125,18 +125,18 @@ def test_signs_are_finite_where_a_row_is_missing_and_normal_rows_are_their_origi
     rows.series.values[7] = np.nan
     rows.series.observed[7] = False
     normal = (rows.code == 0) & rows.series.observed
-    for figures in (signatures.signs(rows, normal), signatures.shared_signs(rows, normal)):
+    for figures in (row_features.signs(rows, normal), row_features.shared_signs(rows, normal)):
         assert np.isfinite(figures).all()
         assert len(figures) == 400
-    assert signatures.signs(rows, normal)[normal].mean(axis=0) == pytest.approx(0, abs=1e-3)
+    assert row_features.signs(rows, normal)[normal].mean(axis=0) == pytest.approx(0, abs=1e-3)
 
 
 def test_signs_do_not_depend_on_what_is_not_known() -> None:
     rows = invented(400)
     normal = (rows.code == 0) & (np.arange(400) < 300)
-    before = signatures.signs(rows, normal)[:300]
+    before = row_features.signs(rows, normal)[:300]
     rows.series.values[300:] += 50
-    assert np.array_equal(signatures.signs(rows, normal)[:300], before)
+    assert np.array_equal(row_features.signs(rows, normal)[:300], before)
 
 
 def test_labels_that_say_nothing_teach_nothing() -> None:

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 from tests.synthetic import Fault, labels, minutes
 
-from faultprint_lab.benchmark import datasets, suite
+from faultprint_lab.benchmark import suite
 from faultprint_lab.benchmark.competitors.encoders import Oracle, Retrained
+from faultprint_lab.benchmark.data import datasets
 from faultprint_lab.benchmark.data.datasets import DataFolders
 from faultprint_lab.benchmark.prepared import PreparedTrial
 from faultprint_lab.benchmark.results_file import FIGURES, KEYS, REASON
@@ -146,7 +147,7 @@ def test_hidden_faults_leave_no_trace_in_what_is_learnt(town: list[str], tmp_pat
     assert {one.series.network for one in found.given}.isdisjoint(kept)
     (own,) = found.own.values()
     begin = found.places[0].series.minute_us[found.places[0].begin]
-    assert all(one.enrolment.stretch[1].timestamp() * 1e6 <= begin for one in own)
+    assert all(one.enrolment.interval[1].timestamp() * 1e6 <= begin for one in own)
 
 
 def test_data_that_is_missing_is_a_reason_in_the_row(tmp_path: Path) -> None:

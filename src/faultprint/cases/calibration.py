@@ -171,7 +171,7 @@ def calibrate_library(
     matcher = matcher_for(model, references)
 
     def match(place: EvaluationScope) -> Matches:
-        own = model.baseline(place.series, place.normal)
+        own = model.baseline(place.series, place.baseline_minutes)
         embedded = model.embed(place.series, own.profile, ends=place.last_minutes)
         return matcher.match(embedded.vectors - own.mean)
 

@@ -43,16 +43,16 @@ class Enrolment:
     """A marked stretch of a node and what it was."""
 
     condition: str
-    stretch: Stretch
+    interval: Stretch
     comment: str = ""
 
 
 def make_reference(placed: CenteredWindows, lesson: Enrolment, model: Model, created: datetime) -> Reference:
     """The reference for a lesson. Raises UsageError if no window shows it well, LibraryError for its name."""
     check_condition(lesson.condition)
-    chosen = overlapping_windows(placed.series, placed.last_minute, lesson.stretch, model.window)
+    chosen = overlapping_windows(placed.series, placed.last_minute, lesson.interval, model.window)
     if not chosen.any():
-        begin, finish = (at.isoformat() for at in lesson.stretch)
+        begin, finish = (at.isoformat() for at in lesson.interval)
         raise UsageError(
             f"No observed window of node {placed.series.node!r} shows {begin} to {finish}; mark a longer stretch, or one "
             f"with at least {model.window} minutes before it."
@@ -63,8 +63,8 @@ def make_reference(placed: CenteredWindows, lesson: Enrolment, model: Model, cre
         model=model.id,
         node=placed.series.node,
         network=placed.series.network,
-        start=lesson.stretch[0],
-        end=lesson.stretch[1],
+        start=lesson.interval[0],
+        end=lesson.interval[1],
         windows=int(chosen.sum()),
         created=created,
         comment=lesson.comment,
@@ -118,8 +118,8 @@ def enrol(
     if not chosen:
         raise UsageError(f"There are no minutes of node {node!r}; the nodes are {', '.join(names[:20])}.")
     quiet, _ = normal_minutes(chosen[0], normal, profile_minutes)
-    if (quiet & minutes_within(chosen[0], lesson.stretch)).any():
-        begin, finish = (at.isoformat() for at in lesson.stretch)
+    if (quiet & minutes_within(chosen[0], lesson.interval)).any():
+        begin, finish = (at.isoformat() for at in lesson.interval)
         raise UsageError(
             f"Minutes of the stretch {begin} to {finish} would be taken as node {chosen[0].node!r}'s normal, of which it is to be "
             "a departure; name another stretch as normal."
@@ -132,7 +132,7 @@ class Example:
     """A labelled episode that can be learnt from: `ends` are the last minutes of the windows that show it."""
 
     series: Series
-    normal: BoolArray
+    baseline_minutes: BoolArray
     ends: IntArray
     enrolment: Enrolment
 
@@ -204,7 +204,7 @@ def enrol_examples(
     """Teach each of the examples."""
     references = []
     for done, example in enumerate(found, start=1):
-        placed = center(example.series, model, example.normal, example.ends)
+        placed = center(example.series, model, example.baseline_minutes, example.ends)
         references.append(make_reference(placed, example.enrolment, model, created))
         if progress:
             progress(done, len(found))

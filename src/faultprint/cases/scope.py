@@ -24,7 +24,7 @@ class EvaluationScope:
     """
 
     series: Series
-    normal: BoolArray
+    baseline_minutes: BoolArray
     last_minutes: IntArray
     begin: int
 

@@ -60,7 +60,7 @@ def probe(
         "nodes": [NodeSpec.parse(node) for node in nodes],
         "peers": _peers(peers),
         "network": network,
-        "key": key.load_or_make(key_file or key.default_path()),
+        "key": key.load_or_create(key_file or key.default_path()),
     }
     live = bool(interfaces or agents)
     if live == bool(captures):
@@ -90,7 +90,7 @@ def _listen(
     from faultprint.probe.capture.live import HepSource, InterfaceSource, PacketSource, probe_live
 
     sources: list[PacketSource] = [InterfaceSource(name) for name in interfaces]
-    sources += [HepSource.at(agent) for agent in agents]
+    sources += [HepSource.from_address(agent) for agent in agents]
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())

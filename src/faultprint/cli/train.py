@@ -107,7 +107,7 @@ def train(
             preset=preset,
             settings=chosen,
             seed=seed,
-            retell=retell,
+            augment_rare=retell,
             max_seconds=max_seconds,
             epochs=epochs,
             device=device,
@@ -115,7 +115,7 @@ def train(
             catalogue=tables[0].catalogue,
             interval_us=tables[0].interval_us,
             checkpoint=checkpoint,
-            filmed=show is not None,
+            record_animation=show is not None,
             listeners=[latest, *logs],
         )
     if show:

@@ -250,10 +250,10 @@ class Model:
     def _run(self, graph: str, inputs: Float32Array) -> Float32Array:
         session = self._graphs[graph]
         result: Any = session.run(None, {session.get_inputs()[0].name: inputs})[0]
-    load_modelreturn np.asarray(result, dtype=np.float32)
+        return np.asarray(result, dtype=np.float32)
 
 
-def load(path: Path, threads: int = 1) -> Model:
+def load_model(path: Path, threads: int = 1) -> Model:
     """The model in the file `path`. Raises ModelError for anything that is not one."""
     return Model(read(path), threads)
 

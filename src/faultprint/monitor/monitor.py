@@ -121,7 +121,7 @@ class Monitor:
             self._finish(finished)
         self._obey()
 
-    def through(self, number: int) -> None:
+    def finish_through(self, number: int) -> None:
         """All minutes up to that of this number are final."""
         for finished in self.buffer.through(number):
             self._finish(finished)

@@ -27,7 +27,7 @@ CONFIRMING: Final = 8
 """Packets in a row that agree on a new time."""
 
 INVALID: Final = "time stamp before 1990 or after 2100"
-STRAY: Final = "time stamp far from its neighbours'"
+OUTLIER: Final = "time stamp far from its neighbours'"
 
 
 NEVER: Final = -1
@@ -68,7 +68,7 @@ class PacketClock:
     def accept(self) -> None:
         """A packet in time came: those that were not are let go."""
         for packet in self.outliers:
-            self._skipped[STRAY] += 1
+            self._skipped[OUTLIER] += 1
             self._ignore(packet)
         self.outliers.clear()
 

@@ -9,19 +9,19 @@ from typing import Final
 from faultprint.publish.incident import Actor, Comment, Incident
 
 
-class Operation(StrEnum):
+class IncidentOperation(StrEnum):
     """What is asked for."""
 
     ACKNOWLEDGE = "acknowledge"
-    WITHDRAW = "withdraw"
+    UNACKNOWLEDGE = "withdraw"
     COMMENT = "comment"
     CLEAR = "clear"
 
 
-OPERATIONS: Final[Mapping[Operation, Callable[[Incident, Actor, str], Incident]]] = {
-    Operation.ACKNOWLEDGE: lambda incident, person, text: incident.acknowledge(person),
-    Operation.WITHDRAW: lambda incident, person, text: incident.withdraw_acknowledgement(person.time_us),
-    Operation.COMMENT: lambda incident, person, text: incident.comment(Comment(person, text)),
-    Operation.CLEAR: lambda incident, person, text: incident.clear(person.time_us),
+OPERATIONS: Final[Mapping[IncidentOperation, Callable[[Incident, Actor, str], Incident]]] = {
+    IncidentOperation.ACKNOWLEDGE: lambda incident, person, text: incident.acknowledge(person),
+    IncidentOperation.UNACKNOWLEDGE: lambda incident, person, text: incident.withdraw_acknowledgement(person.time_us),
+    IncidentOperation.COMMENT: lambda incident, person, text: incident.comment(Comment(person, text)),
+    IncidentOperation.CLEAR: lambda incident, person, text: incident.clear(person.time_us),
 }
 """Each as a function of the incident, who does it, and the text of a comment; raises UsageError as the incident does."""

@@ -127,10 +127,10 @@ def train(
     progress: Progress | None = None,
     catalogue: Catalogue = SIP_CATALOGUE,
     interval_us: int = MINUTE_US,
-    retell: int = 0,
-    tales: Sequence[FaultTemplate] = (),
+    augment_rare: int = 0,
+    templates: Sequence[FaultTemplate] = (),
     checkpoint: Path | None = None,
-    filmed: bool = False,
+    record_animation: bool = False,
     listeners: Sequence[Listener] = (),
     presets: Mapping[str, Preset] = PRESETS,
     device: str = "cpu",
@@ -157,18 +157,18 @@ def train(
     in_force = settings or (Hyperparameters() if chosen.tunable else None)
     plan = chosen.plan.bounded(max_seconds, epochs)
     check_folder(out)
-    further = {tale.condition for tale in tales}
+    further = {tale.condition for tale in templates}
     everything = training_set(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us, further=further)
     rng = np.random.default_rng(seed)
     held = _held_out(everything, rng)
-    if every := [*(rare_faults(everything, labels, retell) if retell else ()), *tales]:
+    if every := [*(rare_faults(everything, labels, augment_rare) if augment_rare else ()), *templates]:
         everything = augmented(everything, labels, every, np.random.default_rng([seed, _RETELLING]), but=held)
     told = tuple(sorted({tale.condition for tale in every}))
     seen, held_out = everything.of(frozenset(everything.networks) - held), everything.of(held)
     where = found_device(device)
     with seeded(seed, where):
         task = chosen.made(seen, held_out, rng, settings)
-        film = EmbeddingAnimation(probe_set(seen, held_out, np.random.default_rng([seed, _FILM]))) if filmed else None
+        film = EmbeddingAnimation(probe_set(seen, held_out, np.random.default_rng([seed, _FILM]))) if record_animation else None
         of = identity(preset, seed, plan, everything, settings=in_force)
         kept = Checkpoint(checkpoint, of, task, rng, film) if checkpoint else None
         standing = kept.restore() if kept else None

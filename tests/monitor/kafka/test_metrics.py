@@ -45,7 +45,7 @@ def test_partitions_are_one_monitor_and_what_left_stays_counted(watch: Watch, tm
             partition: Any = SimpleNamespace(monitor=monitor, close=lambda: None)
             group._held[number] = partition
         group._subscription = SimpleNamespace(forget=lambda number: None)  # type: ignore[assignment]
-        group.pulse.beat()
+        group.liveness.beat()
         found = shown(collector)
         assert (found["kafka_partitions"], found["ready"], found["nodes"], found["intervals_total"]) == (2, 1, 2, 141)
         assert (found["info 0.1.0"], found["sink_away lines"]) == (1, 1)

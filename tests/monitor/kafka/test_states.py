@@ -10,7 +10,7 @@ pytest.importorskip("confluent_kafka")
 
 from faultprint.errors import UsageError
 from faultprint.monitor.kafka import archive as archives
-from faultprint.monitor.kafka.archive import Archive, ArchiveError, ArchiveIndex, ArchiveManifest
+from faultprint.monitor.kafka.archive import StateArchive, ArchiveError, ArchiveIndex, ArchiveManifest
 from faultprint.monitor.kafka.states import States
 from faultprint.monitor.state.store import Store
 from faultprint.publish.senders.kafka_client import KafkaCluster
@@ -19,8 +19,8 @@ from ...broker import Broker
 
 
 @pytest.fixture
-def archive(broker: Broker, request: pytest.FixtureRequest) -> Archive:
-    one = Archive(KafkaCluster(broker.told), request.node.name, "group")
+def archive(broker: Broker, request: pytest.FixtureRequest) -> StateArchive:
+    one = StateArchive(KafkaCluster(broker.told), request.node.name, "group")
     one.create_topic(2)
     one.create_topic(2)  # once is enough
     return one
@@ -37,42 +37,42 @@ def word(path: Path) -> str:
         return store.facts()["word"]
 
 
-def put(archive: Archive, path: Path, offset: int, shelf: ArchiveIndex) -> ArchiveManifest:
-    manifest = archive.put(1, path, offset, archives.new_identity())
-    archive.seal(1, manifest, shelf)
+def put(archive: StateArchive, path: Path, offset: int, shelf: ArchiveIndex) -> ArchiveManifest:
+    manifest = archive.upload(1, path, offset, archives.new_state_id())
+    archive.publish(1, manifest, shelf)
     return manifest
 
 
-def test_a_state_comes_back_as_it_was(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_comes_back_as_it_was(archive: StateArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "PIECE", 300)
     state = kept(tmp_path / "one", "hello")
     manifest = put(archive, state, 7, ArchiveIndex([], set()))
     shelf = archive.read_index(1)
     assert manifest.pieces > 1 and shelf.manifests == [manifest] and archive.read_index(0).manifests == []
-    archive.fetch(1, manifest, tmp_path / "two")
+    archive.download(1, manifest, tmp_path / "two")
     assert (tmp_path / "two").read_bytes() == state.read_bytes() and word(tmp_path / "two") == "hello"
     later = put(archive, kept(tmp_path / "one", "again"), 9, shelf)
     assert archive.read_index(1).manifests == [later]  # the older one was taken away
 
 
-def test_what_is_not_sealed_or_not_whole_is_not_taken(archive: Archive, tmp_path: Path) -> None:
+def test_what_is_not_sealed_or_not_whole_is_not_taken(archive: StateArchive, tmp_path: Path) -> None:
     state = kept(tmp_path / "one", "hello")
-    half = archive.put(1, state, 7, archives.new_identity())
+    half = archive.upload(1, state, 7, archives.new_state_id())
     assert archive.read_index(1).manifests == []
     torn = ArchiveManifest(half.id, 7, half.pieces + 1, half.sha256)
-    archive.seal(1, torn, ArchiveIndex([], set()))
+    archive.publish(1, torn, ArchiveIndex([], set()))
     with pytest.raises(ArchiveError, match="not whole"):
-        archive.fetch(1, torn, tmp_path / "two")
+        archive.download(1, torn, tmp_path / "two")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one"]
 
 
 def test_a_state_that_unpacks_without_end_is_refused(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: StateArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = put(archive, kept(tmp_path / "one", "x"), 7, ArchiveIndex([], set()))
     monkeypatch.setattr(archives, "LARGEST", 1000)
     with pytest.raises(ArchiveError, match="too large"):
-        archive.fetch(1, manifest, tmp_path / "two")
+        archive.download(1, manifest, tmp_path / "two")
 
 
 def test_the_newest_state_that_does_not_reach_beyond_the_groups_offset() -> None:
@@ -85,7 +85,7 @@ def refuse(offset: int) -> None:
     raise ArchiveError("another has it")
 
 
-def test_the_file_here_or_the_one_from_the_archive(archive: Archive, tmp_path: Path) -> None:
+def test_the_file_here_or_the_one_from_the_archive(archive: StateArchive, tmp_path: Path) -> None:
     committed: list[int] = []
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
@@ -114,7 +114,7 @@ def test_the_file_here_or_the_one_from_the_archive(archive: Archive, tmp_path: P
     there.close()
 
 
-def test_two_processes_do_not_share_a_path(archive: Archive, tmp_path: Path) -> None:
+def test_two_processes_do_not_share_a_path(archive: StateArchive, tmp_path: Path) -> None:
     one = States(archive, tmp_path / "state.db", "minutes")
     with pytest.raises(UsageError, match="Another monitor"):
         States(archive, tmp_path / "state.db", "minutes")
@@ -124,11 +124,11 @@ def test_two_processes_do_not_share_a_path(archive: Archive, tmp_path: Path) -> 
 
 def test_brokers_that_do_not_answer_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "WAIT_S", 0.5)
-    away = Archive(KafkaCluster("127.0.0.1:9"), "states", "group")
+    away = StateArchive(KafkaCluster("127.0.0.1:9"), "states", "group")
     for call in (
         lambda: away.create_topic(1),
         lambda: away.read_index(0),
-        lambda: away.put(0, kept(tmp_path / "one", "x"), 1, "id"),
+        lambda: away.upload(0, kept(tmp_path / "one", "x"), 1, "id"),
     ):
         with pytest.raises(ArchiveError):
             call()

@@ -188,7 +188,7 @@ def score(
         said.append(frame.filter(pl.Series(series.observed)).with_columns(condition=words, ongoing=there))
         asked = np.zeros(len(series), np.bool_)
         asked[place.last_minutes[place.last_minutes >= place.begin]] = True
-        counted.append(frame.filter(pl.Series(asked & ~place.normal)))
+        counted.append(frame.filter(pl.Series(asked & ~place.baseline_minutes)))
     table = scored(pl.concat(said), known, pl.concat(counted))
     found = figures(table, labels, interval_us=places[0].series.interval_us, window=window)
     return SystemResult(system.name, rule, table, found)

@@ -60,7 +60,7 @@ class RawSummaries:
 
 def own_profile(every: Levels, kinds: Kinds, people: Profile, place: EvaluationScope) -> Profile:
     """The profile of as little normal traffic as is known of the node; the population's if there is none."""
-    normal = place.normal & place.series.observed
+    normal = place.baseline_minutes & place.series.observed
     known = int(normal.sum())
     return profile(every, kinds, normal, min(known, LEAST_MINUTES)) if known else people
 

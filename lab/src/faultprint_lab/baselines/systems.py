@@ -81,8 +81,8 @@ class ModelSpace:
 
     def normal(self, place: EvaluationScope) -> NodeBaseline:
         """The node's normal, from as little as is known."""
-        if known := int(np.count_nonzero(place.normal & place.series.observed)):
-            return self.model.baseline(place.series, place.normal, min(known, LEAST_MINUTES))
+        if known := int(np.count_nonzero(place.baseline_minutes & place.series.observed)):
+            return self.model.baseline(place.series, place.baseline_minutes, min(known, LEAST_MINUTES))
         if self.stranger is None:
             raise UsageError(f"Of node {place.series.node!r} no normal traffic is known; mark some.")
         return self.stranger
@@ -104,12 +104,12 @@ class SummarySpace:
 
     def vectors(self, place: EvaluationScope) -> Float32Array:
         """Without normal traffic the summaries themselves, which are departures from the population's normal."""
-        normal = place.normal & place.series.observed
+        normal = place.baseline_minutes & place.series.observed
         # As in `embedding.model`, windows of the normal stretch count from half an hour of history.
         history = np.convolve(normal, np.ones(self.summaries.window, np.int64))[: len(normal)]
         usual = np.flatnonzero(normal & (history >= min(SHORTEST_OF_NORMAL, int(normal.sum()))))
         found = self.summaries(
-            EvaluationScope(place.series, place.normal, np.append(place.last_minutes, usual), place.begin)
+            EvaluationScope(place.series, place.baseline_minutes, np.append(place.last_minutes, usual), place.begin)
         )
         mean = found[len(place.last_minutes) :].mean(axis=0) if len(usual) else np.zeros(found.shape[1], np.float32)
         return np.asarray((found[: len(place.last_minutes)] - mean) / self._scale, np.float32)
@@ -145,10 +145,10 @@ class Nearest:
 
 def scope_of(example: Example) -> EvaluationScope:
     """Where the example's windows are, without the minutes that no system looks at."""
-    there = np.flatnonzero(example.normal)
+    there = np.flatnonzero(example.baseline_minutes)
     start = max(0, min(int(there[0]), int(example.ends[0]) - REACH + 1))
     stop = max(int(there[-1]), int(example.ends[-1])) + 1
-    return EvaluationScope(example.series.part(start, stop), example.normal[start:stop], example.ends - start, 0)
+    return EvaluationScope(example.series.part(start, stop), example.baseline_minutes[start:stop], example.ends - start, 0)
 
 
 def centre(space: Space, example: Example) -> Float32Array:

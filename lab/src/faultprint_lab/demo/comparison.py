@@ -118,7 +118,7 @@ def why(
         moments = [_moment(episode) for episode in own]
         last = (np.array(moments, np.int64) - series.first_us) // series.interval_us
         last = np.clip(last, 0, len(series) - 1)
-        profile = model.profile(series, place.normal)
+        profile = model.profile(series, place.baseline_minutes)
         for episode, words in zip(own, evidence(series, profile, model, last, named=3), strict=True):
             found[episode.node, episode.start] = words
     return found

@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from faultprint.tables import CATALOGUE_KEY, COVERAGE_KEY, TABLES, Column, Table
-from faultprint_lab.pages import catalogue, puzzles, results, results_chart
+from faultprint_lab.pages import features, puzzles, results, results_chart
 from faultprint_lab.pages import cli as cli_page
 from faultprint_lab.pages import monitor as monitor_page
 from faultprint_lab.pages import publish as publish_page
@@ -46,7 +46,7 @@ def _table(table: Table) -> str:
         (f"`{column.name}`", column.kind, column.unit, "yes" if column.nullable else "", _meaning(column))
         for column in table.columns
     )
-    columns = catalogue.table(("column", "type", "unit", "may be null", "meaning"), rows)
+    columns = features.table(("column", "type", "unit", "may be null", "meaning"), rows)
     return f"## {table.name}\n\n{table.meaning}\n\n{columns}{more}"
 
 
@@ -56,7 +56,7 @@ def _meaning(column: Column) -> str:
 
 PAGES: Final[Mapping[str, Page]] = {
     "tables.md": tables_page,
-    "features.md": catalogue.page,
+    "features.md": features.page,
     "cli.md": cli_page.page,
     "publish.md": publish_page.page,
     "monitor.md": monitor_page.page,

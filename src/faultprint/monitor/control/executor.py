@@ -10,7 +10,7 @@ from faultprint.errors import FaultprintError, StateError
 from faultprint.monitor.detect.incidents import Incidents
 from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import OPERATIONS, Operation
+from faultprint.publish.deed import OPERATIONS, IncidentOperation
 from faultprint.publish.incident import Actor, Incident
 
 
@@ -46,7 +46,7 @@ class CommandExecutor:
             try:
                 if incident is None:
                     raise FaultprintError("it is not known any more")
-                incident = self._do(incident, Operation(deed), Actor(user, system, time_us), text, closed)
+                incident = self._do(incident, IncidentOperation(deed), Actor(user, system, time_us), text, closed)
             except (FaultprintError, ValueError) as error:
                 self._tell("instruction refused", incident=identity, deed=deed, detail=str(error))
                 continue
@@ -54,7 +54,7 @@ class CommandExecutor:
             changes.append(incident)
         return ExecutedCommands(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in asked))
 
-    def _do(self, incident: Incident, deed: Operation, person: Actor, text: str, closed: int) -> Incident:
+    def _do(self, incident: Incident, deed: IncidentOperation, person: Actor, text: str, closed: int) -> Incident:
         after = OPERATIONS[deed](incident, person, text)
         if after.cleared_us is None:
             self._incidents.open[after.node] = after

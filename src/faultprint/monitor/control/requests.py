@@ -14,7 +14,7 @@ from typing import Final
 from faultprint.errors import UsageError
 from faultprint.monitor.state.connect import State, connect, exists
 from faultprint.publish import stored
-from faultprint.publish.deed import Operation
+from faultprint.publish.deed import IncidentOperation
 from faultprint.publish.incident import Actor, Incident
 from faultprint.publish.text import NAME, clean
 
@@ -63,7 +63,7 @@ class CommandQueue:
             "its identity stands in every message about it."
         )
 
-    def instruct(self, incidents: Sequence[Incident], deed: Operation, person: Actor, text: str = "") -> list[int]:
+    def instruct(self, incidents: Sequence[Incident], deed: IncidentOperation, person: Actor, text: str = "") -> list[int]:
         """Ask for a deed to each of them, all or none; the instructions' numbers. Raises UsageError."""
         rows = [
             (str(incident.identity), deed.value, person.user, person.system, person.time_us, text)

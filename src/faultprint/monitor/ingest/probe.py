@@ -127,8 +127,8 @@ def listening(settings: ProbeSettings, interval_us: int, lateness_us: int, clock
     sources: list[PacketSource] = []
     try:
         sources += [InterfaceSource(name) for name in settings.interfaces]
-        sources += [HepSource.at(address) for address in settings.hep]
-        secret = key.load_or_make(settings.key_file or key.default_path())
+        sources += [HepSource.from_address(address) for address in settings.hep]
+        secret = key.load_or_create(settings.key_file or key.default_path())
         return ProbeSource(sources, nodes, settings.network, secret, interval_us, lateness_us, clock, peers(settings))
     except BaseException:
         for source in sources:

@@ -49,7 +49,7 @@ def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[BatchSo
             made,
             nodes=[NodeSpec.parse(node) for node in probe.nodes],
             network=probe.network,
-            key=key.load_or_make(probe.key_file or key.default_path()),
+            key=key.load_or_create(probe.key_file or key.default_path()),
             peers=peers(probe),
         )
         yield TransactionsFileSource(made, interval_us)

@@ -28,13 +28,13 @@ from faultprint.publish.senders.kafka_client import KafkaCluster
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, Producer
 
-PIECE: Final = 512 * 1024
+CHUNK_BYTES: Final = 512 * 1024
 """Bytes of a piece; a broker takes 1 MiB unless told otherwise."""
-PIECES: Final = 8192
+MAX_CHUNKS: Final = 8192
 """Pieces of a state, at most."""
-LARGEST: Final = 16 * 1024**3
+MAX_STATE_BYTES: Final = 16 * 1024**3
 """Bytes of an unpacked state, at most."""
-WAIT_S: Final = 10.0
+TIMEOUT_S: Final = 10.0
 """For word of the brokers, at most."""
 
 
@@ -65,7 +65,7 @@ class ArchiveIndex:
         return max(fitting, key=lambda one: one.offset, default=None)
 
 
-class Archive:
+class StateArchive:
     """The topic of states. All methods raise ArchiveError where the brokers do not answer."""
 
     def __init__(self, cluster: KafkaCluster, topic: str, group: str) -> None:
@@ -81,8 +81,8 @@ class Archive:
         topic = NewTopic(self._topic, partitions, config={"cleanup.policy": "compact"})
         admin = self._cluster.admin()
         try:
-            for made in admin.create_topics([topic], request_timeout=WAIT_S).values():
-                made.result(WAIT_S)
+            for made in admin.create_topics([topic], request_timeout=TIMEOUT_S).values():
+                made.result(TIMEOUT_S)
         except (KafkaException, TimeoutError) as error:
             if isinstance(error, TimeoutError) or error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise ArchiveError(f"The topic {self._topic} cannot be made ({error or 'no answer'}).") from None
@@ -104,7 +104,7 @@ class Archive:
         shelf.manifests = list(found.values())
         return shelf
 
-    def fetch(self, partition: int, manifest: ArchiveManifest, path: Path) -> None:
+    def download(self, partition: int, manifest: ArchiveManifest, path: Path) -> None:
         """Put a state at `path`, whole or not at all."""
         digest, number, size = hashlib.sha256(), 0, 0
         with self._reader() as reader, replacing(path) as temporary:
@@ -122,24 +122,24 @@ class Archive:
                         f"The state {manifest.id} of partition {partition} is not whole in {self._topic}."
                     )
                 with gzip.open(packed) as inside, temporary.open("wb") as out:
-                    while block := inside.read(PIECE):
+                    while block := inside.read(CHUNK_BYTES):
                         size += len(block)
-                        if size > LARGEST:
+                        if size > MAX_STATE_BYTES:
                             raise ArchiveError(f"The state {manifest.id} of partition {partition} is too large.")
                         out.write(block)
             finally:
                 packed.unlink(missing_ok=True)
 
-    def put(self, partition: int, path: Path, offset: int, identity: str) -> ArchiveManifest:
+    def upload(self, partition: int, path: Path, offset: int, identity: str) -> ArchiveManifest:
         """Write a state's pieces; nobody sees it before it is sealed."""
         packed, digest, number = path.with_name(path.name + ".gz"), hashlib.sha256(), 0
         try:
             with path.open("rb") as inside, gzip.open(packed, "wb", compresslevel=1) as out:
-                while block := inside.read(PIECE):
+                while block := inside.read(CHUNK_BYTES):
                     out.write(block)
             with packed.open("rb") as file:
-                while piece := file.read(PIECE):
-                    if number == PIECES:
+                while piece := file.read(CHUNK_BYTES):
+                    if number == MAX_CHUNKS:
                         raise ArchiveError(f"The state of partition {partition} is too large to be handed on.")
                     digest.update(piece)
                     self._write(partition, [(_key(identity, number), piece)])
@@ -148,7 +148,7 @@ class Archive:
             packed.unlink(missing_ok=True)
         return ArchiveManifest(identity, offset, number, digest.hexdigest())
 
-    def seal(self, partition: int, manifest: ArchiveManifest, shelf: ArchiveIndex) -> ArchiveIndex:
+    def publish(self, partition: int, manifest: ArchiveManifest, shelf: ArchiveIndex) -> ArchiveIndex:
         """Let the state be seen, and take away what the shelf held before; what it holds now."""
         self._write(partition, [(manifest.id.encode(), json.dumps(asdict(manifest)).encode())])
         # Manifests first: a state without all of its pieces must not be seen.
@@ -168,7 +168,7 @@ class Archive:
         try:
             for key, value in pairs:
                 self._producer.produce(self._topic, value, key, partition, on_delivery=answered)
-            left = self._producer.flush(WAIT_S)
+            left = self._producer.flush(TIMEOUT_S)
         except (KafkaException, BufferError) as error:
             raise ArchiveError(f"{self._topic} cannot be written ({error}).") from None
         if left:
@@ -178,7 +178,7 @@ class Archive:
 
     def _writer(self) -> Producer:
         # A piece that is written twice does no harm.
-        return self._cluster.producer({"message.timeout.ms": int(WAIT_S * 1000), "enable.idempotence": False})
+        return self._cluster.producer({"message.timeout.ms": int(TIMEOUT_S * 1000), "enable.idempotence": False})
 
     @contextmanager
     def _reader(self) -> Iterator[Consumer]:
@@ -199,23 +199,23 @@ class Archive:
         from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
         reader.assign([TopicPartition(self._topic, partition, OFFSET_BEGINNING)])
-        until = time.monotonic() + WAIT_S
+        until = time.monotonic() + TIMEOUT_S
         while True:
             message = reader.poll(0.5)
             error = message.error() if message is not None else None
             if message is None or (error is not None and error.retriable()):
                 if time.monotonic() > until:
-                    raise ArchiveError(f"Nothing was heard of {self._topic} for {WAIT_S:g} s.")
+                    raise ArchiveError(f"Nothing was heard of {self._topic} for {TIMEOUT_S:g} s.")
                 continue
             if error is not None:
                 if error.name() == "_PARTITION_EOF":
                     return
                 raise ArchiveError(f"{self._topic} cannot be read ({error}).")
-            until = time.monotonic() + WAIT_S
+            until = time.monotonic() + TIMEOUT_S
             yield message
 
 
-def new_identity() -> str:
+def new_state_id() -> str:
     """A name for a state."""
     return uuid4().hex
 
@@ -230,7 +230,7 @@ def _manifest(value: str | bytes) -> ArchiveManifest | None:
     except (ValueError, TypeError, RecursionError):
         return None
     whole = all(type(number) is int and number >= 0 for number in (found.offset, found.pieces))
-    return found if whole and found.pieces <= PIECES else None
+    return found if whole and found.pieces <= MAX_CHUNKS else None
 
 
 def _bytes(value: str | bytes | None) -> bytes:

@@ -15,7 +15,7 @@ from faultprint.monitor.config.kafka import KafkaSettings, Payload
 from faultprint.monitor.config.settings import Settings
 from faultprint.monitor.deliver.delivery import Log
 from faultprint.monitor.deliver.sinks import Shared, cluster
-from faultprint.monitor.kafka.archive import Archive
+from faultprint.monitor.kafka.archive import StateArchive
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.group import Group
 from faultprint.monitor.kafka.minutes import MinutesPartition
@@ -31,7 +31,7 @@ def member(settings: Settings, kafka: KafkaSettings, wall: Clock, tell: Log) -> 
     brokers = cluster(kafka)
     with ExitStack() as stack:
         assert isinstance(settings.state, Path)  # as the settings see to
-        states = States(Archive(brokers, kafka.state, kafka.group), settings.state, kafka.topic)
+        states = States(StateArchive(brokers, kafka.state, kafka.group), settings.state, kafka.topic)
         stack.callback(states.close)
         model = load_model(settings.model)
         told = []

@@ -50,8 +50,8 @@ class Group:
         tell: Log,
     ) -> None:
         self._subscription, self._states, self._begin = subscription, states, begin
-        self._checkpoint_minutes, self._wall, self.tell = checkpoint_minutes, wall, tell
-        self.pulse = Liveness()
+        self._checkpoint_minutes, self._wall, self.log = checkpoint_minutes, wall, tell
+        self.liveness = Liveness()
         self.leaving: list[Callable[[Monitor], None]] = []
         """Called with the monitor of each partition that is put down."""
         self._held: dict[int, Partition] = {}
@@ -81,7 +81,7 @@ class Group:
                 self._subscription.leave()
 
     def _turn(self) -> None:
-        self.pulse.beat()
+        self.liveness.beat()
         for number in sorted(self._wanted)[:1]:  # one a turn, so that what is held goes on
             self._take_up(number)
         self._subscription.gather(TURN_S)
@@ -129,7 +129,7 @@ class Group:
                 one.close()
                 for leave in self.leaving:
                     leave(one.monitor)
-                self.tell("partition put down", partition=number)
+                self.log("partition put down", partition=number)
 
     def _take_up(self, number: int) -> None:
         """Begin with a partition; while its state cannot be had, it is tried again."""
@@ -154,7 +154,7 @@ class Group:
         self._wanted.discard(number)
         self._held[number] = one
         self._archived[number] = one.done
-        self.tell("partition taken up", partition=number, nodes=len(one.monitor.nodes), offset=start)
+        self.log("partition taken up", partition=number, nodes=len(one.monitor.nodes), offset=start)
 
     def _due(self, number: int, one: Partition) -> bool:
         minutes, obeyed = self._archived[number]
@@ -182,4 +182,4 @@ class Group:
     def _say_once(self, event: str, number: int, error: object) -> None:
         if (event, number) not in self._said:
             self._said.add((event, number))
-            self.tell(event, partition=number, detail=str(error))
+            self.log(event, partition=number, detail=str(error))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from faultprint.files import check_folder
-from faultprint.monitor.kafka.archive import Archive, ArchiveIndex, new_identity
+from faultprint.monitor.kafka.archive import StateArchive, ArchiveIndex, new_state_id
 from faultprint.monitor.state.connect import beside
 from faultprint.monitor.state.lock import Lock
 from faultprint.monitor.state.store import Store
@@ -25,7 +25,7 @@ ARCHIVED: Final = "archived"
 class States:
     """One monitor process a `state` path."""
 
-    def __init__(self, archive: Archive, state: Path, topic: str) -> None:
+    def __init__(self, archive: StateArchive, state: Path, topic: str) -> None:
         """Raises UsageError if another process has the states of this path."""
         check_folder(state)
         self._archive, self._state, self._topic = archive, state, topic
@@ -55,7 +55,7 @@ class States:
             _remove(path)  # somebody set the group's offset back: all of it is to be judged again
         elif newest is not None and _archived(path) != newest.id:
             _remove(path)
-            self._archive.fetch(number, newest, path)
+            self._archive.download(number, newest, path)
         self._shelves[number] = shelf
 
     def hand_on(self, number: int, store: Store, offset: int, commit: Callable[[int], None]) -> None:
@@ -64,15 +64,15 @@ class States:
 
         Raises ArchiveError, StateError, or what `commit` raises; the archive's newest state is then the one before.
         """
-        identity = new_identity()
+        identity = new_state_id()
         with tempfile.TemporaryDirectory(prefix=f".{self._state.name}.", dir=self._state.parent) as folder:
             copy = Path(folder) / "state"
             store.copy(copy)
             with Store(copy) as copied:
                 copied.note({ARCHIVED: identity})
-            manifest = self._archive.put(number, copy, offset, identity)
+            manifest = self._archive.upload(number, copy, offset, identity)
         commit(offset)
-        self._shelves[number] = self._archive.seal(number, manifest, self._shelves[number])
+        self._shelves[number] = self._archive.publish(number, manifest, self._shelves[number])
         store.note({ARCHIVED: identity})
 
 

@@ -42,7 +42,7 @@ class TransactionsPartition(Partition):
         for number in self._gathering.numbers(max(self._made, gate.closed), gate.reached(self.clock.now_us())):
             self._made = number
             gate.put(SOURCE, self._gathering.minute(number))
-            self.monitor.through(number)
+            self.monitor.finish_through(number)
         self.monitor.process(SOURCE, Batch(None, None))
 
     def facts(self) -> Mapping[str, str]:

@@ -35,7 +35,7 @@ AT_ONCE: Final = 4096
 """Packets taken from one source before the next is asked."""
 SILENCE_S: Final = 1.0
 """When nothing has come for so long, time goes on without packets, this much behind: one may be on its way."""
-LOST: Final = "packet lost in the kernel's buffer"
+DROPPED: Final = "packet lost in the kernel's buffer"
 NOT_HEP: Final = "datagram that is not HEP"
 NOT_SIP: Final = "HEP of another protocol than SIP"
 
@@ -104,7 +104,7 @@ class InterfaceSource:
                 continue
             packets.append((_stamp(ancillary), _LINKS.get(hardware, ETHERNET), data))
         if lost := struct.unpack("@II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]:
-            skipped[LOST] += lost
+            skipped[DROPPED] += lost
         return packets
 
     def drain(self, skipped: Counter[str]) -> list[Packet]:
@@ -132,7 +132,7 @@ class HepSource:
         self._lost = 0
 
     @classmethod
-    def at(cls, address: str) -> Self:
+    def from_address(cls, address: str) -> Self:
         """The source at HOST:PORT. Raises UsageError."""
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
@@ -158,7 +158,7 @@ class HepSource:
             else:
                 skipped[NOT_SIP] += 1
         if lost := (dropped := self._dropped()) - self._lost & 0xFFFFFFFF:
-            skipped[LOST] += lost
+            skipped[DROPPED] += lost
             self._lost = dropped
         return [packet.frame() for packet in self._reorder.take()]
 
@@ -170,7 +170,7 @@ class HepSource:
             return self._lost
         return told
 
-    def rest(self, skipped: Counter[str]) -> list[Packet]:
+    def drain(self, skipped: Counter[str]) -> list[Packet]:
         return [*self.read(skipped), *(packet.frame() for packet in self._reorder.take(everything=True))]
 
     def close(self) -> None:
@@ -201,7 +201,7 @@ class Listener:
             # By the clock that stamps the packets, which need not be this machine's.
             probe.advance(self._latest + int((clock() - self._heard - SILENCE_S) * SECOND))
 
-    def rest(self) -> None:
+    def drain(self) -> None:
         """Feed all that has come: the listening ends."""
         self._feed([packet for source in self._sources for packet in source.drain(self._probe.skipped)])
 
@@ -247,7 +247,7 @@ def probe_live(
             listener = Listener(probe, sources, clock)
             while not stop():
                 listener.listen()
-            listener.rest()
+            listener.drain()
         finally:
             for source in sources:
                 source.close()

@@ -16,7 +16,7 @@ def default_path() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "faultprint" / "key"
 
 
-def load_or_make(path: Path) -> bytes:
+def load_or_create(path: Path) -> bytes:
     """The key in `path` (32 bytes), made there first if there is none. Raises UsageError for a file of another size.
 
     The same key gives the same hashes, so that one subscriber counts once over several captures; whoever lacks it

@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from faultprint.errors import UsageError
-from faultprint.publish.deed import Operation
+from faultprint.publish.deed import IncidentOperation
 from faultprint.publish.incident import Actor, Incident
 from faultprint.publish.text import LINE, NAME, clean, present, rfc3339
 from faultprint.publish.tmf642.alarm import AlarmSettings, href
@@ -28,7 +28,7 @@ class TaskKind(StrEnum):
     """The last part of the path that a task is posted to."""
 
     ACKNOWLEDGE = "ackAlarms"
-    WITHDRAW = "unAckAlarms"
+    UNACKNOWLEDGE = "unAckAlarms"
     CLEAR = "clearAlarms"
     COMMENT = "commentAlarms"
 
@@ -37,7 +37,7 @@ class TaskKind(StrEnum):
 class _Names:
     """What a task does, and what the schema calls the user, the system, the time and the alarms that were dealt with."""
 
-    deed: Operation
+    deed: IncidentOperation
     user: str
     system: str
     time: str
@@ -45,10 +45,10 @@ class _Names:
 
 
 _NAMES: Final[Mapping[TaskKind, _Names]] = {
-    TaskKind.ACKNOWLEDGE: _Names(Operation.ACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "ackedAlarm"),
-    TaskKind.WITHDRAW: _Names(Operation.WITHDRAW, "ackUserId", "ackSystemId", "ackTime", "unAckedAlarm"),
-    TaskKind.CLEAR: _Names(Operation.CLEAR, "clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"),
-    TaskKind.COMMENT: _Names(Operation.COMMENT, "userId", "systemId", "time", "commentedAlarm"),
+    TaskKind.ACKNOWLEDGE: _Names(IncidentOperation.ACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "ackedAlarm"),
+    TaskKind.UNACKNOWLEDGE: _Names(IncidentOperation.UNACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "unAckedAlarm"),
+    TaskKind.CLEAR: _Names(IncidentOperation.CLEAR, "clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"),
+    TaskKind.COMMENT: _Names(IncidentOperation.COMMENT, "userId", "systemId", "time", "commentedAlarm"),
 }
 
 
@@ -66,7 +66,7 @@ class AlarmTask:
         return any(_agrees(alarm, pattern) for pattern in self.patterns)
 
     @property
-    def deed(self) -> Operation:
+    def deed(self) -> IncidentOperation:
         """What is to be done to each of them."""
         return _NAMES[self.kind].deed
 

@@ -72,14 +72,14 @@ class HistoryRows(Sliced):
         self.observed = observed
         self._file, self._first_row = file, first_row
 
-    def __getitem__(self, part: slice) -> Array:
+    def __getitem__(self, part: slice) -> Float32Array:
         start, stop, step = part.indices(len(self))
         values = np.empty((max(stop - start, 0), self.shape[1]), dtype=np.float32)
         self._whole(os.preadv, start, values)
         values[~self.observed[start:stop]] = np.nan
         return values[::step]
 
-    def put(self, index: IntArray, values: Array) -> None:
+    def put(self, index: IntArray, values: Float32Array) -> None:
         """Write the observed rows of these indices (ascending)."""
         self.observed[index] = True
         edges = np.flatnonzero(np.diff(index) != 1) + 1
@@ -87,7 +87,7 @@ class HistoryRows(Sliced):
             if len(rows):
                 self._whole(os.pwritev, int(rows[0]), np.ascontiguousarray(run))
 
-    def _whole(self, move: Any, row: int, values: Array) -> None:
+    def _whole(self, move: Any, row: int, values: Float32Array) -> None:
         """Move all bytes between `values` and the file: one call need not."""
         at, left = (self._first_row + row) * 4 * self.shape[1], values.reshape(-1).view(np.uint8).data
         while left:
@@ -119,6 +119,6 @@ class _Grid:
 
     def series(self, minutes: MinutesFile) -> Series:
         """What was put together. Its values are read from the file by slices, as all that trains asks for them."""
-        values = cast("Array", self.rows)
+        values = cast("Float32Array", self.rows)
         names, observed = minutes.catalogue.names, self.rows.observed
         return Series(self.node, self.network, self.first_us, minutes.interval_us, names, values, observed)

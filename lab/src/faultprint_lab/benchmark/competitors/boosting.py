@@ -107,4 +107,4 @@ class _Grown:
 
 
 def _named(one: Example) -> str:
-    return f"{one.series.node} {one.enrolment.condition} {one.enrolment.stretch[0].isoformat()}"
+    return f"{one.series.node} {one.enrolment.condition} {one.enrolment.interval[0].isoformat()}"

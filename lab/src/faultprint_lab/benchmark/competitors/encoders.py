@@ -65,7 +65,7 @@ def trained(
             max_seconds=seconds,
             presets=presets,
             device=device,
-            tales=tales,
+            templates=tales,
             clock=time.thread_time,
         )
 
@@ -149,7 +149,7 @@ class Retrained(Encoder):
 
     def anew(self, school: BenchmarkSplit, given: Sequence[Example]) -> Model:
         """The model that has learnt these examples, too."""
-        which = [[one.series.node, one.enrolment.condition, one.enrolment.stretch[0].isoformat()] for one in given]
+        which = [[one.series.node, one.enrolment.condition, one.enrolment.interval[0].isoformat()] for one in given]
         return trained(
             school.cache,
             self.preset,
@@ -182,10 +182,10 @@ class _Relearning:
 
 def template_of(example: Example, model: Model) -> FaultTemplate:
     """What the example's stretch did to its node."""
-    inside = np.flatnonzero(minutes_within(example.series, example.enrolment.stretch))
+    inside = np.flatnonzero(minutes_within(example.series, example.enrolment.interval))
     start, stop = int(inside[0]), int(inside[-1]) + 1
     return extract_template(
-        example.series, example.normal, start, stop, example.enrolment.condition, Kinds.of(model.catalogue)
+        example.series, example.baseline_minutes, start, stop, example.enrolment.condition, Kinds.of(model.catalogue)
     )
 
 

@@ -87,7 +87,7 @@ class Warping:
 
     def _usual(self, place: EvaluationScope, minutes: Float32Array) -> list[Float32Array]:
         """(1, W, F) the last whole window of the node's normal traffic, if there is one."""
-        whole = ends_of(place.normal, self._window)
+        whole = ends_of(place.baseline_minutes, self._window)
         return [minutes[None, end - self._window + 1 : end + 1] for end in whole[-1:]]
 
 

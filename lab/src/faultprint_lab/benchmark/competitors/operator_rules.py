@@ -134,7 +134,7 @@ class Ruled:
         support = self._catalogue.features[self._catalogue.index(clause.feature)].support
         bound = np.float32(clause.bound)
         if clause.times_normal:
-            usual = column[place.normal]
+            usual = column[place.baseline_minutes]
             bound *= np.float32(np.nanmedian(usual)) if len(usual) else np.float32(np.nan)
         value = 1 - column if clause.lack else column
         with np.errstate(divide="ignore", invalid="ignore"):

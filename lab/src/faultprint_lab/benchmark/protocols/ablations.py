@@ -117,7 +117,7 @@ class Unprofiled(ModelSpace):
 
     def normal(self, place: EvaluationScope) -> NodeBaseline:
         assert self.stranger is not None
-        usual = EvaluationScope(place.series, place.normal, np.flatnonzero(place.normal), 0)
+        usual = EvaluationScope(place.series, place.baseline_minutes, np.flatnonzero(place.baseline_minutes), 0)
         return NodeBaseline(self.stranger.profile, self.embed(usual, self.stranger).mean(axis=0))
 
 

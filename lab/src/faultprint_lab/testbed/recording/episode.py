@@ -16,7 +16,7 @@ import polars as pl
 
 from faultprint import storage
 from faultprint.errors import UsageError
-from faultprint.probe.capture.live import LOST
+from faultprint.probe.capture.live import DROPPED
 from faultprint.probe.privacy import key as keys
 from faultprint.tables import LABELS
 from faultprint_lab.testbed.faults.injector import FaultInterval, Injector, now_us
@@ -96,7 +96,7 @@ def _record(plan: TestbedPlan, number: int, folder: Path, control: Control, atte
         machine = gauge.read()
         since = settling if control.keep_settling else labels[0].start
         probed = recording.stop(folder / TRANSACTIONS, since=since, until=labels[-1].end)
-        if lost := probed["skipped"].get(LOST, 0):
+        if lost := probed["skipped"].get(DROPPED, 0):
             raise UsageError(f"The probe lost {lost} packets in {episode.name}; run fewer beds side by side.")
         _write_labels(labels, node, folder / LABELLED)
         report = {
