@@ -103,11 +103,11 @@ def _listen(wanted: Settings, clock: Clock, tell: Log, stop: Callable[[], bool],
 
 def _join(wanted: Settings, kafka: KafkaSettings, clock: Clock, tell: Log, stop: Callable[[], bool]) -> dict[str, Any]:
     """Watch as a member of a group."""
-    from faultprint.monitor.kafka.build import member
+    from faultprint.monitor.kafka.build import group_member
 
     partitions: list[dict[str, Any]] = []
     with (
-        member(wanted, kafka, clock, tell) as group,
+        group_member(wanted, kafka, clock, tell) as group,
         _serving(group, wanted, wanted.state, clock) as address,
     ):
         group.leaving.append(lambda monitor: partitions.append(_summary(monitor)))
@@ -203,11 +203,11 @@ def replay(
     report(result, as_json)
 
 
-def _state(kept: State, copied_state: bool) -> AbstractContextManager[State]:
-    """The state to work on."""
+def _state(kept: State, dry_run: bool) -> AbstractContextManager[State]:
+    """The state to work on: a copy of it for a dry run."""
     from faultprint.monitor.state.dry_run import copied_state
 
-    return copied_state(kept) if copied_state else nullcontext(kept)
+    return copied_state(kept) if dry_run else nullcontext(kept)
 
 
 def stopping(seconds: float | None = None) -> Callable[[], bool]:
