@@ -50,7 +50,7 @@ def lives(draw: st.DrawFn) -> tuple[Incident, ...]:
             case "c":
                 now = now.comment(Comment(draw(people), draw(texts)))
             case "k":
-                now = now.withdraw_acknowledgement(draw(times))
+                now = now.unacknowledge(draw(times))
             case _:
                 now = now.clear(draw(times))
         life.append(now)

@@ -128,13 +128,12 @@ def _ask(
 ) -> None:
     """Leave the instruction, and tell whether the monitor has carried it out."""
     from faultprint.monitor.base.interfaces import SystemClock
-    from faultprint.publish.deed import OPERATIONS, IncidentOperation
-    from faultprint.publish.incident import Actor
+    from faultprint.publish.incident import Actor, IncidentOperation
 
     desk = _desk(config, state)
     found = desk.incident(incident)
     person = Actor(user or getpass.getuser(), system or socket.gethostname(), SystemClock().now_us())
-    OPERATIONS[IncidentOperation(deed)](found, person, text)  # what cannot be done as things are is refused here
+    found.apply(IncidentOperation(deed), person, text)  # what cannot be done as things are is refused here
     done = desk.settled(desk.instruct([found], IncidentOperation(deed), person, text), wait)
     said = "done" if done else "asked for; the monitor does it as soon as it runs"
     identity = str(found.identity)

@@ -79,6 +79,15 @@ class Actor:
     time_us: int
 
 
+class IncidentOperation(StrEnum):
+    """What an operator can do to an incident. The values are stored in the command queue."""
+
+    ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "withdraw"
+    COMMENT = "comment"
+    CLEAR = "clear"
+
+
 @dataclass(frozen=True, slots=True)
 class Comment:
     """What a person said of an incident."""
@@ -210,7 +219,7 @@ class Incident:
         """Somebody has seen it."""
         return self._next(Change.ACKNOWLEDGEMENT, by.time_us, acknowledged=by)
 
-    def withdraw_acknowledgement(self, now_us: int) -> Incident:
+    def unacknowledge(self, now_us: int) -> Incident:
         """Nobody has seen it after all."""
         return self._next(Change.ACKNOWLEDGEMENT, now_us, acknowledged=None)
 
@@ -219,6 +228,21 @@ class Incident:
         if len(self.comments) >= COMMENTS:
             raise UsageError(f"Incident {self.identity} has {COMMENTS} comments already, which is the limit.")
         return self._next(Change.COMMENT, comment.by.time_us, comments=(*self.comments, comment))
+
+    def apply(self, operation: IncidentOperation, actor: Actor, text: str = "") -> Incident:
+        """The incident after an operator's operation; `text` is the text of a comment.
+
+        Raises UsageError if the operation is not possible in the incident's current state.
+        """
+        match operation:
+            case IncidentOperation.ACKNOWLEDGE:
+                return self.acknowledge(actor)
+            case IncidentOperation.UNACKNOWLEDGE:
+                return self.unacknowledge(actor.time_us)
+            case IncidentOperation.COMMENT:
+                return self.comment(Comment(actor, text))
+            case IncidentOperation.CLEAR:
+                return self.clear(actor.time_us)
 
     def _next(self, change: Change, now_us: int, **fields: object) -> Incident:
         return replace(

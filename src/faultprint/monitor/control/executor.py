@@ -10,8 +10,7 @@ from faultprint.errors import FaultprintError, StateError
 from faultprint.monitor.detect.incidents import Incidents
 from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import OPERATIONS, IncidentOperation
-from faultprint.publish.incident import Actor, Incident
+from faultprint.publish.incident import Actor, Incident, IncidentOperation
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class CommandExecutor:
         return ExecutedCommands(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in asked))
 
     def _do(self, incident: Incident, deed: IncidentOperation, person: Actor, text: str, closed: int) -> Incident:
-        after = OPERATIONS[deed](incident, person, text)
+        after = incident.apply(deed, person, text)
         if after.cleared_us is None:
             self._incidents.open[after.node] = after
         elif incident.cleared_us is None:

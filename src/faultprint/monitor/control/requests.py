@@ -14,8 +14,7 @@ from typing import Final
 from faultprint.errors import UsageError
 from faultprint.monitor.state.connect import State, connect, exists
 from faultprint.publish import stored
-from faultprint.publish.deed import IncidentOperation
-from faultprint.publish.incident import Actor, Incident
+from faultprint.publish.incident import Actor, Incident, IncidentOperation
 from faultprint.publish.text import NAME, clean
 
 WAITING: Final = 10_000

@@ -25,7 +25,6 @@ from faultprint.errors import StateError, UsageError
 from faultprint.monitor.base.interfaces import Clock
 from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.serve.response import Response
-from faultprint.publish.deed import OPERATIONS
 from faultprint.publish.incident import Incident
 from faultprint.publish.tmf642.alarm import AlarmSettings, alarm
 from faultprint.publish.tmf642.query import LIMIT, answer, parse_query, project
@@ -101,13 +100,13 @@ class AlarmApi:
         done, refusal = [], ""
         for incident in meant:
             try:
-                OPERATIONS[task.deed](incident, task.by, task.text)
+                incident.apply(task.operation, task.by, task.text)
                 done.append(incident)
             except UsageError as error:
                 refusal = str(error)
         if not done:
             return Response.refusal(409, "conflict", refusal)
-        numbers = self._desk.instruct(done, task.deed, task.by, task.text)
+        numbers = self._desk.instruct(done, task.operation, task.by, task.text)
         state = "done" if self._desk.settled(numbers, self._wait_s) else "inProgress"
         told = task_resource(task, uuid4(), done, self._settings, state=state)
         with self._lock:

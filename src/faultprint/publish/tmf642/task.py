@@ -15,8 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from faultprint.errors import UsageError
-from faultprint.publish.deed import IncidentOperation
-from faultprint.publish.incident import Actor, Incident
+from faultprint.publish.incident import Actor, Incident, IncidentOperation
 from faultprint.publish.text import LINE, NAME, clean, present, rfc3339
 from faultprint.publish.tmf642.alarm import AlarmSettings, href
 
@@ -66,7 +65,7 @@ class AlarmTask:
         return any(_agrees(alarm, pattern) for pattern in self.patterns)
 
     @property
-    def deed(self) -> IncidentOperation:
+    def operation(self) -> IncidentOperation:
         """What is to be done to each of them."""
         return _NAMES[self.kind].deed
 
