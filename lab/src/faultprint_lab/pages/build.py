@@ -21,7 +21,7 @@ Page = Callable[[], str]
 
 
 def tables_page() -> str:
-    """docs/tables.md: the tables that the stages hand to one another."""
+    """docs/reference/tables.md: the tables that the stages hand to one another."""
     parts = [
         "# Tables\n",
         "Every stage turns one table into the next. A table is a Parquet file; every stage checks its input against the columns "
@@ -55,15 +55,15 @@ def _meaning(column: Column) -> str:
 
 
 PAGES: Final[Mapping[str, Page]] = {
-    "tables.md": tables_page,
-    "features.md": features.page,
-    "cli.md": cli_page.page,
-    "publish.md": publish_page.page,
-    "monitor.md": monitor_page.page,
-    "results.md": results.page,
-    "results.svg": results_chart.picture,
-    "puzzles.md": puzzles.page,
-    "puzzles.svg": puzzles.picture,
+    "reference/tables.md": tables_page,
+    "reference/features.md": features.page,
+    "reference/cli.md": cli_page.page,
+    "reference/publish.md": publish_page.page,
+    "reference/monitor.md": monitor_page.page,
+    "science/results.md": results.page,
+    "science/results.svg": results_chart.picture,
+    "science/puzzles.md": puzzles.page,
+    "science/puzzles.svg": puzzles.picture,
 }
 """Path below docs/ → what it must hold."""
 

@@ -1,4 +1,4 @@
-"""docs/cli.md: the help of every verb, as it is."""
+"""docs/reference/cli.md: the help of every verb, as it is."""
 
 from __future__ import annotations
 

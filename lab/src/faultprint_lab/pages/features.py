@@ -1,4 +1,4 @@
-"""docs/features.md, from the tables that the features are computed by."""
+"""docs/reference/features.md, from the tables that the features are computed by."""
 
 from __future__ import annotations
 

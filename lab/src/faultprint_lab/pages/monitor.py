@@ -1,4 +1,4 @@
-"""docs/monitor.md, its tables read from the code."""
+"""docs/reference/monitor.md, its tables read from the code."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ The same as those of `faultprint identify` on the same minutes: the condition of
 moment on at which a node is ready; before it, `identify` already measures distances by a profile that is yet to come.
 A new node is warming-up for its first `nodes.profile_minutes` observed minutes, which are taken as its normal. Where nobody can
 vouch for them, set `nodes.mostly_normal` and make them a day (1440; they are kept in memory meanwhile, 0.8 MB a node): then
-faults among them are left out ([how](matching.md#normal-that-nobody-vouches-for)). All nodes' minutes are judged together:
+faults among them are left out ([how](../science/matching.md#choosing-the-baseline)). All nodes' minutes are judged together:
 each minute is encoded once, and the codes are kept in rings, so that a new minute costs one minute's work; see [the
-decision](decisions/0006-rings-in-single-precision.md). With `nodes.compact` they keep a byte a number, which changes one
-verdict in a thousand ([how](decisions/0011-compact-rings-in-bytes.md)). What is taught to the library while the monitor runs
+decision](../science/decisions/0006-buffers-in-single-precision.md). With `nodes.compact` they keep a byte a number, which changes one
+verdict in a thousand ([how](../science/decisions/0011-8-bit-buffers.md)). What is taught to the library while the monitor runs
 counts from the next minute.
 
 What is to be a node's normal is looked at with a stranger's eye: if it looks like a fault, the log has `normal is doubtful`,
 `faultprint_nodes_doubtful` counts the node, and the next minutes are awaited instead, twice at most
-([what is behind it](matching.md#normal-that-is-none)). A monitor that was started amid a fault is so ready an hour after its end.
+([what is behind it](../science/matching.md#choosing-the-baseline)). A monitor that was started amid a fault is so ready an hour after its end.
 
 Live minutes equal the batch, too, but for retransmissions that come after the minute has been closed: a minute is judged
 `time.lateness_seconds` after its end, while a transaction is kept for another half minute to see them.
@@ -85,7 +85,7 @@ once in the log and in `faultprint_nodes_silent`.
 _STATE_TEXT: Final = """\
 ## State, kill and restart
 
-One SQLite file (WAL), or one schema of a PostgreSQL database (`state = "postgresql://…"`, [how](deploy.md#state-in-postgresql)).
+One SQLite file (WAL), or one schema of a PostgreSQL database (`state = "postgresql://…"`, [how](../guide/deploy.md#state-in-postgresql)).
 Each finished minute is one transaction: rings, verdicts, incidents and outgoing messages are written together or not at all.
 After a kill the monitor goes on from the last finished minute. A message leaves the outbox when its sink has received it; one
 whose receipt was lost in a kill is sent again under the same id, and a file or a receiver that looks at `Idempotency-Key` knows
@@ -130,7 +130,7 @@ curl 'http://127.0.0.1:9273/tmf-api/alarmManagement/v4/alarm?state=raised,update
 
 _METRICS_TEXT: Final = """\
 On top come those of the process, such as `process_resident_memory_bytes` and `process_cpu_seconds_total`.
-`deploy/` holds a Grafana dashboard, alert rules, a systemd unit and a container file: [deployment](deploy.md).
+`deploy/` holds a Grafana dashboard, alert rules, a systemd unit and a container file: [deployment](../guide/deploy.md).
 """
 
 _LOG_TEXT: Final = """\
@@ -138,7 +138,7 @@ _LOG_TEXT: Final = """\
 
 The log is one JSON object a line on standard error: `time`, `event`, and what belongs to it:
 `node ready`, `normal has gaps` (ten minutes in a row are needed; the next minutes are awaited), `normal is doubtful` (what was to
-be the node's normal looks like a fault; see [matching](matching.md)), `node silent`, `node heard again`, `incident`,
+be the node's normal looks like a fault; see [matching](../science/matching.md)), `node silent`, `node heard again`, `incident`,
 `sink away`, `sink back`, `message rejected`, `batch rejected`, `messages put aside`, `state cannot be written`,
 `state written again`, `outbox cannot be written`, `outbox written again`, `outbox left as it was`, `clock put back`,
 `clock has caught up`, `library read`, `library unreadable`, `instruction refused`, `request failed`, `started`.
@@ -146,7 +146,7 @@ be the node's normal looks like a fault; see [matching](matching.md)), `node sil
 
 
 _KAFKA_TEXT: Final = """\
-The configuration of a monitor, and of a feed beside each probe ([the decision](decisions/0008-a-monitor-a-partition.md);
+The configuration of a monitor, and of a feed beside each probe ([the decision](../science/decisions/0008-one-monitor-for-each-partition.md);
 the whole example is [monitor-kafka.toml](monitor-kafka.toml)):
 
 ```sh

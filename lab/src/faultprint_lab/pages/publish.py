@@ -1,4 +1,4 @@
-"""docs/publish.md, its examples made by the encoders."""
+"""docs/reference/publish.md, its examples made by the encoders."""
 
 from __future__ import annotations
 

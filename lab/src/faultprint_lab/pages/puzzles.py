@@ -1,4 +1,4 @@
-"""docs/puzzles.md and its picture, from the committed figures of the protocols `puzzles`, `gap` and `arithmetic`."""
+"""docs/science/puzzles.md and its picture, from the committed figures of the protocols `puzzles`, `gap` and `arithmetic`."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ into one place, as FaceNet's authors warn (arXiv 1503.03832).
         "Three numbers or more?",
         """More: each doubling gains some hundredths of F1, from three numbers to thirty-two. A picture wants three, but thirteen
 faults do not fit into them; the movie of a training draws three axes of thirty-two instead
-([training](training.md#the-movie)).
+([training](../guide/train.md#look-at-a-training)).
 """,
         "puzzles",
         ("3 numbers", "8 numbers", "16 numbers", "every triplet"),

@@ -1,4 +1,4 @@
-"""docs/results.svg: macro-F1 of every system in every protocol, from the committed figures of the benchmark suite."""
+"""docs/science/results.svg: macro-F1 of every system in every protocol, from the committed figures of the benchmark suite."""
 
 from __future__ import annotations
 
