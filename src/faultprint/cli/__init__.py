@@ -1,11 +1,12 @@
-"""The command line: one thin function a verb. It alone wires the stages together.
+"""The command line: one thin function for each command. Only this package connects the stages.
 
-Results go to standard output, progress and errors to standard error. An error that the user can mend is one sentence
-and exit code 2. Each verb imports what it needs when it is called, so that the probe stays as small as it is.
+Results go to standard output, progress and errors to standard error. An error that the user can correct is one sentence
+and exit code 2. Each command imports what it needs when it runs, so that the probe stays small.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import entry_points
 from typing import Final
@@ -23,7 +24,7 @@ PLUGINS: Final = "faultprint.commands"
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="faultprint")
 def cli() -> None:
-    """Teach it a fault once; it recognises the fault everywhere.
+    """Name the faults of a telecom node from its SIP and Diameter traffic.
 
     \b
     packets ─probe→ transactions ─features→ minutes ─train→ model
@@ -52,11 +53,17 @@ def main() -> None:
     """Entry point of the `faultprint` command."""
     try:
         status = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         status = 2
     except click.Abort:
         status = 130
+    except (BrokenPipeError, SystemExit):
+        # The reader has what it wanted, as in `faultprint ... | head`; click turns a closed pipe into SystemExit and raises
+        # that for nothing else here. Python must not flush into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 0
     except (FaultprintError, OSError) as error:
         click.echo(f"faultprint: {error}", err=True)
         status = 2
