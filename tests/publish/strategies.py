@@ -52,6 +52,6 @@ def lives(draw: st.DrawFn) -> tuple[Incident, ...]:
             case "k":
                 now = now.unacknowledge(draw(times))
             case _:
-                now = now.clear(draw(times))
+                now = now.clear(draw(times), draw(st.one_of(st.none(), people)))
         life.append(now)
     return tuple(life)

@@ -46,6 +46,15 @@ def test_the_states_of_an_alarm() -> None:
     assert found[3]["alarmClearedTime"] == "2026-01-05T09:52:00Z"
 
 
+@needs_schemas
+def test_an_alarm_says_who_cleared_it() -> None:
+    cleared = alarm(story()[1].clear(story()[3].changed_us, PERSON), PLAIN)
+    assert (cleared["clearUserId"], cleared["clearSystemId"]) == ("m.keller", "noc")
+    assert _valid(cleared, "Alarm", tmf642())
+    by_monitor = alarm(story()[1].clear(story()[3].changed_us), PLAIN)
+    assert not {"clearUserId", "clearSystemId"} & by_monitor.keys()
+
+
 def test_an_alarm_says_what_and_where() -> None:
     told = AlarmSettings(
         base="https://noc/tmf-api/alarmManagement/v4",

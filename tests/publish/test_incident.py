@@ -15,6 +15,7 @@ from faultprint.publish.incident import (
     Comment,
     Explanation,
     Incident,
+    IncidentOperation,
     Severity,
     identity_of,
 )
@@ -47,6 +48,14 @@ def test_a_life() -> None:
     assert (named.condition, named.previous, named.raised_as) == ("hss-link-down", "unknown", "unknown")
     assert (seen.acknowledged and seen.acknowledged.user) == "m.keller"
     assert cleared.cleared_us == cleared.changed_us and cleared.onset_us == begun.onset_us
+
+
+def test_a_clear_by_an_operator_keeps_who_cleared_it() -> None:
+    actor = Actor("m.keller", "noc", 20 * MINUTE)
+    by_operator = _begin().apply(IncidentOperation.CLEAR, actor)
+    assert by_operator.cleared_by == actor and by_operator.cleared_us == 20 * MINUTE
+    assert _begin().clear(20 * MINUTE).cleared_by is None
+    assert by_operator.acknowledge(Actor("a", "b", 30 * MINUTE)).cleared_by == actor
 
 
 def test_another_severity_alone_is_no_other_condition() -> None:

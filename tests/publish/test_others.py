@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 
 from faultprint.publish.control_loop import ControlLoopSettings
-from faultprint.publish.incident import Incident
+from faultprint.publish.incident import Actor, Incident
 from faultprint.publish.message import Message
 from faultprint.publish.record import line, record
 from faultprint.publish.routes import (
@@ -47,6 +47,12 @@ def test_a_record_tells_the_change() -> None:
     assert (found["onset"], found["cleared"]) == ("2026-01-05T09:10:00Z", "2026-01-05T09:52:00Z")
     assert (found["distance"], found["acknowledged_by"]) == (0.40625, "m.keller")
     assert "cleared" not in record(story()[0])
+
+
+def test_a_record_tells_who_cleared() -> None:
+    found = record(story()[2].clear(story()[3].changed_us, Actor("m.keller", "noc", 0)))
+    assert (found["cleared_by"], found["cleared_on_system"]) == ("m.keller", "noc")
+    assert "cleared_by" not in record(story()[3])
 
 
 @given(lives())
@@ -106,9 +112,9 @@ def test_two_events_of_one_change_are_two_messages() -> None:
 
 
 def test_the_page_is_what_the_encoders_make() -> None:
-    written = Path(__file__).resolve().parents[2] / "docs" / "publish.md"
+    written = Path(__file__).resolve().parents[2] / "docs" / "reference" / "publish.md"
     assert written.read_text(encoding="utf-8") == page(), (
-        "docs/publish.md is stale: write faultprint_lab.pages.publish.page()"
+        "docs/reference/publish.md is stale: write faultprint_lab.pages.publish.page()"
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.publish.incident import Explanation, Incident, Severity
+from faultprint.publish.incident import Actor, Explanation, Incident, Severity
 from faultprint.publish.text import to_json
 from faultprint.publish.ves.batch import batches
 from faultprint.publish.ves.event import VesSettings, fault_event
@@ -57,6 +57,15 @@ def test_the_alarm_keeps_its_name_and_tells_what_is_believed_now() -> None:
     assert fault["alarmCondition"] == "unknown" and fault["eventSeverity"] == "CRITICAL"
     assert fault["alarmAdditionalInformation"]["condition"] == "hss-link-down"
     assert fault["alarmAdditionalInformation"]["previousCondition"] == "unknown"
+
+
+@needs_schemas
+def test_a_clear_says_who_cleared() -> None:
+    event = fault_event(story()[2].clear(story()[3].changed_us, Actor("m.keller", "noc", 0)), PLAIN)
+    information = _parts(event)[1]["alarmAdditionalInformation"]
+    assert (information["clearedBy"], information["clearedOnSystem"]) == ("m.keller", "noc")
+    assert not list(faults(event, ves(), ves()))
+    assert "clearedBy" not in _parts(fault_event(story()[3], PLAIN))[1]["alarmAdditionalInformation"]
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,7 @@ class Incident:
     grounds: Explanation = Explanation()
     acknowledged: Actor | None = None
     comments: tuple[Comment, ...] = ()
+    cleared_by: Actor | None = None
 
     def __post_init__(self) -> None:
         if not self.spells or self.sequence < 1:
@@ -209,11 +210,11 @@ class Incident:
             spells = (*spells, Diagnosis(condition, now_us, self.sequence + 1))
         return self._next(Change.DIAGNOSIS, now_us, spells=spells, severity=severity, grounds=grounds)
 
-    def clear(self, now_us: int) -> Incident:
-        """The end. Raises UsageError if the incident is cleared."""
+    def clear(self, now_us: int, actor: Actor | None = None) -> Incident:
+        """The end; `actor` is the operator who cleared it, None: the monitor. Raises UsageError if it is cleared already."""
         self._check_open("cleared")
         now_us = max(now_us, self.changed_us)
-        return self._next(Change.CLEAR, now_us, cleared_us=now_us)
+        return self._next(Change.CLEAR, now_us, cleared_us=now_us, cleared_by=actor)
 
     def acknowledge(self, by: Actor) -> Incident:
         """Somebody has seen it."""
@@ -242,7 +243,7 @@ class Incident:
             case IncidentOperation.COMMENT:
                 return self.comment(Comment(actor, text))
             case IncidentOperation.CLEAR:
-                return self.clear(actor.time_us)
+                return self.clear(actor.time_us, actor)
 
     def _next(self, change: Change, now_us: int, **fields: object) -> Incident:
         return replace(

@@ -15,6 +15,7 @@ def record(incident: Incident) -> dict[str, Any]:
     """The incident after its last change; times are RFC 3339, what is not known is absent."""
     grounds = incident.grounds
     distance, margin = finite(grounds.distance), finite(grounds.margin)
+    cleared_by = incident.cleared_by
     seen, said = incident.acknowledged, incident.comments[-1] if incident.comments else None
     return present(
         {
@@ -36,6 +37,8 @@ def record(incident: Incident) -> dict[str, Any]:
             "margin": None if margin is None else rounded(margin),
             "evidence": [clean(word) for word in grounds.evidence[:EVIDENCE]] or None,
             "acknowledged_by": clean(seen.user, NAME) if seen else None,
+            "cleared_by": clean(cleared_by.user, NAME) if cleared_by else None,
+            "cleared_on_system": clean(cleared_by.system, NAME) if cleared_by else None,
             "comment": clean(said.text) if said else None,
         }
     )

@@ -47,5 +47,6 @@ _MADE: Final[dict[str, Callable[[Any], Any]]] = {
     "change": Change,
     "grounds": _grounds,
     "acknowledged": lambda value: Actor(**value) if value else None,
+    "cleared_by": lambda value: Actor(**value) if value else None,
     "comments": lambda value: tuple(map(_comment, value)),
 }

@@ -83,7 +83,7 @@ LISTENERS: Final[Mapping[str, str]] = {
 def alarm(incident: Incident, settings: AlarmSettings) -> dict[str, Any]:
     """The Alarm resource as the incident stands; it also satisfies AlarmCreate."""
     element = element_of(settings.inventory, incident.node)
-    seen, cleared_us = incident.acknowledged, incident.cleared_us
+    seen, cleared_us, cleared_by = incident.acknowledged, incident.cleared_us, incident.cleared_by
     source = clean(settings.source, NAME) or "faultprint"
     found = {
         "id": str(incident.identity),
@@ -105,6 +105,8 @@ def alarm(incident: Incident, settings: AlarmSettings) -> dict[str, Any]:
         "ackState": "acknowledged" if seen else "unacknowledged",
         "ackUserId": clean(seen.user, NAME) if seen else None,
         "ackSystemId": clean(seen.system, NAME) if seen else None,
+        "clearUserId": clean(cleared_by.user, NAME) if cleared_by else None,
+        "clearSystemId": clean(cleared_by.system, NAME) if cleared_by else None,
         "comment": [_comment(comment) for comment in incident.comments[-COMMENTS:]] or None,
         "@type": "Alarm",
     }

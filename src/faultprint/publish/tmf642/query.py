@@ -39,6 +39,8 @@ ATTRIBUTES: Final = (
     "ackState",
     "ackUserId",
     "ackSystemId",
+    "clearUserId",
+    "clearSystemId",
     "comment",
     "@type",
 )

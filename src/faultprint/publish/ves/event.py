@@ -130,6 +130,7 @@ def _information(incident: Incident) -> dict[str, str]:
     """alarmAdditionalInformation: text by camel-cased keys; alarmId as the specification asks for 3GPP alarms."""
     grounds = incident.grounds
     distance, margin = finite(grounds.distance), finite(grounds.margin)
+    cleared_by = incident.cleared_by
     seen, said = incident.acknowledged, incident.comments[-1] if incident.comments else None
     return present(
         {
@@ -144,6 +145,8 @@ def _information(incident: Incident) -> dict[str, str]:
             "margin": None if margin is None else str(rounded(margin)),
             **{f"evidence{place}": clean(word) for place, word in enumerate(grounds.evidence[:EVIDENCE], start=1)},
             "acknowledgedBy": clean(seen.user, NAME) if seen else None,
+            "clearedBy": clean(cleared_by.user, NAME) if cleared_by else None,
+            "clearedOnSystem": clean(cleared_by.system, NAME) if cleared_by else None,
             "comment": clean(said.text) if said else None,
         }
     )
