@@ -45,12 +45,14 @@ def lives(draw: st.DrawFn) -> tuple[Incident, ...]:
         match step:
             case "d":
                 now = now.diagnose(draw(conditions), draw(severities), draw(times), draw(grounds))
-            case "a":
+            case "a" if now.acknowledged is None:
                 now = now.acknowledge(draw(people))
             case "c":
                 now = now.comment(Comment(draw(people), draw(texts)))
-            case "k":
+            case "k" if now.acknowledged is not None:
                 now = now.unacknowledge(draw(times))
+            case "a" | "k":
+                continue  # not possible in this state
             case _:
                 now = now.clear(draw(times), draw(st.one_of(st.none(), people)))
         life.append(now)

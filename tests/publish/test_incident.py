@@ -58,6 +58,20 @@ def test_a_clear_by_an_operator_keeps_who_cleared_it() -> None:
     assert by_operator.acknowledge(Actor("a", "b", 30 * MINUTE)).cleared_by == actor
 
 
+def test_an_acknowledged_incident_is_not_acknowledged_again() -> None:
+    acknowledged = _begin().acknowledge(Actor("m.keller", "noc", 0))
+    for actor in (Actor("m.keller", "noc", 1), Actor("other", "noc", 1)):
+        with pytest.raises(UsageError, match="already acknowledged by m.keller"):
+            acknowledged.acknowledge(actor)
+    assert acknowledged.unacknowledge(2).acknowledge(Actor("other", "noc", 3)).sequence == 4
+
+
+def test_an_incident_that_is_not_acknowledged_is_not_unacknowledged() -> None:
+    for incident in (_begin(), _begin().acknowledge(Actor("a", "b", 0)).unacknowledge(1)):
+        with pytest.raises(UsageError, match="is not acknowledged"):
+            incident.unacknowledge(2)
+
+
 def test_another_severity_alone_is_no_other_condition() -> None:
     worse = _begin().diagnose("overload", Severity.CRITICAL, 20 * MINUTE, Explanation())
     assert worse.change is Change.DIAGNOSIS and not worse.diagnosed_anew and worse.previous is None

@@ -217,11 +217,18 @@ class Incident:
         return self._next(Change.CLEAR, now_us, cleared_us=now_us, cleared_by=actor)
 
     def acknowledge(self, by: Actor) -> Incident:
-        """Somebody has seen it."""
+        """Record that `by` has seen the incident. Raises UsageError if it is acknowledged already: that is no change."""
+        if self.acknowledged is not None:
+            raise UsageError(
+                f"Incident {self.identity} is already acknowledged by {self.acknowledged.user}; "
+                "withdraw that acknowledgement first."
+            )
         return self._next(Change.ACKNOWLEDGEMENT, by.time_us, acknowledged=by)
 
     def unacknowledge(self, now_us: int) -> Incident:
-        """Nobody has seen it after all."""
+        """Withdraw the acknowledgement. Raises UsageError if there is none: that is no change."""
+        if self.acknowledged is None:
+            raise UsageError(f"Incident {self.identity} is not acknowledged, so there is nothing to withdraw.")
         return self._next(Change.ACKNOWLEDGEMENT, now_us, acknowledged=None)
 
     def comment(self, comment: Comment) -> Incident:
