@@ -1,4 +1,4 @@
-"""Worlds with one fault at noon, and figures of what the node saw before and during it."""
+"""Scenarios with one fault, and statistics of the traffic before and during it."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ import numpy as np
 import polars as pl
 import pytest
 
-from faultprint_lab.simulate.faults.fault import Slot
+from faultprint_lab.simulate.faults.fault import EpisodeSlot
 from faultprint_lab.simulate.faults.table import FAULTS
-from faultprint_lab.simulate.network.networks import draw_network
-from faultprint_lab.simulate.plan import SimulatedEpisode
+from faultprint_lab.simulate.network.network import draw_network
 from faultprint_lab.simulate.run import build_scenario, run_episodes
-from faultprint_lab.simulate.scenario import Scenario
+from faultprint_lab.simulate.scenario import Scenario, SimulatedEpisode
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-AT, LONG = 6 * 3600.0, 2400.0
+FAULT_START, FAULT_SECONDS = 6 * 3600.0, 2400.0
 SEEDS = (11, 12, 13)
 
 Figures = Callable[..., tuple[dict[str, float], dict[str, float]]]
 
 
 @lru_cache(maxsize=8)
-def world(seed: int) -> Scenario:
-    """A network of middling size whose handsets use UDP, for eight hours that peak where the fault strikes."""
+def make_scenario(seed: int) -> Scenario:
+    """A network of medium size whose handsets use UDP, for eight hours with their peak at the fault."""
     network = draw_network(seed, np.random.default_rng(seed))
-    load = replace(network.load, peak=240.0, bumps=((6.3, 3.0, 1.0),), share_messages=0.1, share_pings=0.05)
+    load = replace(network.load, peak=240.0, peaks=((6.3, 3.0, 1.0),), share_messages=0.1, share_pings=0.05)
     transport = replace(network.transport, tcp_handsets=0.0, tcp_core=False, gm_t1=0.5)
     network = replace(network, load=load, transport=transport)
     return build_scenario(network, 8 / 24, START, np.random.default_rng(seed))
 
 
 def episode(
-    name: str, place: Scenario, severity: float, seed: int, start: float = AT, **draws: Any
+    name: str, scenario: Scenario, severity: float, seed: int, start: float = FAULT_START, **draws: Any
 ) -> SimulatedEpisode:
     rng = np.random.default_rng(seed)
-    slot = Slot(place, start, start + LONG, severity, np.random.default_rng(seed), rng)
+    slot = EpisodeSlot(scenario, start, start + FAULT_SECONDS, severity, np.random.default_rng(seed), rng)
     drawn = FAULTS[name].draw(slot) | draws
-    return SimulatedEpisode(name, start, start + LONG, start + LONG + 300, severity, 0.0, 0.2, drawn)
+    return SimulatedEpisode(name, start, start + FAULT_SECONDS, start + FAULT_SECONDS + 300, severity, 0.0, 0.2, drawn)
 
 
 def summary(rows: pl.DataFrame, start: float, end: float) -> dict[str, float]:
@@ -72,14 +71,14 @@ def summary(rows: pl.DataFrame, start: float, end: float) -> dict[str, float]:
 
 @pytest.fixture
 def before_and_during() -> Figures:
-    """(name, severity, seed, start, draws) → the figures of the hour before the fault and of the fault, less its first minute."""
+    """(name, severity, seed, start, draws) → statistics of the hour before the fault, and of the fault after its first minute."""
 
     def figures(
-        name: str, severity: float, seed: int, start: float = AT, **draws: Any
+        name: str, severity: float, seed: int, start: float = FAULT_START, **draws: Any
     ) -> tuple[dict[str, float], dict[str, float]]:
-        place = world(seed)
-        struck = episode(name, place, severity, seed, start, **draws)
-        rows = run_episodes(place, [struck], START, np.random.default_rng(seed), disturbances_per_day=0)
-        return summary(rows, start - 3600, start), summary(rows, start + 60, start + LONG)
+        scenario = make_scenario(seed)
+        fault = episode(name, scenario, severity, seed, start, **draws)
+        rows = run_episodes(scenario, [fault], START, np.random.default_rng(seed), disturbances_per_day=0)
+        return summary(rows, start - 3600, start), summary(rows, start + 60, start + FAULT_SECONDS)
 
     return figures

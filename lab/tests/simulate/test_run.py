@@ -1,4 +1,4 @@
-"""The files: the same for the same seed, whatever stands beside them, and true to their tables."""
+"""The files are reproducible by seed, independent of other networks, and follow their table schemas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from faultprint import storage
 from faultprint.errors import UsageError
 from faultprint.tables import COVERAGE_KEY, LABELS, TRANSACTIONS
-from faultprint_lab.simulate.network.networks import SimulatedNetwork
+from faultprint_lab.simulate.network.network import SimulatedNetwork
 from faultprint_lab.simulate.run import START, SimulationReport, network_of, simulate, simulate_network
 
 FILES = ("transactions.parquet", "labels.parquet")
@@ -21,14 +21,14 @@ FILES = ("transactions.parquet", "labels.parquet")
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimulationReport]:
     out = tmp_path_factory.mktemp("simulated")
-    return out, simulate(out, networks=2, days=0.5, seed=4, first=99)
+    return out, simulate(out, networks=2, days=0.5, seed=4, first_network=99)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_same_seed_gives_the_same_bytes(
     written: tuple[Path, SimulationReport], workers: int, tmp_path: Path
 ) -> None:
-    simulate(tmp_path, networks=2, days=0.5, seed=4, first=99, workers=workers)
+    simulate(tmp_path, networks=2, days=0.5, seed=4, first_network=99, workers=workers)
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (written[0] / name).read_bytes()
 
@@ -38,7 +38,7 @@ def test_another_seed_gives_another_network(written: tuple[Path, SimulationRepor
     assert isinstance(network_of(99, 4), SimulatedNetwork)
 
 
-def test_a_network_does_not_depend_on_its_neighbours(written: tuple[Path, SimulationReport]) -> None:
+def test_a_network_does_not_depend_on_other_networks(written: tuple[Path, SimulationReport]) -> None:
     rows, truth = simulate_network(100, 0.5, 4)
     together = storage.read(written[0] / FILES[0], TRANSACTIONS).filter(pl.col("node") == "net100-pcscf")
     assert rows.equals(together)
@@ -69,14 +69,14 @@ def test_the_report_counts_what_was_written(written: tuple[Path, SimulationRepor
     assert set(report.as_dict()) == {"rows", "networks", "days", "episodes", "seconds"}
 
 
-def test_nothing_but_the_two_files_is_left(written: tuple[Path, SimulationReport]) -> None:
+def test_only_the_two_files_are_left(written: tuple[Path, SimulationReport]) -> None:
     assert sorted(path.name for path in written[0].iterdir()) == sorted(FILES)
 
 
-def test_progress_is_told_network_by_network(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    simulate(tmp_path, networks=2, days=0.1, seed=1, episodes_per_day=0, progress=lambda *step: told.append(step))
-    assert told == [(1, 2), (2, 2)]
+def test_progress_is_reported_for_each_network(tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    simulate(tmp_path, networks=2, days=0.1, seed=1, episodes_per_day=0, progress=lambda *step: steps.append(step))
+    assert steps == [(1, 2), (2, 2)]
 
 
 def test_load_scales_the_traffic() -> None:
@@ -86,33 +86,33 @@ def test_load_scales_the_traffic() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         ({"networks": 0}, "0 networks cannot be simulated"),
         ({"days": 0}, "0 days cannot be simulated"),
         ({"days": float("nan")}, "nan days cannot be simulated"),
-        ({"seed": -1}, "-1 is no seed"),
-        ({"first": -1}, "-1 is no number of a network"),
-        ({"episodes_per_day": -1.0}, "-1 episodes a day are impossible"),
-        ({"episodes_per_day": float("inf")}, "inf episodes a day are impossible"),
-        ({"load": 0.0}, "load 0 cannot be simulated"),
+        ({"seed": -1}, "Seed -1 is negative"),
+        ({"first_network": -1}, "Network number -1 is negative"),
+        ({"episodes_per_day": -1.0}, "-1 episodes per day are not possible"),
+        ({"episodes_per_day": float("inf")}, "inf episodes per day are not possible"),
+        ({"load": 0.0}, "Load 0 cannot be simulated"),
         ({"episodes_per_day": 30.0}, "30 episodes do not fit into 1 days"),
         ({"start": datetime(2026, 1, 5)}, "is not in UTC"),
     ],
 )
-def test_a_bad_argument_is_one_sentence_and_no_file(tmp_path: Path, arguments: dict[str, object], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_a_bad_argument_gives_an_error_and_no_file(tmp_path: Path, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         simulate(tmp_path / "out", **({"networks": 1, "days": 1, "seed": 1} | arguments))  # type: ignore[arg-type]
     assert not list(tmp_path.rglob("*.parquet"))
 
 
-def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(UsageError, match="cannot be made a folder"):
         simulate(tmp_path / "out", networks=1, days=0.1, seed=1)
 
 
-def test_another_start_moves_everything() -> None:
+def test_another_start_shifts_all_times() -> None:
     start = datetime(2026, 3, 1, 12, tzinfo=UTC)
     rows, truth = simulate_network(0, 0.1, 1, episodes_per_day=0, start=start)
     assert start <= rows["start"].min() < start + timedelta(minutes=5)

@@ -1,4 +1,4 @@
-"""Workers end with their parent, however it ends."""
+"""Worker processes end when their parent ends, even by SIGKILL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def running(pid: int) -> bool:
         return False
 
 
-def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "main.py"
     script.write_text(CODE)
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)

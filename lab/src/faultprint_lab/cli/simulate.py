@@ -11,17 +11,35 @@ from faultprint.cli.options import FOLDER, json_option, progress_bar, report, se
 
 
 @click.command()
-@click.option("--networks", type=click.IntRange(min=1), required=True, help="How many differing networks.")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), required=True, help="Days of traffic of each.")
+@click.option("--networks", type=click.IntRange(min=1), required=True, help="Number of different networks.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), required=True, help="Days of traffic per network.")
 @click.option(
-    "--episodes-per-day", type=click.FloatRange(min=0), default=5.0, show_default=True, help="Faults a network and day."
+    "--episodes-per-day",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Fault episodes per network and day.",
 )
 @click.option(
-    "--load", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Scale of the traffic."
+    "--load",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Factor on the amount of traffic.",
 )
-@click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first network.")
-@click.option("--strange", default=0, help="Instead of the named faults, so many that nobody has named.")
-@click.option("--varied", is_flag=True, help="Give each episode ways of its own, as if it were another network's.")
+@click.option(
+    "--first-network", type=click.IntRange(min=0), default=0, show_default=True, help="Number of the first network."
+)
+@click.option(
+    "--random-faults",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Number of randomly generated faults to use instead of the named ones; 0: the named ones.",
+)
+@click.option(
+    "--vary-episodes", is_flag=True, help="Let the equipment behave differently in each episode of the same fault."
+)
 @seed_option
 @click.option("--out", type=FOLDER, required=True, help="Folder for the two tables.")
 @json_option
@@ -30,16 +48,16 @@ def simulate(
     days: float,
     episodes_per_day: float,
     load: float,
-    first: int,
-    strange: int,
-    varied: bool,
+    first_network: int,
+    random_faults: int,
+    vary_episodes: bool,
     seed: int,
     out: Path,
     as_json: bool,
 ) -> None:
-    """Make labelled traffic of many networks: OUT/transactions.parquet and OUT/labels.parquet.
+    """Simulate labelled traffic: writes OUT/transactions.parquet and OUT/labels.parquet.
 
-    The same seed gives the same bytes; network K is the same however many are made.
+    The same seed gives the same bytes. A network depends on the seed and its number only, not on the other networks.
     """
     from faultprint_lab.simulate.run import simulate as run
 
@@ -49,10 +67,10 @@ def simulate(
             networks=networks,
             days=days,
             seed=seed,
-            first=first,
+            first_network=first_network,
             episodes_per_day=episodes_per_day,
-            varied=varied,
-            strange=strange,
+            vary_episodes=vary_episodes,
+            random_faults=random_faults,
             load=load,
             workers=os.cpu_count() or 1,
             progress=progress,

@@ -1,4 +1,4 @@
-"""When the faults strike a network, and the labels that follow."""
+"""When the faults occur in a network, and the labels that follow from that."""
 
 from __future__ import annotations
 
@@ -12,87 +12,96 @@ from faultprint import storage
 from faultprint.arrays import Float64Array
 from faultprint.errors import UsageError
 from faultprint.tables import LABELS, NORMAL, RECOVERY
-from faultprint_lab.simulate.faults.fault import SimulatedFault, Slot
+from faultprint_lab.simulate.faults.fault import EpisodeSlot, SimulatedFault
 from faultprint_lab.simulate.faults.table import FAULTS
-from faultprint_lab.simulate.plan import DURATIONS, MINIMUM_GAP, QUIET_START, SimulatedEpisode
-from faultprint_lab.simulate.scenario import Scenario
+from faultprint_lab.simulate.scenario import DURATIONS, FAULT_FREE_START, MIN_GAP, Scenario, SimulatedEpisode
 
 
 def draw_episodes(
-    world: Scenario,
-    a_day: float,
-    own: np.random.SeedSequence,
+    scenario: Scenario,
+    episodes_per_day: float,
+    network_seed: np.random.SeedSequence,
     rng: np.random.Generator,
     *,
-    varied: bool = False,
+    vary_episodes: bool = False,
     faults: Mapping[str, SimulatedFault] = FAULTS,
 ) -> list[SimulatedEpisode]:
-    """Episodes of `faults` in order of time; `own` seeds the network's own way of having each, or, if `varied`, each episode's.
+    """Episodes of `faults` in order of time.
 
-    Raises UsageError where so many do not fit.
+    `network_seed` decides how this network's equipment behaves in each fault: the same in every episode of a fault, or
+    different in each episode if `vary_episodes`.
+
+    Raises UsageError if the episodes do not fit into the span.
     """
-    count = round(a_day * world.span / 86_400)
+    count = round(episodes_per_day * scenario.span / 86_400)
     lengths = np.exp(rng.uniform(np.log(DURATIONS[0]), np.log(DURATIONS[1]), count))
-    each = lengths + max(fault.recovery[1] for fault in faults.values()) + MINIMUM_GAP
-    slack = world.span - QUIET_START - each.sum()
+    needed = lengths + max(fault.recovery[1] for fault in faults.values()) + MIN_GAP
+    slack = scenario.span - FAULT_FREE_START - needed.sum()
     if slack < 0:
-        days = world.span / 86_400
+        days = scenario.span / 86_400
         raise UsageError(
-            f"{count} episodes do not fit into {days:g} days with {MINIMUM_GAP / 60:g} minutes after each and "
-            f"{QUIET_START / 3600:g} quiet hours first; ask for fewer episodes a day or more days."
+            f"{count} episodes do not fit into {days:g} days: each needs {MIN_GAP / 60:g} minutes after it, and the first "
+            f"{FAULT_FREE_START / 3600:g} hours have no fault; ask for fewer episodes per day or more days."
         )
-    starts = QUIET_START + np.sort(rng.random(count)) * slack + np.cumsum(each) - each
-    names = _busy_hours(_names(count, faults, rng), starts, lengths, world, faults)
-    ways = dict(zip(faults, own.spawn(len(faults)), strict=True))
-    each_way = own.spawn(count) if varied else [ways[name] for name in names]
+    starts = FAULT_FREE_START + np.sort(rng.random(count)) * slack + np.cumsum(needed) - needed
+    names = _assign_busy_slots(_draw_names(count, faults, rng), starts, lengths, scenario, faults)
+    fault_seeds = dict(zip(faults, network_seed.spawn(len(faults)), strict=True))
+    seeds = network_seed.spawn(count) if vary_episodes else [fault_seeds[name] for name in names]
     return [
-        _episode(faults[name], float(start), float(length), world, way, rng)
-        for name, start, length, way in zip(names, starts, lengths, each_way, strict=True)
+        _draw_episode(faults[name], float(start), float(length), scenario, seed, rng)
+        for name, start, length, seed in zip(names, starts, lengths, seeds, strict=True)
     ]
 
 
-def _names(count: int, faults: Mapping[str, SimulatedFault], rng: np.random.Generator) -> list[str]:
-    """Every fault once a round, each round in an order of its own."""
+def _draw_names(count: int, faults: Mapping[str, SimulatedFault], rng: np.random.Generator) -> list[str]:
+    """`count` names in rounds: every fault once a round, each round in a random order."""
     names: list[str] = []
     while len(names) < count:
         names += [str(name) for name in rng.permutation(list(faults))]
     return names[:count]
 
 
-def _busy_hours(
-    names: list[str], starts: Float64Array, lengths: Float64Array, world: Scenario, faults: Mapping[str, SimulatedFault]
+def _assign_busy_slots(
+    names: list[str],
+    starts: Float64Array,
+    lengths: Float64Array,
+    scenario: Scenario,
+    faults: Mapping[str, SimulatedFault],
 ) -> list[str]:
-    """Within each round, the fault that needs a busy hour gets the busiest slot, in exchange for what was there."""
+    """Within each round, swap the fault that needs a busy hour into the busiest slot."""
     names = list(names)
-    quietest = [float(world.curve.plain_between(s, s + n).min()) for s, n in zip(starts, lengths, strict=True)]
+    lowest_load = [
+        float(scenario.curve.expected_between(start, start + length).min())
+        for start, length in zip(starts, lengths, strict=True)
+    ]
     for first in range(0, len(names), len(faults)):
         slots = range(first, min(first + len(faults), len(names)))
         for slot in slots:
             if faults[names[slot]].busy:
-                best = max(slots, key=quietest.__getitem__)
+                best = max(slots, key=lowest_load.__getitem__)
                 names[slot], names[best] = names[best], names[slot]
                 break
     return names
 
 
-def _episode(
+def _draw_episode(
     fault: SimulatedFault,
     start: float,
     length: float,
-    world: Scenario,
-    own: np.random.SeedSequence,
+    scenario: Scenario,
+    seed: np.random.SeedSequence,
     rng: np.random.Generator,
 ) -> SimulatedEpisode:
     end = start + length
     severity = fault.draw_severity(rng)
     ramps = rng.random() < 0.4
     recovery = float(np.exp(rng.uniform(*np.log(fault.recovery))))
-    draws = fault.draw(Slot(world, start, end, severity, np.random.default_rng(own), rng))
+    draws = fault.draw(EpisodeSlot(scenario, start, end, severity, np.random.default_rng(seed), rng))
     return SimulatedEpisode(
         fault=fault.name,
         start=start,
         end=end,
-        over=end + recovery,
+        recovery_end=end + recovery,
         severity=severity,
         onset=float(rng.uniform(0.1, 0.5) * min(length, 1800)) if ramps else 0.0,
         share_offset=float(rng.random()),
@@ -100,19 +109,19 @@ def _episode(
     )
 
 
-def labels(episodes: list[SimulatedEpisode], world: Scenario, start: datetime) -> pl.DataFrame:
-    """The labels table: normal, fault, recovery, normal … without a hole from `start` to the end of the span."""
+def labels(episodes: list[SimulatedEpisode], scenario: Scenario, start: datetime) -> pl.DataFrame:
+    """The labels table: normal, fault, recovery, normal … without a gap from `start` to the end of the span."""
     rows: list[tuple[float, float, str, float | None]] = []
-    at = 0.0
+    previous_end = 0.0
     for episode in episodes:
-        rows.append((at, episode.start, NORMAL, None))
+        rows.append((previous_end, episode.start, NORMAL, None))
         rows.append((episode.start, episode.end, episode.fault, episode.severity))
-        rows.append((episode.end, episode.over, RECOVERY, None))
-        at = episode.over
-    rows.append((at, world.span, NORMAL, None))
+        rows.append((episode.end, episode.recovery_end, RECOVERY, None))
+        previous_end = episode.recovery_end
+    rows.append((previous_end, scenario.span, NORMAL, None))
     return pl.DataFrame(
         {
-            "node": [world.network.node] * len(rows),
+            "node": [scenario.network.node] * len(rows),
             "start": [start + timedelta(seconds=row[0]) for row in rows],
             "end": [start + timedelta(seconds=row[1]) for row in rows],
             "condition": [row[2] for row in rows],

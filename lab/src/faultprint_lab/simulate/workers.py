@@ -1,4 +1,4 @@
-"""Worker processes that do not outlive whoever started them."""
+"""A pool of worker processes that end when the parent process ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
-    """So many fresh processes (spawned: Polars' threads do not survive a fork). If this process is killed, they end."""
+    """A pool of `workers` new processes; they end by themselves if this process is killed.
+
+    They are spawned, because Polars' threads do not survive a fork.
+    """
     return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent)
 
 
@@ -17,8 +20,8 @@ def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
 
-    def end_with_it() -> None:
+    def exit_with_parent() -> None:
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=end_with_it, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()

@@ -1,1 +1,1 @@
-"""The faults, one a file: how strong each comes, what it does to the exchanges, what follows when it ends."""
+"""The faults, one a module: severity, effect on the exchanges, and what follows at the end."""

@@ -1,4 +1,4 @@
-"""What every fault is made of."""
+"""The parts that all faults share."""
 
 from __future__ import annotations
 
@@ -9,49 +9,55 @@ from typing import Any, Final
 import numpy as np
 
 from faultprint.arrays import BoolArray, Float64Array
-from faultprint_lab.simulate.network.kinds import RequestKind
-from faultprint_lab.simulate.plan import SimulatedEpisode
-from faultprint_lab.simulate.scenario import Scenario
-from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
+from faultprint_lab.simulate.network.request_kinds import RequestKind
+from faultprint_lab.simulate.scenario import Scenario, SimulatedEpisode
+from faultprint_lab.simulate.traffic.exchange_table import ExchangeTable
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """Where an episode is to come: seconds from the start of the listening, and two sources of chance.
+class EpisodeSlot:
+    """Where an episode will be, in seconds from the start of the span, and two random generators.
 
-    `own` gives the same in every episode that the network has of this fault, for its equipment's ways; `rng` does not.
+    `network_rng` gives the same draws in every episode of this fault in the network: use it for the behaviour of the
+    equipment. `rng` gives new draws in each episode.
     """
 
-    world: Scenario
+    scenario: Scenario
     start: float
     end: float
     severity: float
-    own: np.random.Generator
+    network_rng: np.random.Generator
     rng: np.random.Generator
 
 
 CYCLE: Final = (6.0, 60.0)
-"""Seconds of one turn of a fault that comes and goes."""
+"""Shortest and longest cycle in seconds of an intermittent fault."""
 
 Draws = dict[str, Any]
-Draw = Callable[[Slot], Draws]
+"""What a fault drew for an episode, by name."""
+Draw = Callable[[EpisodeSlot], Draws]
 Effect = Callable[[ExchangeTable, SimulatedEpisode, Scenario, np.random.Generator], None]
 Inject = Callable[[SimulatedEpisode, Scenario, np.random.Generator], ExchangeTable]
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedFault:
-    """A fault as an entry of the table.
+    """A fault of the simulator.
 
-    `severity` says what its 0 to 1 means; it is log-uniform from `mildest` to 1, and 1 at once in a share `total` of the
-    episodes. `recovery` is how long one lasts, in seconds. `draw` settles what holds throughout an episode; `effect`
-    changes the exchanges that start in the episode or its recovery, in place; `inject` adds registrations that the fault
-    causes; `busy` faults are kept for busy hours.
+    name           condition in the labels
+    severity       meaning of a severity from 0 to 1
+    min_severity   severities are log-uniform from here to 1
+    recovery       shortest and longest recovery in seconds
+    draw           draws what stays constant during an episode
+    effect         changes the exchanges that start in the episode or its recovery, in place
+    total          share of episodes with severity 1
+    inject         adds registrations that the fault causes
+    busy           whether the fault needs a busy hour
     """
 
     name: str
     severity: str
-    mildest: float
+    min_severity: float
     recovery: tuple[float, float]
     draw: Draw
     effect: Effect
@@ -60,54 +66,57 @@ class SimulatedFault:
     busy: bool = False
 
     def draw_severity(self, rng: np.random.Generator) -> float:
-        """A severity from `mildest` to 1."""
+        """Draw a severity from `min_severity` to 1."""
         if rng.random() < self.total:
             return 1.0
-        return float(np.exp(rng.uniform(np.log(self.mildest), 0.0)))
+        return float(np.exp(rng.uniform(np.log(self.min_severity), 0.0)))
 
 
-def reach(slot: Slot, by_user: float, flapping: float = 0.0) -> Draws:
-    """Draw how a fault that is not total comes: with the chances given it hits always the same subscribers, or everybody
-    for a share of each cycle; else any request."""
-    luck = slot.rng.random()
+def draw_pattern(slot: EpisodeSlot, by_user: float, flapping: float = 0.0) -> Draws:
+    """Draw which requests a partial fault affects.
+
+    With probability `by_user`: always the same subscribers. With probability `flapping`: all of them, for a share of each
+    cycle (an intermittent fault). Else: random requests.
+    """
+    uniform = slot.rng.random()
     cycle = float(np.exp(slot.rng.uniform(np.log(CYCLE[0]), np.log(CYCLE[1]))))
-    return {"by_user": bool(luck < by_user), "cycle": cycle if by_user <= luck < by_user + flapping else 0.0}
+    return {"by_user": bool(uniform < by_user), "cycle": cycle if by_user <= uniform < by_user + flapping else 0.0}
 
 
 def affected(
-    view: ExchangeTable, episode: SimulatedEpisode, world: Scenario, share: Float64Array, rng: np.random.Generator
+    view: ExchangeTable, episode: SimulatedEpisode, scenario: Scenario, share: Float64Array, rng: np.random.Generator
 ) -> BoolArray:
-    """Whom a share of the fault hits, as `reach` drew it; (n,)."""
+    """Which requests a fault with this `share` affects, by the pattern that `draw_pattern` drew; (n,)."""
     if episode.draws["by_user"]:
-        return episode.hits(world.population.place[view.user], share)
+        return episode.affects(scenario.subscribers.placement[view.user], share)
     if cycle := episode.draws["cycle"]:
-        away: BoolArray = (view.t / cycle) % 1 < share
-        return away
+        down: BoolArray = (view.t / cycle) % 1 < share
+        return down
     return rng.random(len(view)) < share
 
 
-def remaining(t: Float64Array, episode: SimulatedEpisode, share: Float64Array) -> Float64Array:
-    """Seconds until what is struck at `t` would be well again: infinite unless the fault comes and goes; (n,)."""
+def time_to_recovery(t: Float64Array, episode: SimulatedEpisode, share: Float64Array) -> Float64Array:
+    """Seconds from `t` until an intermittent fault pauses, (n,); infinite for other faults."""
     cycle = episode.draws["cycle"]
     if not cycle:
         return np.full(len(t), np.inf)
     return np.where(share < 1, (share - (t / cycle) % 1) * cycle, episode.end - t)
 
 
-def reregister(users: Any, t: Float64Array, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
-    """Registrations out of turn of those `users` whose handsets are on at `t`."""
-    until = world.population.registered_until(users, t)
+def reregister(users: Any, t: Float64Array, scenario: Scenario, rng: np.random.Generator) -> ExchangeTable:
+    """Initial registrations at `t` of the `users` whose handsets are on."""
+    until = scenario.subscribers.registered_until(users, t)
     on = until > t
     dialogs = rng.integers(0, 2**64, size=int(on.sum()), dtype=np.uint64)
     return ExchangeTable.planned(t[on], RequestKind.REG_INITIAL, users[on], dialogs, until=until[on])
 
 
-def returning(episode: SimulatedEpisode, world: Scenario, rng: np.random.Generator) -> ExchangeTable:
-    """Handsets that noticed the outage register anew once it is over."""
-    population = world.population
-    size = population.size
+def reregister_after_outage(episode: SimulatedEpisode, scenario: Scenario, rng: np.random.Generator) -> ExchangeTable:
+    """Handsets that noticed the outage register again when it has ended."""
+    subscribers = scenario.subscribers
+    size = subscribers.size
     share = episode.draws["returns"] * min(1.0, (episode.end - episode.start) / 1200)
-    hit = episode.hits(population.place[:size], np.full(size, episode.severity)) & (rng.random(size) < share)
+    hit = episode.affects(subscribers.placement[:size], np.full(size, episode.severity)) & (rng.random(size) < share)
     users = np.flatnonzero(hit)
-    t = episode.end + rng.exponential(0.3 * (episode.over - episode.end), len(users))
-    return reregister(users, t, world, rng)
+    t = episode.end + rng.exponential(0.3 * (episode.recovery_end - episode.end), len(users))
+    return reregister(users, t, scenario, rng)

@@ -1,4 +1,4 @@
-"""The faults."""
+"""The table of faults."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from typing import Final
 
 from faultprint_lab.simulate.faults import (
     application_server,
-    blocked,
-    congestion,
     core_leg,
     dns,
-    hss,
     hss_errors,
+    hss_link,
     hss_slow,
-    loss,
+    link_capacity,
     overload,
+    packet_loss,
     pcrf,
+    registration_storm,
     scscf,
-    storm,
+    traffic_blocked,
 )
 from faultprint_lab.simulate.faults.fault import SimulatedFault
-from faultprint_lab.simulate.faults.procedural import procedural_fault as strange_faults
+from faultprint_lab.simulate.faults.procedural import procedural_faults
 
 _MODULES: Final = (
-    hss,
+    hss_link,
     hss_slow,
     hss_errors,
-    blocked,
+    traffic_blocked,
     core_leg,
-    congestion,
+    link_capacity,
     scscf,
     dns,
-    loss,
-    storm,
+    packet_loss,
+    registration_storm,
     application_server,
     pcrf,
     overload,
 )
 
 FAULTS: Final[Mapping[str, SimulatedFault]] = {module.FAULT.name: module.FAULT for module in _MODULES}
-"""By name, the condition in the labels."""
+"""The named faults, by the condition in the labels."""
 
 
-def faults_of(strange: int) -> Mapping[str, SimulatedFault]:
-    """FAULTS, or so many that nobody has named, if any."""
-    return strange_faults(strange) if strange else FAULTS
+def fault_table(random_faults: int) -> Mapping[str, SimulatedFault]:
+    """The named faults, or `random_faults` randomly generated ones if this is not 0."""
+    return procedural_faults(random_faults) if random_faults else FAULTS

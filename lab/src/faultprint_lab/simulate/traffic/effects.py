@@ -1,6 +1,6 @@
-"""What can become of an exchange in trouble: the building blocks of faults, disturbances and everyday losses.
+"""Effects on exchanges: the building blocks of faults, disturbances and normal packet loss.
 
-Each works in place on the rows (an index or a mask) of a view. `n` below is the number of those rows.
+Each function changes the given rows (an index or a mask) of a view in place. `n` is the number of these rows.
 """
 
 from __future__ import annotations
@@ -11,152 +11,154 @@ import numpy as np
 import numpy.typing as npt
 
 from faultprint.arrays import BoolArray, Float64Array
-from faultprint_lab.simulate.network.kinds import BYE, FROM_UE, INVITE
+from faultprint_lab.simulate.network.failure_responses import FailureResponse
+from faultprint_lab.simulate.network.request_kinds import BYE, FROM_UE, INVITE
 from faultprint_lab.simulate.network.timers import (
-    GIVE_UP,
-    sent_after,
-    tcp_sent_after,
-    tcp_wait_after_losses,
-    wait_after_losses,
+    TIMEOUT,
+    delay_after_losses,
+    next_transmission,
+    tcp_delay_after_losses,
+    tcp_next_transmission,
 )
 from faultprint_lab.simulate.scenario import Scenario
-from faultprint_lab.simulate.traffic.answers import DrawnAnswer
-from faultprint_lab.simulate.traffic.exchanges import SILENCE, ExchangeTable
+from faultprint_lab.simulate.traffic.exchange_table import SILENCE, ExchangeTable
 
-_SHORTEST_PATIENCE = 3.5
-"""No network's node gives up sooner: saves looking."""
+_SHORTEST_TIMEOUT = 3.5
+"""Seconds; no network's node times out sooner, so shorter waits need no check."""
 
 Rows = npt.NDArray[np.intp]
 
 
-def draw_answer(answer: DrawnAnswer, n: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint16], Float64Array]:
-    """Status codes and seconds, (n,) each."""
+def draw_response(
+    answer: FailureResponse, n: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.uint16], Float64Array]:
+    """Draw status codes and delays in seconds, (n,) each."""
     codes = np.array(answer.codes, dtype=np.uint16)[np.searchsorted(np.cumsum(answer.weights)[:-1], rng.random(n))]
     return codes, answer.seconds * np.exp(answer.spread * rng.standard_normal(n))
 
 
-def fail(view: ExchangeTable, rows: Rows, answer: DrawnAnswer, rng: np.random.Generator) -> None:
-    """The next hop answers with an error of its own."""
-    codes, seconds = draw_answer(answer, len(rows), rng)
+def fail(view: ExchangeTable, rows: Rows, answer: FailureResponse, rng: np.random.Generator) -> None:
+    """The next hop responds with an error."""
+    codes, seconds = draw_response(answer, len(rows), rng)
     view.status[rows] = view.in_status[rows] = codes
-    # What the hop waited for comes on top of the way there and back, and it rings nowhere.
+    # The delay at the hop comes on top of the network delay, and no phone rings.
     view.delay[rows] = seconds + np.minimum(view.delay[rows], 0.5)
-    view.ring[rows] = np.nan
-    view.give_up[rows] = np.nan
+    view.ringing[rows] = np.nan
+    view.early_end[rows] = np.nan
 
 
-def refuse(view: ExchangeTable, rows: Rows, answer: DrawnAnswer, rng: np.random.Generator) -> None:
-    """The node itself answers with an error and forwards nothing."""
-    codes, seconds = draw_answer(answer, len(rows), rng)
+def refuse(view: ExchangeTable, rows: Rows, answer: FailureResponse, rng: np.random.Generator) -> None:
+    """The node itself responds with an error and does not forward the request."""
+    codes, seconds = draw_response(answer, len(rows), rng)
     view.status[rows] = view.in_status[rows] = codes
     view.leaves[rows] = False
-    view.give_up[rows] = view.proxy[rows] + seconds
-    view.ring[rows] = view.prov[rows] = np.nan
+    view.early_end[rows] = view.forward_delay[rows] + seconds
+    view.ringing[rows] = view.provisional[rows] = np.nan
 
 
 def ignore(view: ExchangeTable, rows: Rows) -> None:
-    """The node never answers, and forwards nothing."""
+    """The node neither responds nor forwards the request."""
     view.in_status[rows] = SILENCE
     view.leaves[rows] = False
-    view.give_up[rows] = GIVE_UP
-    view.ring[rows] = view.prov[rows] = np.nan
+    view.early_end[rows] = TIMEOUT
+    view.ringing[rows] = view.provisional[rows] = np.nan
 
 
-def abandon_answered(view: ExchangeTable, rows: Rows, answer: DrawnAnswer, rng: np.random.Generator) -> None:
-    """The node gives an answered session up: an error to the caller, and nothing to the callee, who repeats the 200."""
-    codes, seconds = draw_answer(answer, len(rows), rng)
+def abandon_answered(view: ExchangeTable, rows: Rows, answer: FailureResponse, rng: np.random.Generator) -> None:
+    """The node drops an answered session: an error to the caller, nothing to the callee, who repeats the 200."""
+    codes, seconds = draw_response(answer, len(rows), rng)
     view.in_status[rows] = codes
-    view.give_up[rows] = view.proxy[rows] + view.delay[rows] + seconds
-    view.back[rows] = GIVE_UP
+    view.early_end[rows] = view.forward_delay[rows] + view.delay[rows] + seconds
+    view.return_delay[rows] = TIMEOUT
 
 
-def cancel_in_progress(view: ExchangeTable, rows: Rows, answer: DrawnAnswer, rng: np.random.Generator) -> None:
-    """The node gives a session up under way: an error to the caller, CANCEL (so 487) to the callee."""
-    codes, seconds = draw_answer(answer, len(rows), rng)
-    reached = np.where(np.isnan(view.ring[rows]), np.minimum(view.delay[rows], 1.0), view.ring[rows])
+def cancel_in_progress(view: ExchangeTable, rows: Rows, answer: FailureResponse, rng: np.random.Generator) -> None:
+    """The node ends a session in setup: an error to the caller, CANCEL (so 487) to the callee."""
+    codes, seconds = draw_response(answer, len(rows), rng)
+    reached = np.where(np.isnan(view.ringing[rows]), np.minimum(view.delay[rows], 1.0), view.ringing[rows])
     view.in_status[rows] = codes
     view.status[rows] = 487
     view.delay[rows] = reached + seconds + 0.05
-    view.give_up[rows] = view.proxy[rows] + reached + seconds
+    view.early_end[rows] = view.forward_delay[rows] + reached + seconds
 
 
-def no_response(view: ExchangeTable, rows: Rows, world: Scenario, rng: np.random.Generator) -> None:
-    """The next hop says nothing: the out leg times out, the in leg gets what this node says then."""
+def no_response(view: ExchangeTable, rows: Rows, scenario: Scenario, rng: np.random.Generator) -> None:
+    """The next hop does not respond: the out leg times out, and the node responds on the in leg."""
     ue = FROM_UE[view.kind[rows]]
-    for side, answer in enumerate(world.network.answers["no-answer"]):
+    for side, answer in enumerate(scenario.network.failure_responses["no-answer"]):
         chosen = rows[ue if side == 0 else ~ue]
-        codes, seconds = draw_answer(answer, len(chosen), rng)
+        codes, seconds = draw_response(answer, len(chosen), rng)
         view.in_status[chosen] = codes
-        view.give_up[chosen] = view.proxy[chosen] + np.minimum(seconds, GIVE_UP)
+        view.early_end[chosen] = view.forward_delay[chosen] + np.minimum(seconds, TIMEOUT)
     view.status[rows] = SILENCE
-    view.delay[rows] = GIVE_UP
-    view.ring[rows] = view.prov[rows] = np.nan
+    view.delay[rows] = TIMEOUT
+    view.ringing[rows] = view.provisional[rows] = np.nan
 
 
-def proxy_timeout(view: ExchangeTable, world: Scenario, rng: np.random.Generator) -> None:
-    """Where the first answer takes longer than the node waits, it gives up on the in leg; the answer still comes in late."""
-    waited = view.proxy + np.where(np.isnan(view.prov), view.delay, view.prov)
-    due = np.flatnonzero((waited > _SHORTEST_PATIENCE) & view.arrives & view.leaves & np.isnan(view.give_up))
+def proxy_timeout(view: ExchangeTable, scenario: Scenario, rng: np.random.Generator) -> None:
+    """If the first response takes longer than the node waits, the node ends the in leg; the response still arrives late."""
+    waited = view.forward_delay + np.where(np.isnan(view.provisional), view.delay, view.provisional)
+    due = np.flatnonzero((waited > _SHORTEST_TIMEOUT) & view.arrives & view.leaves & np.isnan(view.early_end))
     ue = FROM_UE[view.kind[due]]
-    for side, answer in enumerate(world.network.answers["no-answer"]):
+    for side, answer in enumerate(scenario.network.failure_responses["no-answer"]):
         rows = due[ue if side == 0 else ~ue]
-        codes, seconds = draw_answer(answer, len(rows), rng)
-        tired = waited[rows] > view.proxy[rows] + seconds
-        view.in_status[rows[tired]] = codes[tired]
-        view.give_up[rows[tired]] = (view.proxy[rows] + seconds)[tired]
+        codes, seconds = draw_response(answer, len(rows), rng)
+        expired = waited[rows] > view.forward_delay[rows] + seconds
+        view.in_status[rows[expired]] = codes[expired]
+        view.early_end[rows[expired]] = (view.forward_delay[rows] + seconds)[expired]
 
 
 def slow(view: ExchangeTable, rows: Rows, factor: Any = 1.0, extra: Any = 0.0) -> None:
-    """The next hop takes longer: its answer time × `factor` + `extra` seconds (scalars or (n,)); ringing keeps its length."""
-    first = np.where(np.isnan(view.ring[rows]), view.delay[rows], view.ring[rows])
+    """The next hop is slower: response time × `factor` + `extra` seconds (scalars or (n,)); ringing keeps its length."""
+    first = np.where(np.isnan(view.ringing[rows]), view.delay[rows], view.ringing[rows])
     added = np.where(view.status[rows] == SILENCE, 0.0, first * (factor - 1) + extra)
     view.delay[rows] += added
-    view.ring[rows] += added
+    view.ringing[rows] += added
 
 
-def delay_node(view: ExchangeTable, rows: Rows, there: Any, back: Any) -> None:
-    """The node itself takes longer, in seconds each way."""
-    view.proxy[rows] += there
-    view.back[rows] += back
+def delay_node(view: ExchangeTable, rows: Rows, forward: Any, back: Any) -> None:
+    """The node itself is slower by `forward` and `back` seconds."""
+    view.forward_delay[rows] += forward
+    view.return_delay[rows] += back
 
 
 def drop(view: ExchangeTable, rows: Rows) -> None:
-    """The requests never reach the node."""
-    view.gone[rows] = True
+    """The requests do not reach the node."""
+    view.never_arrived[rows] = True
 
 
 def drop_responses(view: ExchangeTable, rows: Rows) -> None:
-    """The node answers, but the sender hears none of it and repeats its request to the end."""
-    view.unheard[rows] = True
-    view.lost_in[rows] = np.where(INVITE[view.kind[rows]], 6, 10)
+    """The node responds, but no response reaches the sender, which repeats its request until the timeout."""
+    view.responses_lost[rows] = True
+    view.lost_responses[rows] = np.where(INVITE[view.kind[rows]], 6, 10)
 
 
 def count_losses(chance: Any, n: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Transmissions lost before one gets through, each with `chance` (a scalar or (n,)), (n,)."""
+    """Draw the transmissions lost before one succeeds, each with probability `chance` (a scalar or (n,)); (n,)."""
     tries = np.log(1 - rng.random(n)) / np.log(np.clip(chance, 1e-9, 0.95))
     counted: npt.NDArray[np.uint8] = np.minimum(tries, 12).astype(np.uint8)
     return counted
 
 
-def t1_of(view: ExchangeTable, world: Scenario, *, gm: BoolArray) -> Float64Array:
+def t1_of(view: ExchangeTable, scenario: Scenario, *, gm: BoolArray) -> Float64Array:
     """T1 of the leg, (n,)."""
-    transport = world.network.transport
+    transport = scenario.network.transport
     return np.where(gm, transport.gm_t1, transport.mw_t1)
 
 
-def by_tcp(view: ExchangeTable, world: Scenario, *, gm: BoolArray) -> BoolArray:
+def by_tcp(view: ExchangeTable, scenario: Scenario, *, gm: BoolArray) -> BoolArray:
     """Whether the leg runs over TCP, (n,)."""
-    return np.where(gm, world.population.tcp[view.user], world.network.transport.tcp_core)
+    return np.where(gm, scenario.subscribers.tcp[view.user], scenario.network.transport.tcp_core)
 
 
-def lose(view: ExchangeTable, chance_gm: Any, chance_mw: Any, world: Scenario, rng: np.random.Generator) -> None:
-    """Packets get lost: `chance` for a message, by interface (scalars or (len(view),)).
+def lose(view: ExchangeTable, chance_gm: Any, chance_mw: Any, scenario: Scenario, rng: np.random.Generator) -> None:
+    """Packet loss: the probability for a message, by interface (scalars or (len(view),)).
 
-    On the in leg a lost answer makes the sender repeat its request and the node its answer. On the out leg a lost request or
-    answer delays all that follows by Timer A or E, or by TCP's own retransmission; too many losses in a row are silence.
+    A lost response on the in leg makes the sender repeat its request and the node its response. A loss on the out leg
+    delays everything after it by Timer A or E, or by TCP's retransmission. Too many losses in a row are a timeout.
     """
     n, ue = len(view), FROM_UE[view.kind]
-    view.lost_in += count_losses(np.where(ue, chance_gm, chance_mw), n, rng)
+    view.lost_responses += count_losses(np.where(ue, chance_gm, chance_mw), n, rng)
     either = np.where(ue, chance_mw, chance_gm)
     lost = count_losses(either * (2 - either), n, rng)
     hit = np.flatnonzero(lost)
@@ -164,60 +166,64 @@ def lose(view: ExchangeTable, chance_gm: Any, chance_mw: Any, world: Scenario, r
         return
     part = view.take(hit)
     wait = np.where(
-        by_tcp(part, world, gm=~ue[hit]),
-        tcp_wait_after_losses(lost[hit]),
-        wait_after_losses(lost[hit], t1_of(part, world, gm=~ue[hit]), INVITE[part.kind]),
+        by_tcp(part, scenario, gm=~ue[hit]),
+        tcp_delay_after_losses(lost[hit]),
+        delay_after_losses(lost[hit], t1_of(part, scenario, gm=~ue[hit]), INVITE[part.kind]),
     )
-    _hold_up(view, hit, wait, world, rng)
+    _delay_out_leg(view, hit, wait, scenario, rng)
 
 
-def wait_out(view: ExchangeTable, rows: Rows, left: Float64Array, world: Scenario, rng: np.random.Generator) -> None:
-    """The next hop is away for another `left` seconds (n,): the first transmission after that gets through."""
+def resume_after(
+    view: ExchangeTable, rows: Rows, left: Float64Array, scenario: Scenario, rng: np.random.Generator
+) -> None:
+    """The next hop is down for another `left` seconds (n,): the first transmission after that succeeds."""
     part = view.take(rows)
-    _hold_up(view, rows, _first_sent(part, left, world, gm=~FROM_UE[part.kind]), world, rng)
+    _delay_out_leg(view, rows, _first_sent(part, left, scenario, gm=~FROM_UE[part.kind]), scenario, rng)
 
 
-def arrive_late(view: ExchangeTable, rows: Rows, left: Float64Array, world: Scenario) -> None:
-    """Nothing reaches the node for another `left` seconds (n,): the first it sees of a request is sent after that, if any is."""
+def arrive_after(view: ExchangeTable, rows: Rows, left: Float64Array, scenario: Scenario) -> None:
+    """Nothing reaches the node for another `left` seconds (n,): it receives the first transmission after that, if any."""
     part = view.take(rows)
-    wait = _first_sent(part, left, world, gm=FROM_UE[part.kind])
-    view.gone[rows] |= wait >= GIVE_UP
-    come_late(view, rows, np.where(wait < GIVE_UP, wait, 0.0))
+    wait = _first_sent(part, left, scenario, gm=FROM_UE[part.kind])
+    view.never_arrived[rows] |= wait >= TIMEOUT
+    delay_arrival(view, rows, np.where(wait < TIMEOUT, wait, 0.0))
 
 
-def receive_loss(view: ExchangeTable, chance: Float64Array, world: Scenario, rng: np.random.Generator) -> None:
-    """What the node is sent is lost with `chance` (n,) before it reads it: requests on the in leg, answers on the out leg."""
+def receive_loss(view: ExchangeTable, chance: Float64Array, scenario: Scenario, rng: np.random.Generator) -> None:
+    """The node loses received messages with probability `chance` (n,): requests on the in leg, responses on the out leg."""
     ue = FROM_UE[view.kind]
-    lost = np.flatnonzero((chance > 0) & view.arrives & ~by_tcp(view, world, gm=ue))
+    lost = np.flatnonzero((chance > 0) & view.arrives & ~by_tcp(view, scenario, gm=ue))
     part = view.take(lost)
     tries = count_losses(chance[lost], len(lost), rng)
-    wait = wait_after_losses(tries, t1_of(part, world, gm=ue[lost]), INVITE[part.kind])
-    heard = wait < GIVE_UP
-    delay_node(view, lost[heard], wait[heard], 0.0)
-    lose(view, np.where(ue, 0.0, chance / 2), np.where(ue, chance / 2, 0.0), world, rng)
-    ignore(view, lost[~heard])
+    wait = delay_after_losses(tries, t1_of(part, scenario, gm=ue[lost]), INVITE[part.kind])
+    received = wait < TIMEOUT
+    delay_node(view, lost[received], wait[received], 0.0)
+    lose(view, np.where(ue, 0.0, chance / 2), np.where(ue, chance / 2, 0.0), scenario, rng)
+    ignore(view, lost[~received])
 
 
-def come_late(view: ExchangeTable, rows: Rows, seconds: Float64Array) -> None:
-    """The requests reach the node later, (n,)."""
+def delay_arrival(view: ExchangeTable, rows: Rows, seconds: Float64Array) -> None:
+    """The requests reach the node `seconds` later, (n,)."""
     view.t[rows] += seconds
-    # A talk lasts, as the node sees it, until its BYE gets here.
+    # For the node, a call lasts until its BYE arrives.
     view.hold[rows] += np.where(BYE[view.kind[rows]], seconds, 0.0)
 
 
-def _hold_up(view: ExchangeTable, rows: Rows, wait: Float64Array, world: Scenario, rng: np.random.Generator) -> None:
-    """All that follows on the out leg comes `wait` seconds later (n,); after more than any timer allows, nothing does."""
-    through = wait < GIVE_UP
-    slow(view, rows[through], extra=wait[through])
-    view.prov[rows[through]] += wait[through]
-    lost = rows[~through]
-    no_response(view, lost[view.leaves[lost]], world, rng)
+def _delay_out_leg(
+    view: ExchangeTable, rows: Rows, wait: Float64Array, scenario: Scenario, rng: np.random.Generator
+) -> None:
+    """Everything on the out leg comes `wait` seconds later (n,); beyond the timeout there is no response."""
+    succeeds = wait < TIMEOUT
+    slow(view, rows[succeeds], extra=wait[succeeds])
+    view.provisional[rows[succeeds]] += wait[succeeds]
+    lost = rows[~succeeds]
+    no_response(view, lost[view.leaves[lost]], scenario, rng)
 
 
-def _first_sent(part: ExchangeTable, after: Float64Array, world: Scenario, *, gm: BoolArray) -> Float64Array:
-    """Seconds after a request at which its leg first sends it again when `after` seconds have passed, (n,); inf if never."""
+def _first_sent(part: ExchangeTable, after: Float64Array, scenario: Scenario, *, gm: BoolArray) -> Float64Array:
+    """Time of the first transmission at least `after` seconds after the request, (n,); inf if there is none."""
     return np.where(
-        by_tcp(part, world, gm=gm),
-        tcp_sent_after(after),
-        sent_after(after, t1_of(part, world, gm=gm), INVITE[part.kind]),
+        by_tcp(part, scenario, gm=gm),
+        tcp_next_transmission(after),
+        next_transmission(after, t1_of(part, scenario, gm=gm), INVITE[part.kind]),
     )

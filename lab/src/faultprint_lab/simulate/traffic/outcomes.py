@@ -1,4 +1,4 @@
-"""What becomes of an exchange on an ordinary day."""
+"""The normal outcome of an exchange, without faults."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from faultprint_lab.simulate.network.kinds import CALL, FROM_UE, INVITE, PING, RequestKind
-from faultprint_lab.simulate.network.networks import Habits
+from faultprint_lab.simulate.network.network import Habits
+from faultprint_lab.simulate.network.request_kinds import CALL, FROM_UE, INVITE, PING, RequestKind
 from faultprint_lab.simulate.scenario import Scenario
 from faultprint_lab.simulate.traffic.effects import lose, no_response
-from faultprint_lab.simulate.traffic.exchanges import ExchangeTable
+from faultprint_lab.simulate.traffic.exchange_table import ExchangeTable
 
 Shares = Sequence[tuple[int, float]]
 
 
-def draw_outcomes(view: ExchangeTable, world: Scenario, rng: np.random.Generator) -> None:
-    """Fill the outcome columns of planned exchanges, in place."""
-    network, n = world.network, len(view)
+def draw_outcomes(view: ExchangeTable, scenario: Scenario, rng: np.random.Generator) -> None:
+    """Fill the outcome columns of planned exchanges in place."""
+    network, n = scenario.network, len(view)
     if not n:
         return
     transport = network.transport
     kind = view.kind
-    strain = 1 + transport.strain * world.curve.at(view.t) ** 2
+    load_sensitivity = 1 + transport.load_sensitivity * scenario.curve.at(view.t) ** 2
     spread = np.array(transport.spread, dtype=np.float32)[kind]
     median = np.array(transport.median, dtype=np.float32)[kind]
-    view.delay[:] = median * np.exp(spread * rng.standard_normal(n, dtype=np.float32)) * strain
-    for column in (view.proxy, view.back):
-        column[:] = transport.node * np.exp(0.5 * rng.standard_normal(n, dtype=np.float32)) * strain
+    view.delay[:] = median * np.exp(spread * rng.standard_normal(n, dtype=np.float32)) * load_sensitivity
+    for column in (view.forward_delay, view.return_delay):
+        column[:] = transport.node_delay * np.exp(0.5 * rng.standard_normal(n, dtype=np.float32)) * load_sensitivity
     _draw_status(view, network.habits, rng)
-    _draw_sessions(view, network.habits, world, rng)
+    _draw_sessions(view, network.habits, scenario, rng)
     decided = view.preset > 0
     view.status[decided] = view.preset[decided]
-    view.ring[decided] = np.nan
+    view.ringing[decided] = np.nan
     view.in_status[:] = view.status
-    # Strangers get no further than this node.
-    strange = np.flatnonzero(decided & (view.user >= world.population.size))
-    view.leaves[strange] = False
-    view.give_up[strange] = view.proxy[strange] + view.delay[strange]
+    # Requests of non-subscribers are not forwarded.
+    refused = np.flatnonzero(decided & (view.user >= scenario.subscribers.size))
+    view.leaves[refused] = False
+    view.early_end[refused] = view.forward_delay[refused] + view.delay[refused]
     reachable = FROM_UE[kind] | ~view.leaves | PING[kind]
-    no_response(view, np.flatnonzero(~reachable & (rng.random(n) < network.habits.unreachable)), world, rng)
-    lose(view, transport.loss_gm, transport.loss_mw, world, rng)
+    no_response(view, np.flatnonzero(~reachable & (rng.random(n) < network.habits.unreachable)), scenario, rng)
+    lose(view, transport.loss_gm, transport.loss_mw, scenario, rng)
 
 
 def _status_shares(habits: Habits) -> dict[tuple[RequestKind, int], Shares]:
-    """Statuses other than 200 with their shares, by kind and stage (1: with credentials)."""
+    """Statuses other than 200 and their shares, by kind and stage (1: with credentials)."""
     errors = [
         (500, habits.server_errors * 0.5),
         (503, habits.server_errors * 0.3),
@@ -88,33 +88,35 @@ def _status_shares(habits: Habits) -> dict[tuple[RequestKind, int], Shares]:
 
 def _draw_status(view: ExchangeTable, habits: Habits, rng: np.random.Generator) -> None:
     view.status[:] = 200
-    luck = rng.random(len(view))
+    uniform = rng.random(len(view))
     for (kind, stage), shares in _status_shares(habits).items():
         rows = np.flatnonzero((view.kind == kind) & (view.stage == stage))
         codes = np.array([code for code, _ in shares] + [200], dtype=np.uint16)
         edges = np.cumsum([share for _, share in shares])
-        view.status[rows] = codes[np.searchsorted(edges, luck[rows], side="right")]
+        view.status[rows] = codes[np.searchsorted(edges, uniform[rows], side="right")]
 
 
-def _draw_sessions(view: ExchangeTable, habits: Habits, world: Scenario, rng: np.random.Generator) -> None:
-    """Provisional answers, ringing and the talk of INVITEs."""
+def _draw_sessions(view: ExchangeTable, habits: Habits, scenario: Scenario, rng: np.random.Generator) -> None:
+    """Provisional responses, ringing and length of calls, for INVITEs."""
     rows = np.flatnonzero(INVITE[view.kind])
     ue = FROM_UE[view.kind[rows]]
-    hundred = np.where(ue, world.network.transport.hundred, 0.5 * view.delay[rows])
-    view.prov[rows] = np.minimum(hundred * np.exp(0.4 * rng.standard_normal(len(rows))), 0.9 * view.delay[rows])
+    trying_delay = np.where(ue, scenario.network.transport.trying_delay, 0.5 * view.delay[rows])
+    view.provisional[rows] = np.minimum(
+        trying_delay * np.exp(0.4 * rng.standard_normal(len(rows))), 0.9 * view.delay[rows]
+    )
     rows = rows[CALL[view.kind[rows]]]
     status, n = view.status[rows], len(rows)
     ring = view.delay[rows] + habits.ringing * np.exp(habits.ringing_spread * rng.standard_normal(n))
     wait = habits.pick_up * np.exp(0.6 * rng.standard_normal(n))
-    # Some 480s come from a callee who does not pick up, the rest from one who cannot be reached at all.
-    unheard = (status == 480) & (rng.random(n) < habits.no_answer / (habits.no_answer + habits.unavailable))
-    rings = (status == 200) | (status == 487) | unheard | ((status == 603) & (rng.random(n) < 0.7))
+    # Some 480s come from a callee who does not pick up, the others from an unreachable one.
+    responses_lost = (status == 480) & (rng.random(n) < habits.no_answer / (habits.no_answer + habits.unavailable))
+    rings = (status == 200) | (status == 487) | responses_lost | ((status == 603) & (rng.random(n) < 0.7))
     wait = np.select(
-        [unheard, status == 200, status == 487],
+        [responses_lost, status == 200, status == 487],
         [np.full(n, habits.no_answer_after), np.minimum(wait, habits.no_answer_after - 1), 1.5 * wait],
         default=0.5 * wait,
     )
     early = np.where((status == 486) | (status == 480), 0.6 * ring, view.delay[rows])
-    view.ring[rows] = np.where(rings, ring, np.nan)
+    view.ringing[rows] = np.where(rings, ring, np.nan)
     view.delay[rows] = np.where(rings, ring + wait, early)
     view.hold[rows] = habits.talk * np.exp(habits.talk_spread * rng.standard_normal(n))

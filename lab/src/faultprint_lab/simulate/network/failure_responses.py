@@ -1,4 +1,4 @@
-"""How a network's equipment answers in trouble: one of several ways, drawn once a network."""
+"""How a network's equipment responds when something fails: one of several options, drawn once a network."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnAnswer:
-    """How a piece of equipment answers in trouble: `codes` with `weights`, after `seconds` × a log-normal of `spread`."""
+class FailureResponse:
+    """Response of a network element to a failure.
+
+    codes, weights   status codes and their shares
+    seconds          median delay
+    spread           standard deviation of the logarithm of the delay
+    """
 
     codes: tuple[int, ...]
     weights: tuple[float, ...]
@@ -18,13 +23,14 @@ class DrawnAnswer:
     spread: float
 
 
-Choice = tuple[tuple[int, ...], tuple[float, float], float]
-"""Status codes that go together, the range of seconds after which they come, and the spread about it."""
+ResponseOption = tuple[tuple[int, ...], tuple[float, float], float]
+"""Status codes that occur together, the range of their median delay in seconds, and the spread of the delay."""
 
 _TIMER, _WORK = 0.015, 0.5
+"""Spread of a delay that a timer causes, and of one that processing causes."""
 
-REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
-    # REGISTER, then INVITE and the like, when the I- or S-CSCF gets no answer on Cx.
+RESPONSE_OPTIONS: Final[dict[str, tuple[tuple[ResponseOption, ...], ...]]] = {
+    # The I- or S-CSCF gets no answer on Cx: response to REGISTER, then to INVITE and similar requests.
     "hss": (
         (
             ((408,), (4.0, 6.0), _TIMER),
@@ -42,7 +48,7 @@ REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
             ((500, 503), (0.05, 0.5), _WORK),
         ),
     ),
-    # The same, when the HSS answers with an error.
+    # The HSS answers with an error: the same two groups.
     "hss-errors": (
         (
             ((500,), (0.002, 0.1), _WORK),
@@ -53,7 +59,7 @@ REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
         ),
         (((500,), (0.002, 0.1), _WORK), ((480, 500), (0.002, 0.1), _WORK), ((404,), (0.002, 0.1), _WORK)),
     ),
-    # What the node tells the handset when nothing comes back from Mw, then the core when nothing comes back from Gm.
+    # The node gets no response: its response to the handset (nothing from Mw), then to the core (nothing from Gm).
     "no-answer": (
         (
             ((504,), (31.8, 32.2), 0.003),
@@ -69,7 +75,7 @@ REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
             ((503, 408), (8.0, 32.0), _TIMER),
         ),
     ),
-    # A dead S-CSCF, when the host still refuses or the next hop notices.
+    # The S-CSCF is down, and its host refuses the request or the hop before notices.
     "scscf": (
         (
             ((503,), (0.01, 0.2), _WORK),
@@ -106,26 +112,28 @@ REACTIONS: Final[dict[str, tuple[tuple[Choice, ...], ...]]] = {
         ),
     ),
     "overload": ((((503,), (0.002, 0.1), _WORK), ((503, 500), (0.01, 0.5), _WORK), ((480, 503), (0.01, 0.3), _WORK)),),
-    # Stray requests from strangers.
-    "stranger": ((((403,), (0.002, 0.05), _WORK), ((404, 403), (0.01, 0.2), _WORK), ((401,), (0.02, 0.2), _WORK)),),
+    # Requests from senders that are not subscribers.
+    "non-subscriber": (
+        (((403,), (0.002, 0.05), _WORK), ((404, 403), (0.01, 0.2), _WORK), ((401,), (0.02, 0.2), _WORK)),
+    ),
 }
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number whose logarithm is evenly spread from `low`'s to `high`'s."""
+    """A number between `low` and `high` whose logarithm is uniformly distributed."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def draw_reactions(rng: np.random.Generator) -> dict[str, tuple[DrawnAnswer, ...]]:
-    """How one network's equipment answers, by trouble."""
-    return {trouble: draw_answers(rng, choices) for trouble, choices in REACTIONS.items()}
+def draw_failure_responses(rng: np.random.Generator) -> dict[str, tuple[FailureResponse, ...]]:
+    """The responses of one network's equipment, by failure."""
+    return {failure: draw_group(rng, groups) for failure, groups in RESPONSE_OPTIONS.items()}
 
 
-def draw_answers(rng: np.random.Generator, choices: tuple[tuple[Choice, ...], ...]) -> tuple[DrawnAnswer, ...]:
-    """One choice of each group."""
-    answers = []
-    for options in choices:
+def draw_group(rng: np.random.Generator, groups: tuple[tuple[ResponseOption, ...], ...]) -> tuple[FailureResponse, ...]:
+    """Draw one option of each group."""
+    responses = []
+    for options in groups:
         codes, (low, high), spread = options[rng.integers(len(options))]
         weights = rng.dirichlet(np.arange(len(codes), 0, -1) * 2.0)
-        answers.append(DrawnAnswer(codes, tuple(float(w) for w in weights), log_uniform(rng, low, high), spread))
-    return tuple(answers)
+        responses.append(FailureResponse(codes, tuple(float(w) for w in weights), log_uniform(rng, low, high), spread))
+    return tuple(responses)

@@ -1,4 +1,4 @@
-"""A network as the simulator sees it: everything about which operators' networks truly differ, drawn once from a seed."""
+"""The parameters of a simulated network: everything in which operators' networks differ, drawn once from a seed."""
 
 from __future__ import annotations
 
@@ -6,31 +6,41 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultprint_lab.simulate.network.kinds import KINDS, RequestKind
-from faultprint_lab.simulate.traffic.answers import DrawnAnswer, draw_reactions, log_uniform
+from faultprint_lab.simulate.network.failure_responses import FailureResponse, draw_failure_responses, log_uniform
+from faultprint_lab.simulate.network.request_kinds import KINDS, RequestKind
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkLoad:
-    """How much there is to do and when.
+    """How much traffic there is, and when. Hours are UTC.
 
-    `peak` is in transactions a minute (both legs counted); hours are UTC; `share_*` divide the busy hour's transactions.
+    peak                         transactions a minute in the busy hour, both legs counted
+    night                        lowest load, relative to the peak
+    peaks                        daily peaks: (hour, width in hours, height)
+    weekend, weekend_shift       factor on weekends, and hours by which the day starts later
+    walk_sigma, walk_minutes     size and correlation time of the random walk around the daily curve
+    share_*                      shares of the busy hour's transactions
+    terminating                  share of calls and messages that come from the core
+    power_cycles_per_day         how often a handset is switched on a day
+    on_share                     share of time in which a handset is on
+    deregisters                  share of handsets that de-register when they are switched off
+    skew                         spread of the subscribers' activity
     """
 
     peak: float
     night: float
-    bumps: tuple[tuple[float, float, float], ...]
+    peaks: tuple[tuple[float, float, float], ...]
     weekend: float
     weekend_shift: float
-    wander: float
-    wander_minutes: float
+    walk_sigma: float
+    walk_minutes: float
     share_register: float
     share_calls: float
     share_messages: float
     share_presence: float
     share_pings: float
     terminating: float
-    spells_a_day: float
+    power_cycles_per_day: float
     on_share: float
     deregisters: float
     skew: float
@@ -38,7 +48,7 @@ class NetworkLoad:
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What handsets, subscribers and equipment do from day to day; shares are 0 to 1, times in seconds."""
+    """Normal behaviour of handsets, subscribers and equipment. Shares are 0 to 1, times are seconds."""
 
     refresh: float
     refresh_models: tuple[float, ...]
@@ -81,7 +91,17 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """Links and timers: T1 in seconds, shares 0 to 1, `median` and `spread` of the answer time by kind (log-normal)."""
+    """Links and timers. Times are seconds, shares are 0 to 1.
+
+    gm_t1, mw_t1              T1 of each leg
+    tcp_handsets, tcp_core    share of handsets on TCP; whether Mw uses TCP
+    loss_gm, loss_mw          packet loss
+    median, spread            response time by kind of request (log-normal)
+    trying_delay              delay of a 100 Trying
+    node_delay                the node's own delay each way
+    load_sensitivity          how much delays grow with the load
+    size                      factor on message lengths
+    """
 
     gm_t1: float
     mw_t1: float
@@ -91,21 +111,21 @@ class Transport:
     loss_mw: float
     median: tuple[float, ...]
     spread: tuple[float, ...]
-    hundred: float
-    node: float
-    strain: float
+    trying_delay: float
+    node_delay: float
+    load_sensitivity: float
     size: float
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedNetwork:
-    """The drawn parameters of network `index`. `answers` says by trouble how this network's equipment reacts."""
+    """The drawn parameters of network `index`; `failure_responses` by the name of the failure."""
 
     index: int
     load: NetworkLoad
     habits: Habits
     transport: Transport
-    answers: dict[str, tuple[DrawnAnswer, ...]]
+    failure_responses: dict[str, tuple[FailureResponse, ...]]
 
     @property
     def name(self) -> str:
@@ -117,19 +137,19 @@ class SimulatedNetwork:
 
 
 def draw_network(index: int, rng: np.random.Generator, load: float = 1.0) -> SimulatedNetwork:
-    """Network `index` from `rng`; `load` scales its traffic."""
+    """Draw network `index` from `rng`; `load` scales its traffic."""
     return SimulatedNetwork(
         index=index,
         load=_draw_load(rng, load),
         habits=_draw_habits(rng),
         transport=_draw_transport(rng),
-        answers=draw_reactions(rng),
+        failure_responses=draw_failure_responses(rng),
     )
 
 
 def _draw_load(rng: np.random.Generator, scale: float) -> NetworkLoad:
     shift = rng.normal(0, 1.5)
-    bumps = tuple(
+    peaks = tuple(
         (float(hour + shift + rng.normal(0, 0.6)), float(rng.uniform(1.6, 3.4)), float(rng.uniform(low, 1.0)))
         for hour, low in ((10.5, 0.6), (14.5, 0.2), (19.0, 0.6))
     )
@@ -137,18 +157,18 @@ def _draw_load(rng: np.random.Generator, scale: float) -> NetworkLoad:
     return NetworkLoad(
         peak=scale * float(np.clip(rng.lognormal(np.log(170), 0.6), 20, 420)),
         night=log_uniform(rng, 0.04, 0.25),
-        bumps=bumps,
+        peaks=peaks,
         weekend=float(rng.uniform(0.6, 1.1)),
         weekend_shift=float(rng.uniform(0, 1.5)),
-        wander=float(rng.uniform(0.03, 0.15)),
-        wander_minutes=log_uniform(rng, 10, 90),
+        walk_sigma=float(rng.uniform(0.03, 0.15)),
+        walk_minutes=log_uniform(rng, 10, 90),
         share_register=float(shares[0]),
         share_calls=float(shares[1]),
         share_messages=float(shares[2]),
         share_presence=float(shares[3]) * float(rng.random() < 0.6),
         share_pings=float(shares[4]) * float(rng.random() < 0.7),
         terminating=float(rng.uniform(0.35, 0.6)),
-        spells_a_day=log_uniform(rng, 0.6, 4.0),
+        power_cycles_per_day=log_uniform(rng, 0.6, 4.0),
         on_share=float(rng.uniform(0.75, 0.97)),
         deregisters=float(rng.uniform(0.2, 0.9)),
         skew=float(rng.uniform(0.6, 1.4)),
@@ -201,9 +221,9 @@ def _draw_habits(rng: np.random.Generator) -> Habits:
 def _draw_transport(rng: np.random.Generator) -> Transport:
     core = log_uniform(rng, 0.012, 0.14)
     access = log_uniform(rng, 0.05, 0.35)
-    own = np.exp(rng.normal(0, 0.25, size=len(RequestKind)))
+    factor = np.exp(rng.normal(0, 0.25, size=len(RequestKind)))
     median = tuple(
-        float(own[k] * kind.effort * (core if kind.from_ue else access)) for k, kind in sorted(KINDS.items())
+        float(factor[k] * kind.effort * (core if kind.from_ue else access)) for k, kind in sorted(KINDS.items())
     )
     wide, narrow = rng.uniform(0.5, 1.0), rng.uniform(0.2, 0.6)
     return Transport(
@@ -215,8 +235,8 @@ def _draw_transport(rng: np.random.Generator) -> Transport:
         loss_mw=log_uniform(rng, 0.00002, 0.0008),
         median=median,
         spread=tuple(float(narrow if kind.from_ue else wide) for _, kind in sorted(KINDS.items())),
-        hundred=log_uniform(rng, 0.003, 0.05),
-        node=log_uniform(rng, 0.0006, 0.006),
-        strain=float(rng.uniform(0.0, 0.5)),
+        trying_delay=log_uniform(rng, 0.003, 0.05),
+        node_delay=log_uniform(rng, 0.0006, 0.006),
+        load_sensitivity=float(rng.uniform(0.0, 0.5)),
         size=float(rng.uniform(0.75, 1.35)),
     )

@@ -1,7 +1,7 @@
-"""The kinds of exchange that cross a P-CSCF: a request and, usually, its forwarded copy.
+"""The kinds of requests that cross a P-CSCF.
 
-A request from a handset arrives on Gm and leaves on Mw; one from the core arrives on Mw and leaves on Gm. Some requests
-have one leg only: an OPTIONS that the node answers itself, or a ping that it sends of its own accord.
+A request from a handset arrives on Gm and leaves on Mw. A request from the core arrives on Mw and leaves on Gm. Some
+requests have only one leg: an OPTIONS that the node answers itself, or a ping that the node sends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from faultprint.tables import Method
 
 
 class RequestKind(IntEnum):
-    """Index of a kind in KINDS; `_UE` comes from the handset, `_CORE` from the core."""
+    """Index of a kind in KINDS. Names in `_UE` come from the handset, names in `_CORE` from the core."""
 
     REG_INITIAL = 0
     REG_REFRESH = 1
@@ -49,10 +49,13 @@ class RequestKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class KindInfo:
-    """What is fixed of a kind.
+    """Fixed properties of a kind.
 
-    `request` and `answer` are typical lengths in bytes. `effort` scales the core's answer time; `from_ue` says on which
-    leg the request arrives; `arrives`, `leaves` say which legs exist.
+    method            method in the transactions table
+    from_ue           whether the request comes from the handset (arrives on Gm)
+    request, answer   typical length in bytes
+    effort            factor on the response time of the core
+    arrives, leaves   which legs exist
     """
 
     method: Method
@@ -89,7 +92,7 @@ KINDS: Final[dict[RequestKind, KindInfo]] = {
     RequestKind.MESSAGE_CORE: KindInfo(Method.MESSAGE, False, 1090, 440),
     RequestKind.OPTIONS_UE: KindInfo(Method.OPTIONS, True, 560, 460, 0.2, leaves=False),
     RequestKind.OPTIONS_CORE: KindInfo(Method.OPTIONS, False, 430, 420, 0.2, leaves=False),
-    # A ping is sent by the node itself, so it leaves as a request from "the other side" without having arrived.
+    # The node sends pings itself: they leave like a request from the other side, but have not arrived.
     RequestKind.PING_UE: KindInfo(Method.OPTIONS, False, 470, 430, 0.8, arrives=False),
     RequestKind.PING_CORE: KindInfo(Method.OPTIONS, True, 440, 410, 0.5, arrives=False),
 }
@@ -102,7 +105,7 @@ ANSWER_BYTES: Final[Float32Array] = np.array([KINDS[k].answer for k in RequestKi
 
 
 def mask_of(*kinds: RequestKind) -> BoolArray:
-    """A table over kinds, true for those given: index it with an array of kinds."""
+    """(kinds,) true for the given kinds; index it with an array of kinds."""
     chosen = np.zeros(len(RequestKind), dtype=np.bool_)
     chosen[list(kinds)] = True
     return chosen
@@ -115,9 +118,9 @@ INVITE: Final = mask_of(
 CALL: Final = mask_of(RequestKind.INVITE_ORIG, RequestKind.INVITE_TERM)
 PING: Final = mask_of(RequestKind.OPTIONS_UE, RequestKind.OPTIONS_CORE, RequestKind.PING_UE, RequestKind.PING_CORE)
 BYE: Final = mask_of(RequestKind.BYE_UE, RequestKind.BYE_CORE)
-PLACED: Final = mask_of(RequestKind.INVITE_ORIG, RequestKind.MESSAGE_UE)
-"""What handsets send to other subscribers."""
+TO_SUBSCRIBER: Final = mask_of(RequestKind.INVITE_ORIG, RequestKind.MESSAGE_UE)
+"""Requests from handsets to other subscribers."""
 OUT_OF_DIALOG: Final = mask_of(
     RequestKind.INVITE_ORIG, RequestKind.MESSAGE_UE, RequestKind.SUBSCRIBE_UE, RequestKind.PUBLISH_UE
 )
-"""What a registered handset begins."""
+"""Requests outside a dialog that a registered handset sends."""
