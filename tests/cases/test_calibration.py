@@ -1,4 +1,4 @@
-"""The thresholds: as few alarms as asked for, kept in the library, never set on what taught it."""
+"""Thresholds: as few false alarms as allowed, stored in the library, never set on networks that gave references."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 from tests.synthetic import labels, minutes
 
-from faultprint.cases.alarms import false_alarms
 from faultprint.cases.calibration import (
     CalibrationSet,
     alarms_per_day,
     calibrate,
     calibrate_library,
+    false_alarms,
     max_uncertainty,
-    rule_for,
-    unknown_radius,
 )
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import enrol_examples, examples
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matches
+from faultprint.cases.thresholds import rule_for, unknown_radius
 from faultprint.embedding.model import Model
 from faultprint.errors import LabelError, LibraryError
 
@@ -44,69 +43,69 @@ def track(ratios: list[float]) -> CalibrationSet:
     )
 
 
-def test_false_alarms_are_runs_that_begin_in_quiet_time() -> None:
+def test_false_alarms_are_runs_that_begin_in_normal_time() -> None:
     verdict = np.array([0, 1, 1, 0, 2, 1, 0, 1])
     quiet = np.array([1, 1, 1, 1, 1, 1, 1, 0], bool)
     assert false_alarms(verdict, verdict > 0, quiet, np.arange(8) * MINUTE, MINUTE) == 3
 
 
-def test_the_loosest_threshold_that_keeps_to_the_alarms() -> None:
+def test_the_largest_ratio_that_keeps_to_the_allowed_alarms() -> None:
     ratios = [1.5] * 1440
     for at, ratio in ((100, 0.9), (300, 0.7), (500, 0.5), (700, 0.3)):
         ratios[at] = ratio
     tracks = [track(ratios)]
     assert [alarms_per_day(tracks, Rule(max_distance_ratio=c)) for c in (1, 0.8, 0.6, 0.4, 0.2)] == [4, 3, 2, 1, 0]
     for most, above in ((4, 0.9), (3, 0.7), (2, 0.5), (1, 0.3), (0, 0.25)):
-        rule = calibrate(tracks, most=most)
+        rule = calibrate(tracks, max_alarms_per_day=most)
         assert alarms_per_day(tracks, rule) <= most
         assert above < rule.max_distance_ratio <= 1
 
 
-def test_one_odd_node_does_not_decide_for_many() -> None:
+def test_one_odd_node_does_not_set_the_rule_for_many() -> None:
     calm, odd = [1.5] * 1440, [1.5, 0.1] * 720
     assert alarms_per_day([track(odd)] + [track(calm)] * 3, Rule()) == 180
-    assert calibrate([track(odd)] + [track(calm)] * 3, most=0.5).max_distance_ratio == 1
-    assert calibrate([track(odd)], most=0.5).max_distance_ratio <= 0.1
-    assert calibrate([track(odd)] * 3 + [track(calm)], most=0.5).max_distance_ratio <= 0.1
-    assert calibrate([track(odd)] + [track(calm)] * 3, most=0).max_distance_ratio <= 0.1
+    assert calibrate([track(odd)] + [track(calm)] * 3, max_alarms_per_day=0.5).max_distance_ratio == 1
+    assert calibrate([track(odd)], max_alarms_per_day=0.5).max_distance_ratio <= 0.1
+    assert calibrate([track(odd)] * 3 + [track(calm)], max_alarms_per_day=0.5).max_distance_ratio <= 0.1
+    assert calibrate([track(odd)] + [track(calm)] * 3, max_alarms_per_day=0).max_distance_ratio <= 0.1
 
 
-def test_persistence_needs_less() -> None:
+def test_persistence_allows_a_larger_ratio() -> None:
     ratios = [1.5] * 1440
     ratios[100] = 0.2
-    assert calibrate([track(ratios)], persistence=3, most=0).max_distance_ratio == 1
-    assert 0 < calibrate([track(ratios)], persistence=1, most=0).max_distance_ratio <= 0.2
+    assert calibrate([track(ratios)], persistence=3, max_alarms_per_day=0).max_distance_ratio == 1
+    assert 0 < calibrate([track(ratios)], persistence=1, max_alarms_per_day=0).max_distance_ratio <= 0.2
 
 
-def test_probabilities_may_win_from_further_away() -> None:
+def test_probabilities_may_have_a_ratio_above_1() -> None:
     ratios = np.random.default_rng(0).uniform(2, 9, 1440).tolist()
-    rule = calibrate([track(ratios)], persistence=3, most=5, loosest=float("inf"))
+    rule = calibrate([track(ratios)], persistence=3, max_alarms_per_day=5, max_ratio=float("inf"))
     assert 2 < rule.max_distance_ratio < 9 and alarms_per_day([track(ratios)], rule) <= 5
-    assert calibrate([track(ratios)], persistence=3, most=5).max_distance_ratio == 1
-    assert calibrate([], loosest=float("inf")) == Rule()
+    assert calibrate([track(ratios)], persistence=3, max_alarms_per_day=5).max_distance_ratio == 1
+    assert calibrate([], max_ratio=float("inf")) == Rule()
 
 
 def test_a_window_at_the_origin_is_normal() -> None:
-    assert calibrate([origin()], most=0) == Rule()
+    assert calibrate([origin()], max_alarms_per_day=0) == Rule()
 
 
 def origin() -> CalibrationSet:
-    """An hour of windows at the origin, in all doubt."""
+    """An hour of windows at the origin, in all uncertainty."""
     zeros = np.zeros(60, np.float32)
     matches = Matches(("normal", "a"), np.zeros((60, 2), np.float32), np.zeros(60, int), np.ones(60, int), zeros + 1)
     return CalibrationSet(matches, np.arange(60) * MINUTE, np.ones(60, bool), MINUTE, np.full(60, -1))
 
 
-def test_doubt_is_bounded_by_what_is_named_rightly() -> None:
-    doubt = np.linspace(0, 1, 101, dtype=np.float32)
+def test_uncertainty_is_bounded_by_the_rightly_named_windows() -> None:
+    uncertainty = np.linspace(0, 1, 101, dtype=np.float32)
     nearest = np.where(np.arange(101) % 2 == 0, 1, 2)
-    matches = Matches(("normal", "a", "b"), np.ones((101, 3), np.float32), nearest, 3 - nearest, doubt)
+    matches = Matches(("normal", "a", "b"), np.ones((101, 3), np.float32), nearest, 3 - nearest, uncertainty)
     shown = CalibrationSet(matches, np.arange(101) * MINUTE, np.zeros(101, bool), MINUTE, np.ones(101, int))
-    # Only "a" is ever right, and its doubt is 0, .02, … 1; "b" was taught but is not in this traffic.
+    # Only "a" is ever right, and its uncertainty is 0, 0.02, … 1; "b" is enrolled but not in this traffic.
     assert max_uncertainty([shown, origin()]) == {"a": pytest.approx(0.95)}
-    surer = dataclasses.replace(shown, matches=dataclasses.replace(matches, uncertainty=doubt / 2))
+    surer = dataclasses.replace(shown, matches=dataclasses.replace(matches, uncertainty=uncertainty / 2))
     assert max_uncertainty([shown, surer, surer]) == {"a": pytest.approx(0.95)}
-    few = dataclasses.replace(shown, own=np.where(np.arange(101) < 90, 1, -1))
+    few = dataclasses.replace(shown, fault=np.where(np.arange(101) < 90, 1, -1))
     assert max_uncertainty([few]) == {}
     assert max_uncertainty([few, surer]) == {"a": pytest.approx(0.475)}
     assert max_uncertainty([]) == {}
@@ -121,7 +120,7 @@ def faults() -> list[tuple[int, int, str]]:
     return [(120, 150, "register-timeouts"), (240, 270, "invite-errors")]
 
 
-def test_the_library_keeps_its_rules(model: Model, faults: list[tuple[int, int, str]]) -> None:
+def test_the_library_stores_its_rules(model: Model, faults: list[tuple[int, int, str]]) -> None:
     taught = examples(minutes("alpha-1", 400, faults, seed=1), labels("alpha-1", 400, faults), model)
     with Library.open(":memory:") as library:
         library.add(enrol_examples(taught, model, created=NOW))
@@ -134,15 +133,15 @@ def test_the_library_keeps_its_rules(model: Model, faults: list[tuple[int, int, 
         assert rule_for(model, library, 9) == dataclasses.replace(rules[1], persistence=9)
 
 
-def test_references_do_not_judge_their_own_network(model: Model, faults: list[tuple[int, int, str]]) -> None:
+def test_references_do_not_calibrate_on_their_own_network(model: Model, faults: list[tuple[int, int, str]]) -> None:
     known = minutes("alpha-1", 400, faults, seed=1), labels("alpha-1", 400, faults)
     with Library.open(":memory:") as library:
         library.add(enrol_examples(examples(*known, model), model, created=NOW))
-        with pytest.raises(LibraryError, match="taught by the networks given"):
+        with pytest.raises(LibraryError, match="comes from the networks given"):
             calibrate_library(*known, model, library)
 
 
-def test_an_hour_of_normal_is_needed(model: Model, faults: list[tuple[int, int, str]]) -> None:
+def test_an_hour_of_normal_traffic_is_needed(model: Model, faults: list[tuple[int, int, str]]) -> None:
     with Library.open(":memory:") as library:
         all_faulty = [(0, 400, "invite-errors")]
         with pytest.raises(LabelError, match="labelled normal minutes in a row"):
@@ -156,7 +155,7 @@ def calibrated(model: Model, calibration: dict[str, object]) -> Model:
     return twin
 
 
-def test_a_model_brings_thresholds_of_its_own(model: Model) -> None:
+def test_a_model_brings_its_own_thresholds(model: Model) -> None:
     levels = [0.01, 0.99, 0.999]
     measured = {
         "levels": levels,
@@ -178,7 +177,7 @@ def test_a_model_brings_thresholds_of_its_own(model: Model) -> None:
         {"fault_distance": {"quantiles": [1, float("nan"), 3]}, "normal_distance": {}},
     ],
 )
-def test_thresholds_that_cannot_be_read_are_not_used(model: Model, damage: dict[str, object]) -> None:
+def test_damaged_thresholds_are_not_used(model: Model, damage: dict[str, object]) -> None:
     assert unknown_radius(calibrated(model, {"levels": [0.5, 0.99, 0.999], **damage})) == float("inf")
 
 

@@ -1,4 +1,4 @@
-"""Minutes in, verdicts out: on a network that taught nothing."""
+"""Minutes in, verdicts out: on a network that gave no reference."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.synthetic import SIGNS, minute, minutes, random_model
+from tests.synthetic import SIGNATURES, minute, minutes, random_model
 
 from faultprint import storage
+from faultprint.cases.baseline import Baseline
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Enrolment, enrol
 from faultprint.cases.identify import identify
@@ -26,11 +27,11 @@ FAULTS = [(120, 150, "register-timeouts"), (240, 270, "invite-errors"), (360, 39
 
 @pytest.fixture(scope="module")
 def library(model: Model) -> Iterator[Library]:
-    with Library.open(":memory:") as shelf:
+    with Library.open(":memory:") as opened:
         table = minutes("alpha-1", 420, FAULTS, seed=1)
         for start, end, name in FAULTS:
-            shelf.add([enrol(table, Enrolment(name, (minute(start), minute(end))), model, created=NOW)])
-        yield shelf
+            opened.add([enrol(table, Enrolment(name, (minute(start), minute(end))), model, created=NOW)])
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def unseen() -> pl.DataFrame:
     return minutes("beta-1", 420, [(100, 130, "bye-slow"), (250, 290, "register-timeouts")], seed=2)
 
 
-def said(verdicts: pl.DataFrame, number: int) -> str:
+def verdict_at(verdicts: pl.DataFrame, number: int) -> str:
     return str(verdicts.filter(pl.col("minute") == minute(number))["condition"].item())
 
 
@@ -47,7 +48,7 @@ def test_faults_are_named_on_another_network(model: Model, library: Library, uns
     storage.check_schema(verdicts.schema, VERDICTS, "verdicts")
     storage.check_values(verdicts, VERDICTS, "verdicts")
     assert verdicts["minute"].to_list() == unseen["minute"].to_list()
-    assert [said(verdicts, number) for number in (90, 129, 220, 289, 410)] == [
+    assert [verdict_at(verdicts, number) for number in (90, 129, 220, 289, 410)] == [
         "normal",
         "bye-slow",
         "normal",
@@ -60,19 +61,22 @@ def test_the_first_hour_warms_up(model: Model, library: Library, unseen: pl.Data
     verdicts = identify(unseen, model, library)
     assert (verdicts["condition"][:60] == "warming-up").all()
     assert "warming-up" not in verdicts["condition"][60:].to_list()
-    shorter = identify(unseen, model, library, profile_minutes=90)
+    shorter = identify(unseen, model, library, baseline=Baseline.first(90))
     assert (shorter["condition"][:90] == "warming-up").all() and shorter["condition"][90] != "warming-up"
 
 
-def test_a_given_normal_stretch_needs_no_warming_up_beyond_the_window(
+def test_with_a_baseline_interval_verdicts_begin_with_the_first_whole_window(
     model: Model, library: Library, unseen: pl.DataFrame
 ) -> None:
-    for normal in ((minute(320), minute(420)), {"beta-1": (minute(320), minute(420))}):
-        verdicts = identify(unseen, model, library, normal=normal)
-        assert said(verdicts, 46) == "warming-up" and said(verdicts, 47) == "normal"  # 48 minutes, four fifths
-        assert said(verdicts, 129) == "bye-slow"
-    elsewhere = identify(unseen, model, library, normal={"other": (minute(0), minute(10))})
-    assert said(elsewhere, 59) == "warming-up"
+    interval = minute(320), minute(420)
+    for policy in (Baseline.interval(*interval), Baseline.intervals({"beta-1": interval})):
+        verdicts = identify(unseen, model, library, baseline=policy)
+        assert (
+            verdict_at(verdicts, 46) == "warming-up" and verdict_at(verdicts, 47) == "normal"
+        )  # 48 minutes, four fifths
+        assert verdict_at(verdicts, 129) == "bye-slow"
+    elsewhere = identify(unseen, model, library, baseline=Baseline.intervals({"other": (minute(0), minute(10))}))
+    assert verdict_at(elsewhere, 59) == "warming-up"
 
 
 def test_distances_are_those_of_the_nearest_and_the_second(
@@ -90,7 +94,7 @@ def test_evidence_names_what_the_fault_changed(model: Model, library: Library, u
     verdicts = identify(unseen, model, library)
     for number, fault in ((129, "bye-slow"), (289, "register-timeouts")):
         words = verdicts.filter(pl.col("minute") == minute(number))["evidence"].item().to_list()
-        assert {word.split(" ")[0] for word in words[: len(SIGNS[fault])]} == {*SIGNS[fault]}
+        assert {word.split(" ")[0] for word in words[: len(SIGNATURES[fault])]} == {*SIGNATURES[fault]}
     normal = verdicts.filter(pl.col("condition").is_in(["normal", "warming-up"]))
     assert normal["evidence"].null_count() == len(normal)
 
@@ -102,7 +106,7 @@ def test_the_order_of_rows_does_not_matter(model: Model, library: Library, unsee
     assert_frame_equal(identify(both, model, library)[:420], identify(unseen, model, library))
 
 
-def test_what_comes_later_changes_nothing(model: Model, library: Library, unseen: pl.DataFrame) -> None:
+def test_later_minutes_change_no_verdict(model: Model, library: Library, unseen: pl.DataFrame) -> None:
     whole, part = (identify(frame, model, library, persistence=3) for frame in (unseen, unseen[:270]))
     assert part["condition"].to_list() == whole["condition"][:270].to_list()
 
@@ -115,7 +119,7 @@ def test_persistence_holds_a_verdict_back(model: Model, library: Library, unseen
     assert first(3) >= first(1) + 2
 
 
-def test_a_minute_nobody_listened_to_has_no_verdict(model: Model, library: Library) -> None:
+def test_a_gap_has_no_verdict(model: Model, library: Library) -> None:
     table = minutes("beta-1", 300, seed=2, gaps=range(150, 190))
     verdicts = identify(table, model, library)
     assert len(verdicts) == 260
@@ -136,7 +140,7 @@ def test_a_library_for_another_model_is_refused(library: Library, unseen: pl.Dat
 def test_minutes_that_do_not_fit_are_refused(model: Model, library: Library, unseen: pl.DataFrame) -> None:
     with pytest.raises((TableError, ModelError), match=r"node\.ser"):
         identify(unseen.drop("node.ser"), model, library)
-    with pytest.raises(UsageError, match="has 40 observed minutes, but its profile needs 60"):
+    with pytest.raises(UsageError, match="has 40 observed minutes, but its baseline needs 60"):
         identify(unseen[:40], model, library)
 
 

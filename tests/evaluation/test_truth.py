@@ -8,11 +8,11 @@ from tests.synthetic import labels, minute, minutes
 
 from faultprint.errors import LabelError
 from faultprint.evaluation.truth import scored, truth
-from faultprint.windows.series import series
+from faultprint.windows.series import build_series
 
 
 def known(number: int, *faults: tuple[int, int, str], gaps: tuple[int, ...] = ()) -> pl.DataFrame:
-    nodes = series(minutes("alpha-1", number, gaps=gaps), ["node.ser"])
+    nodes = build_series(minutes("alpha-1", number, gaps=gaps), ["node.ser"])
     return truth(nodes, labels("alpha-1", number, faults), window=60)
 
 
@@ -39,7 +39,7 @@ def test_only_observed_minutes_have_a_row() -> None:
 
 
 def test_labels_of_unknown_nodes_are_refused() -> None:
-    nodes = series(minutes("alpha-1", 100), ["node.ser"])
+    nodes = build_series(minutes("alpha-1", 100), ["node.ser"])
     with pytest.raises(LabelError, match="beta-1"):
         truth(nodes, labels("beta-1", 100, []), window=60)
 

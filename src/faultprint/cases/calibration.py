@@ -1,14 +1,11 @@
-"""How far from normal is far enough: the rule's thresholds, set on labelled traffic that taught nothing.
+"""Calibration: the thresholds of the rule, set on labelled traffic of networks that neither trained nor were enrolled.
 
-A fault's reference must be nearer than `closer` times the distance to normal before the verdict leaves normal. It is set
-to the loosest value that keeps to a number of false alarms a day on networks that neither trained the model nor gave a
-reference: looser ones raise more alarms than an operator bears, stricter ones find fewer faults and later. A ratio has no
-scale: it serves a node with two requests a minute and one with two thousand.
-
-What is named with more doubt than all but five in a hundred fault windows that are named rightly, on the node where these are
-most doubtful, is unknown: pooled, the nodes that are easy to tell would set a bound that others cannot keep. That holds for the
-faults that occur in the traffic it is set on; one that was taught otherwise is named in all doubt, since nobody knows how
-sure its name can be.
+max_distance_ratio  the largest ratio that keeps to a number of false alarms a day. A larger one raises more alarms than
+                    an operator accepts, a smaller one finds fewer faults, and later. A ratio has no unit, so it serves a
+                    node with two requests a minute and one with two thousand.
+max_uncertainty     of the node that is hardest to tell, what 95 of 100 rightly named fault windows keep to. Pooled over
+                    the nodes, the easy ones would set a limit that others cannot keep. Only faults that occur in this
+                    traffic get a limit; nothing is known about the others.
 """
 
 from __future__ import annotations
@@ -21,126 +18,147 @@ import numpy as np
 import polars as pl
 
 from faultprint.arrays import BoolArray, Float64Array, IntArray
-from faultprint.cases.alarms import false_alarms
-from faultprint.cases.decision import Rule, debounce, faulty, raw_verdicts
+from faultprint.cases.decision import Rule, debounce, is_fault, raw_verdicts
 from faultprint.cases.enrol import MIN_FAULT_MINUTES
 from faultprint.cases.library import Library
-from faultprint.cases.matching import NORMAL_INDEX, Matcher, Matches
-from faultprint.cases.reference import Reference
+from faultprint.cases.matching import NORMAL_INDEX, Matches
 from faultprint.cases.scope import EvaluationScope, labelled_scopes
+from faultprint.cases.thresholds import matcher_for
+from faultprint.cases.thresholds import unknown_radius as unknown_radius_of
 from faultprint.embedding.model import Model
-from faultprint.errors import LabelError, LibraryError, ModelError
+from faultprint.errors import LabelError, LibraryError
 from faultprint.units import DAY_US
-from faultprint.windows.labelling import faults, minute_conditions, window_conditions
+from faultprint.windows.labelling import fault_names, label_minutes, label_windows
 
 ALARMS_PER_DAY: Final = 0.5
-"""False alarms a node and day that a rule may raise where it is calibrated."""
-RIGHT: Final = 0.95
-"""Share of each node's fault windows that are named rightly which must not become unknown for doubt."""
-_LEAST_RIGHT: Final = 50
+"""False alarms per node and day that a calibrated rule may raise."""
+NAMED_SHARE: Final = 0.95
+"""Share of each node's rightly named fault windows that must not become unknown."""
+_MIN_NAMED_WINDOWS: Final = 50
 """Windows below which a quantile says nothing."""
-ODD: Final = 2.0
-"""Times the allowed alarms beyond which a node's count no more: one odd node among a few must not set the rule for all."""
-USUAL: Final = 0.9
-"""Share of normal windows that are not to be nearer to a fault's reference than to normal, wherever they lie."""
+MAX_NODE_FACTOR: Final = 2.0
+"""Each node counts with at most this many times the allowed alarms: one odd node must not set the rule for all."""
 _CANDIDATES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSet:
-    """One node's windows; `quiet` (N,) where the truth is normal, `minute_us` (N,) starts of last minutes, `own` (N,) index
-    into the conditions of the fault that a window shows clearly (EXPOSURE of its minutes), -1 where it shows none or one
-    without a reference."""
+    """The windows of one node that verdicts are given on.
+
+    matches      distances of N windows
+    minute_us    (N,) start of each window's last minute, µs
+    normal       (N,) bool: the window is labelled normal
+    interval_us  length of a minute, µs
+    fault        (N,) index into the matches' conditions of the fault that a window holds MIN_FAULT_MINUTES of; -1 if
+                 there is none, or none with a reference
+    """
 
     matches: Matches
     minute_us: IntArray
-    quiet: BoolArray
+    normal: BoolArray
     interval_us: int
-    own: IntArray
+    fault: IntArray
 
 
-def alarms_per_day(tracks: Sequence[CalibrationSet], rule: Rule, of_one: float = float("inf")) -> float:
-    """False alarms a node and day of normal windows under the rule; each node counts with at most `of_one` a day."""
+def false_alarms(
+    verdict: IntArray,
+    alarming: BoolArray,
+    normal: BoolArray,
+    minute_us: IntArray,
+    interval_us: int,
+) -> int:
+    """The number of incidents that begin in a normal window, for one node's verdicts in order of time.
+
+    An incident is a run of one and the same alarming verdict in consecutive minutes. Unknown is alarming; normal and
+    warming-up are not. An alarm that changes its name in normal time counts twice.
+
+    All arguments are (N,): codes of the verdicts, which of them are alarming, where the truth is normal, and the start
+    of each minute in µs.
+    """
+    begins = np.ones(len(verdict), np.bool_)
+    begins[1:] = (verdict[1:] != verdict[:-1]) | (np.diff(minute_us) != interval_us)
+    return int((begins & alarming & normal).sum())
+
+
+def alarms_per_day(sets: Sequence[CalibrationSet], rule: Rule, node_limit: float = float("inf")) -> float:
+    """False alarms per node and day of normal windows under the rule; a node counts with at most `node_limit` a day."""
     alarms = days = 0.0
-    for track in tracks:
-        claimed = raw_verdicts(track.matches, np.ones(len(track.quiet), np.bool_), rule)
-        verdict, _ = debounce(claimed, rule.persistence)
-        alarming = faulty(verdict)
-        own = int(track.quiet.sum()) * track.interval_us / DAY_US
-        raised = false_alarms(verdict, alarming, track.quiet, track.minute_us, track.interval_us)
-        alarms += min(raised, of_one * own) if own else 0
-        days += own
+    for node in sets:
+        raw = raw_verdicts(node.matches, np.ones(len(node.normal), np.bool_), rule)
+        verdict = debounce(raw[None], rule.persistence)[0][0]
+        node_days = int(node.normal.sum()) * node.interval_us / DAY_US
+        raised = false_alarms(verdict, is_fault(verdict), node.normal, node.minute_us, node.interval_us)
+        alarms += min(raised, node_limit * node_days) if node_days else 0
+        days += node_days
     return alarms / days if days else 0.0
 
 
 def calibrate(
-    tracks: Sequence[CalibrationSet],
+    sets: Sequence[CalibrationSet],
     *,
     persistence: int = 1,
-    most: float = ALARMS_PER_DAY,
-    loosest: float = 1.0,
-    unknown_beyond: float = float("inf"),
-    unknown_doubt: Mapping[str, float] | None = None,
+    max_alarms_per_day: float = ALARMS_PER_DAY,
+    max_ratio: float = 1.0,
+    unknown_radius: float = float("inf"),
+    max_uncertainty: Mapping[str, float] | None = None,
 ) -> Rule:
-    """The rule with the largest `closer` that raises at most `most` false alarms a day on these tracks.
+    """The rule with the largest max_distance_ratio that keeps to `max_alarms_per_day` on these nodes.
 
-    A node counts with at most ODD times as many, so that among several a single one, whose normal is not what its first
-    hour promised, does not decide for all.
-
-    Candidates are quantiles of the distance to the nearest fault over that to normal, in the normal windows, up to
-    `loosest` (above 1 a fault wins though normal is nearer: that has a sense for probabilities, not for references).
+    Candidates are quantiles of the ratio of distances (nearest fault to normal) in the normal windows, up to `max_ratio`.
+    A ratio above 1 lets a fault win though normal is nearer, which makes sense for probabilities only.
     """
-    ratios = np.concatenate([_ratio(track.matches)[track.quiet] for track in tracks]) if tracks else np.zeros(0)
-    ratios = ratios[ratios < loosest]
-    # Alarms come from the few windows in the tail, so that is where candidates must lie close together.
+    ratios = np.concatenate([_ratio(node.matches)[node.normal] for node in sets]) if sets else np.zeros(0)
+    ratios = ratios[ratios < max_ratio]
+    # Alarms come from the few windows in the tail, so candidates must lie close together there.
     levels = np.geomspace(1 / max(len(ratios), 1), 1, _CANDIDATES)
     candidates = np.unique(np.append(np.quantile(ratios, levels), 0.99 * ratios.min()))[::-1] if len(ratios) else ratios
     rules = [
         Rule(
-            max_distance_ratio=float(closer),
-            unknown_radius=unknown_beyond,
+            max_distance_ratio=float(ratio),
+            unknown_radius=unknown_radius,
             persistence=persistence,
-            max_uncertainty=unknown_doubt or {},
+            max_uncertainty=max_uncertainty or {},
         )
-        for closer in (*([loosest] if np.isfinite(loosest) else []), *candidates)
+        for ratio in (*([max_ratio] if np.isfinite(max_ratio) else []), *candidates)
     ]
-    of_one = ODD * most or float("inf")
-    fit = (rule for rule in rules if alarms_per_day(tracks, rule, of_one) <= most)
-    return next(fit, rules[-1] if rules else Rule())
+    node_limit = MAX_NODE_FACTOR * max_alarms_per_day or float("inf")
+    quiet = (rule for rule in rules if alarms_per_day(sets, rule, node_limit) <= max_alarms_per_day)
+    return next(quiet, rules[-1] if rules else Rule())
 
 
-def max_uncertainty(tracks: Sequence[CalibrationSet]) -> dict[str, float]:
-    """Of every fault that is named rightly, the doubt that on every track the share RIGHT of the windows named rightly keep to;
-    empty if no track has enough of them."""
-    bounds, words = [], set[str]()
-    for track in tracks:
-        right = (track.own >= 0) & (track.matches.nearest == track.own)
-        words |= {track.matches.conditions[code] for code in np.unique(track.own[right]).tolist()}
-        if right.sum() >= _LEAST_RIGHT:
-            bounds.append(float(np.quantile(track.matches.uncertainty[right], RIGHT)))
-    return dict.fromkeys(sorted(words), max(bounds)) if bounds else {}
+def max_uncertainty(sets: Sequence[CalibrationSet]) -> dict[str, float]:
+    """By fault, the uncertainty that NAMED_SHARE of the rightly named windows keep to on every node.
+
+    Holds the faults that are rightly named at all; empty if no node has enough such windows.
+    """
+    bounds, conditions = [], set[str]()
+    for node in sets:
+        right = (node.fault >= 0) & (node.matches.nearest == node.fault)
+        conditions |= {node.matches.conditions[code] for code in np.unique(node.fault[right]).tolist()}
+        if right.sum() >= _MIN_NAMED_WINDOWS:
+            bounds.append(float(np.quantile(node.matches.uncertainty[right], NAMED_SHARE)))
+    return dict.fromkeys(sorted(conditions), max(bounds)) if bounds else {}
 
 
 def calibration_sets(
-    places: Sequence[EvaluationScope], labels: pl.DataFrame, match: Callable[[EvaluationScope], Matches], window: int
+    scopes: Sequence[EvaluationScope], labels: pl.DataFrame, match: Callable[[EvaluationScope], Matches], window: int
 ) -> list[CalibrationSet]:
-    """The windows of labelled nodes that verdicts are given on. `match` gives distances of the windows at `ends`."""
-    found, names = [], faults(labels)
-    for place in places:
-        series = place.series
-        windows = window_conditions(minute_conditions(labels, series, names), window)
+    """The windows of labelled nodes. `match` gives the distances of the windows at a scope's `last_minutes`."""
+    sets, names = [], fault_names(labels)
+    for scope in scopes:
+        series = scope.series
+        windows = label_windows(label_minutes(labels, series, names), window)
         normal = np.zeros(len(series), np.bool_)
         normal[windows.last_minute] = windows.code == 0
-        asked = place.last_minutes >= place.begin
-        ends, matches = place.last_minutes[asked], match(place).part(asked)
-        index = {word: number for number, word in enumerate(matches.conditions) if word in names}
-        known = np.array([index.get(word, -1) for word in windows.conditions], np.int64)
-        own = np.full(len(series), -1)
-        own[windows.last_minute] = np.where(
-            (windows.code >= 0) & (windows.exposed >= MIN_FAULT_MINUTES), known[windows.code], -1
-        )
-        found.append(CalibrationSet(matches, series.minute_us[ends], normal[ends], series.interval_us, own[ends]))
-    return found
+        judged = scope.last_minutes >= scope.begin
+        rows, matches = scope.last_minutes[judged], match(scope).part(judged)
+        index = {name: number for number, name in enumerate(matches.conditions) if name in names}
+        enrolled = np.array([index.get(name, -1) for name in windows.conditions], np.int64)
+        fault = np.full(len(series), -1)
+        clear = (windows.code >= 0) & (windows.fault_minutes >= MIN_FAULT_MINUTES)
+        fault[windows.last_minute] = np.where(clear, enrolled[windows.code], -1)
+        sets.append(CalibrationSet(matches, series.minute_us[rows], normal[rows], series.interval_us, fault[rows]))
+    return sets
 
 
 def calibrate_library(
@@ -150,97 +168,51 @@ def calibrate_library(
     library: Library,
     *,
     persistences: Sequence[int] = (1, 2, 3, 5),
-    most: float = ALARMS_PER_DAY,
+    max_alarms_per_day: float = ALARMS_PER_DAY,
 ) -> list[Rule]:
-    """Set the library's rules on labelled minutes and keep them there, one for each persistence.
+    """Set the library's rules on labelled minutes and store them there, one for each persistence.
 
-    References that were taught by nodes of these minutes are left out, since they would fit too well. Raises
-    LibraryError where none is left, LabelError where no node has an hour of normal traffic.
+    References of the same networks are left out, because they would fit too well. Raises LibraryError if no other is
+    left, LabelError if no node has a window of normal traffic.
     """
-    places = labelled_scopes(minutes, labels, model)
-    if not places:
+    scopes = labelled_scopes(minutes, labels, model)
+    if not scopes:
         raise LabelError(
             f"No node has {model.window} labelled normal minutes in a row, so no threshold can be set; label more of them."
         )
-    networks = {place.series.network for place in places}
-    references = [one for one in library.for_model(model.id, model.dimensions) if one.network not in networks]
+    networks = {scope.series.network for scope in scopes}
+    references = [
+        reference for reference in library.for_model(model.id, model.dimensions) if reference.network not in networks
+    ]
     if not references:
         raise LibraryError(
-            "Every reference in the library was taught by the networks given to calibrate it; give minutes of another network."
+            "Every reference in the library comes from the networks given to calibrate it; give minutes of another network."
         )
     matcher = matcher_for(model, references)
 
-    def match(place: EvaluationScope) -> Matches:
-        own = model.baseline(place.series, place.baseline_minutes)
-        embedded = model.embed(place.series, own.profile, ends=place.last_minutes)
-        return matcher.match(embedded.vectors - own.mean)
+    def match(scope: EvaluationScope) -> Matches:
+        baseline = model.baseline(scope.series, scope.baseline_minutes)
+        embedded = model.embed(scope.series, baseline.profile, ends=scope.last_minutes)
+        return matcher.match(embedded.vectors - baseline.mean)
 
-    found = calibration_sets(places, labels, match, model.window)
-    beyond, doubt = unknown_radius(model), max_uncertainty(found)
+    sets = calibration_sets(scopes, labels, match, model.window)
+    radius, uncertainty = unknown_radius_of(model), max_uncertainty(sets)
     rules = [
-        calibrate(found, persistence=number, most=most, unknown_beyond=beyond, unknown_doubt=doubt)
-        for number in persistences
+        calibrate(
+            sets,
+            persistence=persistence,
+            max_alarms_per_day=max_alarms_per_day,
+            unknown_radius=radius,
+            max_uncertainty=uncertainty,
+        )
+        for persistence in persistences
     ]
     library.set_rules(model.id, rules)
     return rules
 
 
-def matcher_for(model: Model, references: Sequence[Reference]) -> Matcher:
-    """The search through references made by this model."""
-    return Matcher.of(references, model.dimensions, min_norm(model))
-
-
-def min_norm(model: Model) -> float:
-    """How long a fault's reference is at least: twice the distance that USUAL of the normal windows keep to, since what lies
-    nearer to a reference than to normal is further from normal than half of that. 0 if the model does not tell."""
-    return 2 * (_quantile(model, "normal_distance", USUAL) or 0.0)
-
-
-def rule_for(model: Model, library: Library, persistence: int = 1) -> Rule:
-    """The rule to identify by: the one calibrated with the library's references, else the model's own.
-
-    The model's rests on held-out networks and the training networks' mean vectors as references
-    (`training.calibration`): a fault must be nearer by what all but one in a hundred normal windows keep to
-    ("normal_ratio", where the model has it; else the nearest wins), and what lies further from every reference than
-    nearly all fault windows from theirs, and than nearly all normal windows from normal, is unknown.
-    """
-    if (kept := library.rule(model.id, persistence)) is not None:
-        return kept
-    return Rule(
-        max_distance_ratio=min(1.0, closer) if (closer := _quantile(model, "normal_ratio", 0.01)) is not None else 1.0,
-        unknown_radius=unknown_radius(model),
-        persistence=persistence,
-    )
-
-
-def unknown_radius(model: Model) -> float:
-    """The distance from all references beyond which a window is unknown; infinite if the model does not tell."""
-    bounds = [_quantile(model, "fault_distance", 0.99), _quantile(model, "normal_distance", 0.999)]
-    known = [bound for bound in bounds if bound is not None]
-    return max(known) if known else float("inf")
-
-
-def normal_radius(model: Model) -> float:
-    """The distance from normal that 99 of 100 normal windows keep to. Raises ModelError if the model does not tell."""
-    if (found := _quantile(model, "normal_distance", 0.99)) is None:
-        raise ModelError("The model does not tell how far from normal its normal windows lay; train it anew.")
-    return found
-
-
-def _quantile(model: Model, name: str, level: float) -> float | None:
-    """A quantile from the artefact's calibration; None where it has none (hand-made or damaged: then it is not used)."""
-    levels, measured = model.manifest.calibration.get("levels"), model.manifest.calibration.get(name)
-    if not isinstance(levels, list) or level not in levels or not isinstance(measured, dict):
-        return None
-    values = measured.get("quantiles")
-    if not isinstance(values, list) or len(values) != len(levels):
-        return None
-    value = values[levels.index(level)]
-    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
-
-
 def _ratio(matches: Matches) -> Float64Array:
-    """(N,) distance to the nearest fault over that to normal; infinite where the window lies at the origin."""
+    """(N,) distance to the nearest fault over that to normal; infinite if the window lies at the origin."""
     normal = matches.distances[:, NORMAL_INDEX].astype(np.float64)
     faults = np.delete(matches.distances, NORMAL_INDEX, axis=1).min(axis=1, initial=np.inf)
     ratios = np.full(len(normal), np.inf)

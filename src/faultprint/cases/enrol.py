@@ -1,12 +1,13 @@
-"""Teaching: from a marked stretch of minutes to the reference that stands for it.
+"""Enrolment: from a marked interval of minutes to the reference that stands for it.
 
-A reference is the mean of vectors, each minus the node's normal mean, over the windows that hold at least EXPOSURE
-minutes of the stretch and end in it or up to AFTER minutes later: earlier windows still show mostly normal traffic.
+A reference is the mean vector of the windows that overlap the interval, each minus the mean vector of the node's
+baseline. A window overlaps if it holds at least MIN_FAULT_MINUTES of the interval and ends within it, or at most MAX_LAG
+minutes later. Earlier windows hold mostly normal traffic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,203 +16,223 @@ import numpy as np
 import polars as pl
 
 from faultprint.arrays import BoolArray, Float32Array, IntArray
+from faultprint.cases.baseline import FIRST_HOUR, Baseline, OnSuspect, SelectedBaseline, select
 from faultprint.cases.centering import (
     CenteredWindows,
-    Stretch,
+    Interval,
     center,
     minutes_within,
     node_series,
-    normal_minutes,
+    run_ends,
     whole_windows,
 )
 from faultprint.cases.reference import Reference, check_condition
+from faultprint.cases.thresholds import matcher_for
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
+from faultprint.progress import Progress
 from faultprint.units import microseconds
-from faultprint.windows.labelling import check_nodes, faults, minute_conditions
+from faultprint.windows.labelling import check_label_nodes, fault_names, label_minutes
 from faultprint.windows.series import Series
 
 MIN_FAULT_MINUTES: Final = 10
 """Minutes of the fault that a window must hold before it counts as an example of it."""
 MAX_LAG: Final = 30
-"""Minutes after the stretch in which windows that still hold it count: a verdict has to stand while a fault leaves the
-window, too. With one encoder trained briefly macro-F1 gained .05 to .09 by it, with one trained longer nothing."""
+"""Minutes after the interval in which windows that still hold it count, because a verdict must last while a fault leaves
+the window. It gained 0.05 to 0.09 macro-F1 with a briefly trained encoder, and nothing with one trained longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """A marked stretch of a node and what it was."""
+    """What happened in an interval of a node."""
 
     condition: str
-    interval: Stretch
+    interval: Interval
     comment: str = ""
 
 
-def make_reference(placed: CenteredWindows, lesson: Enrolment, model: Model, created: datetime) -> Reference:
-    """The reference for a lesson. Raises UsageError if no window shows it well, LibraryError for its name."""
-    check_condition(lesson.condition)
-    chosen = overlapping_windows(placed.series, placed.last_minute, lesson.interval, model.window)
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A labelled episode to enrol.
+
+    series            the node's minutes
+    baseline_minutes  (T,) bool: the normal minutes that its vectors are measured from
+    last_minutes      (N,) int64: last minutes of the windows that overlap the episode
+    enrolment         what is enrolled
+    """
+
+    series: Series
+    baseline_minutes: BoolArray
+    last_minutes: IntArray
+    enrolment: Enrolment
+
+
+def enrol(
+    minutes: pl.DataFrame,
+    enrolment: Enrolment,
+    model: Model,
+    *,
+    created: datetime,
+    node: str | None = None,
+    baseline: Baseline = FIRST_HOUR,
+    references: Sequence[Reference] = (),
+    on_suspect: OnSuspect = lambda node, condition: None,
+) -> Reference:
+    """The reference for one interval of one node of a MINUTES table.
+
+    created     when it is enrolled
+    node        may be left out if the minutes are of one node only
+    baseline    how the node's baseline is chosen, as for `identify`; it must not overlap the interval
+    references  the model's references in the library: a baseline that looks like one of these is suspect
+    on_suspect  called with node and condition for each suspect baseline
+
+    Raises TableError, ModelError, UsageError or LibraryError.
+    """
+    series = _only_node(node_series(minutes, model), node)
+    selected = select(series, baseline, model, matcher_for(model, references), on_suspect)
+    _check_selected(series, selected, enrolment.interval)
+    return make_reference(center(series, model, selected.baseline), enrolment, model, created)
+
+
+def make_reference(windows: CenteredWindows, enrolment: Enrolment, model: Model, created: datetime) -> Reference:
+    """The reference for an enrolment. Raises UsageError if no window overlaps it, LibraryError for a bad name."""
+    check_condition(enrolment.condition)
+    chosen = overlapping_windows(windows.series, windows.last_minute, enrolment.interval, model.window)
     if not chosen.any():
-        begin, finish = (at.isoformat() for at in lesson.interval)
+        start, end = (moment.isoformat() for moment in enrolment.interval)
         raise UsageError(
-            f"No observed window of node {placed.series.node!r} shows {begin} to {finish}; mark a longer stretch, or one "
-            f"with at least {model.window} minutes before it."
+            f"No observed window of node {windows.series.node!r} holds enough of the interval {start} to {end}; mark a "
+            f"longer interval, or one with at least {model.window} minutes before it."
         )
     return Reference(
-        condition=lesson.condition,
-        vector=placed.vectors[chosen].mean(axis=0, dtype=np.float64).astype(np.float32),
+        condition=enrolment.condition,
+        vector=windows.vectors[chosen].mean(axis=0, dtype=np.float64).astype(np.float32),
         model=model.id,
-        node=placed.series.node,
-        network=placed.series.network,
-        start=lesson.interval[0],
-        end=lesson.interval[1],
+        node=windows.series.node,
+        network=windows.series.network,
+        start=enrolment.interval[0],
+        end=enrolment.interval[1],
         windows=int(chosen.sum()),
         created=created,
-        comment=lesson.comment,
+        comment=enrolment.comment,
     )
 
 
 def overlapping_windows(
     series: Series,
     last_minute: IntArray,
-    stretch: Stretch,
+    interval: Interval,
     window: int,
     until: datetime | None = None,
 ) -> BoolArray:
-    """(N,) bool: which of the windows of `window` minutes show a stretch.
+    """(N,) bool: which of the windows of `window` minutes that end at `last_minute` (N,) overlap an interval.
 
-    They hold EXPOSURE whole minutes of it (all, if it has fewer), and end within it or at most AFTER minutes later, but
-    before `until`.
+    They hold MIN_FAULT_MINUTES whole minutes of it (all, if it has fewer). They end within it, or at most MAX_LAG minutes
+    later, but before `until`.
     """
-    start, end = (microseconds(at) - series.first_us for at in stretch)
+    start, end = (microseconds(moment) - series.first_us for moment in interval)
     first, beyond = -(-start // series.interval_us), end // series.interval_us
     limit = beyond + MAX_LAG
     if until is not None:
         limit = min(limit, max(beyond, (microseconds(until) - series.first_us) // series.interval_us))
-    exposed = np.minimum(last_minute + 1, beyond) - np.maximum(last_minute + 1 - window, first)
+    overlap = np.minimum(last_minute + 1, beyond) - np.maximum(last_minute + 1 - window, first)
     enough = max(1, min(MIN_FAULT_MINUTES, beyond - first))
-    return (exposed >= enough) & (last_minute < limit)
-
-
-def enrol(
-    minutes: pl.DataFrame,
-    lesson: Enrolment,
-    model: Model,
-    *,
-    created: datetime,
-    node: str | None = None,
-    normal: Stretch | None = None,
-    profile_minutes: int = 60,
-) -> Reference:
-    """Teach one stretch of one node's minutes (a MINUTES table).
-
-    `node` may be left out where there is but one; `normal` is its normal stretch (default: its first `profile_minutes`
-    observed minutes), and holds nothing of what is taught. Raises TableError, ModelError, UsageError or LibraryError.
-    """
-    nodes = node_series(minutes, model)
-    names = [series.node for series in nodes]
-    if node is None and len(nodes) != 1:
-        raise UsageError(
-            f"The minutes speak of {len(nodes)} nodes ({', '.join(names[:5])}); say which one to learn from."
-        )
-    chosen = [series for series in nodes if node in (None, series.node)]
-    if not chosen:
-        raise UsageError(f"There are no minutes of node {node!r}; the nodes are {', '.join(names[:20])}.")
-    quiet, _ = normal_minutes(chosen[0], normal, profile_minutes)
-    if (quiet & minutes_within(chosen[0], lesson.interval)).any():
-        begin, finish = (at.isoformat() for at in lesson.interval)
-        raise UsageError(
-            f"Minutes of the stretch {begin} to {finish} would be taken as node {chosen[0].node!r}'s normal, of which it is to be "
-            "a departure; name another stretch as normal."
-        )
-    return make_reference(center(chosen[0], model, quiet), lesson, model, created)
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A labelled episode that can be learnt from: `ends` are the last minutes of the windows that show it."""
-
-    series: Series
-    baseline_minutes: BoolArray
-    ends: IntArray
-    enrolment: Enrolment
+    return (overlap >= enough) & (last_minute < limit)
 
 
 def examples(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[Example]:
-    """Every fault episode of a LABELS table that some window shows well enough, by node and time.
+    """Every fault episode of a LABELS table that some window overlaps, by node and time.
 
-    Normal is the hour (a window of minutes) of the node's labelled normal traffic that ends last before the
-    episode, or begins first after it: at work an hour is what there is. Raises TableError, ModelError or
-    LabelError.
+    The baseline is the last window of minutes labelled normal that ends before the episode, or else the first after it.
+    Raises TableError, ModelError or LabelError.
     """
     nodes = node_series(minutes, model)
-    check_nodes(labels, [series.node for series in nodes])
-    names, found = faults(labels), []
+    check_label_nodes(labels, [series.node for series in nodes])
+    names, found = fault_names(labels), []
     for series in nodes:
-        own = labels.filter(pl.col("node").cast(pl.String) == series.node).sort("start")
-        quiet = minute_conditions(own, series, names).normal & series.observed
-        hours = np.flatnonzero(_run_length(quiet) >= model.window)  # last minutes of whole normal hours
+        rows = labels.filter(pl.col("node").cast(pl.String) == series.node).sort("start")
+        normal_ends = run_ends(label_minutes(rows, series, names).normal & series.observed, model.window)
         whole = whole_windows(series, model.window)
-        episodes = [row for row in own.iter_rows(named=True) if str(row["condition"]) in names and len(hours)]
+        episodes = [row for row in rows.iter_rows(named=True) if str(row["condition"]) in names and len(normal_ends)]
         for row, following in zip(episodes, [*episodes[1:], None], strict=False):
-            stretch = (row["start"], row["end"])
+            interval = (row["start"], row["end"])
             until = following["start"] if following else None
-            ends = whole[overlapping_windows(series, whole, stretch, model.window, until)]
-            if len(ends):
-                before = np.searchsorted(hours, ends[0])
-                last = int(hours[max(before - 1, 0)])
-                normal = np.zeros(len(series), np.bool_)
-                normal[last - model.window + 1 : last + 1] = True
+            last_minutes = whole[overlapping_windows(series, whole, interval, model.window, until)]
+            if len(last_minutes):
+                before = np.searchsorted(normal_ends, last_minutes[0])
+                end = int(normal_ends[max(before - 1, 0)])
+                baseline = np.zeros(len(series), np.bool_)
+                baseline[end - model.window + 1 : end + 1] = True
                 comment = "" if row["severity"] is None else f"severity {row['severity']:.2f}"
-                found.append(Example(series, normal, ends, Enrolment(str(row["condition"]), stretch, comment)))
+                enrolment = Enrolment(str(row["condition"]), interval, comment)
+                found.append(Example(series, baseline, last_minutes, enrolment))
     return found
 
 
-def one_per_condition(found: Sequence[Example], seed: int) -> list[Example]:
+def one_per_condition(candidates: Sequence[Example], seed: int) -> list[Example]:
     """One example of each condition, drawn with equal chances, by name of condition."""
     rng = np.random.default_rng(seed)
     groups: dict[str, list[Example]] = {}
-    for example in found:
+    for example in candidates:
         groups.setdefault(example.enrolment.condition, []).append(example)
     return [groups[name][int(rng.integers(len(groups[name])))] for name in sorted(groups)]
 
 
 def medoid_examples(references: Sequence[Reference]) -> list[int]:
-    """Of each condition the index of the reference that is nearest to the others of it, by condition."""
-    return medoid_indices([one.vector for one in references], [one.condition for one in references])
+    """For each condition, by name, the index of the reference that is nearest to its others."""
+    return medoid_indices(
+        [reference.vector for reference in references], [reference.condition for reference in references]
+    )
 
 
 def medoid_indices(vectors: Sequence[Float32Array], conditions: Sequence[str]) -> list[int]:
-    """Of each condition the index of the vector with the least sum of distances to the others of it, by condition."""
+    """For each condition, by name, the index of the vector with the least sum of distances to its others."""
     groups: dict[str, list[int]] = {}
     for index, condition in enumerate(conditions):
         groups.setdefault(condition, []).append(index)
     chosen = []
     for _, group in sorted(groups.items()):
         members = np.stack([vectors[index] for index in group]).astype(np.float64)
-        apart = np.linalg.norm(members[:, None] - members[None], axis=2).sum(axis=1)
-        chosen.append(group[int(np.argmin(apart))])
+        distance = np.linalg.norm(members[:, None] - members[None], axis=2).sum(axis=1)
+        chosen.append(group[int(np.argmin(distance))])
     return chosen
 
 
 def enrol_examples(
-    found: Sequence[Example],
-    model: Model,
-    *,
-    created: datetime,
-    progress: Callable[[int, int], None] | None = None,
+    chosen: Sequence[Example], model: Model, *, created: datetime, progress: Progress | None = None
 ) -> list[Reference]:
-    """Teach each of the examples."""
+    """The references for examples, in their order."""
     references = []
-    for done, example in enumerate(found, start=1):
-        placed = center(example.series, model, example.baseline_minutes, example.ends)
-        references.append(make_reference(placed, example.enrolment, model, created))
+    for done, example in enumerate(chosen, start=1):
+        baseline = model.baseline(example.series, example.baseline_minutes)
+        windows = center(example.series, model, baseline, example.last_minutes)
+        references.append(make_reference(windows, example.enrolment, model, created))
         if progress:
-            progress(done, len(found))
+            progress(done, len(chosen))
     return references
 
 
-def _run_length(flag: BoolArray) -> IntArray:
-    """(T,) how many flags in a row end at each place."""
-    index = np.arange(1, len(flag) + 1)
-    return index - np.maximum.accumulate(np.where(flag, 0, index))
+def _only_node(nodes: Sequence[Series], node: str | None) -> Series:
+    """The node of that name; the only one, if no name is given. Raises UsageError."""
+    names = [series.node for series in nodes]
+    if node is None and len(nodes) != 1:
+        raise UsageError(f"The minutes are of {len(nodes)} nodes ({', '.join(names[:5])}); name one of them.")
+    for series in nodes:
+        if node in (None, series.node):
+            return series
+    raise UsageError(f"There are no minutes of node {node!r}; the nodes are {', '.join(names[:20])}.")
+
+
+def _check_selected(series: Series, selected: SelectedBaseline, interval: Interval) -> None:
+    """Raise UsageError unless the baseline is fit to enrol this interval against."""
+    if selected.suspect and selected.begin == len(series):
+        raise UsageError(
+            f"All minutes of node {series.node!r} that could be its baseline look like {selected.suspect!r}; give an "
+            "interval of normal traffic as the baseline."
+        )
+    if (selected.minutes & minutes_within(series, interval)).any():
+        start, end = (moment.isoformat() for moment in interval)
+        raise UsageError(
+            f"The interval {start} to {end} overlaps the baseline of node {series.node!r}, but a fault is a deviation from "
+            "the baseline; choose another baseline."
+        )

@@ -9,8 +9,8 @@ import numpy as np
 from faultprint.arrays import IntArray
 from faultprint.embedding.model import Model
 from faultprint.features.catalogue import FeatureKind
-from faultprint.windows.levels import Levels, levels
-from faultprint.windows.normalise import CHANNELS, Scale, deviations, scale
+from faultprint.windows.levels import Levels, compute_levels
+from faultprint.windows.normalisation import CHANNELS, DeviationScale, deviation_scale, normalise_by
 from faultprint.windows.profile import Profile
 from faultprint.windows.series import Series
 
@@ -26,20 +26,20 @@ def evidence(series: Series, profile: Profile, model: Model, ends: IntArray, nam
     """For the minutes `ends` (N,): words such as "in.register_initial.timeout_share +0.43 (normal 0.01)".
 
     A value is the mean over the last RECENT minutes, weighted by events (`windows.levels`). Strongest first: the order
-    is that of the surprise (`windows.normalise`), at least three standard deviations. `profile` is the node's.
+    is that of the surprise (`windows.normalisation`), at least three standard deviations. `profile` is the node's.
     """
     if not len(ends):
         return []
     people = model.manifest.population or profile
     spans = (RECENT,)
-    whole = levels(series, model.kinds, spans)
-    here = Levels(spans, whole.level[:, ends], whole.support[:, ends])
-    return evidence_lines(here, scale(profile, people, model.kinds, spans), model, named)
+    whole = compute_levels(series, model.kinds, spans)
+    here = Levels(spans, whole.level[:, ends], whole.event_count[:, ends])
+    return evidence_lines(here, deviation_scale(profile, people, model.kinds, spans), model, named)
 
 
-def evidence_lines(recent: Levels, scale: Scale, model: Model, named: int = NAMED) -> list[list[str]]:
-    """The same from the levels over RECENT minutes, the only span; `windows.normalise` says what their rows are."""
-    surprise = deviations(recent, model.kinds, scale).reshape(recent.level.shape[1], CHANNELS, -1)[:, 0]
+def evidence_lines(recent: Levels, scale: DeviationScale, model: Model, named: int = NAMED) -> list[list[str]]:
+    """The same from the levels over RECENT minutes, the only span; `windows.normalisation` says what their rows are."""
+    surprise = normalise_by(recent, model.kinds, scale).reshape(recent.level.shape[1], CHANNELS, -1)[:, 0]
     usual = np.broadcast_to(scale.centre, surprise.shape)
     order = np.argsort(-np.abs(surprise), axis=1, kind="stable")[:, :named]
     features = model.catalogue.features

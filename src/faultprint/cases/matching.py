@@ -78,11 +78,11 @@ def _drawn_out(vectors: Float32Array, fault: BoolArray, least: float) -> Float32
 class Matcher:
     """References laid out for search: grouped by condition, `normal` first (the others by name)."""
 
-    def __init__(self, vectors: Float32Array, conditions: Sequence[str], least: float = 0.0) -> None:
+    def __init__(self, vectors: Float32Array, conditions: Sequence[str], min_norm: float = 0.0) -> None:
         """`vectors` (R, D) float32 with R ≥ 0, and the condition of each; a fault's that is shorter is drawn out to `least`."""
         if vectors.ndim != 2 or len(vectors) != len(conditions):
             raise ValueError(f"{vectors.shape} vectors do not go with {len(conditions)} conditions")
-        vectors = _drawn_out(vectors, np.array([name != NORMAL for name in conditions], np.bool_), least)
+        vectors = _drawn_out(vectors, np.array([name != NORMAL for name in conditions], np.bool_), min_norm)
         names = [NORMAL, *conditions]
         self.conditions: tuple[str, ...] = (NORMAL, *sorted({*conditions} - {NORMAL}))
         place = {name: index for index, name in enumerate(self.conditions)}
@@ -95,7 +95,7 @@ class Matcher:
         self._heat = TEMPERATURE * float(np.einsum("rd,rd->r", vectors, vectors).mean()) if len(vectors) else 0.0
 
     @classmethod
-    def of(cls, references: Sequence[Reference], dimensions: int, least: float = 0.0) -> Self:
+    def from_references(cls, references: Sequence[Reference], dimensions: int, least: float = 0.0) -> Self:
         """The matcher of a library's references; `least` as above."""
         vectors = np.array([reference.vector for reference in references], np.float32).reshape(
             len(references), dimensions

@@ -1,17 +1,18 @@
-"""The ground on which verdicts are given: a node, its normal minutes, the windows asked about."""
+"""What is evaluated of a node: its baseline, and the windows that are given verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from faultprint.arrays import BoolArray, IntArray
-from faultprint.cases.centering import Stretch, node_series, normal_minutes, whole_windows
+from faultprint.cases.baseline import FIRST_HOUR, Baseline, OnSuspect, select
+from faultprint.cases.centering import node_series, run_ends, whole_windows
+from faultprint.cases.matching import Matcher
 from faultprint.embedding.model import Model
-from faultprint.windows.labelling import faults, minute_conditions
+from faultprint.windows.labelling import fault_names, label_minutes
 from faultprint.windows.series import Series
 
 
@@ -19,8 +20,10 @@ from faultprint.windows.series import Series
 class EvaluationScope:
     """One node.
 
-    `normal` (T,) bool: minutes taken as normal; `ends` (N,) int64: last minutes of the windows that are whole
-    enough for a vector; `begin`: the minute from which verdicts are given.
+    series            its minutes
+    baseline_minutes  (T,) bool: the minutes of its baseline
+    last_minutes      (N,) int64: last minutes of the windows with enough observed minutes for a vector
+    begin             the minute from which verdicts are given
     """
 
     series: Series
@@ -32,36 +35,34 @@ class EvaluationScope:
 def evaluation_scopes(
     minutes: pl.DataFrame,
     model: Model,
-    normal: Mapping[str, Stretch] | Stretch | None = None,
-    profile_minutes: int = 60,
+    matcher: Matcher,
+    baseline: Baseline = FIRST_HOUR,
+    on_suspect: OnSuspect = lambda node, condition: None,
 ) -> list[EvaluationScope]:
-    """Every node of a MINUTES table, as `cases.identify` takes it, whatever its first minutes look like.
+    """Every node of a MINUTES table with the baseline that `identify` takes.
 
-    Raises TableError, ModelError or UsageError.
+    `matcher` holds the references that a suspect baseline looks like. Raises TableError, ModelError or UsageError.
     """
-    found = []
+    scopes = []
     for series in node_series(minutes, model):
-        chosen, begin = normal_minutes(series, normal, profile_minutes)
-        found.append(EvaluationScope(series, chosen, whole_windows(series, model.window), begin))
-    return found
+        selected = select(series, baseline, model, matcher, on_suspect)
+        last_minutes = whole_windows(series, model.window)
+        scopes.append(EvaluationScope(series, selected.minutes, last_minutes, selected.begin))
+    return scopes
 
 
 def labelled_scopes(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[EvaluationScope]:
-    """The same for labelled nodes: as normal, the first unbroken window of minutes that the labels call so.
+    """The same for labelled nodes: the baseline is the first unbroken window of minutes that are labelled normal.
 
-    Nodes without one are left out. Raises TableError, ModelError or LabelError.
+    Nodes without such a window are left out. Raises TableError, ModelError or LabelError.
     """
-    found, names = [], faults(labels)
+    scopes, names = [], fault_names(labels)
     for series in node_series(minutes, model):
-        quiet = minute_conditions(labels, series, names).normal & series.observed
-        hours = ends_of(quiet, model.window)
-        if len(hours):
+        normal = label_minutes(labels, series, names).normal & series.observed
+        ends = run_ends(normal, model.window)
+        if len(ends):
             chosen = np.zeros(len(series), np.bool_)
-            chosen[hours[0] - model.window + 1 : hours[0] + 1] = True
-            found.append(EvaluationScope(series, chosen, whole_windows(series, model.window), int(hours[0]) + 1))
-    return found
-
-
-def ends_of(chosen: BoolArray, length: int) -> IntArray:
-    """(·,) the minutes that end a stretch of `length` minutes all of which are `chosen` (T,)."""
-    return np.flatnonzero(np.convolve(chosen, np.ones(length, np.int64))[: len(chosen)] == length)
+            chosen[ends[0] - model.window + 1 : ends[0] + 1] = True
+            last_minutes = whole_windows(series, model.window)
+            scopes.append(EvaluationScope(series, chosen, last_minutes, int(ends[0]) + 1))
+    return scopes

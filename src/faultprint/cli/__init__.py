@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from faultprint import __version__
-from faultprint.cli import cases, identify, incidents, monitor, probe, produce, train
+from faultprint.cli import cases, evaluate, identify, incidents, monitor, probe, produce, train
 from faultprint.errors import FaultprintError
 
 PLUGINS: Final = "faultprint.commands"
@@ -39,6 +39,7 @@ for command in (
     train.tune,
     cases.cases,
     identify.identify,
+    evaluate.evaluate,
     monitor.monitor,
     monitor.replay,
     incidents.incidents,

@@ -1,4 +1,4 @@
-"""The verbs of the case library: what Faultprint has been taught."""
+"""The commands of the case library: references of the faults that Faultprint knows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from faultprint.cli.options import (
     INTERVAL,
     OUTPUT,
     Interval,
+    baseline_options,
     json_option,
     library_option,
     model_option,
     progress_bar,
     report,
     seed_option,
+    warn_of_suspects,
 )
 from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
+    from faultprint.cases.baseline import Baseline
     from faultprint.cases.reference import Reference
 
 ids_argument = click.argument("ids", nargs=-1, required=True)
@@ -31,20 +34,22 @@ ids_argument = click.argument("ids", nargs=-1, required=True)
 
 @click.group()
 def cases() -> None:
-    """Teach, look at and share the cases that verdicts are compared with."""
+    """Enrol, inspect and share the references that verdicts are compared with."""
 
 
 @cases.command()
 @click.argument("minutes", type=INPUT)
 @model_option
 @library_option
-@click.option("--condition", help="Name of what happened, such as hss-link-down.")
-@click.option("--stretch", type=INTERVAL, help="When it happened.")
-@click.option("--node", help="The node it happened on, where the minutes speak of several.")
-@click.option("--normal", type=INTERVAL, help="A stretch of the node's own normal traffic.  [default: its first hour]")
-@click.option("--comment", default="", help="Kept with the reference.")
-@click.option("--from-labels", type=INPUT, help="Teach the labelled episodes of this table instead of one stretch.")
-@click.option("--one-per-condition", is_flag=True, help="Of the labelled episodes, one a condition, drawn by --seed.")
+@click.option("--condition", help="Name of the fault, such as hss-link-down.")
+@click.option("--interval", type=INTERVAL, help="When it happened.")
+@click.option("--node", help="The node it happened on, if MINUTES are of several.")
+@baseline_options
+@click.option("--comment", default="", help="Stored with the reference.")
+@click.option("--from-labels", type=INPUT, help="Enrol the labelled episodes of this table instead of one interval.")
+@click.option(
+    "--one-per-condition", is_flag=True, help="Enrol one labelled episode of each condition, drawn by --seed."
+)
 @seed_option
 @json_option
 def enrol(
@@ -52,51 +57,62 @@ def enrol(
     model: Path,
     library: Path,
     condition: str | None,
-    stretch: Interval | None,
+    interval: Interval | None,
     node: str | None,
-    normal: Interval | None,
+    baseline: Baseline,
     comment: str,
     from_labels: Path | None,
     one_per_condition: bool,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Teach a fault from one stretch of MINUTES, or every labelled episode of them."""
+    """Add a fault to the library: one interval of MINUTES, or every labelled episode of them."""
     from faultprint import storage
-    from faultprint.cases import enrol as teaching
+    from faultprint.cases import enrol as enrolment
     from faultprint.cases.library import Library
     from faultprint.embedding.model import load_model
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
     created = datetime.now(UTC)
-    encoder = load_model(model)
-    table = read_minutes(minutes, encoder.catalogue).frame
+    loaded = load_model(model)
+    table = read_minutes(minutes, loaded.catalogue).frame
+    suspects: dict[str, str] = {}
     if from_labels:
-        found = teaching.examples(table, storage.read(from_labels, LABELS), encoder)
+        examples = enrolment.examples(table, storage.read(from_labels, LABELS), loaded)
         if one_per_condition:
-            found = teaching.one_per_condition(found, seed)
+            examples = enrolment.one_per_condition(examples, seed)
         with progress_bar("references") as progress:
-            references = teaching.enrol_examples(found, encoder, created=created, progress=progress)
-    elif condition and stretch:
-        lesson = teaching.Enrolment(condition, stretch, comment)
-        references = [teaching.enrol(table, lesson, encoder, created=created, node=node, normal=normal)]
+            references = enrolment.enrol_examples(examples, loaded, created=created, progress=progress)
+    elif condition and interval:
+        references = [
+            enrolment.enrol(
+                table,
+                enrolment.Enrolment(condition, interval, comment),
+                loaded,
+                created=created,
+                node=node,
+                baseline=baseline,
+                on_suspect=suspects.__setitem__,
+            )
+        ]
     else:
-        raise UsageError("Nothing says what to learn; give --condition and --stretch, or --from-labels.")
-    with Library.open(library, create=True) as shelf:
-        added = set(shelf.add(references))
-    _report_references([one for one in references if one.id in added], as_json, "added")
+        raise UsageError("Nothing says what to enrol; give --condition and --interval, or --from-labels.")
+    with Library.open(library, create=True) as opened:
+        added = set(opened.add(references))
+    warn_of_suspects(suspects)
+    _report_references([reference for reference in references if reference.id in added], as_json, "added")
 
 
 @cases.command(name="list")
 @library_option
 @json_option
 def list_(library: Path, as_json: bool) -> None:
-    """The references of the library, one a line."""
+    """List the references of the library, one per line."""
     from faultprint.cases.library import Library
 
-    with Library.open(library) as shelf:
-        _report_references(shelf.references(), as_json, "references")
+    with Library.open(library) as opened:
+        _report_references(opened.references(), as_json, "references")
 
 
 @cases.command()
@@ -104,11 +120,11 @@ def list_(library: Path, as_json: bool) -> None:
 @library_option
 @json_option
 def show(id: str, library: Path, as_json: bool) -> None:
-    """All that is known of the reference whose id begins with ID."""
+    """Show the reference whose id begins with ID, with its vector."""
     from faultprint.cases.library import Library
 
-    with Library.open(library) as shelf:
-        reference = shelf.show(id)
+    with Library.open(library) as opened:
+        reference = opened.show(id)
     report(_facts(reference) | {"vector": [float(value) for value in reference.vector]}, as_json)
 
 
@@ -120,21 +136,21 @@ def remove(ids: tuple[str, ...], library: Path, as_json: bool) -> None:
     """Remove the references whose ids begin with IDS, all or none."""
     from faultprint.cases.library import Library
 
-    with Library.open(library) as shelf:
-        _report_references(shelf.remove(ids), as_json, "removed")
+    with Library.open(library) as opened:
+        _report_references(opened.remove(ids), as_json, "removed")
 
 
 @cases.command()
 @library_option
-@click.option("--out", type=OUTPUT, required=True, help="JSON lines, one a reference.")
+@click.option("--out", type=OUTPUT, required=True, help="JSON lines, one for each reference.")
 @json_option
 def export(library: Path, out: Path, as_json: bool) -> None:
     """Write the references to a file that another library imports."""
     from faultprint.cases.exchange import export as write
     from faultprint.cases.library import Library
 
-    with Library.open(library) as shelf:
-        report({"exported": write(shelf.references(), out)}, as_json)
+    with Library.open(library) as opened:
+        report({"exported": write(opened.references(), out)}, as_json)
 
 
 @cases.command(name="import")
@@ -146,25 +162,25 @@ def import_(file: Path, library: Path, as_json: bool) -> None:
     from faultprint.cases.exchange import import_into
     from faultprint.cases.library import Library
 
-    with Library.open(library, create=True) as shelf:
-        report({"imported": len(import_into(shelf, file))}, as_json)
+    with Library.open(library, create=True) as opened:
+        report({"imported": len(import_into(opened, file))}, as_json)
 
 
 @cases.command()
 @click.argument("minutes", type=INPUT)
-@click.option("--labels", type=INPUT, required=True, help="What is known to have been true of MINUTES.")
+@click.option("--labels", type=INPUT, required=True, help="True conditions of MINUTES.")
 @model_option
 @library_option
 @click.option(
-    "--alarms",
+    "--max-false-alarms",
     type=click.FloatRange(min=0),
     default=0.5,
     show_default=True,
-    help="False alarms a node and day to bear.",
+    help="False alarms to accept, per node and day.",
 )
 @json_option
-def calibrate(minutes: Path, labels: Path, model: Path, library: Path, alarms: float, as_json: bool) -> None:
-    """Set the library's thresholds on labelled MINUTES of networks that taught none of its references."""
+def calibrate(minutes: Path, labels: Path, model: Path, library: Path, max_false_alarms: float, as_json: bool) -> None:
+    """Set the library's thresholds on labelled MINUTES of networks that gave none of its references."""
     from faultprint import storage
     from faultprint.cases.calibration import calibrate_library
     from faultprint.cases.library import Library
@@ -172,11 +188,23 @@ def calibrate(minutes: Path, labels: Path, model: Path, library: Path, alarms: f
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
-    encoder = load_model(model)
-    table = read_minutes(minutes, encoder.catalogue).frame
-    with Library.open(library) as shelf:
-        rules = calibrate_library(table, storage.read(labels, LABELS), encoder, shelf, most=alarms)
+    loaded = load_model(model)
+    table = read_minutes(minutes, loaded.catalogue).frame
+    with Library.open(library) as opened:
+        rules = calibrate_library(
+            table, storage.read(labels, LABELS), loaded, opened, max_alarms_per_day=max_false_alarms
+        )
     report({"rules": [{"persistence": rule.persistence, "closer": rule.max_distance_ratio} for rule in rules]}, as_json)
+
+
+def _references(library: Path, model: str) -> list[Reference]:
+    """The model's references in a library that may not exist yet."""
+    from faultprint.cases.library import Library
+
+    if not library.exists():
+        return []
+    with Library.open(library) as opened:
+        return opened.references(model)
 
 
 def _facts(reference: Reference) -> dict[str, Any]:
@@ -196,9 +224,10 @@ def _facts(reference: Reference) -> dict[str, Any]:
 
 def _report_references(references: Sequence[Reference], as_json: bool, what: str) -> None:
     def lines() -> Iterator[str]:
-        for one in references:
-            stretch = f"{one.start:%Y-%m-%d %H:%M}–{one.end:%H:%M}"
-            yield f"{one.id}  {one.condition:<22} {one.node:<20} {stretch}  {one.windows:>3} windows  {one.comment}".rstrip()
+        for reference in references:
+            interval = f"{reference.start:%Y-%m-%d %H:%M}–{reference.end:%H:%M}"
+            what_and_where = f"{reference.id}  {reference.condition:<22} {reference.node:<20}"
+            yield f"{what_and_where} {interval}  {reference.windows:>3} windows  {reference.comment}".rstrip()
         yield f"{len(references)} {what}"
 
-    report({what: [_facts(one) for one in references]}, as_json, lines)
+    report({what: [_facts(reference) for reference in references]}, as_json, lines)

@@ -2,118 +2,100 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from faultprint.cli.options import (
-    EVER,
     INPUT,
     OUTPUT,
-    Interval,
+    baseline_options,
+    confirm_option,
     json_option,
     library_option,
     model_option,
-    normal_option,
-    persistence_option,
-    profile_option,
     progress_bar,
     report,
+    warn_of_suspects,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from faultprint.cases.baseline import Baseline
 
 
 @click.command()
 @click.argument("minutes", type=INPUT)
 @model_option
 @library_option
-@normal_option
-@click.option(
-    "--mostly-normal",
-    is_flag=True,
-    help="Nobody vouches for a stretch, but most of MINUTES (or of --normal) is normal: leave out what stands out.",
-)
-@click.option(
-    "--no-normal", is_flag=True, help="Nobody vouches for any stretch: take what is normal for nodes in general."
-)
-@profile_option
-@persistence_option
+@baseline_options
+@confirm_option
 @click.option("--out", type=OUTPUT, required=True, help="Verdicts (Parquet).")
 @json_option
 def identify(
     minutes: Path,
     model: Path,
     library: Path,
-    normal: Interval | None,
-    mostly_normal: bool,
-    no_normal: bool,
-    profile_minutes: int,
-    persistence: int,
+    baseline: Baseline,
+    confirm_minutes: int,
     out: Path,
     as_json: bool,
 ) -> None:
-    """Say of every minute of MINUTES which known condition the node is in.
+    """Name the condition of each node in every minute of MINUTES.
 
-    Each node needs an hour of its own normal traffic: the stretch given by --normal, else its first hour, which whoever
-    starts Faultprint vouches for; where that looks like a fault itself, it is said, and the next is taken. A day of traffic does
-    as well though nobody vouches for it, with --mostly-normal. Of a node of which there is nothing but the fault, --no-normal
-    makes do with what is normal for nodes in general.
+    Verdicts are relative to each node's baseline, its normal traffic. Default is its first hour; if that looks like a
+    known fault, there is a warning and the next hour is used. Without a checked hour, use a day of mostly normal traffic
+    with --baseline robust. For a node without any normal traffic, use --baseline population.
     """
     import polars as pl
 
     from faultprint import storage
-    from faultprint.cases.identify import identify as run
+    from faultprint.cases import identify as identification
     from faultprint.cases.library import Library
     from faultprint.embedding.model import load_model
-    from faultprint.errors import UsageError
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import VERDICTS
 
-    if no_normal and (normal or mostly_normal):
-        given = "--normal" if normal else "--mostly-normal"
-        raise UsageError(
-            f"{given} says where there is normal traffic and --no-normal that there is none; leave one out."
-        )
-    if mostly_normal and not normal:
-        normal = EVER
-    encoder = load_model(model)
-    table = read_minutes(minutes, encoder.catalogue).frame
-    doubts: dict[str, str] = {}
-    with Library.open(library) as shelf, progress_bar("nodes") as progress:
-        verdicts = run(
+    loaded = load_model(model)
+    table = read_minutes(minutes, loaded.catalogue).frame
+    suspects: dict[str, str] = {}
+    with Library.open(library) as opened, progress_bar("nodes") as progress:
+        verdicts = identification.identify(
             table,
-            encoder,
-            shelf,
-            normal=normal,
-            profile_minutes=profile_minutes,
-            vouched=not mostly_normal,
-            strangers=no_normal,
-            persistence=persistence,
+            loaded,
+            opened,
+            baseline=baseline,
+            persistence=confirm_minutes,
             progress=progress,
-            doubt=doubts.__setitem__,
+            on_suspect=suspects.__setitem__,
         )
     storage.write(verdicts, VERDICTS, out)
+    warn_of_suspects(suspects)
     counts = verdicts.group_by("condition").agg(pl.len()).sort("len", "condition", descending=[True, False])
-    spells = _spells(verdicts)
+    runs = verdict_runs(verdicts)
 
     def lines() -> Iterator[str]:
-        for spell in spells:
-            stretch = f"{spell['from']:%Y-%m-%d %H:%M}–{spell['to']:%H:%M}  {spell['minutes']:>5} min"
-            yield f"{spell['node']:<20} {stretch}  {spell['condition']:<22} {spell['evidence']}".rstrip()
-        for node, condition in doubts.items():
-            yield f"{node}: what was to be its normal looks like {condition}; give another --normal, or --no-normal."
+        for run in runs:
+            interval = f"{run['from']:%Y-%m-%d %H:%M}–{run['to']:%H:%M}  {run['minutes']:>5} min"
+            yield f"{run['node']:<20} {interval}  {run['condition']:<22} {run['evidence']}".rstrip()
         yield ", ".join(f"{condition} {number} min" for condition, number in counts.iter_rows())
 
-    result = {"minutes": len(verdicts), "conditions": dict(counts.iter_rows()), "spells": spells, "doubtful": doubts}
+    result = {"minutes": len(verdicts), "conditions": dict(counts.iter_rows()), "spells": runs, "doubtful": suspects}
     report(result, as_json, lines)
 
 
-def _spells(verdicts: Any) -> list[dict[str, Any]]:
-    """Runs of one verdict on one node, in order, with the evidence most often named in each."""
+def verdict_runs(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
+    """Each run of one verdict on one node, in order: node, condition, from, to, minutes, evidence.
+
+    The evidence is the one that comes first in most of its minutes; of several, the earliest.
+    """
     import polars as pl
 
-    return (  # type: ignore[no-any-return]
+    runs = (
         verdicts.with_columns(run=pl.struct("node", "condition").rle_id())
         .group_by("run", maintain_order=True)
         .agg(
@@ -121,8 +103,14 @@ def _spells(verdicts: Any) -> list[dict[str, Any]]:
             pl.col("minute").first().alias("from"),
             pl.col("minute").last().alias("to"),
             pl.len().alias("minutes"),
-            pl.col("evidence").list.first().drop_nulls().mode().first().fill_null("").alias("evidence"),
+            pl.col("evidence").list.first().drop_nulls().alias("evidence"),
         )
         .drop("run")
         .to_dicts()
     )
+    return [run | {"evidence": _most_frequent(run["evidence"])} for run in runs]
+
+
+def _most_frequent(words: list[str]) -> str:
+    # A counter keeps the order of insertion, and most_common is stable.
+    return Counter(words).most_common(1)[0][0] if words else ""

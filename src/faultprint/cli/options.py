@@ -1,4 +1,4 @@
-"""What the verbs share: progress, reports, options, and kinds of arguments."""
+"""What the commands share: progress, results, options, and types of arguments."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 if TYPE_CHECKING:
-    from faultprint.monitor.state.connect import State
+    from faultprint.cases.baseline import Baseline
+    from faultprint.monitor.base.location import StateLocation
 
 Interval = tuple[datetime, datetime]
 EVER: Interval = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -22,14 +24,14 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 class Progress(Protocol):
-    """How far work has come; `note` stands behind the bar."""
+    """Called with how far work has come; the note is shown behind the bar."""
 
     def __call__(self, done: int, total: int, note: str = "", /) -> None: ...
 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
-    """A bar on standard error, where somebody watches; silent elsewhere."""
+    """A bar on standard error if it is a terminal; else nothing."""
     from tqdm import tqdm
 
     with tqdm(desc=what, disable=None, leave=False, unit_scale=True) as bar:
@@ -43,7 +45,7 @@ def progress_bar(what: str) -> Iterator[Progress]:
 
 
 def report(result: Mapping[str, Any], as_json: bool, lines: Callable[[], Iterator[str]] | None = None) -> None:
-    """Print `result` as one JSON object, or as lines for people."""
+    """Print `result` as one JSON object, or as lines to read."""
     if as_json:
         click.echo(json.dumps(result, allow_nan=False, default=str))
         return
@@ -51,23 +53,33 @@ def report(result: Mapping[str, Any], as_json: bool, lines: Callable[[], Iterato
         click.echo(line)
 
 
+def warn_of_suspects(suspects: Mapping[str, str]) -> None:
+    """Print a warning for each node whose baseline looks like a condition, on standard error."""
+    for node, condition in suspects.items():
+        click.echo(
+            f"faultprint: warning: first choice of a baseline of {node} looks like {condition}; give another --baseline "
+            "if that is wrong.",
+            err=True,
+        )
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of all that is random."
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the random numbers."
 )
 library_option = click.option("--library", type=OUTPUT, required=True, help="Case library (SQLite).")
-model_option = click.option("--model", type=INPUT, required=True, help="Artefact made by `faultprint train`.")
+model_option = click.option("--model", type=INPUT, required=True, help="Model file made by `faultprint train`.")
 
 
-class StateType(click.ParamType["State"]):
+class StateType(click.ParamType["StateLocation"]):
     """A monitor's state: a path, or a PostgreSQL URL."""
 
     name = "state"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> State:
-        from faultprint.monitor.state.connect import parse
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> StateLocation:
+        from faultprint.monitor.base.location import parse_location
 
-        return parse(value, Path()) if isinstance(value, str) else value
+        return parse_location(value, Path()) if isinstance(value, str) else value
 
 
 class IntervalType(click.ParamType[tuple[datetime, datetime]]):
@@ -95,20 +107,69 @@ class IntervalType(click.ParamType[tuple[datetime, datetime]]):
 
 
 INTERVAL = IntervalType()
-normal_option = click.option(
-    "--normal", type=INTERVAL, help="A stretch of each node's own normal traffic.  [default: its first hour]"
-)
-persistence_option = click.option(
-    "--persistence",
+confirm_option = click.option(
+    "--confirm-minutes",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="Minutes that must agree before the verdict changes.",
+    help="Minutes in a row that must agree before the verdict changes.",
 )
-profile_option = click.option(
-    "--profile-minutes",
-    type=click.IntRange(min=30),
-    default=60,
-    show_default=True,
-    help="Length of a node's first, normal, stretch.",
-)
+
+
+class BaselineType(click.ParamType[tuple[str, Interval | None]]):
+    """first, population, robust, START/END or robust:START/END, as a word and an interval."""
+
+    name = "first|population|robust|START/END"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Interval | None]:
+        if isinstance(value, tuple):
+            return value
+        if value in ("first", "population", "robust"):
+            return value, None
+        if "/" not in value:
+            self.fail(f"{value!r} is not first, population, robust or START/END", param, ctx)
+        interval = value.removeprefix("robust:")
+        return ("interval" if interval == value else "robust"), INTERVAL.convert(interval, param, ctx)
+
+
+def baseline_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --baseline and --baseline-minutes; the command takes both as one argument `baseline`."""
+
+    @wraps(command)
+    def with_policy(
+        *args: Any, baseline: tuple[str, Interval | None], baseline_minutes: int | None, **more: Any
+    ) -> Any:
+        return command(*args, baseline=_policy(*baseline, baseline_minutes), **more)
+
+    kind = click.option(
+        "--baseline",
+        type=BaselineType(),
+        default="first",
+        show_default=True,
+        help="Each node's normal traffic: its first minutes, the interval START/END, robust (all minutes, or those of "
+        "robust:START/END, without outliers) or population (the mean of many nodes, for a node without normal traffic).",
+    )
+    length = click.option(
+        "--baseline-minutes",
+        type=click.IntRange(min=30),
+        help="Length of the baseline first (default: 60) or robust (default: all minutes).",
+    )
+    return kind(length(with_policy))
+
+
+def _policy(kind: str, interval: Interval | None, minutes: int | None) -> Baseline:
+    """Raises UsageError if a length is given for a baseline that has none."""
+    from faultprint.cases.baseline import Baseline
+    from faultprint.errors import UsageError
+
+    if minutes and (interval or kind == "population"):
+        raise UsageError(
+            "--baseline-minutes is the length of --baseline first or robust; leave it out for an interval or population."
+        )
+    if kind == "population":
+        return Baseline.population()
+    if kind == "robust":
+        return Baseline.robust(minutes) if minutes else Baseline.robust(within=interval or EVER)
+    return Baseline.interval(*interval) if interval else Baseline.first(*([minutes] if minutes else []))

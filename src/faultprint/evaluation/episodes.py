@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from faultprint.arrays import BoolArray, IntArray
 from faultprint.tables import NORMAL
 from faultprint.units import MINUTE_US
-from faultprint.windows.labelling import of_faults
+from faultprint.windows.labelling import fault_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, wi
     to its end plus a window (the last windows that hold a faulty minute), but stops at the next episode's onset on that
     node.
     """
-    faults = of_faults(labels).sort("node", "start")
+    faults = fault_rows(labels).sort("node", "start")
     found: list[Episode] = []
     for key, rows in faults.group_by("node", maintain_order=True):
         timeline = scored.filter(pl.col("node").cast(pl.String) == str(key[0])).sort("minute")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from faultprint.cases.alarms import false_alarms
+from faultprint.cases.calibration import false_alarms
 from faultprint.evaluation.episodes import Episode, outcomes
 from faultprint.tables import NORMAL, WARMING_UP
 from faultprint.units import DAY_US
@@ -155,7 +155,7 @@ def _macro(rows: list[ConditionFigures]) -> float:
 
 
 def _false_alarms(scored: pl.DataFrame, interval_us: int) -> tuple[int, int]:
-    """Incidents that begin in a normal window (`cases.alarms`), and the time (µs) that such windows cover."""
+    """Incidents that begin in a normal window (`cases.calibration.false_alarms`), and the time (µs) that such windows cover."""
     alarms = normal = 0
     for _, timeline in scored.group_by("node"):
         rows = timeline.sort("minute")

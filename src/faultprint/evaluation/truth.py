@@ -10,10 +10,10 @@ import polars as pl
 from faultprint.cases.scope import EvaluationScope
 from faultprint.windows.labelling import (
     UNSCORED,
-    check_nodes,
-    faults,
-    minute_conditions,
-    window_conditions,
+    check_label_nodes,
+    fault_names,
+    label_minutes,
+    label_windows,
 )
 from faultprint.windows.series import Series
 
@@ -24,17 +24,17 @@ def truth(nodes: Sequence[Series], labels: pl.DataFrame, window: int) -> pl.Data
     The truth of a minute is that of the window of `window` minutes that ends with it, by the posts' rule
     (`windows.labelling`). Minutes without a whole window before them have none. Raises LabelError.
     """
-    check_nodes(labels, [series.node for series in nodes])
-    names = faults(labels)
+    check_label_nodes(labels, [series.node for series in nodes])
+    names = fault_names(labels)
     frames = []
     for series in nodes:
-        windows = window_conditions(minute_conditions(labels, series, names), window)
+        windows = label_windows(label_minutes(labels, series, names), window)
         condition = np.full(len(series), None, dtype=object)
         exposed = np.zeros(len(series), np.int16)
         words = np.array([*windows.conditions, None], dtype=object)  # UNSCORED, -1, points at the None
         assert words[UNSCORED] is None
         condition[windows.last_minute] = words[windows.code]
-        exposed[windows.last_minute] = windows.exposed
+        exposed[windows.last_minute] = windows.fault_minutes
         rows = np.flatnonzero(series.observed)
         frames.append(
             pl.DataFrame(

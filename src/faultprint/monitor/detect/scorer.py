@@ -1,4 +1,4 @@
-"""A finished minute of all nodes → their verdicts, equal to those of `faultprint identify` on the same minutes."""
+"""From a finished minute of all nodes to their verdicts, which equal those of `cases.identify` on the same minutes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from faultprint.arrays import BoolArray, Float32Array, IntArray
-from faultprint.cases.baseline import MAX_ATTEMPTS, select_minutes
-from faultprint.cases.calibration import normal_radius
-from faultprint.cases.decision import UNKNOWN_CODE, WARMING_CODE, Rule, faulty, raw_verdicts, step_all
+from faultprint.cases.baseline import MAX_ATTEMPTS, Baseline, screen
+from faultprint.cases.decision import (
+    DebounceState,
+    Rule,
+    VerdictCode,
+    debounce,
+    is_fault,
+    raw_verdicts,
+    verdict_names,
+)
 from faultprint.cases.evidence import RECENT, evidence_lines
-from faultprint.cases.identify import names
 from faultprint.cases.matching import Matcher, Matches
-from faultprint.cases.recovery import recovered_minutes
-from faultprint.cases.recovery import step_all as step_presence
+from faultprint.cases.recovery import ActiveState, next_state, recovered_minutes
+from faultprint.cases.thresholds import normal_radius
 from faultprint.embedding.model import Model, NodeBaseline
 from faultprint.embedding.streaming import StepRecord, StreamingEncoder
 from faultprint.errors import ModelError, UsageError
@@ -28,191 +34,199 @@ from faultprint.windows.series import Series
 class MinuteVerdicts:
     """The verdicts of one minute.
 
-    `nodes` (N,) indices of the nodes observed, ascending; `code` (N,) verdicts (`cases.decision`); `ongoing` (N,) whether
-    the fault that a verdict names is still there (`cases.clearing`); `matches` of those whose
-    window is whole, which stand at `windows` (W,) among the N; `evidence` by place among the N. `values` (N, F) are the
-    minute's; `trace` is of the nodes `traced` (T,), `normals` of those that became ready, `doubts` the
-    faults that what was to be normal looks like (`cases.taking`), "" where it was too full of gaps.
+    number       of the minute
+    nodes        (N,) indices of the nodes observed, ascending
+    code         (N,) verdict codes (`cases.decision`)
+    active       (N,) whether the fault of the verdict is still active (`cases.recovery`)
+    matches      distances of the W whole windows
+    windows      (W,) where these stand among the N nodes
+    evidence     by position among the N nodes
+    values       (N, F) the minute's features
+    stepped      (S,) indices of the nodes that the encoder took a step for
+    step_record  what the step changed, to be stored; None without such nodes
+    baselines    by node, of those that got their baseline in this minute
+    suspects     by node, the fault that a rejected or accepted baseline looks like; "" if it has too many gaps
     """
 
     number: int
     nodes: IntArray
     code: IntArray
-    ongoing: BoolArray
+    active: BoolArray
     matches: Matches
     windows: IntArray
     evidence: Mapping[int, list[str]]
     values: Float32Array
-    traced: IntArray
-    trace: StepRecord | None
-    normals: Mapping[int, NodeBaseline] = field(default_factory=dict)
-    doubts: Mapping[int, str] = field(default_factory=dict)
+    stepped: IntArray
+    step_record: StepRecord | None
+    baselines: Mapping[int, NodeBaseline] = field(default_factory=dict)
+    suspects: Mapping[int, str] = field(default_factory=dict)
 
-    def condition(self, place: int) -> str:
-        """The word for the verdict of the node at this place."""
-        return names(self.code[place : place + 1], self.matches.conditions)[0]
+    def condition(self, position: int) -> str:
+        """The verdict of the node at this position, in words."""
+        return verdict_names(self.code[position : position + 1], self.matches.conditions)[0]
 
-    def grounds(self, place: int) -> Explanation:
-        """Why the verdict of the node at this place is what it is."""
-        evidence = tuple(self.evidence.get(place, ()))
-        at = int(np.searchsorted(self.windows, place))
-        if at == len(self.windows) or self.windows[at] != place:
+    def explanation(self, position: int) -> Explanation:
+        """Why the node at this position has its verdict."""
+        evidence = tuple(self.evidence.get(position, ()))
+        row = int(np.searchsorted(self.windows, position))
+        if row == len(self.windows) or self.windows[row] != position:
             return Explanation(evidence=evidence)
-        near, second = int(self.matches.nearest[at]), int(self.matches.runner_up[at])
-        distance = float(self.matches.distances[at, near])
+        near, second = int(self.matches.nearest[row]), int(self.matches.runner_up[row])
+        distance = float(self.matches.distances[row, near])
         if second < 0:
             return Explanation(distance, evidence=evidence)
-        margin = float(self.matches.distances[at, second] - self.matches.distances[at, near])
+        margin = float(self.matches.distances[row, second] - self.matches.distances[row, near])
         return Explanation(distance, self.matches.conditions[second], margin, evidence)
 
     def counts(self) -> dict[str, int]:
-        """Verdicts by condition."""
+        """The number of nodes by condition."""
         codes, counts = np.unique(self.code, return_counts=True)
-        return dict(zip(names(codes, self.matches.conditions), counts.tolist(), strict=True))
+        return dict(zip(verdict_names(codes, self.matches.conditions), counts.tolist(), strict=True))
 
 
 class Scorer:
-    """Holds the rings of all nodes (`embedding.lanes`), the references and the rule.
+    """Gives every node a verdict each minute: holds the streaming encoder of all nodes, the references and the rule.
 
-    A node's first `profile_minutes` observed minutes are its normal, or the next (`cases.taking`); until they have passed its
-    verdict is warming-up.
+    A node is warming-up until it has a baseline: its first minutes, or the next ones if those are suspect or have too many
+    gaps, exactly as `cases.baseline.select` chooses them.
     """
 
     def __init__(
-        self,
-        model: Model,
-        matcher: Matcher,
-        rule: Rule,
-        profile_minutes: int,
-        *,
-        vouched: bool = True,
-        compact: bool = False,
+        self, model: Model, matcher: Matcher, rule: Rule, baseline: Baseline, *, quantized: bool = False
     ) -> None:
-        """`vouched`: as for `identify`; `compact`: keep minutes in a byte a number. Raises ModelError for a model that a live
-        monitor cannot run."""
-        self.lanes = StreamingEncoder(model, compact=compact)
+        """`baseline`: first or robust, without an interval. `quantized`: store buffers as 8-bit values.
+
+        Raises UsageError for another baseline, ModelError for a model that a live monitor cannot run.
+        """
+        if baseline.kind not in ("first", "robust") or baseline.within is not None:
+            raise UsageError("A monitor has no past minutes to choose from; use the baseline first or robust.")
+        self.encoder = StreamingEncoder(model, quantized=quantized)
         if RECENT not in model.manifest.spans:
             raise ModelError(
-                f"The model has spans of {model.manifest.spans} minutes, but evidence needs one of {RECENT}; train it anew."
+                f"The model has spans of {model.manifest.spans} minutes, but evidence needs one of {RECENT}; train it again."
             )
-        if not vouched:
-            normal_radius(model)  # now, rather than when the first node is ready
-        self.model, self.rule = model, rule
-        self.matcher = matcher
-        self.profile_minutes, self.vouched = profile_minutes, vouched
+        if baseline.kind == "robust":
+            normal_radius(model)  # fail now, not when the first node has its minutes
+        self.model, self.rule, self.matcher, self.baseline = model, rule, matcher, baseline
 
-    def exchange(self, matcher: Matcher, rule: Rule, nodes: NodeTable) -> None:
-        """Another library, or the same with other references: verdicts that stand keep their conditions, by name."""
-        rename(nodes, self.matcher.conditions, matcher.conditions)
+    def replace_references(self, matcher: Matcher, rule: Rule, nodes: NodeTable) -> None:
+        """Use another library, or the same with other references. Current verdicts keep their conditions, by name."""
+        rename_conditions(nodes, self.matcher.conditions, matcher.conditions)
         self.matcher, self.rule = matcher, rule
 
-    def judge(self, number: int, nodes: NodeTable, observed: IntArray, values: Float32Array) -> MinuteVerdicts:
-        """The minute `number` of the nodes `observed` (N,), each once, with their `values` (N, F)."""
-        self.lanes.add(len(nodes) - len(self.lanes))
-        self.lanes.advance(number)
+    def score(self, number: int, nodes: NodeTable, observed: IntArray, values: Float32Array) -> MinuteVerdicts:
+        """The verdicts of minute `number` for the nodes `observed` (N,), each once, with their `values` (N, F)."""
+        self.encoder.add_slots(len(nodes) - len(self.encoder))
+        self.encoder.advance(number)
         if (np.diff(observed) < 0).any():
             order = np.argsort(observed)
             observed, values = observed[order], values[order]
-        ready = np.flatnonzero(nodes["ready"][observed] == 1)
-        claimed = np.full(len(observed), WARMING_CODE)
-        windows, trace, vectors = np.empty(0, np.int64), None, np.empty((0, self.model.dimensions), np.float32)
+        ready = np.flatnonzero(nodes["baselined"][observed] == 1)
+        raw = np.full(len(observed), VerdictCode.WARMING_UP)
+        windows, record, vectors = np.empty(0, np.int64), None, np.empty((0, self.model.dimensions), np.float32)
         if len(ready):
-            of_ready = values if len(ready) == len(values) else values[ready]
-            stepped, trace = self.lanes.step(observed[ready], of_ready)
-            windows, vectors = ready[stepped.whole], stepped.vectors[stepped.whole]
+            ready_values = values if len(ready) == len(values) else values[ready]
+            step, record = self.encoder.step(observed[ready], ready_values)
+            windows, vectors = ready[step.whole], step.vectors[step.whole]
         matches = self.matcher.match(vectors)
-        claimed[windows] = raw_verdicts(matches, np.ones(len(windows), np.bool_), self.rule)
-        code = self._settle(nodes, observed, claimed)
-        nodes["seen"][observed] += 1
-        nodes["last"][observed] = number
-        normals, doubts = self._warm(number, nodes, observed, values)
+        raw[windows] = raw_verdicts(matches, np.ones(len(windows), np.bool_), self.rule)
+        code = self._debounce(nodes, observed, raw)
+        nodes["observed_minutes"][observed] += 1
+        nodes["last_minute"][observed] = number
+        baselines, suspects = self._warm_up(number, nodes, observed, values)
         return MinuteVerdicts(
             number,
             observed,
             code,
-            self._presence(nodes, observed, code),
+            self._active(nodes, observed, code),
             matches,
             windows,
             self._evidence(observed, code),
             values,
             observed[ready],
-            trace,
-            normals,
-            doubts,
+            record,
+            baselines,
+            suspects,
         )
 
-    def _settle(self, nodes: NodeTable, observed: IntArray, claimed: IntArray) -> IntArray:
-        columns = ("verdict", "rival", "agreed")
-        verdict, rival, agreed = (nodes[column][observed] for column in columns)
-        settled = step_all((verdict, rival, agreed), claimed, self.rule.persistence)
-        for column, now in zip(columns, settled, strict=True):
-            nodes[column][observed] = now
-        return settled[0]
+    def _debounce(self, nodes: NodeTable, observed: IntArray, raw: IntArray) -> IntArray:
+        state = DebounceState(nodes["verdict"][observed], nodes["candidate"][observed], nodes["count"][observed])
+        _, state = debounce(raw[:, None], self.rule.persistence, state)
+        for column, values in (("verdict", state.verdict), ("candidate", state.candidate), ("count", state.count)):
+            nodes[column][observed] = values
+        return state.verdict
 
-    def _presence(self, nodes: NodeTable, observed: IntArray, code: IntArray) -> BoolArray:
-        """(N,) whether the fault of the verdict is there, by the recent minutes."""
-        fault = faulty(code)
-        quiet = np.zeros(len(observed), np.bool_)
+    def _active(self, nodes: NodeTable, observed: IntArray, code: IntArray) -> BoolArray:
+        """(N,) whether the fault of each verdict is still active, by the short windows."""
+        fault = is_fault(code)
+        recovered = np.zeros(len(observed), np.bool_)
         if fault.any():
-            quiet[fault] = recovered_minutes(self.lanes.lately(observed[fault]), self.matcher, self.rule)
-        before = nodes["raised"][observed] == 1, nodes["there"][observed] == 1, nodes["against"][observed]
-        after = step_presence(before, fault, quiet, self.rule.persistence)
-        for column, now in zip(("raised", "there", "against"), after, strict=True):
-            nodes[column][observed] = now
-        return after[1]
+            recovered[fault] = recovered_minutes(
+                self.encoder.short_embeddings(observed[fault]), self.matcher, self.rule
+            )
+        state = ActiveState(
+            nodes["fault"][observed] == 1, nodes["active"][observed] == 1, nodes["active_count"][observed]
+        )
+        state = next_state(state, fault, recovered, self.rule.persistence)
+        for column, values in (("fault", state.fault), ("active", state.active), ("active_count", state.count)):
+            nodes[column][observed] = values
+        return state.active
 
-    def _warm(
+    def _warm_up(
         self, number: int, nodes: NodeTable, observed: IntArray, values: Float32Array
     ) -> tuple[dict[int, NodeBaseline], dict[int, str]]:
-        """Keep the minute of nodes without a normal; those that have seen enough get theirs, or are in doubt (`cases.taking`)."""
-        normals: dict[int, NodeBaseline] = {}
-        doubts: dict[int, str] = {}
-        for place in np.flatnonzero(nodes["ready"][observed] == 0).tolist():
-            node = int(observed[place])
-            nodes.keep(node, number, values[place].copy())
-            if nodes["seen"][node] >= self.profile_minutes:
-                history = nodes.history(node, self.model.manifest.interval_us, self.model.catalogue.names)
-                normal, doubt = self._normal(history, nodes["refused"][node] == MAX_ATTEMPTS - 1)
-                if doubt is not None:
-                    doubts[node] = doubt
-                nodes["doubtful"][node] = bool(doubt)
-                nodes["refused"][node] += bool(doubt)
-                if normal is None:
-                    nodes.refuse(node)
-                    continue
-                normals[node] = normal
-                self.lanes.teach(node, normal, _end(history, self.lanes.history))
-                nodes.warmed(node)
-        return normals, doubts
+        """Keep the minute for nodes without a baseline. Returns the new baselines and what suspect ones look like."""
+        baselines: dict[int, NodeBaseline] = {}
+        suspects: dict[int, str] = {}
+        for position in np.flatnonzero(nodes["baselined"][observed] == 0).tolist():
+            node = int(observed[position])
+            nodes.keep_minute(node, number, values[position].copy())
+            if nodes["observed_minutes"][node] < self.baseline.minutes:
+                continue
+            history = nodes.history(node, self.model.manifest.interval_us, self.model.catalogue.names)
+            baseline, suspect = self._select(history, nodes["rejected_baselines"][node] == MAX_ATTEMPTS - 1)
+            if suspect is not None:
+                suspects[node] = suspect
+            nodes["baseline_suspect"][node] = bool(suspect)
+            nodes["rejected_baselines"][node] += bool(suspect)
+            if baseline is None:
+                nodes.restart_warm_up(node)
+                continue
+            baselines[node] = baseline
+            self.encoder.set_baseline(node, baseline, _last_minutes(history, self.encoder.history_minutes))
+            nodes.finish_warm_up(node)
+        return baselines, suspects
 
-    def _normal(self, history: Series, last: bool) -> tuple[NodeBaseline | None, str | None]:
-        """A node's normal, None if these minutes are not to be it, and the fault that they look like, "" if they are too full of
-        gaps; the `last` try counts whatever it looks like."""
+    def _select(self, history: Series, last_attempt: bool) -> tuple[NodeBaseline | None, str | None]:
+        """A node's baseline, None if the next minutes are to be tried; and the fault that it looks like.
+
+        That is "" if the minutes have too many gaps. The last attempt is accepted whatever it looks like.
+        """
         try:
-            chosen, fault = select_minutes(history, history.observed, self.model, self.matcher, vouched=self.vouched)
-            if fault and not last:
-                return None, fault
-            return self.model.baseline(history, chosen), fault
+            minutes, suspect = screen(history, history.observed, self.baseline, self.model, self.matcher)
+            if suspect and not last_attempt:
+                return None, suspect
+            return self.model.baseline(history, minutes), suspect
         except UsageError:
             return None, ""
 
     def _evidence(self, observed: IntArray, code: IntArray) -> dict[int, list[str]]:
-        places = np.flatnonzero(faulty(code))
-        if not len(places):
+        positions = np.flatnonzero(is_fault(code))
+        if not len(positions):
             return {}
-        found = evidence_lines(*self.lanes.recent(observed[places], RECENT), self.model)
-        return dict(zip(places.tolist(), found, strict=True))
+        lines = evidence_lines(*self.encoder.recent_levels(observed[positions], RECENT), self.model)
+        return dict(zip(positions.tolist(), lines, strict=True))
 
 
-def rename(nodes: NodeTable, before: Sequence[str], after: Sequence[str]) -> None:
-    """Let standings that count the conditions `before` count those `after`; what is known no more becomes unknown."""
-    place = {name: code for code, name in enumerate(after)}
-    # The last two lie where UNKNOWN_CODE and WARMING_CODE point.
-    table = np.array([*(place.get(name, UNKNOWN_CODE) for name in before), UNKNOWN_CODE, WARMING_CODE])
-    for column in ("verdict", "rival"):
-        nodes[column][:] = table[nodes[column]]
+def rename_conditions(nodes: NodeTable, before: Sequence[str], after: Sequence[str]) -> None:
+    """Translate the nodes' verdict codes from the conditions `before` to those `after`; lost ones become unknown."""
+    index = {name: code for code, name in enumerate(after)}
+    codes = {code: index.get(name, VerdictCode.UNKNOWN) for code, name in enumerate(before)}
+    codes |= {code: code for code in (VerdictCode.UNKNOWN, VerdictCode.WARMING_UP)}
+    for column in ("verdict", "candidate"):
+        nodes[column][:] = [codes[code] for code in nodes[column].tolist()]
 
 
-def _end(series: Series, minutes: int) -> Series:
-    """Its last minutes, so many or all there are."""
-    return series.part(max(len(series) - minutes, 0), len(series))
+def _last_minutes(series: Series, minutes: int) -> Series:
+    """Its last `minutes`, or all if it has fewer."""
+    return series.slice(max(len(series) - minutes, 0), len(series))
