@@ -1,4 +1,4 @@
-"""Minutes made by hand: steady traffic of a few nodes, in which faults raise features of their own."""
+"""Synthetic minutes: steady traffic of a few nodes, in which each fault changes its own features."""
 
 from __future__ import annotations
 
@@ -13,30 +13,28 @@ import torch
 from faultprint import storage
 from faultprint.embedding.model import Model
 from faultprint.embedding.model_file import Manifest, ModelArtifact
-from faultprint.embedding.population_baseline import population_baseline
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.tables import LABELS
 from faultprint.training.models.onnx_graph import pooled_graphs
+from faultprint.training.models.population_baseline import compute_population_baseline
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.units import MINUTE_US
-from faultprint.windows.levels import SPANS, Kinds, levels
-from faultprint.windows.normalise import CHANNELS
-from faultprint.windows.profile import population, profile
-from faultprint.windows.series import (
-    series,
-)
+from faultprint.windows.levels import SPANS, FeatureKinds, compute_levels
+from faultprint.windows.normalisation import CHANNELS
+from faultprint.windows.profile import build_profile, population_profile
+from faultprint.windows.series import build_series
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
-KINDS = Kinds.of(SIP_CATALOGUE)
-SIGNS = {
+KINDS = FeatureKinds.from_catalogue(SIP_CATALOGUE)
+SIGNATURES = {
     "register-timeouts": {"in.register_initial.timeout_share": 0.6, "in.register_initial.success_share": 0.1},
     "invite-errors": {"in.invite_originating.server_error_share": 0.7, "node.ser": 0.1},
     "bye-slow": {"in.bye.delay_median": 4.0, "in.bye.delay_p95": 9.0},
 }
-"""What each fault sets, in the features' own units."""
+"""The values that each fault sets, in the units of the features."""
 
 Fault = tuple[int, int, str]
-"""First minute, first minute after it, name."""
+"""First minute, first minute after the fault, name."""
 
 
 def minute(number: int) -> datetime:
@@ -46,7 +44,7 @@ def minute(number: int) -> datetime:
 def minutes(
     node: str, number: int, faults: Sequence[Fault] = (), seed: int = 0, gaps: Sequence[int] = ()
 ) -> pl.DataFrame:
-    """A MINUTES table of one node; its network is called as it is, without the digits after a dash."""
+    """A MINUTES table of one node. Its network has the node's name up to the dash."""
     rng = np.random.default_rng(seed)
     values = np.empty((number, len(SIP_CATALOGUE)), np.float32)
     values[:, KINDS.count] = rng.poisson(60, (number, int(KINDS.count.sum())))
@@ -54,7 +52,7 @@ def minutes(
     values[:, KINDS.seconds] = np.exp(rng.normal(-2, 0.05, (number, int(KINDS.seconds.sum()))))
     values[:, KINDS.gauge] = rng.normal(1500, 20, (number, int(KINDS.gauge.sum())))
     for start, end, name in faults:
-        for feature, value in SIGNS[name].items():
+        for feature, value in SIGNATURES[name].items():
             values[start:end, SIP_CATALOGUE.index(feature)] = value
     frame = pl.DataFrame(
         {
@@ -70,7 +68,7 @@ def minutes(
 
 
 def labels(node: str, number: int, faults: Sequence[Fault]) -> pl.DataFrame:
-    """A LABELS table: the faults, and normal between them."""
+    """A LABELS table: the faults, with normal traffic between them."""
     rows, last = [], 0
     for start, end, name in [*sorted(faults), (number, number, "")]:
         if start > last:
@@ -82,36 +80,36 @@ def labels(node: str, number: int, faults: Sequence[Fault]) -> pl.DataFrame:
 
 
 def random_model(seed: int = 1) -> Model:
-    """An untrained encoder: a random projection, which keeps far things far."""
-    return Model(random_artefact(seed))
+    """An untrained encoder: a random projection, which preserves large distances."""
+    return Model(random_artifact(seed))
 
 
-def random_artefact(seed: int = 1) -> ModelArtifact:
-    """The same as it is saved."""
+def random_artifact(seed: int = 1) -> ModelArtifact:
+    """The artifact of `random_model`."""
     torch.manual_seed(seed)
     network = PooledNetwork(CHANNELS * len(SIP_CATALOGUE), SPANS, 60, code=48).eval()
-    one = series(minutes("model-1", 200, seed=99), SIP_CATALOGUE.names)[0]
-    people = population([profile(levels(one, KINDS), KINDS, np.ones(200, np.bool_))], KINDS)
+    node = build_series(minutes("model-1", 200, seed=99), SIP_CATALOGUE.names)[0]
+    population = population_profile([build_profile(compute_levels(node, KINDS), KINDS, np.ones(200, np.bool_))], KINDS)
     record = {"networks": ["alpha", "beta"], "held_out": ["gamma"]}
     manifest = Manifest(
-        "default", "pooled", SIP_CATALOGUE, MINUTE_US, 60, network.dimensions, SPANS, people, record, {}
+        "default", "pooled", SIP_CATALOGUE, MINUTE_US, 60, network.dimensions, SPANS, population, record, {}
     )
-    artefact = ModelArtifact(manifest, pooled_graphs(network))
-    met = population_baseline(Model(artefact), [(one, np.arange(141))], people)
-    return replace(artefact, manifest=replace(manifest, stranger=met))
+    artifact = ModelArtifact(manifest, pooled_graphs(network))
+    baseline = compute_population_baseline(Model(artifact), [(node, np.arange(141))], population)
+    return replace(artifact, manifest=replace(manifest, population_baseline=baseline))
 
 
-def told_reach(artefact: ModelArtifact, reach: float) -> ModelArtifact:
-    """The artefact that knows how far from normal its normal windows lay, and nothing else of them."""
-    known = {"levels": [0.99], "normal_distance": {"quantiles": [reach], "windows": 1}}
-    return replace(artefact, manifest=replace(artefact.manifest, calibration=known))
+def with_normal_distance(artifact: ModelArtifact, distance: float) -> ModelArtifact:
+    """The artifact, calibrated with this distance of normal windows from the baseline, and nothing else."""
+    calibration = {"levels": [0.99], "normal_distance": {"quantiles": [distance], "windows": 1}}
+    return replace(artifact, manifest=replace(artifact.manifest, calibration=calibration))
 
 
-LEARNT_FAULTS: list[Fault] = [(150, 180, "register-timeouts"), (300, 330, "invite-errors"), (450, 480, "bye-slow")]
+TRAINING_FAULTS: list[Fault] = [(150, 180, "register-timeouts"), (300, 330, "invite-errors"), (450, 480, "bye-slow")]
 
 
 def four_networks() -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Minutes and labels of four networks; the random model's record says that gamma was held out."""
+    """Minutes and labels of four networks. The random model's training record names gamma as held out."""
     names = ["alpha-1", "beta-1", "delta-1", "gamma-1"]
-    tables = [minutes(name, 560, LEARNT_FAULTS, seed=seed) for seed, name in enumerate(names)]
-    return pl.concat(tables), pl.concat([labels(name, 560, LEARNT_FAULTS) for name in names])
+    tables = [minutes(name, 560, TRAINING_FAULTS, seed=seed) for seed, name in enumerate(names)]
+    return pl.concat(tables), pl.concat([labels(name, 560, TRAINING_FAULTS) for name in names])

@@ -1,4 +1,4 @@
-"""Untrained networks in real artefacts: shapes, arithmetic and files need no training."""
+"""Untrained networks in real model artifacts: shapes, arithmetic and files need no training."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ import numpy as np
 import pytest
 import torch
 
-from faultprint.embedding.model_file import Manifest, ModelArtifact, save
+from faultprint.embedding.model_file import Manifest, ModelArtifact, write_artifact
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.training.models.onnx_graph import pooled_graphs, reference_graphs
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.networks.reference_lstm import ReferenceLstm
 from faultprint.units import MINUTE_US
-from faultprint.windows.levels import SPANS, Kinds, levels
-from faultprint.windows.normalise import CHANNELS
-from faultprint.windows.profile import population, profile
-from faultprint.windows.series import (
-    Series,
-)
+from faultprint.windows.levels import SPANS, FeatureKinds, compute_levels
+from faultprint.windows.normalisation import CHANNELS
+from faultprint.windows.profile import build_profile, population_profile
+from faultprint.windows.series import Series
 
 F = len(SIP_CATALOGUE)
-KINDS = Kinds.of(SIP_CATALOGUE)
+KINDS = FeatureKinds.from_catalogue(SIP_CATALOGUE)
 
 
 def random_traffic(minutes: int, seed: int = 1, gap: slice | None = None) -> Series:
-    """Random minutes with missing values, and a gap if wanted."""
+    """Random minutes with missing values, and a gap on request."""
     rng = np.random.default_rng(seed)
     values = rng.random((minutes, F)).astype(np.float32)
     values[:, KINDS.count] = rng.poisson(20, (minutes, int(KINDS.count.sum())))
@@ -52,7 +50,7 @@ def pooled_network() -> PooledNetwork:
 
 
 @pytest.fixture(scope="session")
-def posts_network() -> ReferenceLstm:
+def recurrent_network() -> ReferenceLstm:
     torch.manual_seed(1)
     network = ReferenceLstm(F)
     with torch.no_grad():
@@ -65,24 +63,33 @@ def posts_network() -> ReferenceLstm:
 
 @pytest.fixture(scope="session")
 def pooled(pooled_network: PooledNetwork) -> ModelArtifact:
-    every = levels(random_traffic(200, 9), KINDS)
-    people = population([profile(every, KINDS, np.ones(200, dtype=np.bool_))], KINDS)
+    all_levels = compute_levels(random_traffic(200, 9), KINDS)
+    population = population_profile([build_profile(all_levels, KINDS, np.ones(200, dtype=np.bool_))], KINDS)
     manifest = Manifest(
-        "default", "pooled", SIP_CATALOGUE, MINUTE_US, 60, pooled_network.dimensions, SPANS, people, {"seed": 1}, {}
+        "default", "pooled", SIP_CATALOGUE, MINUTE_US, 60, pooled_network.dimensions, SPANS, population, {"seed": 1}, {}
     )
     return ModelArtifact(manifest, pooled_graphs(pooled_network))
 
 
 @pytest.fixture(scope="session")
-def posts(posts_network: ReferenceLstm) -> ModelArtifact:
+def recurrent(recurrent_network: ReferenceLstm) -> ModelArtifact:
     manifest = Manifest(
-        "posts", "recurrent", SIP_CATALOGUE, MINUTE_US, 60, posts_network.dimensions, (), None, {"seed": 1}, {}
+        "reference-lstm",
+        "recurrent",
+        SIP_CATALOGUE,
+        MINUTE_US,
+        60,
+        recurrent_network.dimensions,
+        (),
+        None,
+        {"seed": 1},
+        {},
     )
-    return ModelArtifact(manifest, reference_graphs(posts_network))
+    return ModelArtifact(manifest, reference_graphs(recurrent_network))
 
 
 @pytest.fixture
 def saved(pooled: ModelArtifact, tmp_path: Path) -> Path:
     path = tmp_path / "model.faultprint"
-    save(pooled, path)
+    write_artifact(pooled, path)
     return path

@@ -1,4 +1,4 @@
-"""Vectors: equal to torch's, equal to recomputing each window, and honest about gaps and short histories."""
+"""Vectors equal those of torch and of each window alone; gaps and short histories are marked."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ import torch
 from faultprint.arrays import Float32Array
 from faultprint.embedding import model as model_module
 from faultprint.embedding.model import Model, load_model
-from faultprint.embedding.model_file import ModelArtifact, save
+from faultprint.embedding.model_file import ModelArtifact, write_artifact
 from faultprint.embedding.pooling import pool
 from faultprint.errors import ModelError, UsageError
 from faultprint.training.networks.pooled import PooledNetwork
 from faultprint.training.networks.reference_lstm import ReferenceLstm
-from faultprint.windows.levels import levels
-from faultprint.windows.normalise import normalise, raw
+from faultprint.windows.levels import compute_levels
+from faultprint.windows.normalisation import fill_missing, normalise
 from faultprint.windows.series import Series
 
 Traffic = Callable[..., Series]
 
 
 def torch_vectors(network: PooledNetwork, model: Model, series: Series, ends: list[int]) -> Float32Array:
-    """Torch's vectors of windows with the whole series as history, every window pooled by itself."""
-    own, people = model.profile(series), model.manifest.population
-    assert people is not None
+    """Torch's vectors of windows with the whole series as history, each window pooled separately."""
+    profile, population = model.profile(series), model.manifest.population
+    assert population is not None
     with torch.no_grad():
-        inputs = torch.from_numpy(normalise(levels(series, model.kinds), model.kinds, own, people))
+        inputs = torch.from_numpy(normalise(compute_levels(series, model.kinds), model.kinds, profile, population))
         codes = network.encode(inputs)[None]
         observed = torch.from_numpy(series.observed)[None]
         vectors: Float32Array = network.head(
@@ -48,32 +48,34 @@ def test_default_equals_torch(
 ) -> None:
     model, series = Model(pooled), traffic(160, gap=gap)
     ends = [59, 60, 88, 100, 159]
-    found = model.embed(series, model.profile(series), ends=np.array(ends))
-    assert found.last_minute.tolist() == ends
-    assert np.abs(found.vectors - torch_vectors(pooled_network, model, series, ends)).max() < 1e-5
+    result = model.embed(series, model.profile(series), ends=np.array(ends))
+    assert result.last_minute.tolist() == ends
+    assert np.abs(result.vectors - torch_vectors(pooled_network, model, series, ends)).max() < 1e-5
 
 
-def test_posts_equals_torch(traffic: Traffic, posts_network: ReferenceLstm, posts: ModelArtifact) -> None:
-    model, series = Model(posts), traffic(80)
-    found = model.embed(series, model.profile(series), ends=np.array([59, 70]))
-    windows = np.stack([raw(series.values)[end - 59 : end + 1] for end in (59, 70)])
+def test_recurrent_equals_torch(traffic: Traffic, recurrent_network: ReferenceLstm, recurrent: ModelArtifact) -> None:
+    model, series = Model(recurrent), traffic(80)
+    result = model.embed(series, model.profile(series), ends=np.array([59, 70]))
+    windows = np.stack([fill_missing(series.values)[end - 59 : end + 1] for end in (59, 70)])
     with torch.no_grad():
-        expected = posts_network(torch.from_numpy(windows)).numpy()
-    assert np.abs(found.vectors - expected).max() < 1e-5 * max(1, np.abs(expected).max())
+        expected = recurrent_network(torch.from_numpy(windows)).numpy()
+    assert np.abs(result.vectors - expected).max() < 1e-5 * max(1, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("preset", ["pooled", "posts"])
-def test_without_torch(traffic: Traffic, preset: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """The same vectors in a process in which torch cannot be imported."""
-    artefact: ModelArtifact = request.getfixturevalue(preset)
-    save(artefact, tmp_path / "model")
+@pytest.mark.parametrize("preset", ["pooled", "recurrent"])
+def test_the_model_runs_without_torch(
+    traffic: Traffic, preset: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """A process that cannot import torch gives the same vectors."""
+    artifact: ModelArtifact = request.getfixturevalue(preset)
+    write_artifact(artifact, tmp_path / "model")
     series = traffic(90)
     if preset == "pooled":
-        expected = torch_vectors(request.getfixturevalue("pooled_network"), Model(artefact), series, [59, 89])
+        expected = torch_vectors(request.getfixturevalue("pooled_network"), Model(artifact), series, [59, 89])
     else:
         with torch.no_grad():
-            windows = np.stack([raw(series.values)[end - 59 : end + 1] for end in (59, 89)])
-            expected = request.getfixturevalue("posts_network")(torch.from_numpy(windows)).numpy()
+            windows = np.stack([fill_missing(series.values)[end - 59 : end + 1] for end in (59, 89)])
+            expected = request.getfixturevalue("recurrent_network")(torch.from_numpy(windows)).numpy()
     np.savez(tmp_path / "case.npz", values=series.values, observed=series.observed, expected=expected)
     script = """
         import sys
@@ -81,13 +83,13 @@ def test_without_torch(traffic: Traffic, preset: str, request: pytest.FixtureReq
         import numpy as np
         from pathlib import Path
         from faultprint.embedding.model import load_model
-        from faultprint.windows.series import (Series,)
+        from faultprint.windows.series import Series
         from faultprint.units import MINUTE_US
         model = load_model(Path(sys.argv[1]) / "model")
         case = np.load(Path(sys.argv[1]) / "case.npz")
         series = Series("n1", "net", 0, MINUTE_US, model.catalogue.names, case["values"], case["observed"])
-        found = model.embed(series, model.profile(series), ends=np.array([59, 89])).vectors
-        difference = np.abs(found - case["expected"]).max() / max(1, np.abs(case["expected"]).max())
+        result = model.embed(series, model.profile(series), ends=np.array([59, 89])).vectors
+        difference = np.abs(result - case["expected"]).max() / max(1, np.abs(case["expected"]).max())
         assert difference < 1e-5, difference
         assert not [name for name in sys.modules if name.startswith(("torch.", "onnx."))]
         print("same")
@@ -99,87 +101,87 @@ def test_without_torch(traffic: Traffic, preset: str, request: pytest.FixtureReq
 
 
 @pytest.mark.parametrize("gap", [None, slice(100, 108)])
-def test_cached_codes_equal_every_window_by_itself(traffic: Traffic, pooled: ModelArtifact, gap: slice | None) -> None:
-    """Nothing before a window touches its vector: cut out alone, it gives the same."""
+def test_a_window_gives_the_same_vector_alone(traffic: Traffic, pooled: ModelArtifact, gap: slice | None) -> None:
+    """Minutes before a window do not change its vector."""
     model, series = Model(pooled), traffic(200, gap=gap)
-    own = model.profile(series)
-    whole = model.embed(series, own)
+    profile = model.profile(series)
+    whole = model.embed(series, profile)
     for i in range(0, len(whole), 7):
         end = int(whole.last_minute[i])
         if end >= 59:
-            alone = model.embed(series.part(end - 59, end + 1), own, ends=np.array([59]))
+            alone = model.embed(series.slice(end - 59, end + 1), profile, ends=np.array([59]))
             assert np.abs(alone.vectors[0] - whole.vectors[i]).max() < 1e-5
 
 
 def test_blocks_give_the_same_vectors(traffic: Traffic, pooled: ModelArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
     model, series = Model(pooled), traffic(300, gap=slice(150, 170))
-    own = model.profile(series)
-    whole = model.embed(series, own)
-    monkeypatch.setattr(model_module, "_BLOCK", 37)
-    parts = model.embed(series, own)
+    profile = model.profile(series)
+    whole = model.embed(series, profile)
+    monkeypatch.setattr(model_module, "BLOCK_MINUTES", 37)
+    parts = model.embed(series, profile)
     assert np.array_equal(parts.last_minute, whole.last_minute)
     assert np.abs(parts.vectors - whole.vectors).max() < 1e-6
 
 
 def test_short_histories_and_gaps_are_marked(traffic: Traffic, pooled: ModelArtifact) -> None:
     model, series = Model(pooled), traffic(150, gap=slice(60, 80))
-    own = model.profile(series)
-    whole = model.embed(series, own)
+    profile = model.profile(series)
+    whole = model.embed(series, profile)
     assert whole.last_minute.tolist() == [*range(47, 60), *range(127, 150)]
     assert not whole.partial.any()
-    every = model.embed(series, own, shortest=1)
-    assert every.last_minute.tolist() == [*range(9, 60), *range(80, 150)]
-    assert every.minutes[0] == 10
-    assert np.array_equal(every.partial, every.minutes < 48)
-    chosen = np.isin(every.last_minute, whole.last_minute)
-    assert np.array_equal(every.vectors[chosen], whole.vectors)
+    all_windows = model.embed(series, profile, min_minutes=1)
+    assert all_windows.last_minute.tolist() == [*range(9, 60), *range(80, 150)]
+    assert all_windows.observed_minutes[0] == 10
+    assert np.array_equal(all_windows.partial, all_windows.observed_minutes < 48)
+    selected = np.isin(all_windows.last_minute, whole.last_minute)
+    assert np.array_equal(all_windows.vectors[selected], whole.vectors)
 
 
-def test_a_recurrent_model_takes_short_histories_too(traffic: Traffic, posts: ModelArtifact) -> None:
-    model, series = Model(posts), traffic(62)
-    found = model.embed(series, model.profile(series), shortest=10)
-    assert found.last_minute.tolist() == list(range(9, 62))
-    assert np.isfinite(found.vectors).all()
+def test_a_recurrent_model_takes_short_histories_too(traffic: Traffic, recurrent: ModelArtifact) -> None:
+    model, series = Model(recurrent), traffic(62)
+    result = model.embed(series, model.profile(series), min_minutes=10)
+    assert result.last_minute.tolist() == list(range(9, 62))
+    assert np.isfinite(result.vectors).all()
 
 
-def test_an_hour_yields_a_normal_mean(traffic: Traffic, pooled: ModelArtifact) -> None:
+def test_an_hour_gives_a_baseline(traffic: Traffic, pooled: ModelArtifact) -> None:
     model, hour = Model(pooled), traffic(60)
-    normal = model.baseline(hour)
-    assert normal.profile.minutes == 60
-    vectors = model.embed(hour, normal.profile, shortest=30).vectors
+    baseline = model.baseline(hour)
+    assert baseline.profile.minutes == 60
+    vectors = model.embed(hour, baseline.profile, min_minutes=30).vectors
     assert len(vectors) == 31
-    assert np.allclose(normal.mean, vectors.mean(axis=0), atol=1e-6)
-    assert np.isfinite(model.baseline(hour.part(0, 30)).mean).all()
+    assert np.allclose(baseline.mean, vectors.mean(axis=0), atol=1e-6)
+    assert np.isfinite(model.baseline(hour.slice(0, 30)).mean).all()
 
 
-def test_normal_windows_never_hold_a_minute_that_is_not(traffic: Traffic, pooled: ModelArtifact) -> None:
+def test_baseline_windows_contain_only_selected_minutes(traffic: Traffic, pooled: ModelArtifact) -> None:
     model, series = Model(pooled), traffic(200)
-    chosen = np.ones(200, dtype=np.bool_)
-    chosen[90:100] = False
-    before = model.baseline(series, chosen)
+    selected = np.ones(200, dtype=np.bool_)
+    selected[90:100] = False
+    before = model.baseline(series, selected)
     series.values[90:100] = 1e6
-    after = model.baseline(series, chosen)
+    after = model.baseline(series, selected)
     assert np.array_equal(before.mean, after.mean)
 
 
-def test_what_cannot_be_embedded(traffic: Traffic, pooled: ModelArtifact) -> None:
+def test_minutes_that_do_not_fit_are_refused(traffic: Traffic, pooled: ModelArtifact) -> None:
     model, series = Model(pooled), traffic(100)
-    own = model.profile(series)
-    with pytest.raises(ModelError, match="do not follow catalogue 'sip'"):
-        model.embed(replace(series, names=series.names[::-1]), own)
+    profile = model.profile(series)
+    with pytest.raises(ModelError, match="do not follow the model's catalogue 'sip'"):
+        model.embed(replace(series, names=series.names[::-1]), profile)
     with pytest.raises(ModelError, match="last 1000000 µs, the model's 60000000 µs"):
-        model.embed(replace(series, interval_us=1_000_000), own)
+        model.embed(replace(series, interval_us=1_000_000), profile)
     with pytest.raises(UsageError, match="must end within the 100 minutes"):
-        model.embed(series, own, ends=np.array([100]))
+        model.embed(series, profile, ends=np.array([100]))
     with pytest.raises(UsageError, match="too few for a profile"):
         model.profile(series, np.arange(100) < 10)
-    assert len(model.embed(series.part(0, 20), own)) == 0
+    assert len(model.embed(series.slice(0, 20), profile)) == 0
     scattered = np.arange(100) % 5 > 0
-    with pytest.raises(UsageError, match="No stretch"):
+    with pytest.raises(UsageError, match="No interval"):
         model.baseline(series, scattered)
 
 
-def test_loaded_from_its_file(pooled: ModelArtifact, saved: Path) -> None:
+def test_a_model_loads_from_its_file(pooled: ModelArtifact, saved: Path) -> None:
     model = load_model(saved)
     assert (model.id, model.dimensions, model.window, len(model.catalogue)) == (pooled.id, 32, 60, 132)
 
@@ -188,12 +190,16 @@ def test_pooling_equals_a_loop() -> None:
     rng = np.random.default_rng(1)
     codes = rng.normal(size=(50, 2, 3)).astype(np.float32)
     observed = rng.random(50) > 0.3
-    found = pool(codes, observed, (1, 5), 12).reshape(50, 3, 2, 3)
+    result = pool(codes, observed, (1, 5), 12).reshape(50, 3, 2, 3)
     for end in range(50):
         for i, span in enumerate((1, 5)):
             first = max(end - (12 - span), 0)
-            here = codes[first : end + 1, i][observed[first : end + 1]]
-            peak, mean = (here.max(axis=0), here.mean(axis=0)) if len(here) else (np.zeros(3), np.zeros(3))
-            assert np.allclose(found[end, 0, i], peak, atol=1e-6)
-            assert np.allclose(found[end, 1, i], mean, atol=1e-6)
-            assert np.array_equal(found[end, 2, i], codes[end, i])
+            observed_codes = codes[first : end + 1, i][observed[first : end + 1]]
+            peak, mean = (
+                (observed_codes.max(axis=0), observed_codes.mean(axis=0))
+                if len(observed_codes)
+                else (np.zeros(3), np.zeros(3))
+            )
+            assert np.allclose(result[end, 0, i], peak, atol=1e-6)
+            assert np.allclose(result[end, 1, i], mean, atol=1e-6)
+            assert np.array_equal(result[end, 2, i], codes[end, i])

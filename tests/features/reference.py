@@ -1,6 +1,6 @@
 """The catalogue computed the slow way: one transaction, one interval, one feature at a time, in plain Python.
 
-Written from docs/features.md alone and sharing nothing with the stage but names of columns, so that the two can only
+Written from docs/reference/features.md alone and sharing nothing with the stage but names of columns, so that the two can only
 agree if both keep to the rules.
 """
 

@@ -13,10 +13,10 @@ from polars.testing import assert_frame_equal
 from faultprint import storage
 from faultprint.errors import TableError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue, Feature
-from faultprint.features.coverage import Interval, dump
+from faultprint.features.coverage import CoverageInterval, dump_coverage
 from faultprint.features.minutes import (
-    build,
-    minutes,
+    build_minutes_file,
+    compute_minutes,
     read_minutes,
 )
 from faultprint.tables import CATALOGUE_KEY, COVERAGE_KEY, MINUTES, TRANSACTIONS
@@ -24,7 +24,7 @@ from faultprint.units import MINUTE_US
 
 from .strategies import row, table
 
-STRETCHES = [Interval("a", "net", 0, 3 * MINUTE_US), Interval("a", "net", 5 * MINUTE_US, 6 * MINUTE_US)]
+STRETCHES = [CoverageInterval("a", "net", 0, 3 * MINUTE_US), CoverageInterval("a", "net", 5 * MINUTE_US, 6 * MINUTE_US)]
 FRAME = table([row(start=7, completion=MINUTE_US), row(start=5 * MINUTE_US, completion=5 * MINUTE_US + 9, user=2)])
 NAMED = {"name": "sip", "hash": SIP_CATALOGUE.hash, "interval_us": MINUTE_US}
 
@@ -42,11 +42,11 @@ def written(folder: Path, frame: pl.DataFrame, **named: Any) -> Path:
 
 
 def good() -> pl.DataFrame:
-    return minutes(FRAME.lazy(), STRETCHES)
+    return compute_minutes(FRAME.lazy(), STRETCHES)
 
 
 def test_a_built_file_is_read_back_equal(tmp_path: Path) -> None:
-    report = build(transactions(tmp_path, dump(STRETCHES)), tmp_path / "minutes.parquet")
+    report = build_minutes_file(transactions(tmp_path, dump_coverage(STRETCHES)), tmp_path / "minutes.parquet")
     found = read_minutes(tmp_path / "minutes.parquet")
     assert_frame_equal(found.frame, good(), check_exact=True)
     assert (found.catalogue, found.interval_us) == (SIP_CATALOGUE, MINUTE_US)
@@ -56,13 +56,15 @@ def test_a_built_file_is_read_back_equal(tmp_path: Path) -> None:
 
 
 def test_records_without_coverage_are_covered_from_first_start_to_last_completion(tmp_path: Path) -> None:
-    report = build(transactions(tmp_path), tmp_path / "minutes.parquet")
+    report = build_minutes_file(transactions(tmp_path), tmp_path / "minutes.parquet")
     assert (report.coverage, report.minutes, report.gaps, sum(report.dropped.values())) == ("inferred", 6, 0, 0)
     assert read_minutes(tmp_path / "minutes.parquet").frame["in.bye.attempts"].sum() == 2
 
 
 def test_another_interval_is_kept_in_the_metadata(tmp_path: Path) -> None:
-    build(transactions(tmp_path, dump(STRETCHES)), tmp_path / "minutes.parquet", interval_us=10_000_000)
+    build_minutes_file(
+        transactions(tmp_path, dump_coverage(STRETCHES)), tmp_path / "minutes.parquet", interval_us=10_000_000
+    )
     found = read_minutes(tmp_path / "minutes.parquet")
     assert found.interval_us == 10_000_000
     assert len(found.frame) == 24
@@ -73,7 +75,7 @@ def test_another_interval_is_kept_in_the_metadata(tmp_path: Path) -> None:
 )
 def test_unusable_coverage_is_refused_and_leaves_no_file(tmp_path: Path, coverage: str) -> None:
     with pytest.raises(TableError):
-        build(transactions(tmp_path, coverage), tmp_path / "minutes.parquet")
+        build_minutes_file(transactions(tmp_path, coverage), tmp_path / "minutes.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["transactions.parquet"]
 
 
@@ -96,7 +98,10 @@ def with_value(name: str, value: float) -> pl.DataFrame:
         (lambda: with_value("node.users", -1), "'node.users' is -1.0"),
         (lambda: with_value("observed", 0), "`observed` must be above 0"),
         (lambda: pl.concat([good(), good()[:1]]), "has two rows"),
-        (lambda: good().with_columns(pl.col("minute") + pl.duration(microseconds=1)), "is no multiple of"),
+        (
+            lambda: good().with_columns(pl.col("minute") + pl.duration(microseconds=1)),
+            "does not start at a multiple of",
+        ),
         (lambda: pl.concat([good()[:1].with_columns(network=pl.lit("other")), good()[1:]]), "in two networks"),
     ],
 )
@@ -108,7 +113,7 @@ def test_minutes_that_cannot_be_are_refused(tmp_path: Path, frame: Any, sentence
 @pytest.mark.parametrize(
     ("named", "sentence"),
     [
-        ({"hash": "0"}, "make the minutes again with this version"),
+        ({"hash": "0"}, "compute the minutes again with this version"),
         ({"name": "pm"}, "follows catalogue 'pm'"),
         ({"interval_us": 0}, "an interval of 0 µs"),
         ({"interval_us": "x"}, "an interval of 'x' µs"),

@@ -15,8 +15,8 @@ from faultprint import storage
 from faultprint.errors import TableError, UsageError
 from faultprint.features import partitions
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.features.coverage import Interval
-from faultprint.features.minutes import compute, minutes
+from faultprint.features.coverage import CoverageInterval
+from faultprint.features.minutes import compute_minutes, compute_minutes_with_report
 from faultprint.tables import MINUTES
 
 from . import reference
@@ -26,12 +26,12 @@ Stretches = list[tuple[str, int, int]]
 EVERYWHERE = [(node, 0, SPAN + 4 * INTERVAL) for node in NODES]
 
 
-def covered(coverage: Stretches) -> list[Interval]:
-    return [Interval(node, "net", start, end) for node, start, end in coverage]
+def covered(coverage: Stretches) -> list[CoverageInterval]:
+    return [CoverageInterval(node, "net", start, end) for node, start, end in coverage]
 
 
 def computed(frame: pl.DataFrame | pl.LazyFrame, coverage: Stretches = EVERYWHERE) -> pl.DataFrame:
-    return minutes(frame.lazy(), covered(coverage), interval_us=INTERVAL)
+    return compute_minutes(frame.lazy(), covered(coverage), interval_us=INTERVAL)
 
 
 def bits(value: float | np.float32 | None) -> int | None:
@@ -72,13 +72,13 @@ def test_a_crowd_equals_the_slow_reference_bit_for_bit(seed: int) -> None:
 def test_order_of_rows_and_size_of_chunks_change_nothing(
     rows: list[dict[str, Any]], coverage: Stretches, random: Random, most: int
 ) -> None:
-    whole, report = compute(table(rows).lazy(), covered(coverage), interval_us=INTERVAL)
+    whole, report = compute_minutes_with_report(table(rows).lazy(), covered(coverage), interval_us=INTERVAL)
     random.shuffle(rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partitions, "MOST_TRANSACTIONS", most)
-        patch.setattr(partitions, "MOST_ROWS", 3 * most)
+        patch.setattr(partitions, "MAX_TRANSACTIONS", most)
+        patch.setattr(partitions, "MAX_ROWS", 3 * most)
         for ordered in (rows, sorted(rows, key=lambda r: r["node"]), sorted(rows, key=lambda r: r["start"])):
-            parts, again = compute(table(ordered).lazy(), covered(coverage), interval_us=INTERVAL)
+            parts, again = compute_minutes_with_report(table(ordered).lazy(), covered(coverage), interval_us=INTERVAL)
             assert_frame_equal(parts, whole, check_exact=True)
             assert again == report
     assert report.rows == len(rows)
@@ -98,7 +98,7 @@ def test_splitting_into_files_and_types_of_text_change_nothing(
         chosen.with_columns(pl.col("node", *text).cast(kind)).write_parquet(
             tmp_path / f"{part}.parquet", row_group_size=17
         )
-    monkeypatch.setattr(partitions, "MOST_TRANSACTIONS", 30)
+    monkeypatch.setattr(partitions, "MAX_TRANSACTIONS", 30)
     assert_frame_equal(computed(pl.scan_parquet(sorted(tmp_path.glob("*.parquet")))), whole, check_exact=True)
 
 
@@ -106,10 +106,10 @@ def test_splitting_into_files_and_types_of_text_change_nothing(
 def test_a_crowd_in_many_chunks_is_the_crowd_in_one(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     edges = [row(node=node, start=t, completion=t + INTERVAL) for node in NODES for t in range(0, SPAN, INTERVAL)]
     frame = table([*crowd(1_500, 7), *edges])
-    whole, report = compute(frame.lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
-    monkeypatch.setattr(partitions, "MOST_TRANSACTIONS", most)
+    whole, report = compute_minutes_with_report(frame.lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
+    monkeypatch.setattr(partitions, "MAX_TRANSACTIONS", most)
     for ordered in (frame, frame.sort("node", "start"), frame.sort("start")):
-        parts, again = compute(ordered.lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
+        parts, again = compute_minutes_with_report(ordered.lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
         assert_frame_equal(parts, whole, check_exact=True)
         assert again == report
 
@@ -147,11 +147,13 @@ def test_a_median_is_the_lower_of_two_and_a_95th_percentile_of_twenty_the_ninete
 def test_delays_and_sums_beyond_what_a_float_holds_are_exact() -> None:
     century = 100 * 365 * 86_400 * 10**6
     rows = [row(start=0, completion=century + late, status=200, bytes=2**32 - 1) for late in (1, 2, 3)]
-    found = minutes(table(rows).lazy(), [Interval("a", "net", century, century + 10)], interval_us=INTERVAL)
+    found = compute_minutes(
+        table(rows).lazy(), [CoverageInterval("a", "net", century, century + 10)], interval_us=INTERVAL
+    )
     assert found["node.bytes"].to_list() == [0.0]
-    found = minutes(
+    found = compute_minutes(
         table(rows).lazy(),
-        [Interval("a", "net", 0, 10), Interval("a", "net", century, century + 10)],
+        [CoverageInterval("a", "net", 0, 10), CoverageInterval("a", "net", century, century + 10)],
         interval_us=INTERVAL,
     )
     assert found["node.bytes"].to_list() == [0.0, float(np.float32(3 * (2**32 - 1)))]
@@ -171,7 +173,7 @@ def test_every_row_that_is_left_out_is_counted_once_with_its_reason() -> None:
         row(session_us=-1),
         row(start=1, completion=SPAN * 99),
     ]
-    _, report = compute(table(rows).lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
+    _, report = compute_minutes_with_report(table(rows).lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
     assert report.rows == len(rows)
     assert report.dropped == {
         "not_sip": 1,
@@ -194,14 +196,14 @@ def test_diameter_rows_change_no_feature() -> None:
         )
     ]
     mixed = [entry for pair in zip(sip, diameter, strict=False) for entry in pair] + sip[len(diameter) :]
-    found, report = compute(table(mixed).lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
+    found, report = compute_minutes_with_report(table(mixed).lazy(), covered(EVERYWHERE), interval_us=INTERVAL)
     assert_frame_equal(found, computed(table(sip)))
     assert report.dropped["not_sip"] == len(diameter)
 
 
 def test_progress_reaches_the_number_of_transactions_read() -> None:
     seen: list[tuple[int, int]] = []
-    compute(
+    compute_minutes_with_report(
         table(crowd(50, 1)).lazy(), covered(EVERYWHERE), interval_us=INTERVAL, progress=lambda *step: seen.append(step)
     )
     assert seen[-1] == (50, 50)
@@ -231,5 +233,5 @@ def test_absurd_coverage_is_refused_before_it_fills_the_memory(stretch: tuple[in
 
 
 def test_an_interval_must_be_above_zero() -> None:
-    with pytest.raises(UsageError, match="0 µs cannot be used"):
-        minutes(table([]).lazy(), [], interval_us=0)
+    with pytest.raises(UsageError, match="0 µs is impossible"):
+        compute_minutes(table([]).lazy(), [], interval_us=0)

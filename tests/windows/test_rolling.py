@@ -7,29 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.windows.rolling import rolling
+from faultprint.windows.rolling import rolling_windows
 from faultprint.windows.trailing import trailing_max, trailing_sum
 
 
 @given(st.integers(0, 30), st.integers(1, 8), st.integers(1, 7))
 def test_rolling_equals_slices(minutes: int, window: int, batch: int) -> None:
     values = np.arange(minutes * 2, dtype=np.float32).reshape(minutes, 2)
-    parts = list(rolling(values, window, batch=batch))
+    parts = list(rolling_windows(values, window, batch=batch))
     ends = [int(end) for chosen, _ in parts for end in chosen]
     assert ends == list(range(window - 1, minutes))
     assert all(len(windows) <= batch for _, windows in parts)
     for chosen, windows in parts:
-        for end, found in zip(chosen, windows, strict=True):
-            assert np.array_equal(found, values[end - window + 1 : end + 1])
+        for end, result in zip(chosen, windows, strict=True):
+            assert np.array_equal(result, values[end - window + 1 : end + 1])
 
 
 def test_rolling_at_chosen_ends_only() -> None:
     values = np.arange(20, dtype=np.float32)[:, None]
-    ((ends, windows),) = rolling(values, 5, ends=np.array([7, 4]))
+    ((ends, windows),) = rolling_windows(values, 5, ends=np.array([7, 4]))
     assert ends.tolist() == [7, 4]
     assert windows[:, :, 0].tolist() == [[3, 4, 5, 6, 7], [0, 1, 2, 3, 4]]
     with pytest.raises(ValueError, match="must end at"):
-        next(rolling(values, 5, ends=np.array([3])))
+        next(rolling_windows(values, 5, ends=np.array([3])))
 
 
 @given(st.lists(st.integers(-50, 50), max_size=80), st.integers(1, 70))

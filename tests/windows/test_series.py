@@ -1,4 +1,4 @@
-"""Minutes on a grid: a gap is a gap, a minute without traffic is a minute."""
+"""The grid of a series keeps gaps and minutes without traffic apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from faultprint.errors import TableError
-from faultprint.windows.series import series
+from faultprint.windows.series import build_series
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -28,50 +28,53 @@ def minutes(*rows: tuple[str, float, float, float | None], network: str = "net")
     )
 
 
-def test_gaps_silence_and_order() -> None:
-    (one,) = series(minutes(("n", 3, 1, 7.0), ("n", 0, 1, 0.0), ("n", 1, 1, None)), ["x"])
-    assert one.observed.tolist() == [True, True, False, True]
-    assert np.array_equal(one.values[:, 0], np.array([0, np.nan, np.nan, 7], dtype=np.float32), equal_nan=True)
-    assert one.minute_us.tolist() == [int((START + timedelta(minutes=m)).timestamp() * 1e6) for m in range(4)]
+def test_gaps_and_minutes_without_traffic() -> None:
+    (series,) = build_series(minutes(("n", 3, 1, 7.0), ("n", 0, 1, 0.0), ("n", 1, 1, None)), ["x"])
+    assert series.observed.tolist() == [True, True, False, True]
+    assert np.array_equal(series.values[:, 0], np.array([0, np.nan, np.nan, 7], dtype=np.float32), equal_nan=True)
+    assert series.minute_us.tolist() == [int((START + timedelta(minutes=m)).timestamp() * 1e6) for m in range(4)]
 
 
-def test_a_minute_hardly_listened_to_is_a_gap() -> None:
-    (one,) = series(minutes(("n", 0, 1, 5.0), ("n", 1, 0.2, 1.0)), ["x"])
-    assert one.observed.tolist() == [True, False]
-    assert np.isnan(one.values[1, 0])
+def test_a_minute_observed_for_a_small_share_is_a_gap() -> None:
+    (series,) = build_series(minutes(("n", 0, 1, 5.0), ("n", 1, 0.2, 1.0)), ["x"])
+    assert series.observed.tolist() == [True, False]
+    assert np.isnan(series.values[1, 0])
 
 
-def test_nodes_come_in_order_and_alone() -> None:
-    found = series(minutes(("b", 0, 1, 1.0), ("a", 5, 1, 2.0)), ["x"])
-    assert [(one.node, len(one), float(one.values[0, 0])) for one in found] == [("a", 1, 2.0), ("b", 1, 1.0)]
+def test_nodes_are_in_order_of_name() -> None:
+    result = build_series(minutes(("b", 0, 1, 1.0), ("a", 5, 1, 2.0)), ["x"])
+    assert [(series.node, len(series), float(series.values[0, 0])) for series in result] == [
+        ("a", 1, 2.0),
+        ("b", 1, 1.0),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("rows", "sentence"),
     [
         ([("n", 0, 1, 1.0), ("n", 0.5, 1, 1.0)], "do not lie on a grid"),
         ([("n", 0, 1, 1.0), ("n", 0, 1, 1.0)], "two rows for one minute"),
-        ([("n", 0, 1, 1.0), ("n", 30_000_000, 1, 1.0)], "absurd time stamp"),
+        ([("n", 0, 1, 1.0), ("n", 30_000_000, 1, 1.0)], "correct wrong time stamps"),
     ],
 )
-def test_unusable_minutes(rows: list[tuple[str, float, float, float]], words: str) -> None:
-    with pytest.raises(TableError, match=words):
-        series(minutes(*rows), ["x"])
+def test_unusable_minutes(rows: list[tuple[str, float, float, float]], sentence: str) -> None:
+    with pytest.raises(TableError, match=sentence):
+        build_series(minutes(*rows), ["x"])
 
 
-def test_absent_feature_and_double_network() -> None:
+def test_missing_feature_and_two_networks() -> None:
     with pytest.raises(TableError, match="lack feature 'y'"):
-        series(minutes(("n", 0, 1, 1.0)), ["x", "y"])
+        build_series(minutes(("n", 0, 1, 1.0)), ["x", "y"])
     both = pl.concat([minutes(("n", 0, 1, 1.0)), minutes(("n", 1, 1, 1.0), network="other")])
     with pytest.raises(TableError, match="belongs to one"):
-        series(both, ["x"])
+        build_series(both, ["x"])
 
 
-def test_parts_are_views_with_their_own_start() -> None:
-    (one,) = series(minutes(*[("n", m, 1, float(m)) for m in range(9)]), ["x"])
-    part = one.part(3, 6)
+def test_slices_are_views_with_their_own_start() -> None:
+    (series,) = build_series(minutes(*[("n", m, 1, float(m)) for m in range(9)]), ["x"])
+    part = series.slice(3, 6)
     assert part.values[:, 0].tolist() == [3, 4, 5]
-    assert part.minute_us.tolist() == one.minute_us[3:6].tolist()
-    assert np.shares_memory(part.values, one.values)
+    assert part.minute_us.tolist() == series.minute_us[3:6].tolist()
+    assert np.shares_memory(part.values, series.values)
     with pytest.raises(ValueError, match="no part"):
-        one.part(4, 4)
+        series.slice(4, 4)

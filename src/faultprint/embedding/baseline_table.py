@@ -1,49 +1,63 @@
-"""What is normal for each lane, laid out for many at once."""
+"""The baselines of many nodes as arrays, one slot a node."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 
 from faultprint.arrays import IntArray
 from faultprint.embedding.codecs import BufferCodec
-from faultprint.embedding.growth import grown
 from faultprint.embedding.model import Model, NodeBaseline
-from faultprint.windows.normalise import Scale, scale
+from faultprint.windows.normalisation import DeviationScale, deviation_scale
 from faultprint.windows.profile import Profile
 
-Where = slice | IntArray
+T = TypeVar("T", bound=np.generic)
+
+SlotIndex = slice | IntArray
 
 
 class BaselineTable:
-    """By lane: the scale, and the mean vectors of windows, `mean`, and of recent minutes, `usual` (NaN: there is none)."""
+    """By slot: the deviation scale, the mean vector of windows, and that of short windows (NaN where there is none)."""
 
-    def __init__(self, model: Model, people: Profile, keeping: BufferCodec) -> None:
-        """`people`: the population on whose spread the model's inputs lean."""
-        self._model, self._people, self._keeping = model, people, keeping
+    def __init__(self, model: Model, population: Profile, codec: BufferCodec) -> None:
+        """`population`: the profile towards which node profiles shrink; `codec` packs the variances."""
+        self._model, self._population, self._codec = model, population, codec
         features = len(model.catalogue)
         self._centre = np.empty((0, features), np.float32)
-        self._variances = np.empty((keeping.variances, 0, features), keeping.measured)
+        self._variances = np.empty((codec.variance_count, 0, features), codec.variance_dtype)
         self.mean, self.short_mean = np.empty((2, 0, model.dimensions), np.float32)
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the arrays, room for growth included."""
         return sum(array.nbytes for array in (self._centre, self._variances, self.mean, self.short_mean))
 
-    def grow(self, length: int) -> None:
-        """Make room for so many lanes."""
-        self._variances = grown(self._variances, 1, length, 0)
+    def grow(self, capacity: int) -> None:
+        """Make room for `capacity` slots in all."""
+        self._variances = lengthened(self._variances, 1, capacity, 0)
         self._centre, self.mean, self.short_mean = (
-            grown(array, 0, length, 0) for array in (self._centre, self.mean, self.short_mean)
+            lengthened(array, 0, capacity, 0) for array in (self._centre, self.mean, self.short_mean)
         )
 
-    def set_baseline(self, lane: int, normal: NodeBaseline) -> Scale:
-        """Give a lane its normal; the scale that it is measured by, before it was packed."""
-        own = scale(normal.profile, self._people, self._model.kinds, self._model.manifest.spans)
-        self._centre[lane], self._variances[:, lane] = own.centre, self._keeping.variances_in(own)
-        self.mean[lane] = normal.mean
-        self.short_mean[lane] = np.nan if normal.short_mean is None else normal.short_mean
-        return own
+    def set_baseline(self, slot: int, baseline: NodeBaseline) -> DeviationScale:
+        """Store the baseline of a slot. Returns its deviation scale as it is before packing."""
+        scale = deviation_scale(baseline.profile, self._population, self._model.kinds, self._model.manifest.spans)
+        self._centre[slot], self._variances[:, slot] = scale.centre, self._codec.encode_variances(scale)
+        self.mean[slot] = baseline.mean
+        self.short_mean[slot] = np.nan if baseline.short_mean is None else baseline.short_mean
+        return scale
 
-    def measure(self, where: Where) -> Scale:
-        """What the lanes' departures are measured by."""
-        return self._keeping.scale_of(self._centre[where], self._variances[:, where])
+    def scale(self, slots: SlotIndex) -> DeviationScale:
+        """The deviation scale of these slots, one row each."""
+        return self._codec.decode_scale(self._centre[slots], self._variances[:, slots])
+
+
+def lengthened(array: npt.NDArray[T], axis: int, length: int, fill: object) -> npt.NDArray[T]:
+    """A copy whose `axis` has this length; the new part holds `fill`."""
+    shape = list(array.shape)
+    shape[axis] = length
+    result = np.full(shape, fill, array.dtype)
+    result[tuple(slice(size) for size in array.shape)] = array
+    return result

@@ -1,49 +1,51 @@
-"""A trained model at work: minutes of a node in, one vector a minute out. Needs numpy and ONNX Runtime, no torch."""
+"""A trained model: minutes of a node in, one vector a minute out. Needs NumPy and ONNX Runtime, no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from faultprint.arrays import BoolArray, Float32Array, IntArray
-from faultprint.embedding.model_file import ModelArtifact, Manifest, read
+from faultprint.embedding.encoder import OnnxEncoder
+from faultprint.embedding.model_file import Manifest, ModelArtifact, read_artifact
 from faultprint.embedding.pooling import pool
 from faultprint.embedding.short_window import SHORT_WINDOW_MINUTES, embed_short_windows
 from faultprint.errors import ModelError, UsageError
 from faultprint.features.catalogue import Catalogue
-from faultprint.windows.levels import Kinds, Levels, levels
-from faultprint.windows.normalise import normalise, raw
-from faultprint.windows.profile import LEAST_MINUTES, Profile, profile
-from faultprint.windows.rolling import rolling
+from faultprint.windows.levels import FeatureKinds, compute_levels
+from faultprint.windows.normalisation import fill_missing, normalise
+from faultprint.windows.profile import MIN_PROFILE_MINUTES, Profile, build_profile
+from faultprint.windows.rolling import rolling_windows
 from faultprint.windows.series import Series
 
-ENOUGH: Final = 0.8
-"""Share of a window's minutes that must be observed for its vector to count as whole."""
-SHORTEST: Final = 10
-"""Observed minutes below which there is no vector at all."""
-SHORTEST_OF_NORMAL: Final = 30
-"""Observed minutes that a window of the normal stretch has at least when its mean vector is formed."""
-_BLOCK: Final = 4096
-"""Minutes normalised and encoded at a time: bounds the memory, not the result."""
+WHOLE_WINDOW_SHARE: Final = 0.8
+"""Share of a window's minutes that must be observed for a whole window."""
+MIN_WINDOW_MINUTES: Final = 10
+"""Fewest observed minutes of a window that has a vector."""
+MIN_BASELINE_WINDOW_MINUTES: Final = 30
+"""Fewest observed minutes of a window that counts for a baseline's mean vector, where there are such windows."""
+BLOCK_MINUTES: Final = 4096
+"""Minutes normalised and encoded at a time. It bounds the memory and does not change the result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    """Vectors of windows, in order of time.
+class WindowEmbeddings:
+    """Vectors of N windows, in order of time.
 
-    `vectors` (N, D) float32; `last_minute` (N,) int64 index into the series of each window's last minute; `minutes` (N,)
-    int16 observed minutes in it; `partial` (N,) bool, True where these are fewer than four fifths of a window.
+    vectors            (N, D) float32
+    last_minute        (N,) int64, index into the series of each window's last minute
+    observed_minutes   (N,) int16, observed minutes in the window
+    partial            (N,) bool, True where fewer than four fifths of the window are observed
     """
 
     vectors: Float32Array
     last_minute: IntArray
-    minutes: npt.NDArray[np.int16]
+    observed_minutes: npt.NDArray[np.int16]
     partial: BoolArray
 
     def __len__(self) -> int:
@@ -52,8 +54,12 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class NodeBaseline:
-    """What is normal for a node: its traffic's profile, the mean vector (D,) of its normal windows, and that of a few normal
-    minutes by themselves (`embedding.recent`), None where these cannot be judged."""
+    """The normal traffic of one node.
+
+    profile      profile of its features
+    mean         (D,) mean vector of its normal windows
+    short_mean   (D,) mean vector of its normal short windows (`embedding.short_window`); None where there is none
+    """
 
     profile: Profile
     mean: Float32Array
@@ -61,19 +67,14 @@ class NodeBaseline:
 
 
 class Model:
-    """An artefact, ready to run. Threads: one, so that many nodes share a machine by processes."""
+    """A model artifact, ready to embed. It runs in one thread by default: many nodes share a machine by processes."""
 
-    def __init__(self, artefact: ModelArtifact, threads: int = 1) -> None:
-        """Raises ModelError if a graph cannot be run, or does not have the manifest's shapes."""
-        self.manifest: Manifest = artefact.manifest
-        self.id: str = artefact.id
-        self.kinds: Kinds = Kinds.of(artefact.manifest.catalogue)
-        self._graphs = {name: _session(name, graph, threads) for name, graph in artefact.graphs.items()}
-        found = [session.get_outputs()[0].shape[-1] for session in self._graphs.values()][-1]
-        if found != self.dimensions:
-            raise ModelError(
-                f"The model's graph gives {found!r} dimensions, its manifest {self.dimensions}; train it anew."
-            )
+    def __init__(self, artifact: ModelArtifact, threads: int = 1) -> None:
+        """`threads`: CPU threads of one call. Raises ModelError for a graph that cannot run or has other shapes."""
+        self.encoder = OnnxEncoder(artifact, threads)
+        self.manifest: Manifest = artifact.manifest
+        self.id: str = artifact.id
+        self.kinds: FeatureKinds = self.encoder.kinds
 
     @property
     def dimensions(self) -> int:
@@ -92,49 +93,47 @@ class Model:
 
     @property
     def population(self) -> Profile:
-        """The population on whose spread a minute encoder's input leans. Raises ModelError where whole windows are read."""
-        if self.manifest.encoder != "pooled" or self.manifest.population is None:
-            raise ModelError(
-                f"The model's encoder {self.manifest.encoder!r} reads whole windows, but what is asked of it needs one that "
-                "encodes minutes; train the preset 'default'."
-            )
-        return self.manifest.population
+        """The population's profile. Raises ModelError for a model that reads whole windows."""
+        return self.encoder.population
 
     @property
     def population_baseline(self) -> NodeBaseline:
-        """What is normal for a node of which nothing is known. Raises ModelError where the model does not tell."""
-        found, people = self.manifest.population_baseline, self.manifest.population
-        if found is None or people is None:
+        """The baseline of a node without history. Raises ModelError for a model that has none."""
+        baseline, population = self.manifest.population_baseline, self.manifest.population
+        if baseline is None or population is None:
             raise ModelError(
-                "The model does not tell what is normal for a node of which nothing is known; train the preset 'default' anew."
+                "The model has no population baseline, which nodes without history need; "
+                "train the preset 'default' with this version."
             )
-        return NodeBaseline(people, found.mean, found.short_mean)
+        return NodeBaseline(population, baseline.mean, baseline.short_mean)
 
-    def check(self, series: Series) -> None:
+    def check_series(self, series: Series) -> None:
         """Raise ModelError unless the series has the model's features and interval."""
         if series.names != self.catalogue.names:
             raise ModelError(
-                f"The minutes of node {series.node!r} do not follow catalogue {self.catalogue.name!r} in which the model was "
-                "trained; make them with it."
+                f"The minutes of node {series.node!r} do not follow the model's catalogue {self.catalogue.name!r}; "
+                "compute them with that catalogue."
             )
         if series.interval_us != self.manifest.interval_us:
             raise ModelError(
                 f"The minutes of node {series.node!r} last {series.interval_us} µs, the model's {self.manifest.interval_us} µs; "
-                "make them with the model's interval."
+                "compute them with the model's interval."
             )
 
-    def profile(self, series: Series, normal: BoolArray | None = None, least: int = LEAST_MINUTES) -> Profile:
-        """The node's profile from its minutes `normal` ((T,) bool; default: all), gaps left out.
+    def profile(
+        self, series: Series, selected: BoolArray | None = None, min_minutes: int = MIN_PROFILE_MINUTES
+    ) -> Profile:
+        """The profile of the observed minutes among `selected` ((T,) bool; default: all).
 
-        Raises ModelError (other minutes than the model's) or UsageError (fewer than `least` minutes).
+        Raises ModelError (minutes that do not fit the model) or UsageError (fewer than `min_minutes` minutes).
         """
-        self.check(series)
-        chosen = series.observed if normal is None else series.observed & normal
-        there = np.flatnonzero(chosen)
-        if len(there):  # of these minutes only: a node may have months of others
-            first, last = int(there[0]), int(there[-1]) + 1
-            series, chosen = series.part(first, last), chosen[first:last]
-        return profile(self._levels(series, (1,)), self.kinds, chosen, least)
+        self.check_series(series)
+        minutes = series.observed if selected is None else series.observed & selected
+        indices = np.flatnonzero(minutes)
+        if len(indices):  # Only the part in use: a node may have months of other minutes.
+            start, stop = int(indices[0]), int(indices[-1]) + 1
+            series, minutes = series.slice(start, stop), minutes[start:stop]
+        return build_profile(compute_levels(series, self.kinds, (1,)), self.kinds, minutes, min_minutes)
 
     def embed(
         self,
@@ -142,139 +141,121 @@ class Model:
         profile: Profile,
         *,
         ends: IntArray | None = None,
-        shortest: int | None = None,
-    ) -> Embedded:
-        """The vectors of the windows that end at minutes `ends` (ascending indices; default: every minute).
+        min_minutes: int | None = None,
+    ) -> WindowEmbeddings:
+        """The vectors of the windows that end at the minutes `ends` (ascending indices; default: every minute).
 
-        A window that ends in a gap, or that holds fewer observed minutes than `shortest` (default: four fifths of a window;
-        at least SHORTEST), has none and is left out. Raises ModelError for other minutes than the model's.
+        Leaves out a window that ends in a gap or has fewer than `min_minutes` observed minutes. The default is four
+        fifths of a window; the least is MIN_WINDOW_MINUTES. Raises ModelError for minutes that do not fit the model,
+        UsageError for ends outside the series.
         """
-        self.check(series)
-        enough = int(np.ceil(ENOUGH * self.window))
-        least = enough if shortest is None else max(shortest, min(SHORTEST, self.window))
+        self.check_series(series)
+        whole = int(np.ceil(WHOLE_WINDOW_SHARE * self.window))
+        needed = whole if min_minutes is None else max(min_minutes, min(MIN_WINDOW_MINUTES, self.window))
         total = np.concatenate(([0], np.cumsum(series.observed)))
-        minutes = total[1:] - total[np.maximum(np.arange(len(series)) - self.window + 1, 0)]
+        observed = total[1:] - total[np.maximum(np.arange(len(series)) - self.window + 1, 0)]
         wanted = np.arange(len(series)) if ends is None else np.asarray(ends, dtype=np.int64)
         if len(wanted) and not (wanted.min() >= 0 and wanted.max() < len(series)):
             raise UsageError(
                 f"Windows must end within the {len(series)} minutes of node {series.node!r}; give other ends."
             )
-        wanted = wanted[series.observed[wanted] & (minutes[wanted] >= least)]
+        wanted = wanted[series.observed[wanted] & (observed[wanted] >= needed)]
         run = self._pooled if self.manifest.encoder == "pooled" else self._recurrent
         vectors = np.empty((len(wanted), self.dimensions), dtype=np.float32)
         done = 0
-        for part in run(series, profile, wanted):
-            vectors[done : done + len(part)] = part
-            done += len(part)
-        count = minutes[wanted].astype(np.int16)
-        return Embedded(vectors, wanted, count, count < enough)
+        for block in run(series, profile, wanted):
+            vectors[done : done + len(block)] = block
+            done += len(block)
+        count = observed[wanted].astype(np.int16)
+        return WindowEmbeddings(vectors, wanted, count, count < whole)
 
-    def baseline(self, series: Series, chosen: BoolArray | None = None, least: int = LEAST_MINUTES) -> NodeBaseline:
-        """Profile and mean vector from the minutes `chosen` ((T,) bool, known to be normal; default: all).
+    def embed_within(self, series: Series, selected: BoolArray, profile: Profile) -> tuple[Float32Array, IntArray]:
+        """The windows that lie within unbroken runs of the minutes `selected` (T,): vectors (N, D), last minutes (N,).
 
-        Windows lie wholly within one unbroken normal stretch. An hour holds a single whole window, so windows with 30
-        minutes of history count too (with less than that, what there is). Raises as `profile` does.
+        An hour holds a single whole window, so windows with 30 minutes of history count too; if there are none, shorter
+        ones. Raises UsageError if there is no window at all.
         """
-        normal = np.ones(len(series), dtype=np.bool_) if chosen is None else chosen
-        own = self.profile(series, normal, least)
-        runs = [run for _, run in _runs(series, normal)]
-        return NodeBaseline(own, self.mean(series, normal, own), self._recent(runs, own))
-
-    def mean(self, series: Series, chosen: BoolArray, profile: Profile) -> Float32Array:
-        """(D,) the mean vector of the windows `within` the minutes `chosen` (T,), under any profile. Raises UsageError."""
-        vectors, _ = self.within(series, chosen, profile)
-        return np.asarray(vectors.mean(axis=0, dtype=np.float64), np.float32)
-
-    def within(self, series: Series, chosen: BoolArray, profile: Profile) -> tuple[Float32Array, IntArray]:
-        """The windows that lie within the minutes `chosen` (T,), as `normal` takes them: vectors (N, D) and last minutes (N,).
-
-        Raises UsageError if there is none.
-        """
-        runs = _runs(series, chosen)
-        for shortest in (SHORTEST_OF_NORMAL, SHORTEST, 1):
-            embedded = [(start, self.embed(run, profile, shortest=shortest)) for start, run in runs]
-            if any(len(one) for _, one in embedded):
-                last = np.concatenate([start + one.last_minute for start, one in embedded])
-                return np.concatenate([one.vectors for _, one in embedded]), last
+        runs = _runs(series, selected)
+        for min_minutes in (MIN_BASELINE_WINDOW_MINUTES, MIN_WINDOW_MINUTES, 1):
+            embedded = [(start, self.embed(run, profile, min_minutes=min_minutes)) for start, run in runs]
+            if any(len(windows) for _, windows in embedded):
+                last = np.concatenate([start + windows.last_minute for start, windows in embedded])
+                return np.concatenate([windows.vectors for _, windows in embedded]), last
         raise UsageError(
-            f"No stretch of node {series.node!r}'s normal traffic lasts {SHORTEST} minutes; mark a longer one as normal."
+            f"No interval of normal traffic of node {series.node!r} lasts {MIN_WINDOW_MINUTES} minutes; "
+            "mark a longer one as normal."
         )
 
-    def _recent(self, runs: Sequence[Series], own: Profile) -> Float32Array | None:
-        """The mean vector of as many minutes as are recent, within one run of normal ones each."""
+    def embed_short_windows(
+        self, series: Series, profile: Profile, ends: IntArray, minutes: int = SHORT_WINDOW_MINUTES
+    ) -> Float32Array:
+        """(N, D) vectors of the short windows that end at `ends`, see `embedding.short_window`.
+
+        Raises ModelError for minutes that do not fit the model, or a model that reads whole windows.
+        """
+        self.check_series(series)
+        return embed_short_windows(self.encoder, series, profile, ends, minutes)
+
+    def baseline(
+        self, series: Series, selected: BoolArray | None = None, min_minutes: int = MIN_PROFILE_MINUTES
+    ) -> NodeBaseline:
+        """The node's baseline from its normal minutes `selected` ((T,) bool; default: all).
+
+        Raises ModelError (minutes that do not fit the model) or UsageError (too few minutes).
+        """
+        minutes = np.ones(len(series), dtype=np.bool_) if selected is None else selected
+        profile = self.profile(series, minutes, min_minutes)
+        runs = [run for _, run in _runs(series, minutes)]
+        return NodeBaseline(profile, self.mean_vector(series, minutes, profile), self._short_mean(runs, profile))
+
+    def mean_vector(self, series: Series, selected: BoolArray, profile: Profile) -> Float32Array:
+        """(D,) mean vector of the windows within the minutes `selected` (T,). Raises UsageError as `embed_within`."""
+        vectors, _ = self.embed_within(series, selected, profile)
+        return np.asarray(vectors.mean(axis=0, dtype=np.float64), np.float32)
+
+    def _short_mean(self, runs: Sequence[Series], profile: Profile) -> Float32Array | None:
+        """The mean vector of all short windows that lie within one run of normal minutes each."""
         if self.manifest.encoder != "pooled":
             return None
-        found = [
-            embed_short_windows(self, run, own, np.arange(min(SHORT_WINDOW_MINUTES, len(run)) - 1, len(run)))
-            for run in runs
-        ]
-        vectors = np.concatenate(found)
+        blocks = []
+        for run in runs:
+            ends = np.arange(min(SHORT_WINDOW_MINUTES, len(run)) - 1, len(run))
+            blocks.append(self.embed_short_windows(run, profile, ends))
+        vectors = np.concatenate(blocks)
         known = vectors[~np.isnan(vectors[:, 0])]
         return known.mean(axis=0, dtype=np.float64).astype(np.float32) if len(known) else None
 
-    def encode(self, inputs: Float32Array) -> Float32Array:
-        """(N, S · H) codes of minutes' inputs (N, S · 2 · F), where the encoder is "pooled"."""
-        return self._run("minute.onnx", inputs)
-
-    def head(self, pooled: Float32Array) -> Float32Array:
-        """(N, D) vectors of windows' pooled codes (N, 3 · S · H), where the encoder is "pooled"."""
-        return self._run("head.onnx", pooled)
-
-    def _levels(self, series: Series, spans: tuple[int, ...]) -> Levels:
-        return levels(series, self.kinds, spans)
-
-    def _pooled(self, series: Series, own: Profile, ends: IntArray) -> Iterator[Float32Array]:
-        """Encode every minute once, pool, and run the head; block by block, each with the history that it needs."""
-        people = self.population
+    def _pooled(self, series: Series, profile: Profile, ends: IntArray) -> Iterator[Float32Array]:
+        """Encode every minute once, pool the codes, and apply the head; block by block, each with its history."""
+        population = self.population
         spans, window = self.manifest.spans, self.window
-        for start in range(0, len(series), _BLOCK):
-            chosen = ends[(ends >= start) & (ends < start + _BLOCK)]
-            if not len(chosen):
+        for start in range(0, len(series), BLOCK_MINUTES):
+            selected = ends[(ends >= start) & (ends < start + BLOCK_MINUTES)]
+            if not len(selected):
                 continue
-            # The window's first minute, and the trailing mean that reaches to it.
-            begin = max(int(chosen[0]) - window - max(spans) + 2, 0)
-            part = series.part(begin, int(chosen[-1]) + 1)
-            inputs = normalise(self._levels(part, spans), self.kinds, own, people)
-            codes = self.encode(inputs).reshape(len(part), len(spans), -1)
-            pooled = pool(codes, part.observed, spans, window)
-            yield self.head(np.ascontiguousarray(pooled[chosen - begin]))
+            # From the first minute of the first window, and of the longest trailing mean that ends there.
+            begin = max(int(selected[0]) - window - max(spans) + 2, 0)
+            block = series.slice(begin, int(selected[-1]) + 1)
+            inputs = normalise(compute_levels(block, self.kinds, spans), self.kinds, profile, population)
+            codes = self.encoder.encode_minutes(inputs).reshape(len(block), len(spans), -1)
+            pooled = pool(codes, block.observed, spans, window)
+            yield self.encoder.apply_head(np.ascontiguousarray(pooled[selected - begin]))
 
-    def _recurrent(self, series: Series, own: Profile, ends: IntArray) -> Iterator[Float32Array]:
-        """Run every window through the network; those at the start of the series with what history there is."""
-        values = raw(series.values)
+    def _recurrent(self, series: Series, profile: Profile, ends: IntArray) -> Iterator[Float32Array]:
+        """Encode every window; those at the start of the series with the history that they have."""
+        values = fill_missing(series.values)
         for end in ends[ends < self.window - 1]:
-            yield self._run("window.onnx", values[None, : end + 1])
-        for _, windows in rolling(values, self.window, ends=ends[ends >= self.window - 1], batch=64):
-            yield self._run("window.onnx", windows)
-
-    def _run(self, graph: str, inputs: Float32Array) -> Float32Array:
-        session = self._graphs[graph]
-        result: Any = session.run(None, {session.get_inputs()[0].name: inputs})[0]
-        return np.asarray(result, dtype=np.float32)
+            yield self.encoder.encode_windows(values[None, : end + 1])
+        for _, windows in rolling_windows(values, self.window, ends=ends[ends >= self.window - 1], batch=64):
+            yield self.encoder.encode_windows(windows)
 
 
 def load_model(path: Path, threads: int = 1) -> Model:
-    """The model in the file `path`. Raises ModelError for anything that is not one."""
-    return Model(read(path), threads)
+    """The model in the file `path`. Raises ModelError for a file that is missing, damaged or not a model."""
+    return Model(read_artifact(path), threads)
 
 
-def _runs(series: Series, chosen: BoolArray) -> list[tuple[int, Series]]:
-    """The unbroken stretches of the minutes `chosen` (T,), each with its first minute's index."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], chosen, [False])))).tolist()
-    return [(start, series.part(start, stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _session(name: str, graph: bytes, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors share no base class below this
-        raise ModelError(
-            f"The model's {name} cannot be run ({str(error).splitlines()[0][:120]}); train it anew."
-        ) from None
-    if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
-        raise ModelError(f"The model's {name} must have one input and one output; train it anew.")
-    return session
+def _runs(series: Series, selected: BoolArray) -> list[tuple[int, Series]]:
+    """The unbroken runs of the minutes `selected` (T,), each with the index of its first minute."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], selected, [False])))).tolist()
+    return [(start, series.slice(start, stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

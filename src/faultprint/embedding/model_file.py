@@ -1,11 +1,11 @@
-"""The one file that training leaves behind: a ZIP of a manifest and of ONNX graphs, stored uncompressed.
+"""The model file: a ZIP archive of a manifest and ONNX graphs, stored uncompressed. Training writes it.
 
     manifest.json   format, catalogue, normalisation, window, training record, calibration (see `Manifest`)
     minute.onnx     encoder "pooled": inputs of minutes (N, I) → codes (N, S · H)
     head.onnx       encoder "pooled": pooled codes (N, 3 · S · H) → vectors (N, D)
     window.onnx     encoder "recurrent": windows (N, W, F) → vectors (N, D)
 
-No pickle, nothing compressed, nothing executed: a file that is not exactly this is refused with one sentence.
+The file holds no pickle, and reading it executes nothing. `read_artifact` refuses any other content with one sentence.
 """
 
 from __future__ import annotations
@@ -13,22 +13,26 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import reprlib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, Self, cast, get_args
 
-from faultprint.embedding.population_baseline import PopulationBaseline
+import numpy as np
+
+from faultprint.arrays import Float32Array
 from faultprint.errors import FaultprintError, ModelError
 from faultprint.features.catalogue import Catalogue
 from faultprint.files import replacing
-from faultprint.windows.profile import Profile
+from faultprint.units import DAY_US
+from faultprint.windows.profile import Profile, finite_vector
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
-LARGEST: Final = 64 * 2**20
-"""Bytes that a member may have; the posts' network, the largest known, has 15 million."""
+MAX_MEMBER_BYTES: Final = 64 * 2**20
+"""Largest member of the archive. The largest known network, the 2017 baseline, needs 15 million bytes."""
 
 EncoderKind = Literal["pooled", "recurrent"]
 GRAPHS: Final[Mapping[EncoderKind, tuple[str, ...]]] = {
@@ -39,19 +43,48 @@ _ID_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a model is.
+class PopulationBaseline:
+    """The baseline of a node without history: normal traffic of the training nodes under the population's profile.
 
-    preset, encoder   which network made the graphs, and how they are run
-    catalogue         the features, in the order of a window's F axis
-    interval_us       length of a "minute"
-    window            minutes of a window, W
-    dimensions        of a vector, D
-    spans             minutes of the trailing means beside each minute (encoder "pooled"; else empty)
-    population        what normal traffic looked like over the training networks (encoder "pooled"; else none)
-    training          record of the training: seed, epochs, losses, effective dimensions, versions, …
-    calibration       distances on networks held out from training, see `faultprint.training.calibration`
-    stranger          what is normal for a node of which nothing is known (encoder "pooled"; none in models of before)
+    mean         (D,) mean vector of normal windows
+    short_mean   (D,) mean vector of normal short windows; None where the encoder reads whole windows
+    """
+
+    mean: Float32Array
+    short_mean: Float32Array | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The baseline for JSON; `from_dict` reads it back equal."""
+        short_mean = None if self.short_mean is None else _as_list(self.short_mean)
+        return {"mean": _as_list(self.mean), "recent": short_mean}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], dimensions: int) -> Self:
+        """Raises ModelError unless `document` is the result of `as_dict` for this number of dimensions."""
+        if set(document) != {"mean", "recent"}:
+            raise ModelError(
+                "The model's population baseline must have mean, recent and nothing else; train the model again."
+            )
+        short_mean = document["recent"]
+        if short_mean is not None:
+            short_mean = finite_vector("The population baseline's recent mean", short_mean, dimensions)
+        return cls(finite_vector("The population baseline's mean", document["mean"], dimensions), short_mean)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The description of a model.
+
+    preset, encoder       the network that made the graphs, and how to run them
+    catalogue             the features, in the order of a window's F axis
+    interval_us           length of a "minute", µs
+    window                minutes of a window, W
+    dimensions            length of a vector, D
+    spans                 minutes of the trailing means (encoder "pooled"; else empty)
+    population            profile of normal traffic over the training networks (encoder "pooled"; else None)
+    training              record of the training: seed, epochs, losses, effective dimensions, versions, …
+    calibration           distances on networks held out from training, see `faultprint.training.calibration`
+    population_baseline   baseline of a node without history (encoder "pooled"; None in older models)
     """
 
     preset: str
@@ -67,53 +100,51 @@ class Manifest:
     population_baseline: PopulationBaseline | None = None
 
     def to_json(self) -> str:
-        """The text of manifest.json; `from_json` reads it back."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        plain["catalogue"] = json.loads(self.catalogue.to_json())
-        plain["population"] = self.population.as_dict() if self.population else None
-        if self.population_baseline:
-            plain["stranger"] = self.population_baseline.as_dict()
-        else:
-            del plain["stranger"]  # models of before do without, and keep their identity
-        text = {"format": FORMAT, "catalogue_hash": self.catalogue.hash, **plain}
-        return json.dumps(text, indent=1, allow_nan=False)
+        """The text of manifest.json; `from_json` reads it back. The model's id hashes this text."""
+        document: dict[str, Any] = {
+            "format": FORMAT,
+            "catalogue_hash": self.catalogue.hash,
+            "preset": self.preset,
+            "encoder": self.encoder,
+            "catalogue": json.loads(self.catalogue.to_json()),
+            "interval_us": self.interval_us,
+            "window": self.window,
+            "dimensions": self.dimensions,
+            "spans": self.spans,
+            "population": self.population.as_dict() if self.population else None,
+            "training": self.training,
+            "calibration": self.calibration,
+        }
+        if self.population_baseline:  # Older models lack this key and must keep their id.
+            document[_POPULATION_BASELINE] = self.population_baseline.as_dict()
+        return json.dumps(document, indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """Raises ModelError unless `text` is a manifest of this format."""
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"The model's manifest is no JSON ({error}); train the model anew.") from None
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            version = found.get("format") if isinstance(found, dict) else None
-            raise ModelError(
-                f"The model has format {version!r}, but this version of Faultprint reads format {FORMAT}; train the model anew."
-            )
-        found = {"stranger": None, **found}
-        names = {field.name for field in fields(cls)}
-        if different := sorted({*found} ^ {"format", "catalogue_hash", *names}):
-            problem = "has the unknown" if different[0] in found else "lacks the"
-            raise ModelError(f"The model's manifest {problem} field {different[0]!r}; train the model anew.")
-        manifest = cls(**{name: _converted(name, found[name]) for name in names})
-        _check(manifest, found["catalogue_hash"])
-        return manifest
+        document = _parse(text)
+        _check_types(document)
+        catalogue, encoder = _catalogue(document), _encoder(document)
+        _check_ranges(document)
+        features, dimensions = len(catalogue), document["dimensions"]
+        population, baseline = document["population"], document[_POPULATION_BASELINE]
+        return cls(
+            preset=document["preset"],
+            encoder=encoder,
+            catalogue=catalogue,
+            interval_us=document["interval_us"],
+            window=document["window"],
+            dimensions=dimensions,
+            spans=tuple(document["spans"]),
+            population=None if population is None else Profile.from_dict(population, features),
+            training=document["training"],
+            calibration=document["calibration"],
+            population_baseline=None if baseline is None else PopulationBaseline.from_dict(baseline, dimensions),
+        )
 
 
-def _converted(name: str, value: Any) -> Any:
-    """A manifest's field as read from JSON, as the type that `Manifest` declares."""
-    wanted = _TYPES[name]
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise ModelError(f"The model's {name} is {str(value)[:60]!r}, which it cannot be; train the model anew.")
-    if name == "catalogue":
-        try:
-            return Catalogue.from_json(json.dumps(value))
-        except FaultprintError as error:
-            raise ModelError(f"The model's catalogue cannot be read: {error}") from None
-    if name == "spans":
-        return tuple(value)
-    return value
-
+_POPULATION_BASELINE: Final = "stranger"
+"""The stored key of `Manifest.population_baseline`. It must not change: the model's id hashes it."""
 
 _TYPES: Final[Mapping[str, Any]] = {
     "preset": str,
@@ -126,63 +157,106 @@ _TYPES: Final[Mapping[str, Any]] = {
     "population": dict | None,
     "training": dict,
     "calibration": dict,
-    "stranger": dict | None,
+    _POPULATION_BASELINE: dict | None,
 }
+_MAXIMA: Final = {"interval_us": DAY_US, "window": 10_080, "dimensions": 65_536}
 
 
-def _check(manifest: Manifest, catalogue_hash: Any) -> None:
-    """Raise ModelError for values that no model of ours has; turn the population into a Profile."""
-    if manifest.catalogue.hash != catalogue_hash:
+def _parse(text: str) -> dict[str, Any]:
+    """The manifest as JSON, with all keys of this format and no others."""
+    try:
+        document = json.loads(text)
+        json.dumps(document, indent=1, allow_nan=False)  # The id needs a manifest that can be written again.
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"The model's manifest is not JSON ({error}); train the model again.") from None
+    version = document.get("format") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or version != FORMAT:
         raise ModelError(
-            "The model's catalogue does not match its own hash: the file was altered; train the model anew."
+            f"The model has format {reprlib.repr(version)}, but this version of Faultprint reads format {FORMAT}; "
+            "train the model again."
         )
-    if manifest.encoder not in get_args(EncoderKind):
+    document = {_POPULATION_BASELINE: None, **document}
+    if different := sorted({*document} ^ {"format", "catalogue_hash", *_TYPES}):
+        problem = "has the unknown" if different[0] in document else "lacks the"
         raise ModelError(
-            f"The model's encoder is {manifest.encoder!r}, which this version does not know; update Faultprint."
+            f"The model's manifest {problem} field {reprlib.repr(different[0])}; train the model again with this version."
         )
-    for name, most in (("interval_us", 86_400_000_000), ("window", 10_080), ("dimensions", 65_536)):
-        if not 1 <= getattr(manifest, name) <= most:
+    return document
+
+
+def _check_types(document: Mapping[str, Any]) -> None:
+    for name, wanted in _TYPES.items():
+        value = document[name]
+        if not isinstance(value, wanted) or isinstance(value, bool):
             raise ModelError(
-                f"The model's {name} is {getattr(manifest, name)}, which is not within 1 to {most}; train the model anew."
+                f"The model's {name} is {reprlib.repr(value)}, which has the wrong type; train the model again."
             )
-    pooled = manifest.encoder == "pooled"
-    good = all(type(span) is int and 1 <= span <= manifest.window for span in manifest.spans)
-    if not good or bool(manifest.spans) != pooled or (manifest.population is not None) != pooled:
+
+
+def _catalogue(document: Mapping[str, Any]) -> Catalogue:
+    try:
+        catalogue = Catalogue.from_json(json.dumps(document["catalogue"]))
+    except FaultprintError as error:
+        raise ModelError(f"The model's catalogue cannot be read: {error}") from None
+    if catalogue.hash != document["catalogue_hash"]:
         raise ModelError(
-            f"The model's spans and population do not fit its encoder {manifest.encoder!r}; train the model anew."
+            "The model's catalogue does not match its own hash: the file was altered; train the model again."
         )
-    if pooled:
-        assert isinstance(manifest.population, dict)
-        object.__setattr__(manifest, "population", Profile.from_dict(manifest.population, len(manifest.catalogue)))
-    if manifest.population_baseline is not None:
-        assert isinstance(manifest.population_baseline, dict)
-        if not pooled:
-            raise ModelError("The model's encoder knows no strangers, but its manifest does; train the model anew.")
-        object.__setattr__(
-            manifest, "stranger", PopulationBaseline.from_dict(manifest.population_baseline, manifest.dimensions)
+    return catalogue
+
+
+def _encoder(document: Mapping[str, Any]) -> EncoderKind:
+    if document["encoder"] not in get_args(EncoderKind):
+        raise ModelError(
+            f"The model's encoder is {reprlib.repr(document['encoder'])}, which this version does not know; update Faultprint."
         )
+    return cast(EncoderKind, document["encoder"])
+
+
+def _check_ranges(document: Mapping[str, Any]) -> None:
+    """Raise ModelError for numbers out of range, and for fields that do not fit the encoder."""
+    for name, maximum in _MAXIMA.items():
+        if not 1 <= document[name] <= maximum:
+            raise ModelError(
+                f"The model's {name} is {reprlib.repr(document[name])}, which is not within 1 to {maximum}; "
+                "train the model again."
+            )
+    pooled, spans = document["encoder"] == "pooled", document["spans"]
+    good = all(type(span) is int and 1 <= span <= document["window"] for span in spans)
+    if not good or bool(spans) != pooled or (document["population"] is not None) != pooled:
+        raise ModelError(
+            f"The model's spans and population do not fit its encoder {document['encoder']!r}; train the model again."
+        )
+    if document[_POPULATION_BASELINE] is not None and not pooled:
+        raise ModelError(
+            f"The model's encoder {document['encoder']!r} cannot have a population baseline; train the model again."
+        )
+
+
+def _as_list(vector: Float32Array) -> list[float]:
+    return [float(number) for number in np.asarray(vector)]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelArtifact:
-    """A manifest and its graphs (serialised ONNX by member name); `id` is a hash over all of it."""
+    """A manifest and its serialised ONNX graphs, by member name."""
 
     manifest: Manifest
     graphs: Mapping[str, bytes]
 
     @property
     def id(self) -> str:
-        """The first 64 bits of a SHA-256 over manifest and graphs, in hex: references name their model by it."""
+        """The model's id: the first 64 bits of a SHA-256 over manifest and graphs, in hex. References store it."""
         digest = hashlib.sha256(self.manifest.to_json().encode())
         for name in GRAPHS[self.manifest.encoder]:
             digest.update(self.graphs[name])
         return digest.hexdigest()[:_ID_DIGITS]
 
 
-def save(artefact: ModelArtifact, path: Path) -> None:
-    """Write the file, all or nothing. The same artefact gives the same bytes."""
+def write_artifact(artifact: ModelArtifact, path: Path) -> None:
+    """Write the file, all or nothing. The same artifact gives the same bytes."""
     buffer = io.BytesIO()
-    members = {MANIFEST: artefact.manifest.to_json().encode(), **artefact.graphs}
+    members = {MANIFEST: artifact.manifest.to_json().encode(), **artifact.graphs}
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
@@ -190,42 +264,48 @@ def save(artefact: ModelArtifact, path: Path) -> None:
         temporary.write_bytes(buffer.getvalue())
 
 
-def read(path: Path) -> ModelArtifact:
-    """The artefact in `path`. Raises ModelError for anything else."""
+def read_artifact(path: Path) -> ModelArtifact:
+    """The artifact in the file `path`. Raises ModelError for any other content."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
     except FileNotFoundError:
-        raise ModelError(f"There is no model {path}; train one, or give its path.") from None
+        raise ModelError(f"The model file {path} does not exist; train a model, or correct the path.") from None
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ModelError(f"{path} is no model, or it is damaged ({error}); train it anew.") from None
+        raise ModelError(
+            f"{path} is not a model file, or it is damaged ({error}); give a file that `faultprint train` wrote."
+        ) from None
     try:
         text = members.pop(MANIFEST).decode("utf-8")
     except KeyError:
-        raise ModelError(f"{path} is no model: it has no {MANIFEST}; give the file that training left.") from None
+        raise ModelError(
+            f"{path} is not a model file: it has no {MANIFEST}; give a file that `faultprint train` wrote."
+        ) from None
     except UnicodeDecodeError:
-        raise ModelError(f"The manifest in {path} is no text; train the model anew.") from None
+        raise ModelError(f"The manifest in {path} is not UTF-8 text; train the model again.") from None
     manifest = Manifest.from_json(text)
     wanted = GRAPHS[manifest.encoder]
     if different := sorted({*members} ^ {*wanted}):
-        problem = "holds" if different[0] in members else "lacks"
+        problem = "has the unexpected" if different[0] in members else "lacks the"
         raise ModelError(
-            f"{path} {problem} {different[0]!r}, unlike a model with encoder {manifest.encoder!r}; train it anew."
+            f"{path} {problem} member {different[0]!r} for the encoder {manifest.encoder!r}; train the model again."
         )
     return ModelArtifact(manifest, {name: members[name] for name in wanted})
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
-    """Every member's bytes, sizes looked at before anything is read."""
+    """The bytes of every member. Names and sizes are checked before a member is read."""
     known = {MANIFEST, *(name for names in GRAPHS.values() for name in names)}
     members: dict[str, bytes] = {}
     for info in archive.infolist():
         if info.filename not in known or info.filename in members:
-            raise ModelError(f"{path} is no model: it holds {info.filename[:60]!r}; give the file that training left.")
-        if info.compress_type != zipfile.ZIP_STORED or max(info.file_size, info.compress_size) > LARGEST:
             raise ModelError(
-                f"{path} is no model: {info.filename!r} is compressed or larger than {LARGEST // 2**20} MiB; "
-                "give the file that training left."
+                f"{path} is not a model file: it holds {reprlib.repr(info.filename)}; give a file that `faultprint train` wrote."
+            )
+        if info.compress_type != zipfile.ZIP_STORED or max(info.file_size, info.compress_size) > MAX_MEMBER_BYTES:
+            raise ModelError(
+                f"{path} is not a model file: {info.filename!r} is compressed or larger than {MAX_MEMBER_BYTES // 2**20} MiB; "
+                "give a file that `faultprint train` wrote."
             )
         members[info.filename] = archive.read(info)
     return members

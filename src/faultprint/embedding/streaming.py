@@ -1,9 +1,9 @@
-"""Many nodes at once, minute by minute: a new minute costs one minute's work, and thousands of nodes cost few calls.
+"""Streaming: many nodes at once, minute by minute. A new minute costs one minute's work, for all nodes in few calls.
 
-A lane is one node. Per lane the last max(spans) minutes' values and each span's last W - span + 1 codes are kept, in rings
-over time: all lanes stand at the same minute. The vectors are those of `Model.embed`, bit for bit, because every sum is
-taken in the same order and ONNX Runtime gives a row the same bits in every batch of two or more; unless the rings are
-compact (`keeping.Bytes`): then all but the current minute is rounded.
+A slot is one node. Ring buffers hold, for each slot, the values of the last max(spans) minutes and the last W - span + 1
+codes of each span. All slots are at the same minute. The vectors equal those of `Model.embed` bit for bit: every sum has
+the same order, and ONNX Runtime gives a row the same bits in every batch of two or more rows. With quantized buffers
+(`codecs.Int8Codec`), all but the current minute is rounded.
 """
 
 from __future__ import annotations
@@ -15,79 +15,84 @@ import numpy as np
 import numpy.typing as npt
 
 from faultprint.arrays import BoolArray, Float32Array, IntArray
-from faultprint.embedding.baseline_table import BaselineTable
+from faultprint.embedding.baseline_table import BaselineTable, SlotIndex, lengthened
 from faultprint.embedding.codecs import BufferCodec, Float32Codec, Int8Codec, Packed
-from faultprint.embedding.growth import capacity, grown
-from faultprint.embedding.model import ENOUGH, Model, NodeBaseline
-from faultprint.embedding.short_window import SHORT_WINDOW_MINUTES, embed_parts
-from faultprint.windows.levels import Levels, levels, scaled, weighted, weighted_mean
-from faultprint.windows.normalise import Scale, deviations
+from faultprint.embedding.model import WHOLE_WINDOW_SHARE, Model, NodeBaseline
+from faultprint.embedding.short_window import SHORT_WINDOW_MINUTES, encode_short_windows
+from faultprint.windows.levels import Levels, compute_levels, log_transform, weighted, weighted_mean
+from faultprint.windows.normalisation import DeviationScale, normalise_by
 from faultprint.windows.series import Series
-from faultprint.windows.trailing import latest
+from faultprint.windows.trailing import reduce_window
 
 T = TypeVar("T", bound=np.generic)
 
 _CHUNK: Final = 128
-"""Lanes worked on at a time: what they need stays in the processor's cache."""
+"""Slots encoded at a time: their data fits the processor's cache."""
+_GROWTH: Final = 8
+"""The buffers grow by 1/8, so that they waste little and are seldom copied."""
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
-    """One window for each of N lanes: `vectors` (N, D) float32 minus the node's normal mean; `minutes` (N,) observed in it;
-    `whole` (N,) bool: at least four fifths of it are observed. The vector of a window that is not whole means nothing."""
+class StreamedWindows:
+    """The current window of N slots.
+
+    vectors            (N, D) float32, minus the node's mean vector; without meaning where the window is not whole
+    observed_minutes   (N,) int64, observed minutes in the window
+    whole              (N,) bool, True where at least four fifths of the window are observed
+    """
 
     vectors: Float32Array
-    minutes: IntArray
+    observed_minutes: IntArray
     whole: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """What one minute leaves in the rings of N lanes: values `scaled` (N, F) and `codes` (N, S, H), as the rings keep them."""
+    """What one minute adds to the buffers of N slots, packed: `values` (N, F) and `codes` (N, S, H). See `restore`."""
 
-    scaled: Packed
+    values: Packed
     codes: Packed
 
 
 class StreamingEncoder:
-    """The rings of many nodes. Minutes are numbered from the epoch in the model's intervals, and only go forward."""
+    """The ring buffers of many nodes. Minutes are numbered from 1970 in the model's intervals, and only go forward."""
 
-    def __init__(self, model: Model, *, compact: bool = False) -> None:
-        """`compact`: keep a byte a number, to which vectors are equal to about 1 in 100.
+    def __init__(self, model: Model, *, quantized: bool = False) -> None:
+        """`quantized`: store one byte a number, which changes vectors by about 1 %.
 
         Raises ModelError for a model that does not encode minutes.
         """
-        manifest = model.manifest
         self._model = model
-        self._spans, self._window = manifest.spans, manifest.window
-        self._reach = tuple(self._window - span + 1 for span in self._spans)
-        features, people = len(model.catalogue), model.population
-        self._keeping: BufferCodec = Int8Codec(model.kinds, self._spans) if compact else Float32Codec(self._spans)
-        self._normals = BaselineTable(model, people, self._keeping)
-        width = model.encode(np.zeros((2, features * len(self._spans) * 2), np.float32)).shape[1] // len(self._spans)
+        self._spans, self._window = model.manifest.spans, model.window
+        self._reaches = tuple(self._window - span + 1 for span in self._spans)
+        population, features = model.population, len(model.catalogue)
+        self._codec: BufferCodec = Int8Codec(model.kinds, self._spans) if quantized else Float32Codec(self._spans)
+        self._baselines = BaselineTable(model, population, self._codec)
+        probe = model.encoder.encode_minutes(np.zeros((2, features * len(self._spans) * 2), np.float32))
+        width = probe.shape[1] // len(self._spans)
         self._count = 0
         self._minute = -1
-        self._values = np.empty((max(self._spans), 0, features), self.kept)
-        self._codes = [np.empty((reach, 0, width), self.kept) for reach in self._reach]
-        self._here = np.empty((self._window, 0), np.bool_)
+        self._values = np.empty((max(self._spans), 0, features), self.dtype)
+        self._codes = [np.empty((reach, 0, width), self.dtype) for reach in self._reaches]
+        self._observed = np.empty((self._window, 0), np.bool_)
 
     def __len__(self) -> int:
         return self._count
 
     @property
-    def history(self) -> int:
+    def history_minutes(self) -> int:
         """Minutes that a window and its trailing means reach back, itself included."""
         return self._window + max(self._spans) - 1
 
     @property
-    def kept_as(self) -> str:
-        """The name of the way in which minutes are kept: what `step` gave under another cannot be put back."""
-        return self._keeping.name
+    def codec_name(self) -> str:
+        """The codec's name. `restore` takes only records of the same codec."""
+        return self._codec.name
 
     @property
-    def kept(self) -> np.dtype[Any]:
-        """The type of what the rings keep of a value or a code."""
-        return self._keeping.kept
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the buffered values and codes."""
+        return self._codec.dtype
 
     @property
     def code_shape(self) -> tuple[int, int]:
@@ -96,125 +101,139 @@ class StreamingEncoder:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the lanes hold, room for growth included."""
-        return sum(ring.nbytes for ring in (self._values, *self._codes, self._here)) + self._normals.nbytes
+        """Bytes of the buffers, room for growth included."""
+        return sum(ring.nbytes for ring in (self._values, *self._codes, self._observed)) + self._baselines.nbytes
 
-    def add(self, number: int) -> None:
-        """So many lanes more, empty and without a normal."""
-        self._count += number
-        room = capacity(self._count, self._here.shape[1])
-        if room > self._here.shape[1]:
-            self._values = grown(self._values, 1, room, self._keeping.missing)
-            self._codes = [grown(ring, 1, room, 0) for ring in self._codes]
-            self._here = grown(self._here, 1, room, False)
-            self._normals.grow(room)
+    def add_slots(self, count: int) -> None:
+        """Add `count` slots, empty and without a baseline."""
+        self._count += count
+        capacity = self._observed.shape[1]
+        if self._count > capacity:
+            capacity = max(self._count, capacity + capacity // _GROWTH)
+            self._values = lengthened(self._values, 1, capacity, self._codec.missing)
+            self._codes = [lengthened(ring, 1, capacity, 0) for ring in self._codes]
+            self._observed = lengthened(self._observed, 1, capacity, False)
+            self._baselines.grow(capacity)
 
     def advance(self, minute: int) -> None:
-        """Begin the minute of this number: for every lane, minutes passed over and this one are gaps until told otherwise.
+        """Begin this minute. It and the minutes passed over are gaps in every slot until `step` or `restore` fills them.
 
-        Raises ValueError for a minute that is not after the last.
+        Raises ValueError for a minute that is not after the last one.
         """
         if minute <= self._minute:
             raise ValueError(f"minute {minute} does not come after minute {self._minute}")
-        for passed in range(max(self._minute + 1, minute - self._window + 1), minute + 1):
-            self._values[passed % len(self._values)] = self._keeping.missing
-            self._here[passed % self._window] = False
+        for number in range(max(self._minute + 1, minute - self._window + 1), minute + 1):
+            self._values[number % len(self._values)] = self._codec.missing
+            self._observed[number % self._window] = False
             for ring in self._codes:
-                ring[passed % len(ring)] = 0
+                ring[number % len(ring)] = 0
         self._minute = minute
 
-    def teach(self, lane: int, normal: NodeBaseline, recent: Series | None = None) -> None:
-        """Give a lane its normal, and fill its rings from the node's last minutes, up to the current one.
+    def set_baseline(self, slot: int, baseline: NodeBaseline, recent: Series | None = None) -> None:
+        """Give a slot its baseline, and fill its buffers from the node's last minutes.
 
-        `recent`: its last `history` minutes or all there are, ending before or at the current minute.
+        `recent`: its last `history_minutes`, or as many as there are. They must not end after the current minute.
         """
-        own = self._normals.set_baseline(lane, normal)
+        scale = self._baselines.set_baseline(slot, baseline)
         if recent is None:
             return
-        codes = self._encode(deviations(levels(recent, self._model.kinds, self._spans), self._model.kinds, own))
+        kinds = self._model.kinds
+        codes = self._encode(normalise_by(compute_levels(recent, kinds, self._spans), kinds, scale))
         numbers = recent.minute_us // recent.interval_us
-        every = scaled(recent.values, self._model.kinds)[:, None]
-        values = self._keeping.values(every, numbers % len(self._values), self._normals.measure(np.array([lane])))
-        codes = self._keeping.codes(codes)
-        for at in np.flatnonzero(recent.observed & (numbers > self._minute - self._window)):
-            self.restore(int(numbers[at]), np.array([lane]), codes[at][None], values[at])
+        transformed = log_transform(recent.values, kinds)[:, None]
+        slots = np.array([slot])
+        values = self._codec.encode_values(transformed, numbers % len(self._values), self._baselines.scale(slots))
+        packed = self._codec.encode_codes(codes)
+        for index in np.flatnonzero(recent.observed & (numbers > self._minute - self._window)):
+            self.restore(int(numbers[index]), slots, packed[index][None], values[index])
 
-    def step(self, lanes: IntArray, values: Float32Array) -> tuple[Windows, StepRecord]:
-        """The current minute's `values` (N, F) of the lanes (N,), each of which has its normal and comes once."""
-        count = len(lanes)
+    def step(self, slots: IntArray, values: Float32Array) -> tuple[StreamedWindows, StepRecord]:
+        """Add the current minute's `values` (N, F) of the slots (N,). Each slot has a baseline and occurs once.
+
+        Returns the windows that end with this minute, and what `restore` needs to repeat the step.
+        """
+        count = len(slots)
         vectors = np.empty((count, self._model.dimensions), np.float32)
-        trace = StepRecord(np.empty(values.shape, self.kept), np.empty((count, *self.code_shape), self.kept))
+        record = StepRecord(np.empty(values.shape, self.dtype), np.empty((count, *self.code_shape), self.dtype))
         for start in range(0, count, _CHUNK):
-            part = slice(start, start + _CHUNK)
-            vectors[part] = self._advance_chunk(_place(lanes[part]), values[part], trace, part)
-        minutes = np.count_nonzero(self._here[:, lanes], axis=0)
-        return Windows(vectors, minutes, minutes >= np.ceil(ENOUGH * self._window)), trace
+            chunk = slice(start, start + _CHUNK)
+            vectors[chunk] = self._step_chunk(_as_slice(slots[chunk]), values[chunk], record, chunk)
+        minutes = np.count_nonzero(self._observed[:, slots], axis=0)
+        return StreamedWindows(vectors, minutes, minutes >= np.ceil(WHOLE_WINDOW_SHARE * self._window)), record
 
-    def recent(self, lanes: IntArray, span: int) -> tuple[Levels, Scale]:
-        """Levels (1, N, F) over the last `span` minutes, one of the model's spans, and what they are measured by."""
-        if span not in self._spans:
-            raise ValueError(f"{span} is none of the model's spans {self._spans}")
-        slots, measure = self._slots(self._values, span), self._normals.measure(lanes)
-        values = self._keeping.values_of(self._values[slots][:, lanes], slots, measure)
-        amount, weight = weighted(values, self._model.kinds)
-        total, events = latest(amount, np.add), latest(weight, np.add)
-        level = weighted_mean(total, events, self._model.kinds)
-        at = self._spans.index(span)
-        own = Scale(measure.centre, measure.per_event, measure.fixed[at : at + 1])
-        return Levels((span,), level[None], events[None]), own
+    def restore(self, minute: int, slots: IntArray, codes: Packed, values: Packed | None) -> None:
+        """Put back the record of a `step` of an earlier minute. Call `advance` to the last minute first.
 
-    def lately(self, lanes: IntArray, minutes: int = SHORT_WINDOW_MINUTES) -> Float32Array:
-        """(N, D) vectors of the lanes' last minutes by themselves (`embedding.recent`), minus what is normal for these; NaN
-        where they cannot be judged."""
-        slots, measure = self._slots(self._values, minutes)[::-1], self._normals.measure(lanes)
-        values = self._keeping.values_of(self._values[np.ix_(slots, lanes)], slots, measure)
-        here = self._here[np.ix_(self._slots(self._here, minutes)[::-1], lanes)]
-        return embed_parts(self._model, values, here, measure) - self._normals.short_mean[lanes]
-
-    def restore(self, minute: int, lanes: IntArray, codes: Packed, scaled: Packed | None) -> None:
-        """Put back what `step` gave for an earlier minute, after `advance` to the last one known, of lanes that have their
-        normal; `scaled` is not needed of minutes that no trailing mean reaches any more."""
+        The slots must have their baselines. `values` may be None for a minute that no trailing mean reaches any more.
+        """
         age = self._minute - minute
-        if scaled is not None and age < len(self._values):
-            self._values[minute % len(self._values), lanes] = scaled
+        if values is not None and age < len(self._values):
+            self._values[minute % len(self._values), slots] = values
         if age < self._window:
-            self._here[minute % self._window, lanes] = True
+            self._observed[minute % self._window, slots] = True
         for i, ring in enumerate(self._codes):
             if age < len(ring):
-                ring[minute % len(ring), lanes] = codes[:, i]
+                ring[minute % len(ring), slots] = codes[:, i]
 
-    def _advance_chunk(
-        self, where: slice | IntArray, values: Float32Array, trace: StepRecord, part: slice
-    ) -> Float32Array:
-        """Encode the lanes' minute, keep it, and pool: (n, D) vectors minus normal. The minute itself counts as it is."""
-        model, keeping, slots = self._model, self._keeping, self._slots(self._values, max(self._spans))
-        measure, now = self._normals.measure(where), scaled(values, model.kinds)
-        trace.scaled[part] = self._values[slots[0], where] = keeping.values(now[None], slots[:1], measure)[0]
-        window = keeping.values_of(self._window_of(self._values, where, len(slots)), slots, measure)
-        window[0] = now
-        sums = weighted(window, model.kinds)
-        level, support = [], []
+    def recent_levels(self, slots: IntArray, span: int) -> tuple[Levels, DeviationScale]:
+        """Levels (1, N, F) over the last `span` minutes, and their deviation scale. Raises ValueError for another span."""
+        if span not in self._spans:
+            raise ValueError(f"{span} is none of the model's spans {self._spans}")
+        positions, scale = self._positions(self._values, span), self._baselines.scale(slots)
+        values = self._codec.decode_values(self._values[positions][:, slots], positions, scale)
+        amount, weight = weighted(values, self._model.kinds)
+        total, events = reduce_window(amount, np.add), reduce_window(weight, np.add)
+        level = weighted_mean(total, events, self._model.kinds)
+        index = self._spans.index(span)
+        span_scale = DeviationScale(scale.centre, scale.per_event, scale.fixed[index : index + 1])
+        return Levels((span,), level[None], events[None]), span_scale
+
+    def short_embeddings(self, slots: IntArray, minutes: int = SHORT_WINDOW_MINUTES) -> Float32Array:
+        """(N, D) vectors of the slots' last minutes (`embedding.short_window`), minus the baseline's short mean.
+
+        NaN where too few minutes are observed, or the baseline has no short mean.
+        """
+        positions, scale = self._positions(self._values, minutes)[::-1], self._baselines.scale(slots)
+        values = self._codec.decode_values(self._values[np.ix_(positions, slots)], positions, scale)
+        observed = self._observed[np.ix_(self._positions(self._observed, minutes)[::-1], slots)]
+        vectors = encode_short_windows(self._model.encoder, values, observed, scale)
+        return vectors - self._baselines.short_mean[slots]
+
+    def _step_chunk(self, slots: SlotIndex, values: Float32Array, record: StepRecord, chunk: slice) -> Float32Array:
+        """Encode the minute of some slots, buffer it, and pool: (n, D) vectors minus the mean.
+
+        The current minute itself enters unrounded.
+        """
+        model, codec, positions = self._model, self._codec, self._positions(self._values, max(self._spans))
+        scale, current = self._baselines.scale(slots), log_transform(values, model.kinds)
+        packed = codec.encode_values(current[None], positions[:1], scale)[0]
+        record.values[chunk] = self._values[positions[0], slots] = packed
+        window = codec.decode_values(self._last(self._values, slots, len(positions)), positions, scale)
+        window[0] = current
+        amount, weight = weighted(window, model.kinds)
+        level, event_count = [], []
         for span in self._spans:
-            total, events = (latest(one[:span], np.add) for one in sums)
+            total, events = reduce_window(amount[:span], np.add), reduce_window(weight[:span], np.add)
             level.append(weighted_mean(total, events, model.kinds))
-            support.append(events)
-        codes = self._encode(deviations(Levels(self._spans, np.stack(level), np.stack(support)), model.kinds, measure))
-        trace.codes[part] = keeping.codes(codes)
-        self._here[self._minute % self._window, where] = True
+            event_count.append(events)
+        levels = Levels(self._spans, np.stack(level), np.stack(event_count))
+        codes = self._encode(normalise_by(levels, model.kinds, scale))
+        record.codes[chunk] = codec.encode_codes(codes)
+        self._observed[self._minute % self._window, slots] = True
         for i, ring in enumerate(self._codes):
-            ring[self._minute % len(ring), where] = trace.codes[part, i]
-        return model.head(self._pool(where, codes)) - self._normals.mean[where]
+            ring[self._minute % len(ring), slots] = record.codes[chunk, i]
+        return model.encoder.apply_head(self._pool(slots, codes)) - self._baselines.mean[slots]
 
-    def _pool(self, where: slice | IntArray, now: Float32Array) -> Float32Array:
-        """(n, 3 · S · H) as `embedding.pooling.pool` gives for the last minute, whose codes (n, S, H) are `now`."""
-        here = self._window_of(self._here, where, self._window)
+    def _pool(self, slots: SlotIndex, current: Float32Array) -> Float32Array:
+        """(n, 3 · S · H) as `embedding.pooling.pool` for the last minute, whose codes (n, S, H) are `current`."""
+        observed = self._last(self._observed, slots, self._window)
         peaks, means, last = [], [], []
-        for i, (ring, reach) in enumerate(zip(self._codes, self._reach, strict=True)):
-            codes = self._keeping.codes_of(self._window_of(ring, where, reach))
-            codes[0] = now[:, i]
-            seen = here[:reach]
+        for i, (ring, reach) in enumerate(zip(self._codes, self._reaches, strict=True)):
+            codes = self._codec.decode_codes(self._last(ring, slots, reach))
+            codes[0] = current[:, i]
+            seen = observed[:reach]
             count = np.count_nonzero(seen, axis=0).astype(np.float32)[:, None]
-            means.append(latest(codes, np.add) / np.maximum(count, 1))  # a gap's codes are 0
+            means.append(reduce_window(codes, np.add) / np.maximum(count, 1))  # A gap's codes are 0.
             if not seen.all():
                 codes = np.where(seen[:, :, None], codes, np.float32(-np.inf))
             peaks.append(np.where(count > 0, codes.max(axis=0), np.float32(0)))
@@ -222,21 +241,22 @@ class StreamingEncoder:
         return np.concatenate([*peaks, *means, *last], axis=1)
 
     def _encode(self, inputs: Float32Array) -> Float32Array:
-        """(n, S, H) codes; a single row is encoded twice, for alone it would come out in other bits."""
-        codes = self._model.encode(inputs if len(inputs) > 1 else np.repeat(inputs, 2, axis=0))[: len(inputs)]
+        """(n, S, H) codes. A single row is encoded twice, because a batch of one row gives other bits."""
+        batch = inputs if len(inputs) > 1 else np.repeat(inputs, 2, axis=0)
+        codes = self._model.encoder.encode_minutes(batch)[: len(inputs)]
         return codes.reshape(len(inputs), len(self._spans), -1)
 
-    def _slots(self, ring: npt.NDArray[np.generic], span: int) -> IntArray:
-        """The places of the last `span` minutes in a ring, newest first."""
+    def _positions(self, ring: npt.NDArray[np.generic], span: int) -> IntArray:
+        """The positions of the last `span` minutes in a ring, newest first."""
         return (self._minute - np.arange(span)) % len(ring)
 
-    def _window_of(self, ring: npt.NDArray[T], where: slice | IntArray, span: int) -> npt.NDArray[T]:
-        """(span, n, ...) the lanes' last minutes in a ring, newest first; a copy."""
-        return ring[:, where][self._slots(ring, span)]
+    def _last(self, ring: npt.NDArray[T], slots: SlotIndex, span: int) -> npt.NDArray[T]:
+        """(span, n, ...) the last minutes of these slots in a ring, newest first; a copy."""
+        return ring[:, slots][self._positions(ring, span)]
 
 
-def _place(lanes: IntArray) -> slice | IntArray:
-    """The lanes as a slice, where they are neighbours: no copy is made of what they have then."""
-    first, last = int(lanes[0]), int(lanes[-1])
-    neighbours = last - first + 1 == len(lanes) and (np.diff(lanes) == 1).all()
-    return slice(first, last + 1) if neighbours else lanes
+def _as_slice(slots: IntArray) -> SlotIndex:
+    """The slots as a slice where they are consecutive, so that indexing copies nothing."""
+    first, last = int(slots[0]), int(slots[-1])
+    consecutive = last - first + 1 == len(slots) and (np.diff(slots) == 1).all()
+    return slice(first, last + 1) if consecutive else slots

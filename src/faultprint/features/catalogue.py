@@ -2,7 +2,7 @@
 
 `SIP_CATALOGUE` is ten operations × twelve statistics and twelve indicators of the whole node: 132 features, from the
 tables in `operations`. Another source (performance counters, host metrics) brings a catalogue of its own as JSON.
-Nothing beyond the standard library is imported; docs/features.md is generated from here.
+Nothing beyond the standard library is imported; docs/reference/features.md is generated from here.
 """
 
 from __future__ import annotations
@@ -111,13 +111,15 @@ class Catalogue:
         try:
             found = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise TableError(f"A catalogue must be JSON ({error}); see docs/features.md.") from None
+            raise TableError(f"A catalogue must be JSON ({error}); see docs/reference/features.md.") from None
         return _catalogue(found)
 
 
 def _catalogue(found: Any) -> Catalogue:
     if not isinstance(found, dict) or set(found) != {"name", "version", "features"}:
-        raise TableError("A catalogue is a JSON object of exactly name, version and features; see docs/features.md.")
+        raise TableError(
+            "A catalogue is a JSON object of exactly name, version and features; see docs/reference/features.md."
+        )
     name, version, rows = found["name"], found["version"], found["features"]
     if not isinstance(name, str) or type(version) is not int or not isinstance(rows, list):
         raise TableError("A catalogue's name is text, its version a whole number, its features a list; correct it.")

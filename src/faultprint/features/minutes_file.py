@@ -1,4 +1,4 @@
-"""Minutes in pieces, where all of them would fill the memory."""
+"""Minutes files of any length, read in batches that fit the memory."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ import polars as pl
 from faultprint import storage
 from faultprint.errors import TableError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
-from faultprint.features.checks import check_columns, check_figures, check_metadata, check_rows
+from faultprint.features.checks import check_columns, check_feature_values, check_metadata, check_rows
 from faultprint.tables import MINUTES
 
 
 @dataclass(frozen=True, slots=True)
 class MinutesFile:
-    """A MINUTES file of any length, which is read in pieces: what is in it is what `read_minutes` would give."""
+    """An open MINUTES file. Its batches together hold the rows that `read_minutes` would return."""
 
     path: Path
     catalogue: Catalogue
     interval_us: int
 
-    def nodes(self) -> pl.DataFrame:
-        """node, network, first and last minute, by node. Raises TableError for a node in two networks.
+    def node_ranges(self) -> pl.DataFrame:
+        """Columns node, network, first and last (minute), by node. Raises TableError for a node in two networks.
 
-        Rows that lack one of them are left to `pieces`, which refuses them.
+        Rows without a node, network or minute are ignored here; `batches` refuses them.
         """
         frame = storage.scan(self.path, MINUTES).with_columns(pl.col("node", "network").cast(pl.String))
         frame = frame.drop_nulls(["node", "network", "minute"])
         minute, networks = pl.col("minute"), pl.col("network")
-        found = frame.group_by("node").agg(
+        ranges = frame.group_by("node").agg(
             networks.min(), networks.max().alias("other"), minute.min().alias("first"), minute.max().alias("last")
         )
-        known = found.collect(engine="streaming").sort("node")
-        for (node,) in known.filter(networks != pl.col("other")).select("node").iter_rows():
-            raise TableError(f"{self.path}: node {node!r} is in two networks; name them apart.")
-        return known.drop("other")
+        table = ranges.collect(engine="streaming").sort("node")
+        for (node,) in table.filter(networks != pl.col("other")).select("node").iter_rows():
+            raise TableError(f"{self.path}: node {node!r} is in two networks; rename one node.")
+        return table.drop("other")
 
-    def pieces(self, rows: int = 5000) -> Iterator[pl.DataFrame]:
-        """All rows in their order, so many at a time, each piece checked as `read_minutes` does it.
+    def batches(self, rows: int = 5000) -> Iterator[pl.DataFrame]:
+        """All rows in their order, up to `rows` at a time, each batch checked as by `read_minutes`.
 
-        Whether a minute has two rows is left to who puts the pieces together. Raises TableError.
+        The caller must check that no minute has two rows. Raises TableError.
         """
         frame = storage.scan(self.path, MINUTES)
         for start in range(0, frame.select(pl.len()).collect().item(), rows):
-            piece = frame.slice(start, rows).collect()
-            storage.check_values(piece, MINUTES, str(self.path))
-            check_rows(piece, self.path, self.interval_us)
-            check_figures(piece, self.path, self.catalogue)
-            yield piece.select(*MINUTES.names, *self.catalogue.names)
+            batch = frame.slice(start, rows).collect()
+            storage.check_values(batch, MINUTES, str(self.path))
+            check_rows(batch, self.path, self.interval_us)
+            check_feature_values(batch, self.path, self.catalogue)
+            yield batch.select(*MINUTES.names, *self.catalogue.names)
 
 
-def open_minutes(path: Path, catalogue: Catalogue = SIP_CATALOGUE) -> MinutesFile:
-    """The MINUTES file at `path`, its columns checked against `catalogue`, nothing read yet. Raises TableError."""
+def open_minutes_file(path: Path, catalogue: Catalogue = SIP_CATALOGUE) -> MinutesFile:
+    """The MINUTES file at `path`. Checks its columns against `catalogue` but reads no rows yet. Raises TableError."""
     columns = storage.scan(path, MINUTES).collect_schema().names()
     interval_us = check_metadata(path, catalogue)
     check_columns(path, columns, catalogue)

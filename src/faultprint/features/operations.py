@@ -22,7 +22,7 @@ KINDS: Final[Mapping[FeatureKind, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class OperationGroup:
     """Transactions that are counted together. `terms` gives, by statistic, the standard name of the combination."""
 
     key: str
@@ -78,51 +78,53 @@ def _others(*named: Method) -> tuple[Method, ...]:
 
 
 OPERATIONS: Final = (
-    Operation(
+    OperationGroup(
         "in.register_initial",
         Direction.IN,
         (Method.REGISTER_INITIAL,),
         "initial registrations received",
         {**_counters("UR", "InitReg"), "delay_median": "RRD"},
     ),
-    Operation(
+    OperationGroup(
         "in.register_refresh",
         Direction.IN,
         (Method.REGISTER_REFRESH,),
         "re-registrations received",
         {**_counters("UR", "ReReg"), "delay_median": "RRD"},
     ),
-    Operation(
+    OperationGroup(
         "in.register_deregistration",
         Direction.IN,
         (Method.REGISTER_DEREGISTRATION,),
         "de-registrations received",
         {**_counters("UR", "DeRegUe"), "delay_median": "RRD"},
     ),
-    Operation(
+    OperationGroup(
         "in.invite_originating",
         Direction.IN,
         (Method.INVITE_ORIGINATING,),
         "originating sessions requested of the node",
         {**_counters("SC", "SessionOrig"), "provisional_delay": "SRD"},
     ),
-    Operation(
+    OperationGroup(
         "in.invite_terminating",
         Direction.IN,
         (Method.INVITE_TERMINATING,),
         "terminating sessions requested of the node",
         {**_counters("SC", "SessionTerm"), "provisional_delay": "SRD"},
     ),
-    Operation("in.bye", Direction.IN, (Method.BYE,), "sessions ended towards the node", {"delay_median": "SDD"}),
-    Operation(
+    OperationGroup("in.bye", Direction.IN, (Method.BYE,), "sessions ended towards the node", {"delay_median": "SDD"}),
+    OperationGroup(
         "in.other",
         Direction.IN,
         _others(*_REGISTER, *_INVITE, Method.BYE),
         "every other SIP request received",
     ),
-    Operation("out.register", Direction.OUT, _REGISTER, "registrations sent on", {"delay_median": "RRD"}),
-    Operation("out.invite", Direction.OUT, _INVITE, "sessions requested by the node", {"provisional_delay": "SRD"}),
-    Operation(
+    OperationGroup("out.register", Direction.OUT, _REGISTER, "registrations sent on", {"delay_median": "RRD"}),
+    OperationGroup(
+        "out.invite", Direction.OUT, _INVITE, "sessions requested by the node", {"provisional_delay": "SRD"}
+    ),
+    OperationGroup(
         "out.other",
         Direction.OUT,
         _others(*_REGISTER, *_INVITE),

@@ -1,6 +1,6 @@
-"""How a transaction is counted: its operation by direction and method, its outcome by final status.
+"""Look-up tables: a transaction's operation by direction and method, and its outcome by final status.
 
-Both are look-up tables, so that batch, live and documentation follow one and the same rule.
+Batch processing, live processing and documentation all use these tables, so that they follow the same rules.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from faultprint.features.operations import OPERATIONS
 from faultprint.tables import Direction, Method, Protocol
 
 NO_STATUS: Final = 65_536
-"""Stands for a missing status, which is no 16-bit number, in arrays."""
+"""A missing status in arrays. It is not a 16-bit number."""
 
 
 class TransactionOutcome(IntEnum):
-    """Classes of final status, as fine as the catalogue and RFC 6076 need them."""
+    """Classes of final status, as the catalogue and RFC 6076 need them."""
 
     OK = 0
     OTHER_SUCCESS = 1
@@ -35,7 +35,7 @@ class TransactionOutcome(IntEnum):
     NO_ANSWER = 10
 
 
-WORDS: Final[Mapping[TransactionOutcome, str]] = {
+OUTCOME_DESCRIPTIONS: Final[Mapping[TransactionOutcome, str]] = {
     TransactionOutcome.OK: "200",
     TransactionOutcome.OTHER_SUCCESS: "other 2xx",
     TransactionOutcome.REDIRECTION: "3xx",
@@ -48,7 +48,7 @@ WORDS: Final[Mapping[TransactionOutcome, str]] = {
     TransactionOutcome.REQUEST_TIMEOUT: "408",
     TransactionOutcome.NO_ANSWER: "no answer",
 }
-"""What each class holds, for readers; a test compares it with OUTCOME_OF_STATUS."""
+"""The statuses of each class, for readers. A test compares it with OUTCOME_OF_STATUS."""
 
 _BY_CLASS: Final = {
     2: TransactionOutcome.OTHER_SUCCESS,
@@ -74,7 +74,7 @@ _BY_STATUS: Final = {
 }
 
 IMPOSSIBLE: Final = 255
-"""Entry of OUTCOME_OF_STATUS for a number that is no final SIP status (RFC 3261, 7.2: 200 to 699)."""
+"""Entry of OUTCOME_OF_STATUS for a number that is not a final SIP status (RFC 3261, 7.2: 200 to 699)."""
 
 
 def _outcome_of_status() -> npt.NDArray[np.uint8]:
@@ -87,7 +87,7 @@ def _outcome_of_status() -> npt.NDArray[np.uint8]:
 
 
 OUTCOME_OF_STATUS: Final = _outcome_of_status()
-"""(65537,) uint8: the Outcome of a final status, of NO_STATUS, or IMPOSSIBLE."""
+"""(65537,) uint8: the TransactionOutcome of a final status or of NO_STATUS, or IMPOSSIBLE."""
 
 SUCCESS: Final = (TransactionOutcome.OK, TransactionOutcome.OTHER_SUCCESS)
 
@@ -99,7 +99,7 @@ SHARES: Final[Mapping[str, tuple[TransactionOutcome, ...]]] = {
     "server_error_share": (TransactionOutcome.SERVER_INEFFECTIVE, TransactionOutcome.OTHER_SERVER_ERROR),
     "timeout_share": (TransactionOutcome.REQUEST_TIMEOUT, TransactionOutcome.NO_ANSWER),
 }
-"""The outcomes that each share of an operation counts; together every outcome, once."""
+"""The outcomes that each share of an operation counts. Every outcome belongs to exactly one share."""
 
 EFFECTIVE: Final = (TransactionOutcome.OK, TransactionOutcome.USER_UNAVAILABLE)
 """Numerator of SEER (RFC 6076, 4.7)."""
@@ -108,13 +108,13 @@ INEFFECTIVE: Final = (
     TransactionOutcome.REQUEST_TIMEOUT,
     TransactionOutcome.NO_ANSWER,
 )
-"""Numerator of ISA (RFC 6076, 4.8); a request that nobody answered counts like a 408."""
+"""Numerator of ISA (RFC 6076, 4.8); a request without an answer counts like a 408."""
 REGISTRATION_FAILED: Final = tuple(
     outcome
     for outcome in TransactionOutcome
     if outcome not in (*SUCCESS, TransactionOutcome.REDIRECTION, TransactionOutcome.CHALLENGE)
 )
-"""Numerator of IRA (RFC 6076, 4.2); challenges are no failures."""
+"""Numerator of IRA (RFC 6076, 4.2). A challenge is not a failure."""
 
 DIRECTIONS: Final = tuple(Direction)
 METHODS: Final = tuple(Method)
@@ -122,8 +122,8 @@ PROTOCOLS: Final = tuple(Protocol)
 NO_OPERATION: Final = 255
 
 
-def direction_and_method(direction: Direction, method: Method) -> int:
-    """The pair's place in OPERATION_OF."""
+def direction_method_index(direction: Direction, method: Method) -> int:
+    """The index of the pair in OPERATION_OF."""
     return DIRECTIONS.index(direction) * len(METHODS) + METHODS.index(method)
 
 
@@ -131,14 +131,14 @@ def _operation_of() -> npt.NDArray[np.uint8]:
     table = np.full(len(DIRECTIONS) * len(METHODS), NO_OPERATION, dtype=np.uint8)
     for index, operation in enumerate(OPERATIONS):
         for method in operation.methods:
-            table[direction_and_method(operation.direction, method)] = index
+            table[direction_method_index(operation.direction, method)] = index
     return table
 
 
 OPERATION_OF: Final = _operation_of()
-"""(directions × methods,) uint8: index into OPERATIONS, or NO_OPERATION for a method that is not SIP's."""
+"""(directions × methods,) uint8: index into OPERATIONS, or NO_OPERATION for a method that SIP does not have."""
 
 
-def operations(direction: Direction, *methods: Method) -> tuple[int, ...]:
-    """Indices of the operations that count these methods in this direction."""
-    return tuple(sorted({int(OPERATION_OF[direction_and_method(direction, method)]) for method in methods}))
+def operation_indices(direction: Direction, *methods: Method) -> tuple[int, ...]:
+    """The indices of the operations that count these methods in this direction."""
+    return tuple(sorted({int(OPERATION_OF[direction_method_index(direction, method)]) for method in methods}))

@@ -1,7 +1,7 @@
-"""The tally: what is counted in an interval, all of it whole numbers; and the features that follow from it.
+"""The tally: integer counts of an interval, and the features computed from them.
 
-Counting (`count`) is apart from dividing (`Tally.values`), which is the only place where fractions arise: one division
-in float64 of two integers, then rounded to float32. Whatever arrives at the same integers arrives at the same bits.
+Counting (`tally_events`) is separate from dividing (`Tally.values`). Fractions occur only there: one division of two
+integers in float64, then rounding to float32. The same integers always give the same bits.
 """
 
 from __future__ import annotations
@@ -17,40 +17,51 @@ from faultprint.features import outcomes
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.operations import OPERATIONS
 from faultprint.features.outcomes import SHARES, SUCCESS, TransactionOutcome
-from faultprint.features.ranks import MEDIAN, P95, quantiles
+from faultprint.features.quantiles import MEDIAN, P95, nearest_rank_quantiles
 from faultprint.tables import Direction, Method
+from faultprint.units import SECOND_US
 
 OPEN: Final = "node.open"
-"""The one feature that needs more than the interval itself; whoever follows the stretch fills it in."""
+"""The only feature that needs more than its interval. The caller fills it in, from all intervals of the coverage."""
 
 _N: Final = len(OPERATIONS)
-_INVITES_IN: Final = outcomes.operations(Direction.IN, Method.INVITE_ORIGINATING, Method.INVITE_TERMINATING)
-_REGISTERS_IN: Final = outcomes.operations(
+_INVITES_IN: Final = outcomes.operation_indices(Direction.IN, Method.INVITE_ORIGINATING, Method.INVITE_TERMINATING)
+_REGISTERS_IN: Final = outcomes.operation_indices(
     Direction.IN, Method.REGISTER_INITIAL, Method.REGISTER_REFRESH, Method.REGISTER_DEREGISTRATION
 )
 _IN: Final = [index for index, operation in enumerate(OPERATIONS) if operation.direction == Direction.IN]
 _OUT: Final = [index for index, operation in enumerate(OPERATIONS) if operation.direction == Direction.OUT]
 _IS_INVITE_IN: Final = np.isin(np.arange(_N), _INVITES_IN)
 _IS_SUCCESS: Final = np.isin(np.arange(len(TransactionOutcome)), SUCCESS)
-_MICRO: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Requests that started: (n,) row of the interval, operation, the subscriber and whether it is known."""
+    """N requests that started; all arrays (N,).
+
+    row         row of the interval
+    operation   index into OPERATIONS
+    user        keyed hash of the subscriber, 0 where unknown
+    has_user    whether the subscriber is known
+    """
 
     row: IntArray
     operation: IntArray
     user: npt.NDArray[np.uint64]
-    known: BoolArray
+    has_user: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
 class Completions:
-    """Transactions that completed: (n,) row of the interval, operation, Outcome, and their figures.
+    """N transactions that completed; all arrays (N,). Durations are in µs, negative where there is none.
 
-    Durations are in µs and negative where there is none: `duration` (start to completion), `provisional` (start to the
-    18x, else the first 1xx), `ringing` (start to the 18x), `session` (of a BYE: RFC 6076's SDT).
+    row           row of the interval
+    operation     index into OPERATIONS
+    outcome       `TransactionOutcome`
+    duration      start to completion
+    provisional   start to the 18x response, or without one to the first 1xx
+    ringing       start to the 18x response
+    session       of a BYE: session duration (RFC 6076, SDT)
     """
 
     row: IntArray
@@ -68,10 +79,10 @@ class Completions:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Whole numbers by interval (first axis, R rows); durations in µs, negative where there is none."""
+    """Integers by interval (R rows). Durations are in µs, negative where there is none."""
 
     attempts: IntArray  # (R, operations)
-    outcomes: IntArray  # (R, operations, classes of Outcome)
+    outcomes: IntArray  # (R, operations, outcomes)
     retransmissions: IntArray  # (R, operations)
     bytes: IntArray  # (R, operations)
     provisional: IntArray  # (R, operations), median
@@ -90,8 +101,8 @@ class Tally:
         return np.stack([columns.get(name, missing).astype(np.float32) for name in SIP_CATALOGUE.names])
 
 
-def count(started: Requests, completed: Completions, rows: int) -> Tally:
-    """The tally of `rows` intervals."""
+def tally_events(started: Requests, completed: Completions, rows: int) -> Tally:
+    """The tally of R = `rows` intervals."""
     size = rows * _N
     key = completed.row * _N + completed.operation
     answered = completed.outcome != TransactionOutcome.NO_ANSWER
@@ -104,37 +115,41 @@ def count(started: Requests, completed: Completions, rows: int) -> Tally:
         outcomes=classes.reshape(rows, _N, len(TransactionOutcome)),
         retransmissions=_sums(key, completed.retransmissions, size).reshape(rows, _N),
         bytes=_sums(key, completed.bytes, size).reshape(rows, _N),
-        provisional=quantiles(key[provisional], completed.provisional[provisional], size, MEDIAN).reshape(rows, _N),
-        duration=quantiles(key[answered], completed.duration[answered], size, MEDIAN, P95).reshape(2, rows, _N),
-        ringing=quantiles(completed.row[ringing], completed.ringing[ringing], rows, P95)[0],
+        provisional=nearest_rank_quantiles(key[provisional], completed.provisional[provisional], size, MEDIAN).reshape(
+            rows, _N
+        ),
+        duration=nearest_rank_quantiles(key[answered], completed.duration[answered], size, MEDIAN, P95).reshape(
+            2, rows, _N
+        ),
+        ringing=nearest_rank_quantiles(completed.row[ringing], completed.ringing[ringing], rows, P95)[0],
         session=_sums(completed.row[ended], completed.session[ended], rows),
         sessions=np.bincount(completed.row[ended], minlength=rows),
         messages=_sums(completed.row, completed.messages, rows),
         response_retransmissions=_sums(completed.row, completed.response_retransmissions, rows),
-        users=_distinct(started, rows),
+        users=_distinct_users(started, rows),
     )
 
 
 def _sums(index: IntArray, amount: IntArray, size: int) -> IntArray:
-    """Exact sums of integers by index (weights of `bincount` would be rounded beyond 2^53)."""
+    """Exact sums of integers by index. The weights of `bincount` would be rounded beyond 2^53."""
     total = np.zeros(size, dtype=np.int64)
     np.add.at(total, index, amount)
     return total
 
 
-def _distinct(started: Requests, rows: int) -> IntArray:
-    """(rows,) different users; those of one row are few and mostly neighbours, so sorting them row by row is quickest."""
-    row, user = started.row[started.known], started.user[started.known]
+def _distinct_users(started: Requests, rows: int) -> IntArray:
+    """(rows,) number of distinct users. Each row has few, mostly adjacent, so sorting row by row is fastest."""
+    row, user = started.row[started.has_user], started.user[started.has_user]
     if np.any(row[1:] < row[:-1]):
         order = np.argsort(row.astype(np.min_scalar_type(rows)), kind="stable")
         row, user = row[order], user[order]
-    found = np.zeros(rows, dtype=np.int64)
+    distinct = np.zeros(rows, dtype=np.int64)
     count = np.bincount(row, minlength=rows)
     end = np.cumsum(count)
     for index in np.flatnonzero(count).tolist():
         users = np.sort(user[end[index] - count[index] : end[index]])
-        found[index] = 1 + np.count_nonzero(users[1:] != users[:-1])
-    return found
+        distinct[index] = 1 + np.count_nonzero(users[1:] != users[:-1])
+    return distinct
 
 
 def _ratio(numerator: IntArray, denominator: IntArray) -> Float64Array:
@@ -145,49 +160,51 @@ def _ratio(numerator: IntArray, denominator: IntArray) -> Float64Array:
 
 
 def _seconds(duration: IntArray) -> Float64Array:
-    return np.where(duration < 0, np.nan, duration / _MICRO)
+    return np.where(duration < 0, np.nan, duration / SECOND_US)
 
 
-def _classes(tally: Tally, operations: tuple[int, ...], classes: tuple[TransactionOutcome, ...]) -> IntArray:
-    """(R,) outcomes of these classes in these operations."""
-    chosen: IntArray = tally.outcomes[:, list(operations)][:, :, list(classes)].sum(axis=(1, 2))
-    return chosen
+def _total(tally: Tally, operations: tuple[int, ...], classes: tuple[TransactionOutcome, ...]) -> IntArray:
+    """(R,) number of these outcomes in these operations."""
+    total: IntArray = tally.outcomes[:, list(operations)][:, :, list(classes)].sum(axis=(1, 2))
+    return total
 
 
 def _operations(tally: Tally) -> dict[str, Float64Array]:
     columns: dict[str, Float64Array] = {}
     for index, operation in enumerate(OPERATIONS):
-        every = _classes(tally, (index,), tuple(TransactionOutcome))
-        figures = {
+        total = _total(tally, (index,), tuple(TransactionOutcome))
+        statistics = {
             "attempts": tally.attempts[:, index].astype(np.float64),
-            **{share: _ratio(_classes(tally, (index,), classes), every) for share, classes in SHARES.items()},
-            "retransmission_share": _ratio(tally.retransmissions[:, index], every),
+            **{share: _ratio(_total(tally, (index,), classes), total) for share, classes in SHARES.items()},
+            "retransmission_share": _ratio(tally.retransmissions[:, index], total),
             "provisional_delay": _seconds(tally.provisional[:, index]),
             "delay_median": _seconds(tally.duration[0, :, index]),
             "delay_p95": _seconds(tally.duration[1, :, index]),
-            "bytes_mean": _ratio(tally.bytes[:, index], every),
+            "bytes_mean": _ratio(tally.bytes[:, index], total),
         }
-        columns |= {f"{operation.key}.{key}": figure for key, figure in figures.items()}
+        columns |= {f"{operation.key}.{key}": values for key, values in statistics.items()}
     return columns
 
 
 def _indicators(tally: Tally) -> dict[str, Float64Array]:
-    invites = _classes(tally, _INVITES_IN, tuple(TransactionOutcome))
-    unredirected = invites - _classes(tally, _INVITES_IN, (TransactionOutcome.REDIRECTION,))
-    unchallenged = _classes(
-        tally, _REGISTERS_IN, tuple(o for o in TransactionOutcome if o != TransactionOutcome.CHALLENGE)
+    invites = _total(tally, _INVITES_IN, tuple(TransactionOutcome))
+    unredirected = invites - _total(tally, _INVITES_IN, (TransactionOutcome.REDIRECTION,))
+    unchallenged = _total(
+        tally,
+        _REGISTERS_IN,
+        tuple(outcome for outcome in TransactionOutcome if outcome != TransactionOutcome.CHALLENGE),
     )
-    every = tally.outcomes.sum(axis=(1, 2))
+    total = tally.outcomes.sum(axis=(1, 2))
     return {
-        "node.ser": _ratio(_classes(tally, _INVITES_IN, (TransactionOutcome.OK,)), unredirected),
-        "node.seer": _ratio(_classes(tally, _INVITES_IN, outcomes.EFFECTIVE), unredirected),
-        "node.isa": _ratio(_classes(tally, _INVITES_IN, outcomes.INEFFECTIVE), invites),
-        "node.ira": _ratio(_classes(tally, _REGISTERS_IN, outcomes.REGISTRATION_FAILED), unchallenged),
+        "node.ser": _ratio(_total(tally, _INVITES_IN, (TransactionOutcome.OK,)), unredirected),
+        "node.seer": _ratio(_total(tally, _INVITES_IN, outcomes.EFFECTIVE), unredirected),
+        "node.isa": _ratio(_total(tally, _INVITES_IN, outcomes.INEFFECTIVE), invites),
+        "node.ira": _ratio(_total(tally, _REGISTERS_IN, outcomes.REGISTRATION_FAILED), unchallenged),
         "node.srd_p95": _seconds(tally.ringing),
-        "node.sdt_mean": _ratio(tally.session, tally.sessions * _MICRO),
+        "node.sdt_mean": _ratio(tally.session, tally.sessions * SECOND_US),
         "node.messages": tally.messages.astype(np.float64),
         "node.bytes": tally.bytes.sum(axis=1).astype(np.float64),
         "node.users": tally.users.astype(np.float64),
-        "node.response_retransmission_share": _ratio(tally.response_retransmissions, every),
+        "node.response_retransmission_share": _ratio(tally.response_retransmissions, total),
         "node.forwarded_share": _ratio(tally.attempts[:, _OUT].sum(axis=1), tally.attempts[:, _IN].sum(axis=1)),
     }

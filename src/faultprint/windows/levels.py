@@ -1,8 +1,8 @@
-"""What a minute says, before any comparison: one level per feature, and the number of events that stand behind it.
+"""Levels: one number a feature and span, and the number of events behind it, before any comparison.
 
-Counts are taken as ln(1 + x), durations as ln x with a floor of a millisecond, other gauges as a signed ln(1 + |x|),
-shares as they are. Beside the minute itself stand the trailing means over 10 and 30 minutes: a share over ten minutes is
-its failures over its attempts, not the mean of ten shares, so few events weigh little.
+A count becomes ln(1 + x), a duration ln x with a floor of 1 ms, another gauge a signed ln(1 + |x|); a ratio stays as it
+is. Each minute also has trailing means over 10 and 30 minutes. A ratio over 10 minutes is its failures divided by its
+attempts, not the mean of 10 ratios. So few events have little weight.
 """
 
 from __future__ import annotations
@@ -18,99 +18,109 @@ from faultprint.windows.series import Series
 from faultprint.windows.trailing import trailing_sum
 
 SPANS: Final = (1, 10, 30)
-"""Minutes of the trailing means; the first is the minute itself."""
-SHORTEST_SECONDS: Final = 1e-3
-"""Durations below this are noise of the clock and of the capture."""
+"""Minutes of the trailing means. The first is the minute itself."""
+MIN_SECONDS: Final = 1e-3
+"""Shorter durations are noise of the clock and of the capture."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kinds:
-    """Where in a catalogue's order the kinds lie: (F,) bool each.
+class FeatureKinds:
+    """The kinds of a catalogue's features as masks, and the features that count their events.
 
-    `supports` (U,) are the features that tell the events behind others; `events` (F,) which of these is a feature's, U where it
-    has none: a count, and what is measured once a minute.
+    count, ratio, seconds, gauge   (F,) bool
+    event_features                 (U,) int64, indices of the count features that give the events of others
+    event_index                    (F,) int64, index into `event_features`; U where a feature has none: a count, or a
+                                   value that is measured once a minute
     """
 
     count: BoolArray
     ratio: BoolArray
     seconds: BoolArray
     gauge: BoolArray
-    supports: IntArray
-    events: IntArray
+    event_features: IntArray
+    event_index: IntArray
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> Kinds:
+    def from_catalogue(cls, catalogue: Catalogue) -> FeatureKinds:
+        """The kinds of the catalogue's features, in its order."""
         kind = np.array([feature.kind for feature in catalogue.features])
         count = kind == "count"
         support = np.array([catalogue.index(f.support) if f.support else -1 for f in catalogue.features], np.int64)
-        backed = (support >= 0) & ~count
-        supports = np.unique(support[backed])
-        events = np.where(backed, np.searchsorted(supports, support), len(supports))
-        return cls(count, kind == "ratio", kind == "seconds", kind == "gauge", supports, events)
+        supported = (support >= 0) & ~count
+        event_features = np.unique(support[supported])
+        event_index = np.where(supported, np.searchsorted(event_features, support), len(event_features))
+        return cls(count, kind == "ratio", kind == "seconds", kind == "gauge", event_features, event_index)
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Levels of a series over every span: (S, T, F) float32 `level` (0 where there is none), `support` (events behind it,
-    at least 1 where there is a level, 0 where there is none)."""
+    """Levels of a series over every span.
+
+    spans         minutes of the trailing means, S of them
+    level         (S, T, F) float32, 0 where there is none
+    event_count   (S, T, F) float32, events behind the level: at least 1, or 0 where there is no level
+    """
 
     spans: tuple[int, ...]
     level: Float32Array
-    support: Float32Array
+    event_count: Float32Array
 
-    def part(self, start: int, stop: int) -> Levels:
-        """Minutes `start` up to `stop`; views."""
-        return Levels(self.spans, self.level[:, start:stop], self.support[:, start:stop])
+    def slice(self, start: int, stop: int) -> Levels:
+        """Minutes `start` up to `stop`, as views."""
+        return Levels(self.spans, self.level[:, start:stop], self.event_count[:, start:stop])
 
 
-def levels(series: Series, kinds: Kinds, spans: tuple[int, ...] = SPANS) -> Levels:
-    """The levels of `series`, whose columns are in the order of the catalogue behind `kinds`.
+def compute_levels(series: Series, kinds: FeatureKinds, spans: tuple[int, ...] = SPANS) -> Levels:
+    """The levels of `series`, whose columns follow the catalogue of `kinds`.
 
-    Causal: minute t depends on minutes t - max(spans) + 1 to t, and on nothing outside the series given.
+    Minute t depends only on minutes t - max(spans) + 1 to t of the series.
     """
-    amount, weight = weighted(scaled(series.values, kinds), kinds)
+    amount, weight = weighted(log_transform(series.values, kinds), kinds)
     level = np.empty((len(spans), *amount.shape), dtype=np.float32)
-    support = np.empty_like(level)
+    event_count = np.empty_like(level)
     for i, span in enumerate(spans):
         if span > 1:
-            total, support[i] = trailing_sum(amount, span), trailing_sum(weight, span)
+            total, event_count[i] = trailing_sum(amount, span), trailing_sum(weight, span)
         else:
-            total, support[i] = amount, weight
-        level[i] = weighted_mean(total, support[i], kinds)
-    return Levels(spans, level, support)
+            total, event_count[i] = amount, weight
+        level[i] = weighted_mean(total, event_count[i], kinds)
+    return Levels(spans, level, event_count)
 
 
-def scaled(values: Float32Array, kinds: Kinds) -> Float32Array:
-    """(..., F) counts and shares as they are, durations and gauges on a logarithmic scale; NaN where there is none."""
+def log_transform(values: Float32Array, kinds: FeatureKinds) -> Float32Array:
+    """(..., F) durations and gauges on a logarithmic scale, counts and ratios unchanged; NaN where there is no value.
+
+    Counts stay linear because `weighted_mean` takes their mean before the logarithm.
+    """
     result = values.copy()
     result[..., kinds.count] = np.maximum(result[..., kinds.count], 0)
-    result[..., kinds.seconds] = np.log(np.maximum(result[..., kinds.seconds], np.float32(SHORTEST_SECONDS)))
+    result[..., kinds.seconds] = np.log(np.maximum(result[..., kinds.seconds], np.float32(MIN_SECONDS)))
     gauge = result[..., kinds.gauge]
     result[..., kinds.gauge] = np.copysign(np.log1p(np.abs(gauge)), gauge)
     return result
 
 
-def weighted(scaled: Float32Array, kinds: Kinds) -> tuple[Float32Array, Float32Array]:
-    """(..., F) each: what `scaled` gives times the events behind it, and these; 0 in both where there is no value.
+def weighted(transformed: Float32Array, kinds: FeatureKinds) -> tuple[Float32Array, Float32Array]:
+    """Two arrays (..., F): the values times their events, and the events; 0 in both where there is no value.
 
-    Events are the value's support, at least one; for a count one, its minute.
+    `transformed` is the result of `log_transform`. A value has at least one event; a count has one, its minute.
     """
-    # Where values are missing is as good as random, which a choice of either waits for; bits are masked without one.
-    there = np.equal(scaled, scaled).astype(np.int32)
-    np.negative(there, out=there)
-    known = np.bitwise_and(scaled.view(np.int32), there).view(np.float32)
-    events = np.ones((*known.shape[:-1], len(kinds.supports) + 1), np.float32)
-    np.maximum(known[..., kinds.supports], 1, out=events[..., :-1])
-    weight = np.take(events, kinds.events, axis=-1)
+    # Missing values come at random, so a branch or np.where is slow here; masking bits needs neither.
+    known = np.equal(transformed, transformed).astype(np.int32)
+    np.negative(known, out=known)
+    values = np.bitwise_and(transformed.view(np.int32), known).view(np.float32)
+    events = np.ones((*values.shape[:-1], len(kinds.event_features) + 1), np.float32)
+    np.maximum(values[..., kinds.event_features], 1, out=events[..., :-1])
+    weight = np.take(events, kinds.event_index, axis=-1)
     bits = weight.view(np.int32)
-    np.bitwise_and(bits, there, out=bits)
-    return np.multiply(known, weight, out=known), weight
+    np.bitwise_and(bits, known, out=bits)
+    return np.multiply(values, weight, out=values), weight
 
 
-def weighted_mean(total: Float32Array, events: Float32Array, kinds: Kinds) -> Float32Array:
-    """(..., F) levels from amounts and events summed over a span; 0 where there are no events."""
-    level = np.maximum(events, 1)  # there is one at least, or none and no amount
+def weighted_mean(total: Float32Array, events: Float32Array, kinds: FeatureKinds) -> Float32Array:
+    """(..., F) levels from the amounts and events summed over a span; 0 where there are no events."""
+    level = np.maximum(events, 1)  # Without events the amount is 0, too.
     np.divide(total, level, out=level)
-    # The mean of a count is taken before its logarithm: ten minutes' traffic over ten minutes.
+    # The mean of a count is taken before its logarithm: the traffic of 10 minutes divided by 10.
     level[..., kinds.count] = np.log1p(level[..., kinds.count])
     return level

@@ -1,7 +1,7 @@
-"""One node's minutes on a regular grid.
+"""The series of one node: its minutes on a regular grid.
 
-A minute without traffic has a row in the minutes table and is observed; a minute that nobody listened to has none and
-is a gap. The grid keeps the two apart.
+A minute without traffic has a row in the minutes table and is observed. A minute that no probe recorded has no row and is
+a gap. The grid keeps the two apart.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.errors import TableError
 from faultprint.units import MINUTE_US
 
-LONGEST: Final = 1_051_200
-"""Minutes that one series may span (two years): a row with an absurd time stamp must not fill the memory."""
-LEAST_OBSERVED: Final = 0.5
-"""Share of an interval below which it counts as a gap: its counts would look like a loss of traffic."""
+MAX_MINUTES: Final = 1_051_200
+"""Longest series (two years of minutes): a row with a wrong time stamp must not fill the memory."""
+MIN_OBSERVED_SHARE: Final = 0.5
+"""An interval observed for a smaller share counts as a gap: its low counts would look like a loss of traffic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     """The minutes of one node, first to last, gaps included.
 
-    `values` is (T, F) float32, NaN where a feature has no value; `observed` is (T,) bool, False in a gap, where the
-    whole row of `values` is NaN. Minute `t` starts at `first_us + t * interval_us` (µs, UTC).
+    node, network   names
+    first_us        start of the first minute, µs UTC
+    interval_us     length of a minute, µs
+    names           the F features, in order
+    values          (T, F) float32, NaN where a feature has no value and in gaps
+    observed        (T,) bool, False in a gap
     """
 
     node: str
@@ -47,11 +51,11 @@ class Series:
         """(T,) start of every minute, µs UTC."""
         return self.first_us + self.interval_us * np.arange(len(self), dtype=np.int64)
 
-    def part(self, start: int, stop: int) -> Series:
-        """Minutes `start` up to `stop` (indices; views, nothing is copied). Raises ValueError for an empty part."""
+    def slice(self, start: int, stop: int) -> Series:
+        """Minutes `start` up to `stop` (indices), as views. Raises ValueError for an empty slice."""
         start, stop, _ = slice(start, stop).indices(len(self))
         if stop <= start:
-            raise ValueError(f"minutes {start} to {stop} of {len(self)} are no part of a series")
+            raise ValueError(f"minutes {start} to {stop} are no part of a series of {len(self)} minutes")
         return Series(
             self.node,
             self.network,
@@ -63,60 +67,60 @@ class Series:
         )
 
 
-def series(minutes: pl.DataFrame, names: Sequence[str], interval_us: int = MINUTE_US) -> list[Series]:
-    """Every node's minutes on a grid of `interval_us`, in order of node name.
+def build_series(minutes: pl.DataFrame, names: Sequence[str], interval_us: int = MINUTE_US) -> list[Series]:
+    """The series of every node, in order of node name.
 
-    `minutes` is a MINUTES table, rows in any order; `names` the features wanted, in the model's order. Raises TableError
-    if a feature is absent, a row is off the grid or comes twice, a node has two networks or spans more than two years.
+    `minutes` is a MINUTES table, rows in any order; `names` are the features wanted, in the model's order. Raises
+    TableError for a missing feature, a row off the grid or twice, or a node in two networks or longer than two years.
     """
-    absent = [name for name in names if name not in minutes.columns]
-    if absent:
+    missing = [name for name in names if name not in minutes.columns]
+    if missing:
         raise TableError(
-            f"The minutes lack feature {absent[0]!r} ({len(absent)} of {len(names)} absent); "
-            "make them with the catalogue that the model was trained on."
+            f"The minutes lack feature {missing[0]!r} ({len(missing)} of {len(names)} missing); "
+            "compute them with the model's catalogue."
         )
     if interval_us <= 0:
-        raise TableError(f"An interval of {interval_us} µs cannot be used; give one above 0.")
-    parts = minutes.partition_by("node", as_dict=True)
-    return [_grid(str(node), parts[(node,)], tuple(names), interval_us) for (node,) in sorted(parts)]
+        raise TableError(f"An interval of {interval_us} µs is impossible; give a number above 0.")
+    rows_by_node = minutes.partition_by("node", as_dict=True)
+    return [_series(str(node), rows_by_node[(node,)], tuple(names), interval_us) for (node,) in sorted(rows_by_node)]
 
 
-def _grid(node: str, rows: pl.DataFrame, names: tuple[str, ...], interval_us: int) -> Series:
+def _series(node: str, rows: pl.DataFrame, names: tuple[str, ...], interval_us: int) -> Series:
     networks = rows.get_column("network").unique().cast(pl.String).sort().to_list()
     if len(networks) > 1:
         raise TableError(
-            f"Node {node!r} stands in networks {networks[0]!r} and {networks[1]!r}, but a node belongs to one; rename one."
+            f"Node {node!r} is in networks {networks[0]!r} and {networks[1]!r}, but a node belongs to one; rename one node."
         )
     start = rows.get_column("minute").dt.epoch("us").to_numpy().astype(np.int64)
     first = int(start.min())
     offset = start - first
     index = offset // interval_us
     length = int(index.max()) + 1
-    check_span(node, length)
+    check_length(node, length)
     if (offset % interval_us).any():
         raise TableError(
-            f"The minutes of node {node!r} do not lie on a grid of {interval_us} µs; give the interval that they were made with."
+            f"The minutes of node {node!r} do not lie on a grid of {interval_us} µs; give the interval of the minutes file."
         )
     if len(np.unique(index)) != len(index):
-        raise TableError(f"Node {node!r} has two rows for one minute; remove the doubles.")
-    seen = rows.get_column("observed").to_numpy() >= LEAST_OBSERVED
+        raise TableError(f"Node {node!r} has two rows for one minute; remove the duplicates.")
+    observed_rows = rows.get_column("observed").to_numpy() >= MIN_OBSERVED_SHARE
     values = np.full((length, len(names)), np.nan, dtype=np.float32)
-    values[index[seen]] = matrix(rows, names)[seen]
+    values[index[observed_rows]] = feature_matrix(rows, names)[observed_rows]
     observed = np.zeros(length, dtype=np.bool_)
-    observed[index] = seen
+    observed[index] = observed_rows
     return Series(node, networks[0], first, interval_us, names, values, observed)
 
 
-def check_span(node: str, length: int) -> None:
-    """Raise TableError for a series longer than LONGEST."""
-    if length > LONGEST:
+def check_length(node: str, length: int) -> None:
+    """Raise TableError for a series of more than MAX_MINUTES minutes."""
+    if length > MAX_MINUTES:
         raise TableError(
-            f"The minutes of node {node!r} span {length} intervals, but at most {LONGEST} (two years) are read at once; "
-            "cut the table, and look for an absurd time stamp."
+            f"The minutes of node {node!r} span {length} intervals, but at most {MAX_MINUTES} (two years) are possible; "
+            "correct wrong time stamps, or split the table."
         )
 
 
-def matrix(rows: pl.DataFrame, names: Sequence[str]) -> Float32Array:
+def feature_matrix(rows: pl.DataFrame, names: Sequence[str]) -> Float32Array:
     """(rows, F) float32; nulls and non-finite numbers become NaN."""
     matrix = rows.select(pl.col(names).cast(pl.Float32)).to_numpy(order="c", writable=True)
     matrix[~np.isfinite(matrix)] = np.nan

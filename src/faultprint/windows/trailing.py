@@ -1,7 +1,7 @@
 """Sums and maxima over the last minutes, at every minute, by doubling.
 
-A result depends on the minutes of its span alone and on a fixed order of operations, so it is the same bits whether a
-series is worked off whole, in blocks or minute by minute; differences of running totals would not be.
+A result depends only on the minutes of its span and on a fixed order of operations. So a series gives the same bits
+whether it is processed whole, in blocks or minute by minute. Differences of running totals would not.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from faultprint.arrays import Float32Array
 
 
 def trailing_sum(values: Float32Array, span: int) -> Float32Array:
-    """(T, ...) sum over minutes t - span + 1 to t, as far as there are any."""
+    """(T, ...) sum over minutes t - span + 1 to t; fewer at the start."""
     return _trailing(values, span, np.add)
 
 
 def trailing_max(values: Float32Array, span: int) -> Float32Array:
-    """(T, ...) maximum over minutes t - span + 1 to t, as far as there are any."""
+    """(T, ...) maximum over minutes t - span + 1 to t; fewer at the start."""
     return _trailing(values, span, np.maximum)
 
 
-def latest(values: Float32Array, combine: np.ufunc) -> Float32Array:
-    """(...) the last minute of `trailing_sum` or `trailing_max` with a span of T, of values (T, ...) newest first, T > 0."""
+def reduce_window(values: Float32Array, combine: np.ufunc) -> Float32Array:
+    """(...) the last minute of `trailing_sum` or `trailing_max` over a span of T. `values` (T, ...) is newest first, T > 0."""
     blocks = values
     result: Float32Array | None = None
     while len(blocks):
@@ -35,9 +35,9 @@ def latest(values: Float32Array, combine: np.ufunc) -> Float32Array:
 
 
 def _trailing(values: Float32Array, span: int, combine: np.ufunc) -> Float32Array:
-    """Combine spans of 1, 2, 4, … minutes, each made of two of the half, into one of `span`: O(T log span)."""
+    """Combine spans of 1, 2, 4, … minutes, each from two of half its length, into one of `span`: O(T log span)."""
     if span < 1:
-        raise ValueError(f"a span of {span} minutes cannot be summed")
+        raise ValueError(f"a span of {span} minutes is impossible; give a number above 0")
     block, size = values.copy(), 1
     result, covered = None, 0
     while True:

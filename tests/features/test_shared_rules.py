@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from faultprint.errors import TableError
 from faultprint.features import coverage
-from faultprint.features.coverage import Interval
-from faultprint.features.grid import NOWHERE, Grid
+from faultprint.features.coverage import CoverageInterval
+from faultprint.features.grid import NOT_COVERED, Grid
 from faultprint.features.outcomes import (
     IMPOSSIBLE,
     NO_STATUS,
+    OUTCOME_DESCRIPTIONS,
     OUTCOME_OF_STATUS,
     SHARES,
-    WORDS,
     TransactionOutcome,
 )
-from faultprint.features.ranks import MEDIAN, NO_VALUE, P95, quantiles
+from faultprint.features.quantiles import MEDIAN, NO_VALUE, P95, nearest_rank_quantiles
 
 from .strategies import INTERVAL, NODES, SPAN, stretches
 
@@ -36,7 +36,9 @@ def test_a_quantile_is_the_ceil_of_q_times_n_th_smallest(pairs: list[tuple[int, 
     group = np.array([pair[0] for pair in pairs], dtype=np.int64)
     value = np.array([pair[1] for pair in pairs], dtype=np.int64)
     share = share.limit_denominator(1000) or Fraction(1, 1000)
-    for wanted, found in zip((MEDIAN, P95, share), quantiles(group, value, 5, MEDIAN, P95, share), strict=True):
+    for wanted, found in zip(
+        (MEDIAN, P95, share), nearest_rank_quantiles(group, value, 5, MEDIAN, P95, share), strict=True
+    ):
         for index in range(5):
             own = sorted(v for g, v in pairs if g == index)
             assert found[index] == (own[math.ceil(wanted * len(own)) - 1] if own else NO_VALUE)
@@ -47,8 +49,8 @@ def test_every_outcome_is_in_one_share() -> None:
 
 
 def test_the_words_for_outcomes_are_the_look_up_table() -> None:
-    named = {int(n): outcome for outcome, words in WORDS.items() for n in re.findall(r"\d{3}", words)}
-    for outcome, words in WORDS.items():
+    named = {int(n): outcome for outcome, words in OUTCOME_DESCRIPTIONS.items() for n in re.findall(r"\d{3}", words)}
+    for outcome, words in OUTCOME_DESCRIPTIONS.items():
         for hundred in re.findall(r"(\d)xx", words):
             others = set(range(int(hundred) * 100, int(hundred) * 100 + 100)) - set(named)
             assert {TransactionOutcome(OUTCOME_OF_STATUS[status]) for status in others} == {outcome}
@@ -62,7 +64,7 @@ def test_the_words_for_outcomes_are_the_look_up_table() -> None:
 def test_times_are_located_in_the_stretch_and_row_that_hold_them(
     found: list[tuple[str, int, int]], times: list[tuple[int, int]]
 ) -> None:
-    grid = Grid([Interval(node, "net", start, end) for node, start, end in found], INTERVAL)
+    grid = Grid([CoverageInterval(node, "net", start, end) for node, start, end in found], INTERVAL)
     times = [(code, time) for code, time in times if code < len(grid.nodes)]
     node = np.array([code for code, _ in times], dtype=np.int64)
     time = np.array([time for _, time in times], dtype=np.int64)
@@ -73,8 +75,8 @@ def test_times_are_located_in_the_stretch_and_row_that_hold_them(
             for i, (n, start, end) in enumerate(found)
             if code >= 0 and n == grid.nodes[code] and start <= moment < end
         ]
-        assert holding == ([] if index == NOWHERE else [index])
-    inside = located != NOWHERE
+        assert holding == ([] if index == NOT_COVERED else [index])
+    inside = located != NOT_COVERED
     _, row = grid.place(located[inside], time[inside])
     assert (grid.node_of_row()[row] == node[inside]).all()
     assert (grid.time_of_row()[row] == time[inside] // INTERVAL * INTERVAL).all()
@@ -82,19 +84,19 @@ def test_times_are_located_in_the_stretch_and_row_that_hold_them(
 
 @given(st.lists(st.tuples(st.sampled_from(NODES), st.integers(0, 30), st.integers(0, 9)), max_size=12))
 def test_joined_stretches_cover_the_same_moments_without_touching(drawn: list[tuple[str, int, int]]) -> None:
-    before = [Interval(node, "net", start, start + length) for node, start, length in drawn]
-    after = coverage.normalise(before)
-    assert coverage.parse(coverage.dump(after)) == after
+    before = [CoverageInterval(node, "net", start, start + length) for node, start, length in drawn]
+    after = coverage.merge_intervals(before)
+    assert coverage.parse_coverage(coverage.dump_coverage(after)) == after
 
-    def moments(stretches: list[Interval] | tuple[Interval, ...]) -> set[tuple[str, int]]:
+    def moments(stretches: list[CoverageInterval] | tuple[CoverageInterval, ...]) -> set[tuple[str, int]]:
         return {(s.node, moment) for s in stretches for moment in range(s.start_us, s.end_us)}
 
     assert moments(after) == moments(before)
     for one, next_one in pairwise(after):
         assert (one.node, one.end_us) < (next_one.node, next_one.start_us)
-    assert not moments(coverage.gaps(after)) & moments(after)
+    assert not moments(coverage.coverage_gaps(after)) & moments(after)
 
 
 def test_a_node_in_two_networks_is_refused() -> None:
     with pytest.raises(TableError, match="'a' is in two networks, 'm' and 'n'"):
-        coverage.normalise([Interval("a", "n", 5, 9), Interval("a", "m", 0, 4)])
+        coverage.merge_intervals([CoverageInterval("a", "n", 5, 9), CoverageInterval("a", "m", 0, 4)])

@@ -8,29 +8,29 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultprint.features.coverage import Interval
+from faultprint.features.coverage import CoverageInterval
 from faultprint.features.incremental import IncrementalMinutes
-from faultprint.features.minutes import minutes
+from faultprint.features.minutes import compute_minutes
 
 from .strategies import INTERVAL, SPAN, crowd, stretches, table, transactions
 
 Cuts = st.sets(st.integers(1, SPAN // INTERVAL), max_size=6)
 
 
-def in_pieces(frame: pl.DataFrame, coverage: list[Interval], cuts: set[int]) -> pl.DataFrame:
+def in_pieces(frame: pl.DataFrame, coverage: list[CoverageInterval], cuts: set[int]) -> pl.DataFrame:
     made, parts, begin = IncrementalMinutes(INTERVAL), [], 0
     for cut in (*sorted(cuts), SPAN // INTERVAL + 1):
         end = cut * INTERVAL
         inside = (pl.col(name).dt.epoch("us").is_between(begin, end, closed="left") for name in ("start", "completion"))
-        parts.append(made.minutes(frame.filter(pl.any_horizontal(inside)), coverage, begin, end))
+        parts.append(made.compute(frame.filter(pl.any_horizontal(inside)), coverage, begin, end))
         begin = end
     return pl.concat(parts).sort("node", "minute")
 
 
 def assert_same(rows: list[dict[str, Any]], spans: list[tuple[str, int, int]], cuts: set[int]) -> None:
-    coverage = [Interval(node, "net", start, end) for node, start, end in spans]
+    coverage = [CoverageInterval(node, "net", start, end) for node, start, end in spans]
     frame = table(rows)
-    whole = minutes(frame.lazy(), coverage, interval_us=INTERVAL)
+    whole = compute_minutes(frame.lazy(), coverage, interval_us=INTERVAL)
     assert in_pieces(frame, coverage, cuts).equals(whole)
 
 
