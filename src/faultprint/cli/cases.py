@@ -93,6 +93,7 @@ def enrol(
                 created=created,
                 node=node,
                 baseline=baseline,
+                references=_references(library, loaded.id),
                 on_suspect=suspects.__setitem__,
             )
         ]
