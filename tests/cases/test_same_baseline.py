@@ -75,12 +75,16 @@ def test_identify_enrol_and_evaluate_take_the_second_hour(model: Model, library:
     assert figures.windows == 180 and reported == [("beta-1", "bye-slow")]
 
 
+def files(folder: Path) -> list[str]:
+    options = ["--model", str(folder / "model.faultprint"), "--library", str(folder / "cases.db")]
+    return [*options, str(folder / "minutes.parquet")]
+
+
 def test_the_commands_warn_and_take_the_second_hour(folder: Path, model: Model) -> None:
     interval = "/".join(moment.isoformat() for moment in INTERVAL)
     result = CliRunner().invoke(
         cli,
-        ["cases", "enrol", str(folder / "minutes.parquet"), "--condition", "x", "--interval", interval, "--json"]
-        + ["--model", str(folder / "model.faultprint"), "--library", str(folder / "cases.db")],
+        ["cases", "enrol", "--condition", "x", "--interval", interval, "--json", *files(folder)],
         catch_exceptions=False,
     )
     assert "beta-1 looks like bye-slow" in result.stderr
@@ -95,7 +99,6 @@ def test_a_node_whose_minutes_all_look_like_a_fault_cannot_be_enrolled(folder: P
     interval = f"{minute(70).isoformat()}/{minute(90).isoformat()}"
     result = CliRunner().invoke(
         cli,
-        ["cases", "enrol", str(folder / "minutes.parquet"), "--condition", "x", "--interval", interval]
-        + ["--model", str(folder / "model.faultprint"), "--library", str(folder / "cases.db")],
+        ["cases", "enrol", "--condition", "x", "--interval", interval, *files(folder)],
     )
     assert "that could be its baseline look like 'bye-slow'" in str(result.exception)

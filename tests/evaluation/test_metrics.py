@@ -110,23 +110,23 @@ def test_a_gap_parts_two_incidents() -> None:
 def test_an_episode_is_found_by_its_own_name_only() -> None:
     known = labels((2, 4, "fault-a"))
     missed = judge(timeline("nnaaaannn", "nnbbb?nna"), known).outcomes[0]
-    assert (missed.found, missed.delay, missed.said) == (False, None, "fault-b")
+    assert (missed.found, missed.delay_minutes, missed.main_verdict) == (False, None, "fault-b")
     late = judge(timeline("nnaaaannn", "nnnnnannn"), known).outcomes[0]
-    assert (late.found, late.delay, late.clearing) == (True, 4, 3)
+    assert (late.found, late.delay_minutes, late.clearing_minutes) == (True, 4, 3)
     too_late = judge(timeline("nnaaaannn", "nnnnnnann"), known).outcomes[0]
     assert not too_late.found
 
 
 def test_an_onset_within_a_minute_counts_from_the_onset() -> None:
     found = judge(timeline("nnaaaann", "nnaaaann"), labels((2.5, 4, "fault-a")))
-    assert found.outcomes[0].delay == 0.5
+    assert found.outcomes[0].delay_minutes == 0.5
 
 
 def test_the_next_episode_ends_the_last() -> None:
     known = labels((2, 4, "fault-a"), (5, 7, "fault-b"))
     found = judge(timeline("nnaaabbbb", "nnnnnabbb"), known)
     assert [episode.found for episode in found.outcomes] == [False, True]
-    assert found.outcomes[1].delay == 2
+    assert found.outcomes[1].delay_minutes == 2
 
 
 def test_episodes_that_nothing_could_show_do_not_count() -> None:
@@ -138,7 +138,7 @@ def test_episodes_that_nothing_could_show_do_not_count() -> None:
 
 def test_an_episode_never_cleared_has_no_clearing_time() -> None:
     found = judge(timeline("nnaaaann", "nnaaaaaa"), labels((2, 4, "fault-a")))
-    assert found.outcomes[0].clearing is None and found.clearing_median_minutes is None
+    assert found.outcomes[0].clearing_minutes is None and found.clearing_median_minutes is None
 
 
 def test_unscored_windows_count_for_nothing_but_the_run() -> None:

@@ -31,10 +31,10 @@ class Episode:
     end: datetime
     severity: float | None
     found: bool
-    delay: float | None
-    clearing: float | None
-    lost: bool
-    said: str | None
+    delay_minutes: float | None
+    clearing_minutes: float | None
+    lost_early: bool
+    main_verdict: str | None
 
 
 def outcomes(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, window: int) -> list[Episode]:
@@ -92,10 +92,10 @@ def _outcome(
         end=end,
         severity=float(severity) if isinstance(severity, float) else None,
         found=bool(len(right)),
-        delay=_minutes(told[right[0]], onset) if len(right) else None,
-        clearing=clearing,
-        lost=lost,
-        said=str(words[np.argmax(counts)]) if len(words) else None,
+        delay_minutes=_minutes(told[right[0]], onset) if len(right) else None,
+        clearing_minutes=clearing,
+        lost_early=lost,
+        main_verdict=str(words[np.argmax(counts)]) if len(words) else None,
     )
 
 

@@ -19,7 +19,7 @@ from faultprint.tables import NORMAL, WARMING_UP
 from faultprint.units import DAY_US
 
 CLEAR_EXPOSURE: Final = 10  # faulty minutes from which a window shows its fault clearly
-CLEAR: Final = pl.col("truth").is_not_null() & ((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
+CLEAR_WINDOWS: Final = pl.col("truth").is_not_null() & ((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
 """Of a table with truth and exposed: windows that are normal, or show their fault clearly."""
 
 
@@ -80,11 +80,11 @@ def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, win
     number of intervals in a window.
     """
     kept = scored.filter(pl.col("truth").is_not_null())
-    clear = kept.filter(CLEAR)
+    clear = kept.filter(CLEAR_WINDOWS)
     episodes = tuple(outcomes(scored, labels, interval_us=interval_us, window=window))
     alarms, normal_us = _false_alarms(scored, interval_us)
-    delays = [episode.delay for episode in episodes if episode.delay is not None]
-    clearings = [episode.clearing for episode in episodes if episode.clearing is not None]
+    delays = [episode.delay_minutes for episode in episodes if episode.delay_minutes is not None]
+    clearings = [episode.clearing_minutes for episode in episodes if episode.clearing_minutes is not None]
     rows = condition_figures(kept, episodes)
     return Figures(
         macro_f1=_macro(rows),
@@ -97,7 +97,7 @@ def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, win
         delay_median_minutes=nearest_rank(delays, 0.5),
         delay_p90_minutes=nearest_rank(delays, 0.9),
         clearing_median_minutes=nearest_rank(clearings, 0.5),
-        lost_early=_share([episode.lost for episode in episodes if episode.found]),
+        lost_early=_share([episode.lost_early for episode in episodes if episode.found]),
         windows=len(kept),
         windows_exposed=len(clear),
         conditions=tuple(rows),
@@ -124,7 +124,7 @@ def condition_figures(kept: pl.DataFrame, episodes: tuple[Episode, ...]) -> list
                 f1=2 * both / total if total else 0.0,
                 episodes=len(own),
                 found=sum(episode.found for episode in own),
-                delay_median_minutes=nearest_rank([episode.delay for episode in own if episode.delay is not None], 0.5),
+                delay_median_minutes=nearest_rank([episode.delay_minutes for episode in own if episode.delay_minutes is not None], 0.5),
             )
         )
     return rows

@@ -49,7 +49,7 @@ def truth(nodes: Sequence[Series], labels: pl.DataFrame, window: int) -> pl.Data
     return pl.concat(frames)
 
 
-def of_windows(known: pl.DataFrame, place: EvaluationScope) -> pl.DataFrame:
+def truth_of_windows(known: pl.DataFrame, place: EvaluationScope) -> pl.DataFrame:
     """The rows of `known` (as `truth` makes it) for the windows that end at `place.last_minutes`, in their order."""
     own = known.filter(pl.col("node") == place.series.node)
     at = {moment: row for row, moment in enumerate(own["minute"].dt.epoch("us").to_list())}
