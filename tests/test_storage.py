@@ -1,4 +1,4 @@
-"""A table passes the border whole and as its schema says, or one sentence says why it does not."""
+"""A table is written and read as its schema says, or refused with one sentence."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def labels(**changes: object) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_an_empty_table_of_each_kind_survives_the_round_trip(table: Table, tmp_path: Path) -> None:
+def test_an_empty_table_of_each_kind_survives_a_round_trip(table: Table, tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     storage.write(pl.DataFrame(schema=storage.schema(table)), table, path, {"a": "b"})
     assert storage.read(path, table).schema == storage.schema(table)
     assert storage.metadata(path)["a"] == "b"
 
 
-def test_rows_survive_the_round_trip(tmp_path: Path) -> None:
+def test_rows_survive_a_round_trip(tmp_path: Path) -> None:
     storage.write(labels(severity=0.5), LABELS, tmp_path / "l.parquet")
     assert storage.read(tmp_path / "l.parquet", LABELS).equals(labels(severity=0.5))
 
@@ -42,7 +42,7 @@ def test_rows_survive_the_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frame", "table", "sentence"),
     [
-        (labels().drop("end"), LABELS, "labels is no labels table: column 'end' is missing"),
+        (labels().drop("end"), LABELS, "labels is not a labels table: column 'end' is missing"),
         (
             labels().with_columns(pl.lit(1).alias("more")),
             LABELS,
@@ -65,7 +65,7 @@ def test_a_table_that_breaks_its_schema_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_word_that_the_column_does_not_know_is_named(tmp_path: Path) -> None:
+def test_a_string_that_the_column_does_not_allow_is_named(tmp_path: Path) -> None:
     row: dict[str, object] = dict.fromkeys(TRANSACTIONS.names) | {
         "node": "a",
         "network": "n",
@@ -84,7 +84,7 @@ def test_a_word_that_the_column_does_not_know_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all" * 100])
-def test_what_is_no_parquet_file_is_told_in_one_sentence(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_parquet_is_refused_with_one_sentence(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     path.write_bytes(content)
     with pytest.raises(TableError, match=r"cannot be read as a Parquet file .*; give a verdicts file\.$"):

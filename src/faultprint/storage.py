@@ -1,7 +1,7 @@
-"""Tables in Parquet files: read and checked, written to a temporary file and renamed.
+"""Tables as Parquet files: checked on reading, written to a temporary file and then renamed.
 
-Every stage takes its input through `read` or `scan` and leaves its output through `write`, so that a table which does
-not keep to `faultprint.tables` stops at the border with one sentence.
+Every stage reads its input with `read` or `scan` and writes its output with `write`. So a table that breaks its schema in
+`faultprint.tables` is refused with one sentence.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import polars as pl
 
 from faultprint.errors import TableError
 from faultprint.files import replacing
-from faultprint.tables import Kind, Table
+from faultprint.tables import ColumnKind, Table
 
-_DTYPES: Mapping[Kind, pl.DataType] = {
+_DTYPES: Mapping[ColumnKind, pl.DataType] = {
     "string": pl.String(),
     "timestamp": pl.Datetime("us", "UTC"),
     "int64": pl.Int64(),
@@ -28,19 +28,20 @@ _DTYPES: Mapping[Kind, pl.DataType] = {
 
 
 def schema(table: Table) -> dict[str, pl.DataType]:
-    """The table's fixed columns as Polars types; categorical strings are read as Categorical or String alike."""
+    """The table's fixed columns as Polars types. A string column may also be Categorical or Enum."""
     return {column.name: _DTYPES[column.kind] for column in table.columns}
 
 
-def check_schema(found: Mapping[str, pl.DataType], table: Table, source: str) -> None:
-    """Raise TableError unless `found` has the table's columns in any order (and float32 beyond them if open-ended)."""
+def check_schema(columns: Mapping[str, pl.DataType], table: Table, source: str) -> None:
+    """Raise TableError unless `columns` are the table's, in any order; an open-ended table may have more float32 columns."""
     wanted = schema(table)
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in wanted if name not in columns]
     if missing:
         raise TableError(
-            f"{source} is no {table.name} table: column {missing[0]!r} is missing; make it with the stage that writes {table.name}."
+            f"{source} is not a {table.name} table: column {missing[0]!r} is missing; "
+            f"use the file of the stage that writes {table.name}."
         )
-    for name, dtype in found.items():
+    for name, dtype in columns.items():
         if name in wanted:
             good = dtype == wanted[name] or (
                 wanted[name] == pl.String() and isinstance(dtype, pl.Categorical | pl.Enum)
@@ -58,35 +59,37 @@ def check_schema(found: Mapping[str, pl.DataType], table: Table, source: str) ->
 
 
 def check_values(frame: pl.DataFrame, table: Table, source: str) -> None:
-    """Raise TableError for a null where none may be, or a word that the column does not know."""
+    """Raise TableError for a null in a required column, or a string that the column does not allow."""
     for column in table.columns:
         values = frame.get_column(column.name)
         if not column.nullable and (nulls := values.null_count()):
             raise TableError(
-                f"{source}: column {column.name!r} lacks a value in {nulls} rows, but a {table.name} row needs one."
+                f"{source}: column {column.name!r} lacks a value in {nulls} rows, but every {table.name} row needs one; "
+                "correct these rows."
             )
         if column.values:
-            strange = [word for word in values.unique().cast(pl.String).to_list() if word not in column.values]
-            if strange:
+            invalid = [word for word in values.unique().cast(pl.String).to_list() if word not in column.values]
+            if invalid:
                 raise TableError(
-                    f"{source}: column {column.name!r} holds {strange[0]!r}, which is none of {', '.join(column.values)}."
+                    f"{source}: column {column.name!r} holds {invalid[0]!r}, which is none of {', '.join(column.values)}; "
+                    "correct the value."
                 )
 
 
 def scan(path: Path, table: Table) -> pl.LazyFrame:
-    """The table in `path`, its schema checked, nothing read yet. Raises TableError."""
+    """The table in `path`. Checks its schema but reads no rows yet. Raises TableError."""
     try:
         frame = pl.scan_parquet(path)
-        found = frame.collect_schema()
+        columns = frame.collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise TableError(f"{path} cannot be read as a Parquet file ({reason}); give a {table.name} file.") from error
-    check_schema(found, table, str(path))
+    check_schema(columns, table, str(path))
     return frame
 
 
 def read(path: Path, table: Table) -> pl.DataFrame:
-    """The table in `path`, schema and values checked. Raises TableError."""
+    """The table in `path`. Checks its schema and values. Raises TableError."""
     frame = scan(path, table).collect()
     check_values(frame, table, str(path))
     return frame
@@ -98,7 +101,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def write(frame: pl.DataFrame, table: Table, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Check `frame` against the table and put it at `path`, all or nothing. Raises TableError."""
+    """Check `frame` against the table and write it to `path`, all or nothing. Raises TableError."""
     check_schema(frame.schema, table, table.name)
     check_values(frame, table, table.name)
     extra = [name for name in frame.columns if name not in table.names]

@@ -1,7 +1,7 @@
-"""The catalogue computed the slow way: one transaction, one interval, one feature at a time, in plain Python.
+"""A slow reference implementation of the catalogue in plain Python: one transaction, interval and feature at a time.
 
-Written from docs/reference/features.md alone and sharing nothing with the stage but names of columns, so that the two can only
-agree if both keep to the rules.
+It follows docs/reference/features.md and shares only column names with the product. So the two agree only if both follow
+the rules.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def share_of(status: int | None) -> str:
     return "server_error_share" if 500 <= status < 600 else "client_error_share"
 
 
-def absurd(row: Row) -> bool:
+def impossible(row: Row) -> bool:
     later = [row[name] for name in ("completion", "provisional", "ringing") if row[name] is not None]
     status, session = row["status"], row["session_us"]
     return (
@@ -72,35 +72,37 @@ def seconds(micro: int | None) -> float | None:
     return None if micro is None else micro / 1_000_000
 
 
-def stretch_of(stretches: list[tuple[str, int, int]], node: str, time: int) -> tuple[str, int, int] | None:
-    return next((s for s in stretches if s[0] == node and s[1] <= time < s[2]), None)
+def covering(coverage: list[tuple[str, int, int]], node: str, time: int) -> tuple[str, int, int] | None:
+    return next((s for s in coverage if s[0] == node and s[1] <= time < s[2]), None)
 
 
-def minutes(rows: list[Row], stretches: list[tuple[str, int, int]], interval: int) -> dict[Key, Row]:
+def minutes(rows: list[Row], coverage: list[tuple[str, int, int]], interval: int) -> dict[Key, Row]:
     """By node and start of interval: every feature as a float32 or None, and `observed`.
 
-    `rows` holds times as µs or None; `stretches` (node, start, end) neither overlap nor touch.
+    `rows` holds times as µs or None; `coverage` (node, start, end) neither overlap nor touch.
     """
     result: dict[Key, Row] = {}
-    for node, start, end in stretches:
+    for node, start, end in coverage:
         for begin in range(start // interval * interval, end, interval):
             result.setdefault((node, begin), {"observed": 0, "started": [], "completed": []})
-            heard = min(end, begin + interval) - max(start, begin)
-            result[node, begin]["observed"] += heard
-    kept = [row for row in rows if not absurd(row) and stretch_of(stretches, row["node"], row["start"])]
+            covered = min(end, begin + interval) - max(start, begin)
+            result[node, begin]["observed"] += covered
+    kept = [row for row in rows if not impossible(row) and covering(coverage, row["node"], row["start"])]
     for row in kept:
         result[row["node"], row["start"] // interval * interval]["started"].append(row)
         completion = row["completion"]
-        if completion is not None and stretch_of(stretches, row["node"], completion):
+        if completion is not None and covering(coverage, row["node"], completion):
             result[row["node"], completion // interval * interval]["completed"].append(row)
     for (node, begin), cell in result.items():
-        last = max((s for s in stretches if s[0] == node and s[1] < begin + interval), key=lambda s: s[1])
+        last = max((s for s in coverage if s[0] == node and s[1] < begin + interval), key=lambda s: s[1])
         still_open = 0
         for row in kept:
-            own = stretch_of(stretches, node, row["start"]) if row["node"] == node else None
+            interval_of_start = covering(coverage, node, row["start"]) if row["node"] == node else None
             done = row["completion"]
-            closed = done is not None and done < begin + interval and stretch_of(stretches, node, done) == own
-            still_open += own == last and row["start"] < begin + interval and not closed
+            closed = (
+                done is not None and done < begin + interval and covering(coverage, node, done) == interval_of_start
+            )
+            still_open += interval_of_start == last and row["start"] < begin + interval and not closed
         cell |= features(cell.pop("started"), cell.pop("completed")) | {"node.open": still_open}
         cell["observed"] /= interval
         for name, value in cell.items():

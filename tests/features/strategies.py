@@ -22,7 +22,7 @@ COMMON = ["REGISTER.initial", "REGISTER.refresh", "INVITE.originating", "INVITE.
 
 
 def row(**given: Any) -> dict[str, Any]:
-    """One transaction, answered, times in µs; `given` replaces what it names."""
+    """One answered transaction, times in µs; `given` replaces its values."""
     usual: dict[str, Any] = {
         "node": "a",
         "network": "net",
@@ -75,20 +75,20 @@ def _transaction(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def transactions() -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Up to forty rows, here and there an impossible one."""
+    """Up to 40 rows, a few of them impossible."""
     return st.lists(_transaction(), max_size=40)
 
 
 @st.composite
-def stretches(draw: st.DrawFn) -> list[tuple[str, int, int]]:
-    """(node, start, end) that neither overlap nor touch; some nodes may have none."""
-    found = []
+def coverages(draw: st.DrawFn) -> list[tuple[str, int, int]]:
+    """Coverage as (node, start, end), which neither overlap nor touch; some nodes may have none."""
+    result = []
     for node in NODES:
         times = sorted(draw(st.lists(st.integers(0, SPAN + 1), max_size=8, unique=True)))
         whole = draw(st.booleans())
         pairs = [(0, SPAN + 1)] if whole else zip(times[::2], times[1::2], strict=False)
-        found += [(node, *pair) for pair in pairs]
-    return found
+        result += [(node, *pair) for pair in pairs]
+    return result
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
@@ -101,7 +101,7 @@ def table(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
 
 
 def crowd(count: int, seed: int) -> list[dict[str, Any]]:
-    """Many rows of every method and status, so that each operation of each interval has tens of them."""
+    """Many rows of every method and status, so that each operation of each interval has tens of rows."""
     random = Random(seed)
 
     def later(start: int, chance: float) -> int | None:

@@ -14,7 +14,7 @@ from faultprint.features.operations import INDICATORS, KINDS, OPERATIONS, STATIS
 from faultprint.tables import MINUTES
 
 
-def test_the_sip_catalogue_is_ten_times_twelve_and_twelve() -> None:
+def test_the_sip_catalogue_has_132_features() -> None:
     assert (len(OPERATIONS), len(STATISTICS), len(INDICATORS)) == (10, 12, 12)
     assert len(SIP_CATALOGUE) == len(set(SIP_CATALOGUE.names)) == 132
 
@@ -27,12 +27,12 @@ def test_every_feature_is_supported_by_a_count() -> None:
     )
 
 
-def test_the_hash_is_what_models_in_use_were_trained_on() -> None:
-    # Whoever changes this figure makes every model unreadable: raise the catalogue's version with it.
+def test_the_hash_is_that_of_models_in_use() -> None:
+    # A change of this hash makes every model unreadable. Raise the catalogue's version with it.
     assert SIP_CATALOGUE.hash == "51129c8854cc5a14ce8ffdbd55f049a917f7bf6f275a78157464fc278fb4215c"
 
 
-def test_the_hash_depends_on_what_values_depend_on_and_on_nothing_else() -> None:
+def test_the_hash_depends_on_rules_and_not_on_wording() -> None:
     count = Feature("n", "", "count")
     usual = Catalogue("pm", 1, (count, Feature("x", "s", "seconds")))
     reworded = Catalogue("pm", 1, (count, Feature("x", "s", "seconds", term="X", meaning="another word")))
@@ -90,10 +90,13 @@ def document(**change: object) -> str:
         (document(features=[{"name": "n", "unit": "", "kind": "total"}]), "is of kind 'total'"),
         (document(features=[{"name": "minute", "unit": "", "kind": "count"}]), "cannot be named 'minute'"),
         (document(features=[{"name": "n", "unit": "", "kind": "count"}] * 2), "2 features named 'n'"),
-        (document(features=[{"name": "n", "unit": "", "kind": "ratio", "support": "m"}]), "which is no count in it"),
+        (
+            document(features=[{"name": "n", "unit": "", "kind": "ratio", "support": "m"}]),
+            "which is not a count feature in it",
+        ),
     ],
 )
-def test_what_is_no_catalogue_is_refused_in_one_sentence(text: str, sentence: str) -> None:
+def test_an_invalid_catalogue_is_refused_with_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(TableError, match=sentence):
         Catalogue.from_json(text)
 

@@ -1,4 +1,4 @@
-"""Minutes files: written by `build`, read back by `read_minutes`, refused where they are not what they say."""
+"""Minutes files: written, read back equal, and refused where they break their schema."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from faultprint.units import MINUTE_US
 
 from .strategies import row, table
 
-STRETCHES = [CoverageInterval("a", "net", 0, 3 * MINUTE_US), CoverageInterval("a", "net", 5 * MINUTE_US, 6 * MINUTE_US)]
+COVERAGE = [CoverageInterval("a", "net", 0, 3 * MINUTE_US), CoverageInterval("a", "net", 5 * MINUTE_US, 6 * MINUTE_US)]
 FRAME = table([row(start=7, completion=MINUTE_US), row(start=5 * MINUTE_US, completion=5 * MINUTE_US + 9, user=2)])
-NAMED = {"name": "sip", "hash": SIP_CATALOGUE.hash, "interval_us": MINUTE_US}
+METADATA = {"name": "sip", "hash": SIP_CATALOGUE.hash, "interval_us": MINUTE_US}
 
 
 def transactions(folder: Path, coverage: str | None = None) -> Path:
@@ -35,27 +35,27 @@ def transactions(folder: Path, coverage: str | None = None) -> Path:
     return path
 
 
-def written(folder: Path, frame: pl.DataFrame, **named: Any) -> Path:
+def written(folder: Path, frame: pl.DataFrame, **metadata: Any) -> Path:
     path = folder / "minutes.parquet"
-    storage.write(frame, MINUTES, path, {CATALOGUE_KEY: json.dumps(NAMED | named)})
+    storage.write(frame, MINUTES, path, {CATALOGUE_KEY: json.dumps(METADATA | metadata)})
     return path
 
 
 def good() -> pl.DataFrame:
-    return compute_minutes(FRAME.lazy(), STRETCHES)
+    return compute_minutes(FRAME.lazy(), COVERAGE)
 
 
 def test_a_built_file_is_read_back_equal(tmp_path: Path) -> None:
-    report = build_minutes_file(transactions(tmp_path, dump_coverage(STRETCHES)), tmp_path / "minutes.parquet")
-    found = read_minutes(tmp_path / "minutes.parquet")
-    assert_frame_equal(found.frame, good(), check_exact=True)
-    assert (found.catalogue, found.interval_us) == (SIP_CATALOGUE, MINUTE_US)
+    report = build_minutes_file(transactions(tmp_path, dump_coverage(COVERAGE)), tmp_path / "minutes.parquet")
+    result = read_minutes(tmp_path / "minutes.parquet")
+    assert_frame_equal(result.frame, good(), check_exact=True)
+    assert (result.catalogue, result.interval_us) == (SIP_CATALOGUE, MINUTE_US)
     assert (report.rows, report.minutes, report.gaps, report.gap_us) == (2, 4, 1, 2 * MINUTE_US)
     assert report.coverage == "metadata"
     json.dumps(report.as_dict())
 
 
-def test_records_without_coverage_are_covered_from_first_start_to_last_completion(tmp_path: Path) -> None:
+def test_without_metadata_the_coverage_is_from_first_start_to_last_completion(tmp_path: Path) -> None:
     report = build_minutes_file(transactions(tmp_path), tmp_path / "minutes.parquet")
     assert (report.coverage, report.minutes, report.gaps, sum(report.dropped.values())) == ("inferred", 6, 0, 0)
     assert read_minutes(tmp_path / "minutes.parquet").frame["in.bye.attempts"].sum() == 2
@@ -63,11 +63,11 @@ def test_records_without_coverage_are_covered_from_first_start_to_last_completio
 
 def test_another_interval_is_kept_in_the_metadata(tmp_path: Path) -> None:
     build_minutes_file(
-        transactions(tmp_path, dump_coverage(STRETCHES)), tmp_path / "minutes.parquet", interval_us=10_000_000
+        transactions(tmp_path, dump_coverage(COVERAGE)), tmp_path / "minutes.parquet", interval_us=10_000_000
     )
-    found = read_minutes(tmp_path / "minutes.parquet")
-    assert found.interval_us == 10_000_000
-    assert len(found.frame) == 24
+    result = read_minutes(tmp_path / "minutes.parquet")
+    assert result.interval_us == 10_000_000
+    assert len(result.frame) == 24
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_unusable_coverage_is_refused_and_leaves_no_file(tmp_path: Path, coverag
     assert [path.name for path in tmp_path.iterdir()] == ["transactions.parquet"]
 
 
-def test_columns_come_back_in_the_catalogue_s_order(tmp_path: Path) -> None:
+def test_columns_are_read_in_the_order_of_the_catalogue(tmp_path: Path) -> None:
     shuffled = good().select(*MINUTES.names, *reversed(SIP_CATALOGUE.names))
     assert read_minutes(written(tmp_path, shuffled)).frame.columns == [*MINUTES.names, *SIP_CATALOGUE.names]
 
@@ -105,13 +105,13 @@ def with_value(name: str, value: float) -> pl.DataFrame:
         (lambda: pl.concat([good()[:1].with_columns(network=pl.lit("other")), good()[1:]]), "in two networks"),
     ],
 )
-def test_minutes_that_cannot_be_are_refused(tmp_path: Path, frame: Any, sentence: str) -> None:
+def test_impossible_minutes_are_refused(tmp_path: Path, frame: Any, sentence: str) -> None:
     with pytest.raises(TableError, match=sentence):
         read_minutes(written(tmp_path, frame()))
 
 
 @pytest.mark.parametrize(
-    ("named", "sentence"),
+    ("change", "sentence"),
     [
         ({"hash": "0"}, "compute the minutes again with this version"),
         ({"name": "pm"}, "follows catalogue 'pm'"),
@@ -119,9 +119,9 @@ def test_minutes_that_cannot_be_are_refused(tmp_path: Path, frame: Any, sentence
         ({"interval_us": "x"}, "an interval of 'x' µs"),
     ],
 )
-def test_minutes_of_another_catalogue_are_refused(tmp_path: Path, named: dict[str, Any], sentence: str) -> None:
+def test_minutes_of_another_catalogue_are_refused(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(TableError, match=sentence):
-        read_minutes(written(tmp_path, good(), **named))
+        read_minutes(written(tmp_path, good(), **change))
 
 
 @pytest.mark.parametrize("metadata", [None, {CATALOGUE_KEY: "{"}, {CATALOGUE_KEY: "3"}, {CATALOGUE_KEY: "{}"}])

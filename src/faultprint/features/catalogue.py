@@ -1,8 +1,8 @@
-"""The catalogue: which features describe a minute, and what each of them means.
+"""The catalogue: the features of a minute and their meanings.
 
-`SIP_CATALOGUE` is ten operations × twelve statistics and twelve indicators of the whole node: 132 features, from the
-tables in `operations`. Another source (performance counters, host metrics) brings a catalogue of its own as JSON.
-Nothing beyond the standard library is imported; docs/reference/features.md is generated from here.
+`SIP_CATALOGUE` has 10 operations × 12 statistics and 12 indicators of the whole node: 132 features, from the tables in
+`operations`. Another source (performance counters, host metrics) has its own catalogue as JSON. This module imports
+nothing beyond the standard library. docs/reference/features.md is generated from here.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ __all__ = ["SIP_CATALOGUE", "Catalogue", "Feature", "FeatureKind"]
 class Feature:
     """One float32 column of a minutes table.
 
-    `support` names the count feature that best tells how many events stand behind a value (a count's is itself; empty:
-    not known). `term` is the counter of TS 32.409 or the metric of RFC 6076 that the feature corresponds to, if any.
+    name      the column's name
+    unit      "s", "byte", … or empty
+    kind      "count", "ratio", "seconds" or "gauge"
+    support   name of the count feature with the events behind a value (of a count: itself; empty: unknown)
+    term      the same counter of TS 32.409 or metric of RFC 6076, if any
+    meaning   what it measures
     """
 
     name: str
@@ -42,14 +46,18 @@ class Feature:
             if not isinstance(value := getattr(self, entry.name), str):
                 raise TableError(f"A feature's {entry.name} must be text, not {value!r}; correct the catalogue.")
         if not self.name or self.name in MINUTES.names:
-            raise TableError(f"A feature cannot be named {self.name!r} beside the columns of minutes; rename it.")
+            raise TableError(
+                f"A feature cannot be named {self.name!r}, which is empty or a column of every minutes table; rename it."
+            )
         if self.kind not in KINDS:
-            raise TableError(f"Feature {self.name!r} is of kind {self.kind!r}, which is none of {', '.join(KINDS)}.")
+            raise TableError(
+                f"Feature {self.name!r} is of kind {self.kind!r}, which is none of {', '.join(KINDS)}; correct it."
+            )
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """An ordered set of features; the order is that of the columns of a minutes table and of a window's F axis."""
+    """An ordered set of features. Columns of a minutes table and the F axis of a window have this order."""
 
     name: str
     version: int
@@ -65,7 +73,8 @@ class Catalogue:
         for feature in self.features:
             if feature.support and feature.support not in counts:
                 raise TableError(
-                    f"Catalogue {self.name!r}: {feature.name!r} is supported by {feature.support!r}, which is no count in it."
+                    f"Catalogue {self.name!r}: {feature.name!r} has the support {feature.support!r}, "
+                    "which is not a count feature in it; correct it."
                 )
 
     def __len__(self) -> int:
@@ -78,9 +87,9 @@ class Catalogue:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 in hex of all that values depend on: name, version, and each feature's name, unit, kind and support.
+        """SHA-256 in hex over name, version, and each feature's name, unit, kind and support.
 
-        Rewording a meaning leaves the hash, and with it every model, as it was; a change of rule needs a new version.
+        A new wording of a meaning changes neither the hash nor any model. A new rule for a value needs a new version.
         """
         rows = [[feature.name, feature.unit, feature.kind, feature.support] for feature in self.features]
         canonical = json.dumps([self.name, self.version, rows], ensure_ascii=True, separators=(",", ":"))
@@ -91,11 +100,11 @@ class Catalogue:
         return {name: index for index, name in enumerate(self.names)}
 
     def index(self, name: str) -> int:
-        """The feature's place in the order. Raises TableError for a name that is not in the catalogue."""
+        """The feature's position in the order. Raises TableError for a name that is not in the catalogue."""
         try:
             return self._indices[name]
         except KeyError:
-            raise TableError(f"Catalogue {self.name!r} has no feature {name!r}; its features are in `names`.") from None
+            raise TableError(f"Catalogue {self.name!r} has no feature {name!r}; use one of its `names`.") from None
 
     def to_json(self) -> str:
         """The whole catalogue as JSON text; `from_json` reads it back equal."""
@@ -104,30 +113,32 @@ class Catalogue:
 
     @classmethod
     def from_json(cls, text: str) -> Catalogue:
-        """The catalogue that `to_json` (or a person) wrote: name, version, features with name, unit and kind.
+        """The catalogue in JSON text: name, version, and features with at least name, unit and kind.
 
-        Raises TableError, in one sentence, for anything else.
+        Raises TableError for any other content.
         """
         try:
-            found = json.loads(text)
+            document = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise TableError(f"A catalogue must be JSON ({error}); see docs/reference/features.md.") from None
-        return _catalogue(found)
+        return _parse(document)
 
 
-def _catalogue(found: Any) -> Catalogue:
-    if not isinstance(found, dict) or set(found) != {"name", "version", "features"}:
+def _parse(document: Any) -> Catalogue:
+    if not isinstance(document, dict) or set(document) != {"name", "version", "features"}:
         raise TableError(
-            "A catalogue is a JSON object of exactly name, version and features; see docs/reference/features.md."
+            "A catalogue must be a JSON object of exactly name, version and features; see docs/reference/features.md."
         )
-    name, version, rows = found["name"], found["version"], found["features"]
+    name, version, rows = document["name"], document["version"], document["features"]
     if not isinstance(name, str) or type(version) is not int or not isinstance(rows, list):
-        raise TableError("A catalogue's name is text, its version a whole number, its features a list; correct it.")
+        raise TableError(
+            "A catalogue's name must be text, its version a whole number, its features a list; correct it."
+        )
     known = {entry.name for entry in fields(Feature)}
     for row in rows:
         if not isinstance(row, dict) or not {"name", "unit", "kind"} <= set(row) <= known:
             raise TableError(
-                f"Catalogue {name!r}: a feature has name, unit and kind (and may have {', '.join(sorted(known))})."
+                f"Catalogue {name!r}: a feature has name, unit and kind (and may have {', '.join(sorted(known))}); correct it."
             )
     return Catalogue(name, version, tuple(Feature(**row) for row in rows))
 
@@ -155,4 +166,4 @@ def _features() -> Iterable[Feature]:
 
 
 SIP_CATALOGUE: Final = Catalogue("sip", 1, tuple(_features()))
-"""The 132 features of a node that speaks SIP."""
+"""The 132 features of a SIP node."""

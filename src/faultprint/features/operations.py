@@ -1,4 +1,4 @@
-"""The three tables from which the catalogue of a SIP node is made: operations × statistics, and indicators.
+"""The tables behind the catalogue of a SIP node: operations × statistics, and indicators.
 
 The terms are the counters of TS 32.409 and the metrics of RFC 6076.
 """
@@ -14,16 +14,19 @@ from faultprint.tables import Direction, Method
 FeatureKind = Literal["count", "ratio", "seconds", "gauge"]
 
 KINDS: Final[Mapping[FeatureKind, str]] = {
-    "count": "events in the interval; 0 in an interval without traffic",
-    "ratio": "a share; without a value where its denominator is 0",
-    "seconds": "a duration; without a value where nothing was measured",
-    "gauge": "a level in the feature's own unit; without a value where nothing was measured",
+    "count": "number of events; 0 in an interval without traffic",
+    "ratio": "a share; null where its denominator is 0",
+    "seconds": "a duration; null where nothing was measured",
+    "gauge": "a value in the feature's own unit; null where nothing was measured",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class OperationGroup:
-    """Transactions that are counted together. `terms` gives, by statistic, the standard name of the combination."""
+    """Transactions that are counted together: some methods in one direction.
+
+    `terms`: by statistic, the standard name of the combination.
+    """
 
     key: str
     direction: Direction
@@ -34,7 +37,7 @@ class OperationGroup:
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """A figure of an operation's transactions of one interval."""
+    """A statistic of an operation's transactions in one interval."""
 
     key: str
     unit: str
@@ -44,7 +47,7 @@ class Statistic:
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """A figure of the whole node."""
+    """A statistic of the whole node in one interval."""
 
     key: str
     unit: str
@@ -55,7 +58,7 @@ class Indicator:
 
 
 def _counters(group: str, noun: str) -> Mapping[str, str]:
-    """TS 32.409's attempted and successful counters of one procedure."""
+    """The counters of attempts and successes of one procedure (TS 32.409)."""
     return {"attempts": f"{group}.Att{noun}", "success_share": f"{group}.Succ{noun} / {group}.Att{noun}"}
 
 
