@@ -1,4 +1,4 @@
-"""What the tests of data sets share: a small plan, and episodes as beds leave them, made up."""
+"""Shared by the tests of data sets: a small plan, and synthetic recorded episodes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from faultprint import storage
 from faultprint.tables import COVERAGE_KEY, LABELS, TRANSACTIONS
-from faultprint_lab.testbed.faults.faults import FAULTS
-from faultprint_lab.testbed.plan import TestbedPlan, parse
+from faultprint_lab.testbed.faults.fault import FAULTS
+from faultprint_lab.testbed.plan import RecordingPlan, parse
 
 LENGTH = 180.0
 PLAN = "seed = 3\n[networks.a]\n[networks.b]\n" + "".join(
@@ -26,34 +26,34 @@ S = 1_000_000
 
 
 @pytest.fixture
-def plan() -> TestbedPlan:
+def plan() -> RecordingPlan:
     """Two networks, two episodes of three minutes each."""
     return parse(PLAN, FAULTS)
 
 
 @pytest.fixture
-def make_up() -> Callable[..., None]:
-    """`make_up(plan, raw, name, lasts=180.0)` leaves an episode's folder in `raw`."""
+def make_episode() -> Callable[..., None]:
+    """`make_episode(plan, raw, name, seconds=180.0)` creates the folder of an episode in `raw`."""
     return record
 
 
 @pytest.fixture
-def fill_up() -> Callable[..., None]:
-    """`fill_up(plan, name, folder, lasts=180.0)` leaves an episode in a folder that is there."""
+def fill_episode() -> Callable[..., None]:
+    """`fill_episode(plan, name, folder, seconds=180.0)` writes an episode into an existing folder."""
     return fill
 
 
-def record(plan: TestbedPlan, raw: Path, name: str, *, lasts: float = LENGTH) -> None:
-    """An episode's folder in `raw`."""
+def record(plan: RecordingPlan, raw: Path, name: str, *, seconds: float = LENGTH) -> None:
+    """Create the folder of an episode in `raw`."""
     (raw / name).mkdir(parents=True)
-    fill(plan, name, raw / name, lasts=lasts)
+    fill(plan, name, raw / name, seconds=seconds)
 
 
-def fill(plan: TestbedPlan, name: str, folder: Path, *, lasts: float = LENGTH) -> None:
-    """An episode as a bed leaves it: one OPTIONS a second from 10 s before the labels on, and one that stays open."""
-    episode = next(one for one in plan.episodes if one.name == name)
+def fill(plan: RecordingPlan, name: str, folder: Path, *, seconds: float = LENGTH) -> None:
+    """Write an episode: one OPTIONS a second from 10 s before the labels, and one INVITE that is open when they start."""
+    episode = next(episode for episode in plan.episodes if episode.name == name)
     since = 1_790_000_000_123_457 + zlib.crc32(name.encode())
-    end = since + round(lasts * S)
+    end = since + round(seconds * S)
     node = f"{episode.network}-pcscf"
     starts = list(range(since - 10 * S + 500_000, end, S))
     count = len(starts)
@@ -82,10 +82,10 @@ def fill(plan: TestbedPlan, name: str, folder: Path, *, lasts: float = LENGTH) -
     )
     coverage = json.dumps([[node, episode.network, since - 10 * S, end]])
     storage.write(frame, TRANSACTIONS, folder / "transactions.parquet", {COVERAGE_KEY: coverage})
-    edges = [0, 60_010_000, 120_020_000, 150_000_000, round(lasts * S) - 40]
+    edges = [0, 60_010_000, 120_020_000, 150_000_000, round(seconds * S) - 40]
     rows = [
-        (node, since + begin, since + over, word, severity)
-        for begin, over, word, severity in zip(
+        (node, since + begin, since + end_of_label, condition, severity)
+        for begin, end_of_label, condition, severity in zip(
             edges,
             edges[1:],
             ("normal", episode.faults[0].fault, "recovery", "normal"),

@@ -1,6 +1,6 @@
-"""A recorder with made-up beds that is killed in the middle of one episode: PLAN OUT EPISODE.
+"""A recorder with synthetic beds that is killed during one episode: PLAN OUT EPISODE.
 
-A program of its own, since nobody survives a SIGKILL to tell.
+This is a separate program, because a process cannot continue after SIGKILL.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import sys
 from pathlib import Path
 
 from conftest import fill
-from faultprint_lab.testbed.plan import TestbedPlan
+from faultprint_lab.testbed.plan import RecordingPlan
 from faultprint_lab.testbed.recording import episode, recorder
-from faultprint_lab.testbed.recording.episode import Control
+from faultprint_lab.testbed.recording.episode import RunControl
 from faultprint_lab.testbed.topology import packages
 
 
 def main(plan_file: Path, out: Path, fatal: str) -> None:
-    """Record one episode after another until the fatal one has written all but its report."""
+    """Record episodes until the fatal one has written everything except its report."""
 
-    def record(plan: TestbedPlan, number: int, folder: Path, control: Control, attempt: int) -> None:
+    def record(plan: RecordingPlan, number: int, folder: Path, control: RunControl, attempt: int) -> None:
         name = plan.episodes[number].name
         fill(plan, name, folder)
         if name == fatal:
             (folder / episode.REPORT).unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    episode._record = record
-    recorder.sweep = list
+    episode.record_on_bed = record
+    recorder.remove_orphans = list
     packages.missing = lambda: None
     recorder.record_plan(plan_file, out)
 

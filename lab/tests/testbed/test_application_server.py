@@ -1,4 +1,4 @@
-"""The application server forwards statelessly, and fails the share that it is told to."""
+"""The application server forwards without state, and fails the configured share of requests."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def _server(failing: float = 0.0, silent: bool = False) -> ApplicationServer:
     )
 
 
-def _request(method: str, branch: str = "z9hG4bK1") -> sip.SipText:
-    return sip.SipText(
+def _request(method: str, branch: str = "z9hG4bK1") -> sip.SipPdu:
+    return sip.SipPdu(
         method=method,
         uri="sip:b@ims.test",
         headers=[
@@ -30,7 +30,7 @@ def _request(method: str, branch: str = "z9hG4bK1") -> sip.SipText:
     )
 
 
-def test_a_request_goes_back_along_its_route_and_its_cancel_by_the_same_branch() -> None:
+def test_a_request_and_its_cancel_return_with_the_same_branch() -> None:
     server = _server()
     (forwarded,) = server.handle(_request("INVITE"), "z9hG4bK1")
     assert forwarded.all("route") == ["<sip:mark@10.50.0.3;lr>"]
@@ -40,14 +40,14 @@ def test_a_request_goes_back_along_its_route_and_its_cancel_by_the_same_branch()
     assert cancel.branch == forwarded.branch
 
 
-def test_a_response_loses_the_servers_via() -> None:
+def test_the_via_of_the_server_is_removed_from_a_response() -> None:
     server = _server()
     (forwarded,) = server.handle(_request("INVITE"), "z9hG4bK1")
-    (answer,) = server.handle(sip.reply(forwarded, 180, "Ringing"), forwarded.branch)
+    (answer,) = server.handle(sip.make_response(forwarded, 180, "Ringing"), forwarded.branch)
     assert answer.all("via") == ["SIP/2.0/UDP 10.50.0.3;branch=z9hG4bK1"]
 
 
-def test_failing_by_503_answers_repeats_alike_and_swallows_the_ack() -> None:
+def test_failure_by_503_repeats_the_response_and_absorbs_the_ack() -> None:
     server = _server(failing=1.0)
     for _ in range(2):
         (answer,) = server.handle(_request("INVITE"), "z9hG4bK1")
@@ -57,13 +57,13 @@ def test_failing_by_503_answers_repeats_alike_and_swallows_the_ack() -> None:
     assert forwarded.method == "MESSAGE"
 
 
-def test_failing_by_silence_says_nothing() -> None:
+def test_silent_failure_sends_no_response() -> None:
     server = _server(failing=1.0, silent=True)
     assert server.handle(_request("INVITE"), "z9hG4bK1") == []
     assert server.handle(_request("CANCEL"), "z9hG4bK1") == []
 
 
-def test_the_share_that_fails_is_the_one_asked_for() -> None:
+def test_the_configured_share_fails() -> None:
     server = _server(failing=0.3)
     failed = sum(server.handle(_request("INVITE", f"z{n}"), f"z{n}")[0].status == 503 for n in range(3000))
     assert 0.27 < failed / 3000 < 0.33

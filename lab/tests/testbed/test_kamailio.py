@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from faultprint_lab.testbed.topology import kamailio
-from faultprint_lab.testbed.topology.network import TestbedNetwork
+from faultprint_lab.testbed.topology.network import BedNetwork
 
 
 @pytest.mark.parametrize("hep", [None, "10.60.0.4:9060"])
 def test_configurations_have_no_open_placeholder(hep: str | None, tmp_path: Path) -> None:
-    kamailio.write_configurations(tmp_path, TestbedNetwork("coast", t1_ms=400), Path("/usr/lib/kamailio/modules"), hep)
+    kamailio.write_configurations(tmp_path, BedNetwork("coast", t1_ms=400), Path("/usr/lib/kamailio/modules"), hep)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {f"{node}{end}" for node in kamailio.CSCFS for end in (".cfg", "-common.cfg", ".xml")}
     for path in tmp_path.iterdir():

@@ -1,4 +1,4 @@
-"""What is missing on a machine is said in one sentence."""
+"""A missing requirement of the machine gives one clear sentence."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import pytest
 
 from faultprint.errors import UsageError
 from faultprint_lab.testbed.topology import bed, packages
-from faultprint_lab.testbed.topology.network import TestbedNetwork
+from faultprint_lab.testbed.topology.network import BedNetwork
 
 
-def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_other_than_root_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert "must be run as root" in str(packages.missing())
     with pytest.raises(UsageError, match="must be run as root"):
-        bed.up(TestbedNetwork("n"), seed=1)
+        bed.up(BedNetwork("n"), seed=1)
 
 
-def test_missing_packages_are_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named_with_the_command_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(packages, "program", lambda name: None if name in ("kamailio", "nft") else f"/bin/{name}")
     monkeypatch.setattr(packages, "modules", lambda: None)
-    said = str(packages.missing())
-    assert "the Debian packages kamailio, kamailio-ims-modules" in said
-    assert "nftables: run make testbed-setup." in said
-    assert said.count(".") == 1
+    message = str(packages.missing())
+    assert "the Debian packages kamailio, kamailio-ims-modules" in message
+    assert "nftables: run make testbed-setup." in message
+    assert message.count(".") == 1
 
 
-def test_another_system_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_operating_system_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
     assert "needs Linux" in str(packages.missing())

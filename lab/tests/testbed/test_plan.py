@@ -1,4 +1,4 @@
-"""Plans: what is read, and what is refused in one sentence."""
+"""Plans: defaults, and errors in one sentence."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint_lab.testbed.faults.faults import FAULTS
-from faultprint_lab.testbed.faults.injector import turns
+from faultprint_lab.testbed.faults.fault import FAULTS
+from faultprint_lab.testbed.faults.injector import on_off_times
 from faultprint_lab.testbed.plan import FaultEvent, parse, read
 
 GOOD = """
@@ -43,7 +43,7 @@ def test_a_plan_is_read_with_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("seed = 7", "seed = -7", "seed -7 must be a whole number"),
         ("seed = 7", "sed = 7", "key 'sed' is none of episodes, networks, seed"),
@@ -56,7 +56,7 @@ def test_a_plan_is_read_with_defaults() -> None:
         ("calls_per_hour = 9", "answered = 0.99", "together must not exceed 1"),
         ("calls_per_hour = 9", "calls_per_hour = nan", "calls_per_hour nan must be of type float"),
         ('network = "coast"', 'network = "hills"', "network 'hills' is none of coast"),
-        ('network = "coast"', 'network = "coast"\nname = "a/b"', "name 'a/b' must be made of letters"),
+        ('network = "coast"', 'network = "coast"\nname = "a/b"', "name 'a/b' must consist of letters"),
         ("length = 900", "length = 0", "length 0.0 must be above 0"),
         ("length = 900\n", "", "lacks 'length'"),
         ("length = 900", "length = 500", "beyond the 500 s recorded"),
@@ -67,17 +67,17 @@ def test_a_plan_is_read_with_defaults() -> None:
         ("seed = 7", "seed == 7", "is no TOML"),
     ],
 )
-def test_what_is_wrong_is_named_in_one_sentence(old: str, new: str, says: str) -> None:
+def test_an_error_is_named_in_one_sentence(old: str, new: str, message: str) -> None:
     assert old in GOOD
     with pytest.raises(UsageError) as caught:
         parse(GOOD.replace(old, new, 1), FAULTS)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_faults_must_not_overlap_with_recoveries() -> None:
     second = '[[episodes.faults]]\nfault = "dns-slow"\nstart = 550\nlength = 20\nrecovery = 10\n'
-    with pytest.raises(UsageError, match="dns-slow starts at 550 s, before the one ahead of it is over"):
+    with pytest.raises(UsageError, match="dns-slow starts at 550 s, before the recovery of the previous fault ends"):
         parse(GOOD + second, FAULTS)
     parse(GOOD + second.replace("550", "560"), FAULTS)
 
@@ -88,18 +88,18 @@ def test_two_episodes_of_one_name_are_refused() -> None:
         parse(GOOD + episode + episode, FAULTS)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none.toml cannot be read"):
         read(tmp_path / "none.toml", FAULTS)
 
 
-def test_a_mild_cycled_fault_is_on_for_its_share() -> None:
-    strike = FaultEvent("hss-link-down", 100.0, 2000.0, 0.3)
-    events = list(turns(FAULTS["hss-link-down"], strike, np.random.default_rng(1)))
-    times = [at for _, at in events]
+def test_an_intermittent_fault_is_on_for_its_share() -> None:
+    event = FaultEvent("hss-link-down", 100.0, 2000.0, 0.3)
+    events = list(on_off_times(FAULTS["hss-link-down"], event, np.random.default_rng(1)))
+    times = [second for _, second in events]
     assert times == sorted(times)
     assert times[0] == 100.0
     assert times[-1] == 2100.0
-    on = sum(off - at for (is_on, at), (_, off) in itertools.pairwise(events) if is_on)
+    on = sum(off - second for (is_on, second), (_, off) in itertools.pairwise(events) if is_on)
     assert on / 2000 == pytest.approx(0.3, abs=0.03)
-    assert list(turns(FAULTS["hss-slow"], strike, np.random.default_rng(1))) == [(True, 100.0), (False, 2100.0)]
+    assert list(on_off_times(FAULTS["hss-slow"], event, np.random.default_rng(1))) == [(True, 100.0), (False, 2100.0)]

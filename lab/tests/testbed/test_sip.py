@@ -1,4 +1,4 @@
-"""What the user agents read and write of SIP."""
+"""The SIP parser and builder of the user agents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_compact_folded_and_listed_headers() -> None:
     assert len(message.all("via")) == 2
     assert message.get("subject") == "one two"
     assert sip.parameter(message.get("from"), "tag") == "t1"
-    assert sip.address(message.get("from")) == "sip:a@ims.test;x=1"
+    assert sip.uri_of(message.get("from")) == "sip:a@ims.test;x=1"
     assert message.cseq == (3, "INVITE")
 
 
@@ -39,8 +39,8 @@ tokens = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=1
 
 
 @given(st.lists(st.tuples(tokens.map(lambda name: f"x-{name}"), tokens), max_size=6), st.binary(max_size=40))
-def test_what_is_written_is_read_again(headers: list[tuple[str, str]], body: bytes) -> None:
-    message = sip.SipText(method="MESSAGE", uri="sip:a@b", headers=[("cseq", "1 MESSAGE"), *headers], body=body)
+def test_an_encoded_message_is_parsed_again(headers: list[tuple[str, str]], body: bytes) -> None:
+    message = sip.SipPdu(method="MESSAGE", uri="sip:a@b", headers=[("cseq", "1 MESSAGE"), *headers], body=body)
     assert sip.parse(message.encode()) == message
 
 
@@ -51,18 +51,20 @@ def test_a_list_is_split_without_loss(value: str) -> None:
 
 def test_digest_of_rfc_2617() -> None:
     # RFC 2617, 3.5, with its nonce, cnonce and response.
-    asked = {"realm": "testrealm@host.com", "nonce": "dcd98b7102dd2f0e8b11d0f600bfb0c093", "qop": "auth"}
-    ha1 = sip.md5("Mufasa:testrealm@host.com:Circle Of Life")
-    made = sip.credentials(asked, username="Mufasa", ha1=ha1, method="GET", uri="/dir/index.html", cnonce="0a4f113b")
-    assert 'response="6629fae49393a05397450978507c4ef1"' in made
+    challenge = {"realm": "testrealm@host.com", "nonce": "dcd98b7102dd2f0e8b11d0f600bfb0c093", "qop": "auth"}
+    ha1 = sip.md5_hex("Mufasa:testrealm@host.com:Circle Of Life")
+    header = sip.digest_authorization(
+        challenge, username="Mufasa", ha1=ha1, method="GET", uri="/dir/index.html", cnonce="0a4f113b"
+    )
+    assert 'response="6629fae49393a05397450978507c4ef1"' in header
 
 
 def test_a_challenge_is_read_with_and_without_quotes() -> None:
-    asked = sip.challenge('Digest realm="ims.test", nonce="a=b,c", algorithm=MD5, qop="auth,auth-int"')
-    assert asked == {"realm": "ims.test", "nonce": "a=b,c", "algorithm": "MD5", "qop": "auth,auth-int"}
+    challenge = sip.parse_challenge('Digest realm="ims.test", nonce="a=b,c", algorithm=MD5, qop="auth,auth-int"')
+    assert challenge == {"realm": "ims.test", "nonce": "a=b,c", "algorithm": "MD5", "qop": "auth,auth-int"}
 
 
-def test_a_reply_copies_what_rfc_3261_wants() -> None:
-    answer = sip.reply(sip.parse(REQUEST), 200, "OK", "t2")
+def test_a_response_copies_the_headers_of_rfc_3261() -> None:
+    answer = sip.make_response(sip.parse(REQUEST), 200, "OK", "t2")
     assert [name for name, _ in answer.headers] == ["via", "from", "to", "call-id", "cseq"]
     assert sip.parameter(answer.get("to"), "tag") == "t2"

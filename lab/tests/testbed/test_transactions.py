@@ -1,4 +1,4 @@
-"""The transaction layer keeps RFC 3261's timers and repeats what it must."""
+"""The transaction layer follows the timers and retransmission rules of RFC 3261."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from faultprint_lab.testbed.protocols import sip
-from faultprint_lab.testbed.protocols.transactions import Layer, Server, Timers
+from faultprint_lab.testbed.protocols.transactions import ServerTransaction, SipTimers, TransactionLayer
 
 
 class Handle:
@@ -19,7 +19,7 @@ class Handle:
 
 
 class Future:
-    """As much of a future as the layer needs, without a running loop."""
+    """The parts of a future that the layer needs, without a running loop."""
 
     def __init__(self) -> None:
         self.value: Any = ...
@@ -32,7 +32,7 @@ class Future:
 
 
 class Loop:
-    """A clock that moves when it is told to."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now, self._due, self._count = 0.0, [], 0  # type: ignore[var-annotated]
@@ -43,20 +43,20 @@ class Loop:
     def create_future(self) -> Future:
         return Future()
 
-    def call_at(self, at: float, what: Callable[..., Any], *arguments: Any) -> Handle:
+    def call_at(self, time: float, callback: Callable[..., Any], *arguments: Any) -> Handle:
         handle = Handle()
         self._count += 1
-        heapq.heappush(self._due, (at, self._count, handle, what, arguments))
+        heapq.heappush(self._due, (time, self._count, handle, callback, arguments))
         return handle
 
-    def call_later(self, wait: float, what: Callable[..., Any], *arguments: Any) -> Handle:
-        return self.call_at(self.now + wait, what, *arguments)
+    def call_later(self, wait: float, callback: Callable[..., Any], *arguments: Any) -> Handle:
+        return self.call_at(self.now + wait, callback, *arguments)
 
     def run_until(self, end: float) -> None:
         while self._due and self._due[0][0] <= end:
-            self.now, _, handle, what, arguments = heapq.heappop(self._due)
+            self.now, _, handle, callback, arguments = heapq.heappop(self._due)
             if not handle.cancelled:
-                what(*arguments)
+                callback(*arguments)
         self.now = end
 
 
@@ -64,20 +64,20 @@ class Bench:
     def __init__(self) -> None:
         self.loop = Loop()
         self.sent: list[tuple[float, bytes]] = []
-        self.servers: list[Server] = []
-        self.layer = Layer(
+        self.servers: list[ServerTransaction] = []
+        self.layer = TransactionLayer(
             lambda source, data: self.sent.append((self.loop.now, data)),
-            Timers(),
+            SipTimers(),
             self.loop,  # type: ignore[arg-type]
             self.servers.append,
         )
 
     def times(self) -> list[float]:
-        return [round(at, 3) for at, _ in self.sent]
+        return [round(time, 3) for time, _ in self.sent]
 
 
-def _request(method: str, branch: str = "z9hG4bK1") -> sip.SipText:
-    return sip.SipText(
+def _request(method: str, branch: str = "z9hG4bK1") -> sip.SipPdu:
+    return sip.SipPdu(
         method=method,
         uri="sip:b@ims.test",
         headers=[
@@ -90,7 +90,7 @@ def _request(method: str, branch: str = "z9hG4bK1") -> sip.SipText:
     )
 
 
-def test_a_request_other_than_invite_is_repeated_by_timers_e_and_f() -> None:
+def test_a_non_invite_request_is_repeated_by_timers_e_and_f() -> None:
     bench = Bench()
     client = bench.layer.request("10.64.0.1", _request("REGISTER"))
     bench.loop.run_until(40)
@@ -106,21 +106,21 @@ def test_an_invite_is_repeated_by_timers_a_and_b() -> None:
     assert client.final.value is None  # type: ignore[attr-defined]
 
 
-def test_a_provisional_response_ends_the_repeating_of_an_invite() -> None:
+def test_a_provisional_response_stops_the_retransmission_of_an_invite() -> None:
     bench = Bench()
     request = _request("INVITE")
     client = bench.layer.request("10.64.0.1", request)
-    bench.layer.receive("10.64.0.1", sip.reply(request, 180, "Ringing").encode())
+    bench.layer.receive("10.64.0.1", sip.make_response(request, 180, "Ringing").encode())
     bench.loop.run_until(100)
     assert len(bench.sent) == 1
     assert not client.final.done()
 
 
-def test_an_error_is_acknowledged_each_time_it_comes() -> None:
+def test_every_copy_of_an_error_response_is_acknowledged() -> None:
     bench = Bench()
     request = _request("INVITE")
     client = bench.layer.request("10.64.0.1", request)
-    answer = sip.reply(request, 486, "Busy Here", "t2").encode()
+    answer = sip.make_response(request, 486, "Busy Here", "t2").encode()
     bench.layer.receive("10.64.0.1", answer)
     bench.layer.receive("10.64.0.1", answer)
     acks = [sip.parse(data) for _, data in bench.sent[1:]]
@@ -134,7 +134,7 @@ def test_a_repeated_request_gets_the_same_response_and_no_second_server() -> Non
     bench = Bench()
     data = _request("MESSAGE").encode()
     bench.layer.receive("10.64.0.2", data)
-    bench.servers[0].respond(sip.reply(bench.servers[0].request, 200, "OK"))
+    bench.servers[0].respond(sip.make_response(bench.servers[0].request, 200, "OK"))
     bench.layer.receive("10.64.0.2", data)
     assert len(bench.servers) == 1
     assert bench.sent[0][1] == bench.sent[1][1]
@@ -143,7 +143,7 @@ def test_a_repeated_request_gets_the_same_response_and_no_second_server() -> Non
 def test_a_final_response_to_an_invite_is_repeated_until_the_ack() -> None:
     bench = Bench()
     bench.layer.receive("10.64.0.2", _request("INVITE").encode())
-    bench.servers[0].respond(sip.reply(bench.servers[0].request, 200, "OK", "t2"))
+    bench.servers[0].respond(sip.make_response(bench.servers[0].request, 200, "OK", "t2"))
     bench.loop.run_until(4)
     assert bench.times() == [0, 0.5, 1.5, 3.5]
     ack = _request("ACK", "z9hG4bKother")

@@ -1,9 +1,9 @@
-"""A plan: which networks, which episodes on them, which faults in those, and a seed. Read from TOML, checked here.
+"""A recording plan: a seed, networks, their episodes and the faults in them. Read from TOML and checked here.
 
 seed = 7
-[networks.coast]                  # keys: the fields of Network, and a table `load` with those of Load
+[networks.coast]                  # keys: the fields of BedNetwork, and a table `load` with the fields of BedLoad
 subscribers = 800
-[[episodes]]                      # one fresh bed each; those of one network follow one another
+[[episodes]]                      # one new bed each; the episodes of a network follow one another
 network = "coast"
 length = 1800                     # seconds of recording
 [[episodes.faults]]
@@ -23,14 +23,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultprint.errors import UsageError
-from faultprint_lab.testbed.topology.network import TestbedLoad, TestbedNetwork
+from faultprint_lab.testbed.topology.network import BedLoad, BedNetwork
 
 MAX_SUBSCRIBERS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class FaultEvent:
-    """One fault: seconds from the start of the recording, how long, how strong (0 to 1), how long its recovery."""
+    """One fault in an episode.
+
+    fault      name of the fault
+    start      seconds from the start of the recording
+    length     seconds
+    severity   above 0, at most 1
+    recovery   seconds labelled as recovery after the fault
+    """
 
     fault: str
     start: float
@@ -39,14 +46,22 @@ class FaultEvent:
     recovery: float = 120.0
 
     @property
-    def over(self) -> float:
-        """When its recovery ends."""
+    def recovery_end(self) -> float:
+        """End of the recovery in seconds from the start of the recording."""
         return self.start + self.length + self.recovery
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedEpisode:
-    """One bed's life: `length` seconds of recording after `settle` seconds that are not recorded, begun at `hour`."""
+    """One recording on a new bed.
+
+    network   name of the network
+    length    seconds to record
+    hour      hour of the day at the start, for the daily curve
+    settle    seconds of traffic before the recording
+    faults    the faults, in any order
+    name      name of the episode and its folder
+    """
 
     network: str
     length: float
@@ -57,22 +72,22 @@ class PlannedEpisode:
 
 
 @dataclass(frozen=True, slots=True)
-class TestbedPlan:
-    """Everything that a recording needs to be made again."""
+class RecordingPlan:
+    """Everything that is needed to repeat a recording; `text` is the TOML."""
 
     seed: int
-    networks: Mapping[str, TestbedNetwork]
+    networks: Mapping[str, BedNetwork]
     episodes: tuple[PlannedEpisode, ...]
     text: str = field(default="", compare=False)
 
     @property
     def seconds(self) -> float:
-        """Network-seconds recorded in all."""
+        """Total seconds to record over all episodes."""
         return sum(episode.length for episode in self.episodes)
 
 
-def read(path: Path, known_faults: Mapping[str, object]) -> TestbedPlan:
-    """The plan in a TOML file. Raises UsageError with the place, the value and the rule."""
+def read(path: Path, known_faults: Mapping[str, object]) -> RecordingPlan:
+    """Read a plan from a TOML file. Raises UsageError with the position, the value and the rule."""
     try:
         text = path.read_text()
         return parse(text, known_faults, str(path))
@@ -80,45 +95,45 @@ def read(path: Path, known_faults: Mapping[str, object]) -> TestbedPlan:
         raise UsageError(f"{path} cannot be read ({error}); give a plan in TOML.") from error
 
 
-def parse(text: str, known_faults: Mapping[str, object], source: str = "the plan") -> TestbedPlan:
-    """A plan from TOML text. Raises UsageError."""
+def parse(text: str, known_faults: Mapping[str, object], source: str = "the plan") -> RecordingPlan:
+    """Parse a plan from TOML text. Raises UsageError."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source} is no TOML ({error}); see docs/testbed.md for an example.") from error
-    _known(raw, {"seed", "networks", "episodes"}, source)
+        raise UsageError(f"{source} is no TOML ({error}); see docs/science/testbed.md for an example.") from error
+    _check_keys(raw, {"seed", "networks", "episodes"}, source)
     seed = raw.get("seed", 1)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise UsageError(f"{source}: seed {seed!r} must be a whole number from 0 on.")
+        raise UsageError(f"{source}: seed {seed!r} must be a whole number, 0 or more.")
     networks = {}
     for name, table in _table(raw.get("networks", {}), f"{source}: networks").items():
         networks[name] = _network(name, _table(table, f"{source}: networks.{name}"), f"{source}: networks.{name}")
     episodes = raw.get("episodes", [])
     if not isinstance(episodes, list) or not episodes:
         raise UsageError(f"{source} has no [[episodes]]; add at least one.")
-    read_ones = tuple(
+    planned = tuple(
         _episode(
-            number, _table(one, f"{source}: episode {number}"), networks, known_faults, f"{source}: episode {number}"
+            number, _table(table, f"{source}: episode {number}"), networks, known_faults, f"{source}: episode {number}"
         )
-        for number, one in enumerate(episodes, 1)
+        for number, table in enumerate(episodes, 1)
     )
-    names = [episode.name for episode in read_ones]
+    names = [episode.name for episode in planned]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"{source}: two episodes are named {name!r}; give each a name of its own.")
-    return TestbedPlan(seed, networks, read_ones, text)
+            raise UsageError(f"{source}: two episodes are named {name!r}; give each a different name.")
+    return RecordingPlan(seed, networks, planned, text)
 
 
-def _network(name: str, table: Mapping[str, Any], where: str) -> TestbedNetwork:
+def _network(name: str, table: Mapping[str, Any], where: str) -> BedNetwork:
     if not name.replace("-", "").isalnum():
-        raise UsageError(f"{where}: the name {name!r} must be made of letters, digits and hyphens.")
+        raise UsageError(f"{where}: the name {name!r} must consist of letters, digits and hyphens.")
     table = dict(table)
-    load: TestbedLoad = _build(TestbedLoad, _table(table.pop("load", {}), f"{where}.load"), f"{where}.load", {})
-    network: TestbedNetwork = _build(TestbedNetwork, table, where, {"name": name, "load": load})
+    load: BedLoad = _build(BedLoad, _table(table.pop("load", {}), f"{where}.load"), f"{where}.load", {})
+    network: BedNetwork = _build(BedNetwork, table, where, {"name": name, "load": load})
     if not 1 <= network.subscribers <= MAX_SUBSCRIBERS:
         raise UsageError(f"{where}: subscribers {network.subscribers} must be from 1 to {MAX_SUBSCRIBERS}.")
     if network.expiry < 30:
-        raise UsageError(f"{where}: expiry {network.expiry} must be 30 s or more, as the S-CSCF allows no less.")
+        raise UsageError(f"{where}: expiry {network.expiry} must be 30 s or more, because the S-CSCF allows no less.")
     if load.answered + load.busy + load.unavailable > 1 + 1e-9:
         raise UsageError(f"{where}.load: answered, busy and unavailable together must not exceed 1.")
     for owner, keys in ((network, ("refresh_at", "as_share")), (load, ("night_depth", "redial", "reg_event_share"))):
@@ -131,7 +146,7 @@ def _network(name: str, table: Mapping[str, Any], where: str) -> TestbedNetwork:
 def _episode(
     number: int,
     table: Mapping[str, Any],
-    networks: Mapping[str, TestbedNetwork],
+    networks: Mapping[str, BedNetwork],
     known_faults: Mapping[str, object],
     where: str,
 ) -> PlannedEpisode:
@@ -139,42 +154,44 @@ def _episode(
     faults = table.pop("faults", [])
     if not isinstance(faults, list):
         raise UsageError(f"{where}: faults must be tables, written [[episodes.faults]].")
-    strikes = tuple(_strike(_table(one, where), known_faults, where) for one in faults)
-    episode: PlannedEpisode = _build(PlannedEpisode, table, where, {"faults": strikes})
+    events = tuple(_fault_event(_table(fault, where), known_faults, where) for fault in faults)
+    episode: PlannedEpisode = _build(PlannedEpisode, table, where, {"faults": events})
     if episode.network not in networks:
         raise UsageError(f"{where}: network {episode.network!r} is none of {', '.join(networks) or 'the plan'}.")
     name = episode.name or f"{number:03d}-{episode.network}"
     if not name.replace("-", "").isalnum():
-        raise UsageError(f"{where}: the name {name!r} must be made of letters, digits and hyphens.")
+        raise UsageError(f"{where}: the name {name!r} must consist of letters, digits and hyphens.")
     if not episode.length > 0:
         raise UsageError(f"{where}: length {episode.length} must be above 0 seconds.")
-    _apart(strikes, episode.length, where)
-    return PlannedEpisode(episode.network, episode.length, episode.hour, episode.settle, strikes, name)
+    _check_no_overlap(events, episode.length, where)
+    return PlannedEpisode(episode.network, episode.length, episode.hour, episode.settle, events, name)
 
 
-def _apart(strikes: tuple[FaultEvent, ...], length: float, where: str) -> None:
-    before = 0.0
-    for strike in sorted(strikes, key=lambda one: one.start):
-        if strike.start < before:
+def _check_no_overlap(events: tuple[FaultEvent, ...], length: float, where: str) -> None:
+    previous_end = 0.0
+    for event in sorted(events, key=lambda event: event.start):
+        if event.start < previous_end:
             raise UsageError(
-                f"{where}: {strike.fault} starts at {strike.start:g} s, before the one ahead of it is over."
+                f"{where}: {event.fault} starts at {event.start:g} s, before the recovery of the previous fault ends."
             )
-        if strike.over > length:
+        if event.recovery_end > length:
             raise UsageError(
-                f"{where}: {strike.fault} and its recovery last until {strike.over:g} s, beyond the {length:g} s recorded."
+                f"{where}: {event.fault} and its recovery last until {event.recovery_end:g} s, beyond the {length:g} s recorded."
             )
-        before = strike.over
+        previous_end = event.recovery_end
 
 
-def _strike(table: Mapping[str, Any], known_faults: Mapping[str, object], where: str) -> FaultEvent:
-    strike: FaultEvent = _build(FaultEvent, table, f"{where}: fault", {})
-    if strike.fault not in known_faults:
-        raise UsageError(f"{where}: fault {strike.fault!r} is none of {', '.join(known_faults)}.")
-    if not 0 < strike.severity <= 1:
-        raise UsageError(f"{where}: severity {strike.severity} must be above 0 and at most 1.")
-    if strike.start < 0 or not strike.length > 0 or strike.recovery < 0:
-        raise UsageError(f"{where}: {strike.fault} needs a start from 0 on, a length above 0 and a recovery from 0 on.")
-    return strike
+def _fault_event(table: Mapping[str, Any], known_faults: Mapping[str, object], where: str) -> FaultEvent:
+    event: FaultEvent = _build(FaultEvent, table, f"{where}: fault", {})
+    if event.fault not in known_faults:
+        raise UsageError(f"{where}: fault {event.fault!r} is none of {', '.join(known_faults)}.")
+    if not 0 < event.severity <= 1:
+        raise UsageError(f"{where}: severity {event.severity} must be above 0 and at most 1.")
+    if event.start < 0 or not event.length > 0 or event.recovery < 0:
+        raise UsageError(
+            f"{where}: {event.fault} needs a start of 0 or more, a length above 0 and a recovery of 0 or more."
+        )
+    return event
 
 
 def _table(value: object, where: str) -> Mapping[str, Any]:
@@ -183,29 +200,29 @@ def _table(value: object, where: str) -> Mapping[str, Any]:
     return value
 
 
-def _known(table: Mapping[str, Any], allowed: set[str], where: str) -> None:
-    strange = sorted(set(table) - allowed)
-    if strange:
-        raise UsageError(f"{where}: key {strange[0]!r} is none of {', '.join(sorted(allowed))}.")
+def _check_keys(table: Mapping[str, Any], allowed: set[str], where: str) -> None:
+    unknown = sorted(set(table) - allowed)
+    if unknown:
+        raise UsageError(f"{where}: key {unknown[0]!r} is none of {', '.join(sorted(allowed))}.")
 
 
 def _build(kind: type[Any], table: Mapping[str, Any], where: str, given: Mapping[str, Any]) -> Any:
-    """A dataclass from a table, types checked against its annotations; whole numbers pass as floats."""
-    slots = {slot.name: slot for slot in fields(kind) if slot.name not in given}
-    _known(table, set(slots), where)
-    for name, slot in slots.items():
-        if name not in table and slot.default is MISSING:
+    """Make a dataclass from a table; types must match the annotations, but a float may be a whole number."""
+    members = {member.name: member for member in fields(kind) if member.name not in given}
+    _check_keys(table, set(members), where)
+    for name, member in members.items():
+        if name not in table and member.default is MISSING:
             raise UsageError(f"{where} lacks {name!r}; add it.")
-    values = {name: _typed(value, str(slots[name].type), f"{where}: {name}") for name, value in table.items()}
+    values = {name: _typed(value, str(members[name].type), f"{where}: {name}") for name, value in table.items()}
     return kind(**values, **given)
 
 
 def _typed(value: object, kind: str, where: str) -> object:
     if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    right = {"int": int, "bool": bool, "str": str}.get(kind)
-    if right is not None and isinstance(value, right) and (right is bool or not isinstance(value, bool)):
-        if right is int and value < 0:  # type: ignore[operator]
+    expected = {"int": int, "bool": bool, "str": str}.get(kind)
+    if expected is not None and isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
+        if expected is int and value < 0:  # type: ignore[operator]
             raise UsageError(f"{where} {value!r} must not be negative.")
         return value
     raise UsageError(f"{where} {value!r} must be of type {kind}.")

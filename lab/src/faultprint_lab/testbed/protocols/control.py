@@ -1,4 +1,4 @@
-"""Orders to the processes of a bed: one JSON object a line over a Unix socket, one JSON object back."""
+"""Commands to the processes of a bed: one JSON object a line over a Unix socket, one JSON object back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 async def serve(path: Path, handler: Handler) -> asyncio.Server:
-    """Answer orders at `path`; an order that `handler` rejects with ValueError is answered with {"error": …}."""
+    """Serve commands at `path`; a ValueError, KeyError or TypeError of `handler` is answered with {"error": …}."""
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -32,12 +32,15 @@ async def serve(path: Path, handler: Handler) -> asyncio.Server:
     return await asyncio.start_unix_server(connection, path)
 
 
-def ask(path: Path, order: Mapping[str, Any], timeout: float = 5.0) -> dict[str, Any]:
-    """Give one order and wait for its answer. Raises OSError where nobody answers, ValueError where it is rejected."""
+def send_command(path: Path, command: Mapping[str, Any], timeout: float = 5.0) -> dict[str, Any]:
+    """Send one command and return the answer.
+
+    Raises OSError if there is no answer, ValueError if the command is rejected.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         connection.connect(str(path))
-        connection.sendall(json.dumps(order).encode() + b"\n")
+        connection.sendall(json.dumps(command).encode() + b"\n")
         answer = b""
         while not answer.endswith(b"\n"):
             part = connection.recv(65536)

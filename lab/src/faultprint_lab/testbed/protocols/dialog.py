@@ -1,4 +1,4 @@
-"""A dialog as one user agent sees it (RFC 3261, chapter 12)."""
+"""A dialog as seen by one user agent (RFC 3261, 12)."""
 
 from __future__ import annotations
 
@@ -9,52 +9,57 @@ from faultprint_lab.testbed.protocols import sip
 
 @dataclass(slots=True)
 class Dialog:
-    """What in-dialog requests are built from. `own` and `other` are From and To values with their tags."""
+    """The state for in-dialog requests.
+
+    local, remote   From and To header values with tags
+    remote_target   URI of the peer's Contact
+    route_set       Route header values
+    """
 
     call_id: str
-    own: str
-    other: str
-    target: str
-    routes: list[str] = field(default_factory=list)
+    local: str
+    remote: str
+    remote_target: str
+    route_set: list[str] = field(default_factory=list)
     cseq: int = 1
 
     @classmethod
-    def of_caller(cls, request: sip.SipText, response: sip.SipText) -> Dialog:
-        """From the request that was sent and its 2xx."""
+    def for_caller(cls, request: sip.SipPdu, response: sip.SipPdu) -> Dialog:
+        """The dialog of a sent request and its 2xx response."""
         return cls(
             call_id=request.get("call-id"),
-            own=request.get("from"),
-            other=response.get("to"),
-            target=sip.address(response.get("contact")),
-            routes=response.all("record-route")[::-1],
+            local=request.get("from"),
+            remote=response.get("to"),
+            remote_target=sip.uri_of(response.get("contact")),
+            route_set=response.all("record-route")[::-1],
             cseq=request.cseq[0],
         )
 
     @classmethod
-    def of_callee(cls, request: sip.SipText, own: str) -> Dialog:
-        """From the request that was received; `own` is the To value with the tag that was put on it."""
+    def for_callee(cls, request: sip.SipPdu, local: str) -> Dialog:
+        """The dialog of a received request; `local` is the To value with the tag of the response."""
         return cls(
             call_id=request.get("call-id"),
-            own=own,
-            other=request.get("from"),
-            target=sip.address(request.get("contact")),
-            routes=request.all("record-route"),
+            local=local,
+            remote=request.get("from"),
+            remote_target=sip.uri_of(request.get("contact")),
+            route_set=request.all("record-route"),
             cseq=1,
         )
 
-    def request(self, method: str, via: str) -> sip.SipText:
-        """The next request in the dialog; an ACK repeats the INVITE's number."""
+    def request(self, method: str, via: str) -> sip.SipPdu:
+        """The next request in the dialog; an ACK has the CSeq number of the INVITE."""
         if method != "ACK":
             self.cseq += 1
-        return sip.SipText(
+        return sip.SipPdu(
             method=method,
-            uri=self.target,
+            uri=self.remote_target,
             headers=[
                 ("via", via),
-                *(("route", route) for route in self.routes),
+                *(("route", route) for route in self.route_set),
                 ("max-forwards", "70"),
-                ("from", self.own),
-                ("to", self.other),
+                ("from", self.local),
+                ("to", self.remote),
                 ("call-id", self.call_id),
                 ("cseq", f"{self.cseq} {method}"),
             ],

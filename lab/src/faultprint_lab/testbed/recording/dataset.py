@@ -1,7 +1,7 @@
-"""The data set: a folder made of recorded episodes, extended by more of them, and checked.
+"""The data set: a folder made from recorded episodes; it can be extended and is checked.
 
-It is made beside its place and moved there whole. What it already holds is kept, whether or not the episodes' own
-transactions still exist; where they do, their minutes are made anew, so that they follow today's catalogue.
+It is written to a temporary folder and renamed when it is complete. Episodes that it already has are kept, even if their
+transactions do not exist any more. If they do, their minutes are computed again with the current feature catalogue.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ from faultprint import storage
 from faultprint.errors import FaultprintError, UsageError
 from faultprint.features.minutes import read_minutes, write_minutes
 from faultprint.tables import LABELS
-from faultprint_lab.testbed.plan import PlannedEpisode, TestbedPlan
+from faultprint_lab.testbed.plan import PlannedEpisode, RecordingPlan
 from faultprint_lab.testbed.recording import datacard, timeline
-from faultprint_lab.testbed.recording.dataset_check import (
+from faultprint_lab.testbed.recording.episode import REPORT, node_name
+from faultprint_lab.testbed.recording.episode_tables import EpisodeTables, load_episode
+from faultprint_lab.testbed.recording.failure import EpisodeFailure
+from faultprint_lab.testbed.recording.split import split
+from faultprint_lab.testbed.recording.verification import (
     CHECKSUMS,
     EPISODES,
     FILES,
@@ -35,23 +39,11 @@ from faultprint_lab.testbed.recording.dataset_check import (
     checksums,
     verify,
 )
-from faultprint_lab.testbed.recording.episode import REPORT, node_name
-from faultprint_lab.testbed.recording.raw import Part, load
-from faultprint_lab.testbed.recording.split import split
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """An episode that could not be recorded, and why."""
-
-    episode: str
-    attempts: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class DataSetReport:
-    """What a data set holds."""
+class DatasetReport:
+    """Content of a data set: numbers of episodes, missing episodes, minutes, networks and bytes, and the failures."""
 
     out: str
     episodes: int
@@ -59,33 +51,33 @@ class DataSetReport:
     minutes: int
     networks: int
     bytes: int
-    failures: tuple[Failure, ...]
+    failures: tuple[EpisodeFailure, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For --json."""
+        """The report for --json."""
         return asdict(self)
 
 
 def raw_folder(out: Path) -> Path:
-    """Where the episodes of a data set are kept as they were recorded."""
+    """Default folder of the recorded episodes of a data set."""
     return out.with_name(f"{out.name}-raw")
 
 
-def done(plan: TestbedPlan, out: Path, raw: Path) -> set[str]:
-    """Names of the episodes that need not be recorded any more.
+def available_episodes(plan: RecordingPlan, out: Path, raw: Path) -> set[str]:
+    """Names of the episodes that need no recording.
 
-    Raises UsageError or TableError where `out` is damaged, is no data set or one of another plan, or follows another
-    catalogue and cannot be made anew: before hours of recording, not after them.
+    Raises UsageError or TableError if `out` is damaged, is no data set, belongs to another plan, or has another feature
+    catalogue and cannot be computed again. So these errors come before hours of recording.
     """
-    timeline.starts(plan)
+    timeline.episode_starts(plan)
     recorded = {episode.name for episode in plan.episodes if (raw / episode.name / REPORT).exists()}
     _recover(out)
     if not out.exists() or not any(out.iterdir()):
         return recorded
     if foreign := sorted({path.name for path in out.iterdir()} - set(FILES)):
-        raise UsageError(f"{out} holds {foreign[0]!r}, which is no part of a data set; choose another folder.")
+        raise UsageError(f"{out} has a file {foreign[0]!r} that is no part of a data set; choose another folder.")
     if not (out / PLAN).exists() or (out / PLAN).read_text() != plan.text:
-        raise UsageError(f"{out} holds the data set of another plan; choose another folder, or use its own plan.toml.")
+        raise UsageError(f"{out} has the data set of another plan; choose another folder, or use the plan.toml in it.")
     checksums(out)
     held = set(_entries(out))
     if held - recorded:
@@ -93,33 +85,37 @@ def done(plan: TestbedPlan, out: Path, raw: Path) -> set[str]:
     return held | recorded
 
 
-def from_raw(plan: TestbedPlan, episode: PlannedEpisode, folder: Path) -> Part:
-    """A recorded episode as the data set holds it. Raises UsageError or TableError where it cannot be used."""
-    return load(episode, folder, timeline.starts(plan)[episode.name])
+def load_recorded(plan: RecordingPlan, episode: PlannedEpisode, folder: Path) -> EpisodeTables:
+    """Load a recorded episode for the data set. Raises UsageError or TableError if it cannot be used."""
+    return load_episode(episode, folder, timeline.episode_starts(plan)[episode.name])
 
 
-def assemble(plan: TestbedPlan, out: Path, raw: Path, failures: Iterable[Failure] = ()) -> DataSetReport:
-    """Make the data set `out` of the episodes in `raw` and those that it already holds; `failures` joins its own.
+def assemble(plan: RecordingPlan, out: Path, raw: Path, failures: Iterable[EpisodeFailure] = ()) -> DatasetReport:
+    """Make the data set `out` from the episodes in `raw` and those that it already has.
 
-    Raises UsageError where there is no episode at all.
+    `failures` is added to its list of failures. Raises UsageError if there is no episode.
     """
     _recover(out)
     failed = {failure.episode: failure for failure in (*_failures(out), *failures)}
-    kept = _kept(plan, out, {one.name for one in plan.episodes if not (raw / one.name / REPORT).exists()})
-    parts: dict[str, Part] = {}
+    kept = _held_episodes(
+        plan, out, {episode.name for episode in plan.episodes if not (raw / episode.name / REPORT).exists()}
+    )
+    parts: dict[str, EpisodeTables] = {}
     for episode in plan.episodes:
         if episode.name in kept:
             parts[episode.name] = kept[episode.name]
         elif (raw / episode.name / REPORT).exists():
             try:
-                parts[episode.name] = from_raw(plan, episode, raw / episode.name)
+                parts[episode.name] = load_recorded(plan, episode, raw / episode.name)
             except FaultprintError as error:
-                failed[episode.name] = Failure(episode.name, 0, str(error))
+                failed[episode.name] = EpisodeFailure(episode.name, 0, str(error))
     if not parts:
         reason = next((f": {failure.reason}" for failure in failed.values()), ".")
-        raise UsageError(f"No episode of the plan has been recorded, so there is no data set to make{reason}")
-    remaining = [failed[one.name] for one in plan.episodes if one.name in failed and one.name not in parts]
-    making = _beside(out, "making")
+        raise UsageError(f"No episode of the plan has been recorded, so there is no data set{reason}")
+    remaining = [
+        failed[episode.name] for episode in plan.episodes if episode.name in failed and episode.name not in parts
+    ]
+    making = _sibling(out, "making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     try:
@@ -129,7 +125,7 @@ def assemble(plan: TestbedPlan, out: Path, raw: Path, failures: Iterable[Failure
     finally:
         shutil.rmtree(making, ignore_errors=True)
     size = sum(path.stat().st_size for path in out.iterdir())
-    return DataSetReport(
+    return DatasetReport(
         str(out),
         len(parts),
         len(plan.episodes) - len(parts),
@@ -140,13 +136,13 @@ def assemble(plan: TestbedPlan, out: Path, raw: Path, failures: Iterable[Failure
     )
 
 
-def _kept(plan: TestbedPlan, out: Path, wanted: set[str]) -> dict[str, Part]:
-    """Those episodes of `wanted` that the data set holds, as parts."""
+def _held_episodes(plan: RecordingPlan, out: Path, wanted: set[str]) -> dict[str, EpisodeTables]:
+    """The episodes of `wanted` that the data set already has."""
     wanted &= set(_entries(out))
     if not wanted:
         return {}
     minutes, labels = read_minutes(out / MINUTES).frame, storage.read(out / LABELLED, LABELS)
-    starts, entries = timeline.starts(plan), _entries(out)
+    starts, entries = timeline.episode_starts(plan), _entries(out)
     parts = {}
     for episode in plan.episodes:
         if episode.name not in wanted:
@@ -157,7 +153,7 @@ def _kept(plan: TestbedPlan, out: Path, wanted: set[str]) -> dict[str, Part]:
             frame.filter(pl.col("node") == node, pl.col(key).dt.epoch("us").is_between(begin, end, closed="left"))
             for frame, key in ((minutes, "minute"), (labels, "start"))
         ]
-        parts[episode.name] = Part(rows[0], rows[1], entries[episode.name])
+        parts[episode.name] = EpisodeTables(rows[0], rows[1], entries[episode.name])
     return parts
 
 
@@ -166,12 +162,14 @@ def _entries(out: Path) -> dict[str, Mapping[str, Any]]:
     return {entry["episode"]: entry for entry in json.loads(path.read_text())["episodes"]} if path.exists() else {}
 
 
-def _failures(out: Path) -> list[Failure]:
+def _failures(out: Path) -> list[EpisodeFailure]:
     path = out / EPISODES
-    return [Failure(**one) for one in json.loads(path.read_text())["failures"]] if path.exists() else []
+    return [EpisodeFailure(**entry) for entry in json.loads(path.read_text())["failures"]] if path.exists() else []
 
 
-def _write(plan: TestbedPlan, folder: Path, parts: Mapping[str, Part], failures: Sequence[Failure]) -> None:
+def _write(
+    plan: RecordingPlan, folder: Path, parts: Mapping[str, EpisodeTables], failures: Sequence[EpisodeFailure]
+) -> None:
     minutes = pl.concat([part.minutes for part in parts.values()]).sort("node", "minute")
     labels = pl.concat([part.labels for part in parts.values()]).sort("node", "start")
     write_minutes(minutes, folder / MINUTES)
@@ -182,7 +180,7 @@ def _write(plan: TestbedPlan, folder: Path, parts: Mapping[str, Part], failures:
     (folder / EPISODES).write_text(json.dumps(listed, indent=1) + "\n")
     (folder / VERSIONS).write_text(json.dumps(_versions(entries), indent=1) + "\n")
     (folder / SPLIT).write_text(split(plan))
-    (folder / README).write_text(datacard.write(plan, entries, failures, minutes, labels))
+    (folder / README).write_text(datacard.render(plan, entries, failures, minutes, labels))
     lines = [
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in FILES if name != CHECKSUMS
     ]
@@ -190,7 +188,7 @@ def _write(plan: TestbedPlan, folder: Path, parts: Mapping[str, Part], failures:
 
 
 def _versions(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each set of versions that recorded, with the number of its episodes."""
+    """Each combination of software versions, with its number of episodes."""
     counted: dict[str, int] = {}
     for entry in entries:
         key = json.dumps(entry["versions"], sort_keys=True)
@@ -198,15 +196,15 @@ def _versions(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**json.loads(key), "episodes": count} for key, count in counted.items()]
 
 
-# A folder that takes another's place
+# Replacing a folder
 
 
-def _beside(out: Path, word: str) -> Path:
-    return out.with_name(f".{out.name}.{word}")
+def _sibling(out: Path, suffix: str) -> Path:
+    return out.with_name(f".{out.name}.{suffix}")
 
 
 def _swap(making: Path, out: Path) -> None:
-    old = _beside(out, "old")
+    old = _sibling(out, "old")
     if out.exists():
         out.replace(old)
     making.replace(out)
@@ -214,8 +212,8 @@ def _swap(making: Path, out: Path) -> None:
 
 
 def _recover(out: Path) -> None:
-    """Put back what `_swap` had put aside when it was killed."""
-    old = _beside(out, "old")
+    """Restore the old folder if the process was killed during `_swap`."""
+    old = _sibling(out, "old")
     if old.exists() and not out.exists():
         old.replace(out)
     shutil.rmtree(old, ignore_errors=True)

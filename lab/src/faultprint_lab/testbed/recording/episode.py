@@ -1,4 +1,4 @@
-"""One episode: a fresh bed, its subscribers switched on, its faults struck, its transactions and labels written."""
+"""Record one episode: start a bed, register its subscribers, inject the faults, write transactions and labels."""
 
 from __future__ import annotations
 
@@ -19,61 +19,68 @@ from faultprint.errors import UsageError
 from faultprint.probe.capture.live import DROPPED
 from faultprint.probe.privacy import key as keys
 from faultprint.tables import LABELS
-from faultprint_lab.testbed.faults.injector import FaultInterval, Injector, now_us
-from faultprint_lab.testbed.plan import PlannedEpisode, TestbedPlan
+from faultprint_lab.testbed.faults.injector import Injector, LabelInterval, now_us
+from faultprint_lab.testbed.plan import PlannedEpisode, RecordingPlan
 from faultprint_lab.testbed.recording.recording import Recording
 from faultprint_lab.testbed.topology.bed import Bed, down, up
 from faultprint_lab.testbed.topology.machine import MachineLoad, versions
 
-REGISTRATIONS_PER_S: Final = 250.0
-"""How fast all handsets are switched on at first."""
-GENTLE_PER_S: Final = 80.0
-"""The same beside many other beds, which must not notice."""
+FAST_REGISTRATIONS_PER_S: Final = 250.0
+"""Handsets switched on per second, if few beds run on the machine."""
+SLOW_REGISTRATIONS_PER_S: Final = 80.0
+"""Handsets switched on per second if many beds run, which this must not disturb."""
 TRANSACTIONS: Final = "transactions.parquet"
 LABELLED: Final = "labels.parquet"
 REPORT: Final = "report.json"
 
 
-class Stopped(Exception):
-    """The run was told to end."""
+class RecordingStopped(Exception):
+    """The recording was stopped by a signal or by the failure of another episode."""
 
 
 @dataclass(slots=True)
-class Control:
-    """What the episodes of one run share: `stop` ends them, `starting` lets one bed start at a time (many at once would
-    overload each other), `passed` is told of seconds recorded. With `keep_settling` the transactions begin as early as
-    the settling, so that what is open when the labels begin is known; handsets are switched on at `per_second`."""
+class RunControl:
+    """Shared by the episodes of one run.
 
-    passed: Callable[[float], None] = lambda _: None
+    on_progress        called with the number of seconds recorded
+    keep_packets       whether to keep packet captures
+    include_settling   whether transactions start with the settling, so that those open at the first label are known
+    per_second         handsets switched on per second
+    stop               set to stop all episodes
+    starting           lock: only one bed starts at a time, because several would overload the machine
+    """
+
+    on_progress: Callable[[float], None] = lambda _: None
     keep_packets: bool = False
-    keep_settling: bool = False
-    per_second: float = REGISTRATIONS_PER_S
+    include_settling: bool = False
+    per_second: float = FAST_REGISTRATIONS_PER_S
     stop: threading.Event = field(default_factory=threading.Event)
     starting: threading.Lock = field(default_factory=threading.Lock)
 
     def sleep(self, seconds: float) -> None:
-        """Raises Stopped as soon as the run is told to end."""
+        """Sleep. Raises RecordingStopped as soon as the run is stopped."""
         if self.stop.wait(seconds):
-            raise Stopped
+            raise RecordingStopped
 
 
-def record(plan: TestbedPlan, number: int, folder: Path, control: Control, attempt: int = 1) -> None:
-    """Episode `number` of the plan; `folder` appears when it is complete, and never in part.
+def record_episode(plan: RecordingPlan, number: int, folder: Path, control: RunControl, attempt: int = 1) -> None:
+    """Record episode `number` of the plan. `folder` appears only when the episode is complete.
 
-    Raises UsageError when the bed does not start, a part of it dies or the probe loses a packet, Stopped when the run is
-    told to end.
+    Raises UsageError if the bed does not start, a program of it ends or the probe loses a packet; RecordingStopped if the
+    run is stopped.
     """
     making = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     try:
-        _record(plan, number, making, control, attempt)
+        record_on_bed(plan, number, making, control, attempt)
         making.replace(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _record(plan: TestbedPlan, number: int, folder: Path, control: Control, attempt: int) -> None:
+def record_on_bed(plan: RecordingPlan, number: int, folder: Path, control: RunControl, attempt: int) -> None:
+    """Record episode `number` on a new bed into the existing `folder`. Raises as `record_episode`."""
     episode = plan.episodes[number]
     network = plan.networks[episode.network]
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1)[0])
@@ -81,23 +88,23 @@ def _record(plan: TestbedPlan, number: int, folder: Path, control: Control, atte
     bed: Bed | None = None
     try:
         with control.starting:
-            begun = time.monotonic()
-            bed = up(network, seed, tied=True)
-            up_after = time.monotonic() - begun
+            started = time.monotonic()
+            bed = up(network, seed, owned=True)
+            up_after = time.monotonic() - started
             key = np.random.default_rng(np.random.SeedSequence([seed, 3])).bytes(keys.KEY_BYTES)
             recording = Recording(bed, node=node, key=key, packets=control.keep_packets)
             recording.start()
-            registered_after = _populate(bed, control)
-        gauge = MachineLoad()
-        bed.order("load", {"live": episode.hour * 3600 * network.load.day_length / 86_400})
-        settling = now_us()
+            registered_after = _register_all(bed, control)
+        machine_load = MachineLoad()
+        bed.send_command("load", {"start_traffic": episode.hour * 3600 * network.load.day_length / 86_400})
+        settling_us = now_us()
         control.sleep(episode.settle)
-        labels = _strike(bed, episode, seed, control)
-        machine = gauge.read()
-        since = settling if control.keep_settling else labels[0].start
+        labels = _run_faults(bed, episode, seed, control)
+        machine = machine_load.read()
+        since = settling_us if control.include_settling else labels[0].start
         probed = recording.stop(folder / TRANSACTIONS, since=since, until=labels[-1].end)
         if lost := probed["skipped"].get(DROPPED, 0):
-            raise UsageError(f"The probe lost {lost} packets in {episode.name}; run fewer beds side by side.")
+            raise UsageError(f"The probe lost {lost} packets in {episode.name}; run fewer beds in parallel.")
         _write_labels(labels, node, folder / LABELLED)
         report = {
             "episode": episode.name,
@@ -109,7 +116,7 @@ def _record(plan: TestbedPlan, number: int, folder: Path, control: Control, atte
             "up_s": round(up_after, 2),
             "registered_s": round(registered_after, 2),
             "probe": probed,
-            "load": bed.order("load", {}),
+            "load": bed.send_command("load", {}),
             "machine": machine,
             "versions": versions(),
         }
@@ -120,50 +127,50 @@ def _record(plan: TestbedPlan, number: int, folder: Path, control: Control, atte
 
 
 def node_name(network: str) -> str:
-    """The node of a network that is recorded."""
+    """Name of the recorded node of a network."""
     return f"{network}-pcscf"
 
 
-def _populate(bed: Bed, control: Control) -> float:
-    """Switch every handset on and wait until all are registered; seconds that it took."""
+def _register_all(bed: Bed, control: RunControl) -> float:
+    """Switch all handsets on and wait until they are registered; returns the seconds."""
     size, pace = bed.network.subscribers, control.per_second
-    begun = time.monotonic()
-    bed.order("load", {"switch_on": size / pace})
-    deadline = begun + 60 + 4 * size / pace
-    while bed.order("load", {})["registered"] < size:
+    started = time.monotonic()
+    bed.send_command("load", {"switch_on": size / pace})
+    deadline = started + 60 + 4 * size / pace
+    while bed.send_command("load", {})["registered"] < size:
         if time.monotonic() > deadline:
             raise UsageError(f"The test bed did not register {size} subscribers in time; is this machine overloaded?")
         control.sleep(0.1)
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
-def _strike(bed: Bed, episode: PlannedEpisode, seed: int, control: Control) -> list[FaultInterval]:
-    """Live through an episode's length with its faults; the labels."""
-    begun = time.monotonic()
-    told = 0.0
+def _run_faults(bed: Bed, episode: PlannedEpisode, seed: int, control: RunControl) -> list[LabelInterval]:
+    """Wait for the length of the episode while its faults are injected; returns the labels."""
+    started = time.monotonic()
+    reported = 0.0
 
-    def tell(now: float) -> None:
-        nonlocal told
-        control.passed(now - told)
-        told = now
+    def report_progress(second: float) -> None:
+        nonlocal reported
+        control.on_progress(second - reported)
+        reported = second
 
     def wait_until(second: float) -> None:
-        while (left := second - (time.monotonic() - begun)) > 0:
-            control.sleep(min(left, 1.0))
-            tell(min(second, time.monotonic() - begun))
+        while (remaining := second - (time.monotonic() - started)) > 0:
+            control.sleep(min(remaining, 1.0))
+            report_progress(min(second, time.monotonic() - started))
             bed.check()
 
     injector = Injector(bed, np.random.default_rng(np.random.SeedSequence([seed, 2])), wait_until)
     try:
         injector.run(episode.faults, episode.length)
     except BaseException:
-        tell(0.0)  # it will be recorded again
+        report_progress(0.0)  # the episode will be recorded again
         raise
-    tell(episode.length)
+    report_progress(episode.length)
     return injector.labels
 
 
-def _write_labels(labels: list[FaultInterval], node: str, path: Path) -> None:
+def _write_labels(labels: list[LabelInterval], node: str, path: Path) -> None:
     frame = pl.DataFrame(
         {
             "node": [node] * len(labels),

@@ -1,7 +1,7 @@
-"""The process that listens in a bed: the probe on live interfaces, or on the P-CSCF's HEP feed.
+"""The probe process of a bed: it listens on live interfaces or to the P-CSCF's HEP feed.
 
-Run as `python -m faultprint_lab.testbed.recording.listener SETTINGS.json` in the namespace where it is to listen; SIGINT or SIGTERM
-ends the listening, then transactions and report are written.
+Run as `python -m faultprint_lab.testbed.recording.listener SETTINGS.json` in the right namespace. On SIGINT or SIGTERM it writes
+transactions and report and ends.
 """
 
 from __future__ import annotations
@@ -20,8 +20,16 @@ from faultprint_lab.testbed.topology.addresses import LINKS, subscriber
 
 @dataclass(frozen=True, slots=True)
 class ListenerSettings:
-    """What to hear, and whose it is. `interfaces` or `hep` (ADDRESS, port); `key` in hexadecimal; `ready` is made when
-    the listening has begun, `report` holds the probe's counts after it."""
+    """Settings of the probe process.
+
+    node, network       names for the transactions
+    subscribers         number of handsets
+    key                 pseudonymisation key in hexadecimal
+    out                 file of transactions
+    ready               file that is created when the probe listens
+    report              file of the probe's counters
+    interfaces or hep   what to listen to; hep is (address, port)
+    """
 
     node: str
     network: str
@@ -34,17 +42,17 @@ class ListenerSettings:
     hep: tuple[str, int] | None = None
 
     def write(self, path: Path) -> None:
-        """As JSON, for `read`."""
+        """Write JSON for `read`."""
         path.write_text(json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, path: Path) -> ListenerSettings:
-        """From JSON."""
+        """Read the JSON file."""
         return cls(**json.loads(path.read_text()))
 
 
 def listen(settings: ListenerSettings) -> None:
-    """Listen until a signal comes."""
+    """Listen until SIGINT or SIGTERM."""
     stopped = False
 
     def stop(number: int, frame: object) -> None:

@@ -1,4 +1,4 @@
-"""Lanes of work side by side, which a failure, Ctrl-C or SIGTERM ends for all."""
+"""Run functions in parallel; a failure, Ctrl-C or SIGTERM stops all of them."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 
-def run_parallel(lanes: Sequence[Callable[[], None]], parallel: int, stop: threading.Event) -> None:
-    """Run the lanes, up to `parallel` at a time, until all have ended.
+def run_parallel(workers: Sequence[Callable[[], None]], parallel: int, stop: threading.Event) -> None:
+    """Run the workers, up to `parallel` at a time, until all have ended.
 
-    The first failure sets `stop`, which the lanes must heed, and is raised when they have; so is KeyboardInterrupt, on
-    Ctrl-C and SIGTERM.
+    The first failure sets `stop` and is raised when all workers have ended; they must check `stop`. Ctrl-C and SIGTERM
+    do the same with KeyboardInterrupt.
     """
     with _interruptible(), ThreadPoolExecutor(max(1, parallel)) as pool:
         try:
-            _await_all([pool.submit(lane) for lane in lanes])
+            _await_all([pool.submit(worker) for worker in workers])
         except BaseException:
             stop.set()
             raise
 
 
-def _await_all(lanes: Sequence[Future[None]]) -> None:
-    """Wait for all; the first that fails ends it."""
-    pending = set(lanes)
+def _await_all(futures: Sequence[Future[None]]) -> None:
+    """Wait for all; raises the first failure."""
+    pending = set(futures)
     while pending:
-        # With a time-out: a library that handles SIGINT before Python does may have an endless wait go on after it.
+        # With a timeout: if a library handles SIGINT before Python, a wait without timeout would not end.
         done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-        for lane in done:
-            lane.result()
+        for future in done:
+            future.result()
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM interrupts as Ctrl-C does; elsewhere than in the main thread nothing can be interrupted."""
+    """Let SIGTERM raise KeyboardInterrupt as Ctrl-C does; this is possible in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)

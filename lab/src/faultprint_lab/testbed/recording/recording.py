@@ -1,4 +1,4 @@
-"""What is recorded of a bed: the probe listens at the P-CSCF, live; packets are kept only if somebody asks for them."""
+"""Record a bed: the live probe at the P-CSCF writes transactions; packet captures are optional."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from faultprint_lab.testbed.topology import packages
 from faultprint_lab.testbed.topology.addresses import LINKS
 from faultprint_lab.testbed.topology.bed import Bed
 
-LISTENED: Final = ("gm", "mw", "rx")
+RECORDED_LINKS: Final = ("gm", "mw", "rx")
 HEP_PORT: Final = 9060
 COLLECTOR: Final = f"{LINKS['dns']['servers']}:{HEP_PORT}"
-"""Where a P-CSCF that was told to feeds HEP to: the bed's side link, which carries no SIP."""
+"""Address of the HEP collector: on the dns link, which carries no SIP."""
 _FILTER: Final = "udp port 5060 or (ip[6:2] & 0x1fff != 0) or tcp port 3868"
-_PATIENCE: Final = 30.0
+_STOP_TIMEOUT_S: Final = 30.0
 
 
 class Recording:
-    """A listener in the P-CSCF's namespace; with `packets`, a capture of each of its interfaces beside it.
+    """One recording by a probe process.
 
-    With `hep`, a second listener takes the P-CSCF's HEP feed and no interface is heard.
+    By default the probe listens on the interfaces of the P-CSCF; with `packets`, tcpdump also captures each of them. With
+    `hep` the probe receives the HEP feed of the P-CSCF instead.
     """
 
     def __init__(self, bed: Bed, *, node: str, key: bytes, packets: bool = False, hep: bool = False) -> None:
         self._bed, self._name = bed, "hep" if hep else "probe"
-        self._captures = [bed.folder / f"{link}.pcap" for link in LISTENED] if packets else []
+        self._captures = [bed.folder / f"{link}.pcap" for link in RECORDED_LINKS] if packets else []
         self._settings = ListenerSettings(
             node=node,
             network=bed.network.name,
@@ -45,55 +46,55 @@ class Recording:
             out=str(bed.folder / f"{self._name}.parquet"),
             ready=str(bed.folder / f"{self._name}.ready"),
             report=str(bed.folder / f"{self._name}.report.json"),
-            interfaces=() if hep else LISTENED,
+            interfaces=() if hep else RECORDED_LINKS,
             hep=(LINKS["dns"]["servers"], HEP_PORT) if hep else None,
         )
 
     def start(self) -> None:
-        """Begin to listen. Raises UsageError where that fails."""
+        """Start the probe. Raises UsageError if it does not start."""
         settings = self._bed.folder / f"{self._name}.json"
         self._settings.write(settings)
-        where = "servers" if self._settings.hep else "pcscf"
+        node = "servers" if self._settings.hep else "pcscf"
         self._bed.start(
-            self._name, where, [sys.executable, "-m", "faultprint_lab.testbed.recording.listener", str(settings)]
+            self._name, node, [sys.executable, "-m", "faultprint_lab.testbed.recording.listener", str(settings)]
         )
         tcpdump = packages.program("tcpdump") or "tcpdump"
-        for link, path in zip(LISTENED, self._captures, strict=bool(self._captures)):
-            # Without --immediate-mode the last seconds would stay in the kernel's buffer.
+        for link, path in zip(RECORDED_LINKS, self._captures, strict=bool(self._captures)):
+            # Without --immediate-mode the last seconds would stay in the buffer of the kernel.
             options = ["-i", link, "--immediate-mode", "-U", "-s", "0", "-B", "16384", "-Z", "root", "-w", str(path)]
             self._bed.start(f"tcpdump-{link}", "pcscf", [tcpdump, *options, _FILTER])
-        self._bed.await_("listener", self._listens)
+        self._bed.wait_for("listener", self._is_listening)
 
-    def _listens(self) -> bool:
+    def _is_listening(self) -> bool:
         return Path(self._settings.ready).exists() and all(
             path.exists() and path.stat().st_size for path in self._captures
         )
 
     def stop(self, out: Path, *, since: int, until: int) -> dict[str, Any]:
-        """End the listening; write the transactions that began from `since` to `until` (µs) to `out`, and captures
-        beside it; return the probe's counts.
+        """Stop the probe and write the transactions that start from `since` to `until` (µs) to `out`.
 
-        The probe hears more than what is written: who registered before `since` is a refresh after it.
+        Captures go to the same folder. Returns the counters of the probe. The probe also sees earlier traffic, so it knows
+        the registrations before `since`.
         """
-        for link, path in zip(LISTENED, self._captures, strict=bool(self._captures)):
-            self._end(f"tcpdump-{link}")
+        for link, path in zip(RECORDED_LINKS, self._captures, strict=bool(self._captures)):
+            self._stop_process(f"tcpdump-{link}")
             shutil.copy(path, out.parent)
-        self._end(self._name)
+        self._stop_process(self._name)
         report = Path(self._settings.report)
         if not report.exists():
             raise UsageError(f"The test bed's {self._name} wrote no transactions ({self._bed.log(self._name)}).")
-        begun = pl.col("start").dt.epoch("us")
-        kept = storage.read(Path(self._settings.out), TRANSACTIONS).filter(begun >= since, begun < until)
+        start_us = pl.col("start").dt.epoch("us")
+        kept = storage.read(Path(self._settings.out), TRANSACTIONS).filter(start_us >= since, start_us < until)
         coverage = [[self._settings.node, self._settings.network, since, until]]
         storage.write(kept, TRANSACTIONS, out, {COVERAGE_KEY: json.dumps(coverage)})
-        found: dict[str, Any] = json.loads(report.read_text())
-        return found
+        counters: dict[str, Any] = json.loads(report.read_text())
+        return counters
 
-    def _end(self, name: str) -> None:
+    def _stop_process(self, name: str) -> None:
         process = self._bed.processes.pop(name)
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(_PATIENCE)
+            process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

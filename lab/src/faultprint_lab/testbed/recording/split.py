@@ -1,16 +1,16 @@
-"""The published split of a data set: by network and by time, by rules that look at the plan alone."""
+"""The published split of a data set by network and by time; the rules depend on the plan only."""
 
 from __future__ import annotations
 
 import json
 from typing import Final
 
-from faultprint_lab.testbed.plan import TestbedPlan
+from faultprint_lab.testbed.plan import RecordingPlan
 from faultprint_lab.testbed.recording import timeline
-from faultprint_lab.testbed.recording.raw import moment
+from faultprint_lab.testbed.recording.episode_tables import iso_time
 
 EARLY: Final = 0.6
-"""Share of a network's episodes, from the first on, that are early."""
+"""Share of the episodes of a network that count as early."""
 _HEAD: Final = """\
 # Two ways to part this data set. The rules look at nothing but the plan.
 #
@@ -21,25 +21,25 @@ _HEAD: Final = """\
 """
 
 
-def split(plan: TestbedPlan) -> str:
+def split(plan: RecordingPlan) -> str:
     """The text of split.toml."""
     sides: dict[str, list[str]] = {"train": [], "choose": [], "report": []}
     for number, name in enumerate(plan.networks, 1):
         sides[side(number)].append(name)
-    begun = timeline.starts(plan)
+    starts = timeline.episode_starts(plan)
     lines = [_HEAD, "[networks]"]
-    lines += [f"{which} = {json.dumps(names)}" for which, names in sides.items()]
+    lines += [f"{name} = {json.dumps(names)}" for name, names in sides.items()]
     lines += ["", "[early_until]"]
     for name in plan.networks:
-        own = [episode for episode in plan.episodes if episode.network == name]
-        if own:
-            last = own[max(1, round(EARLY * len(own))) - 1]
-            lines.append(f"{name} = {moment(begun[last.name] + round(last.length * 1e6))}")
+        episodes = [episode for episode in plan.episodes if episode.network == name]
+        if episodes:
+            last = episodes[max(1, round(EARLY * len(episodes))) - 1]
+            lines.append(f"{name} = {iso_time(starts[last.name] + round(last.length * 1e6))}")
     return "\n".join(lines) + "\n"
 
 
 def side(number: int) -> str:
-    """Which side a network is on, by its number from 1."""
+    """The side of a network by its number, from 1."""
     if number % 3 == 0:
         return "report"
     return "choose" if number % 5 == 0 else "train"

@@ -1,7 +1,7 @@
-"""Data time: when an episode lies in the data set, whenever it was recorded.
+"""Data time: the time of an episode in the data set, independent of when it was recorded.
 
-A network's episodes are laid end to end in the plan's order. The first begins on FIRST_DAY at its `hour`, so that the
-time of day in the data is that of the daily curve.
+The episodes of a network follow one another in the order of the plan. The first one starts on FIRST_DAY at its `hour`, so
+that the time of day in the data is the time of day of the load curve.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from typing import Final
 
 from faultprint.errors import UsageError
 from faultprint.units import DAY_US, MINUTE_US
-from faultprint_lab.testbed.plan import TestbedPlan
+from faultprint_lab.testbed.plan import RecordingPlan
 
 FIRST_DAY: Final = datetime(2026, 1, 5, tzinfo=UTC)
 _TOLERANCE_US: Final = MINUTE_US
 
 
-def starts(plan: TestbedPlan) -> Mapping[str, int]:
-    """The start of each episode in data time, µs since 1970, by its name.
+def episode_starts(plan: RecordingPlan) -> Mapping[str, int]:
+    """The start of each episode in data time, µs since 1970, by name.
 
-    Raises UsageError where an episode does not begin and end on a whole minute, or its `hour` is not where the episode
-    before it ended.
+    Raises UsageError if an episode does not start and end on a whole minute, or if its `hour` does not follow the end of
+    the previous episode.
     """
-    begun: dict[str, int] = {}
-    following: dict[str, int] = {}
+    starts: dict[str, int] = {}
+    ends: dict[str, int] = {}
     for episode in plan.episodes:
         if plan.networks[episode.network].load.day_length * 1e6 != DAY_US:
-            raise UsageError(f"Network {episode.network}: a data set needs days of 86,400 s; leave day_length out.")
+            raise UsageError(f"Network {episode.network}: a data set needs days of 86,400 s; remove day_length.")
         hour_us = round(episode.hour * 3.6e9)
         day_us = round(FIRST_DAY.timestamp()) * 1_000_000
-        start = following.get(episode.network, day_us + hour_us)
+        start = ends.get(episode.network, day_us + hour_us)
         length = round(episode.length * 1e6)
         if start % MINUTE_US or length % MINUTE_US:
-            raise UsageError(f"Episode {episode.name} must begin and end on a whole minute; change its hour or length.")
-        apart = (start - hour_us) % DAY_US
-        if min(apart, DAY_US - apart) > _TOLERANCE_US:
+            raise UsageError(f"Episode {episode.name} must start and end on a whole minute; change its hour or length.")
+        difference = (start - hour_us) % DAY_US
+        if min(difference, DAY_US - difference) > _TOLERANCE_US:
             raise UsageError(
-                f"Episode {episode.name}: hour {episode.hour:g} is not where the episode before it ended; episodes of a "
-                "network follow one another without a gap."
+                f"Episode {episode.name}: hour {episode.hour:g} is not the end of the previous episode; the episodes of "
+                "a network must follow one another without a gap."
             )
-        begun[episode.name] = start
-        following[episode.network] = start + length
-    return begun
+        starts[episode.name] = start
+        ends[episode.network] = start + length
+    return starts

@@ -15,8 +15,13 @@ Address = tuple[str, int]
 
 @dataclass(slots=True)
 class ApplicationServer(asyncio.DatagramProtocol):
-    """Sends every request back to the S-CSCF by its Route. `failing` is the share of INVITEs that it fails;
-    with `silent` it does so by never answering, else by 503."""
+    """Sends every request back to the S-CSCF along its Route.
+
+    own, scscf   addresses of this server and of the S-CSCF
+    failing      share of INVITEs that fail
+    silent       whether they fail without a response; else by 503
+    requests     number of INVITEs received
+    """
 
     own: Address
     scscf: Address
@@ -39,21 +44,21 @@ class ApplicationServer(asyncio.DatagramProtocol):
         for answer in self.handle(message, branch):
             self._transport.sendto(answer.encode(), self.scscf)
 
-    def handle(self, message: sip.SipText, branch: str) -> list[sip.SipText]:
-        """What goes back to the S-CSCF for one message from it."""
+    def handle(self, message: sip.SipPdu, branch: str) -> list[sip.SipPdu]:
+        """The messages to send to the S-CSCF for one message from it."""
         if message.status:
             vias = message.all("via")[1:]
-            rest = [(name, value) for name, value in message.headers if name != "via"]
-            message.headers = [("via", value) for value in vias] + rest
+            others = [(name, value) for name, value in message.headers if name != "via"]
+            message.headers = [("via", value) for value in vias] + others
             return [message] if vias else []
         if message.method == "INVITE":
             self.requests += 1
             if self._fails(branch):
-                return [] if self.silent else [sip.reply(message, 503, "Service Unavailable")]
+                return [] if self.silent else [sip.make_response(message, 503, "Service Unavailable")]
         elif self._failed.get(branch):
             if message.method == "ACK" or self.silent:
                 return []
-            return [sip.reply(message, 481, "Call/Transaction Does Not Exist")]
+            return [sip.make_response(message, 481, "Call/Transaction Does Not Exist")]
         return [self._forward(message, branch)]
 
     def _fails(self, branch: str) -> bool:
@@ -63,12 +68,12 @@ class ApplicationServer(asyncio.DatagramProtocol):
             self._failed[branch] = bool(self.rng.random() < self.failing)
         return self._failed[branch]
 
-    def _forward(self, message: sip.SipText, branch: str) -> sip.SipText:
+    def _forward(self, message: sip.SipPdu, branch: str) -> sip.SipPdu:
         host, port = self.own
-        via = f"SIP/2.0/UDP {host}:{port};branch=z9hG4bK{sip.md5(branch)[:20]}"
+        via = f"SIP/2.0/UDP {host}:{port};branch=z9hG4bK{sip.md5_hex(branch)[:20]}"
         routes = message.all("route")[1:]
         hops = int(message.get("max-forwards", "70") or 70) - 1
-        others = [(n, v) for n, v in message.headers if n not in ("route", "max-forwards")]
+        others = [(name, value) for name, value in message.headers if name not in ("route", "max-forwards")]
         message.headers = [
             ("via", via),
             *(("route", route) for route in routes),

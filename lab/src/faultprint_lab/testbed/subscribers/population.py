@@ -1,4 +1,4 @@
-"""All subscribers of a bed: who acts when, who gets what arrives, and the orders that steer them."""
+"""All subscribers of a bed: when they act, how they handle received requests, and the commands that control them."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from typing import Any
 import numpy as np
 
 from faultprint_lab.testbed.protocols import sip
-from faultprint_lab.testbed.protocols.transactions import Layer, Server, Timers
-from faultprint_lab.testbed.protocols.wire import UdpTransport
+from faultprint_lab.testbed.protocols.transactions import ServerTransaction, SipTimers, TransactionLayer
+from faultprint_lab.testbed.protocols.udp_transport import UdpTransport
 from faultprint_lab.testbed.subscribers.arrivals import arrivals
-from faultprint_lab.testbed.subscribers.calls import Calls
+from faultprint_lab.testbed.subscribers.calls import CallRegistry
 from faultprint_lab.testbed.subscribers.handset import Handset
 from faultprint_lab.testbed.topology.addresses import LINKS, REALM, subscriber
-from faultprint_lab.testbed.topology.network import TestbedNetwork
+from faultprint_lab.testbed.topology.network import BedNetwork
 
 OFF_MEAN = 40.0
-"""Mean seconds that a handset stays off in a power cycle."""
+"""Mean seconds for which a handset stays off in a power cycle."""
 
 
 class SubscriberPopulation:
-    """Handsets over one wire. The same seed gives the same wishes; what becomes of them the network decides."""
+    """The handsets of a bed on one UDP socket. The same seed gives the same attempts; the network decides the outcomes."""
 
-    def __init__(self, network: TestbedNetwork, seed: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, network: BedNetwork, seed: int, loop: asyncio.AbstractEventLoop) -> None:
         self.network, self.loop = network, loop
         self.realm, self.pcscf = REALM, LINKS["gm"]["pcscf"]
         streams = np.random.SeedSequence([seed, 1]).spawn(6)
         self.rng, self._pick, *self._streams = (np.random.default_rng(stream) for stream in streams)
         self.counts: Counter[str] = Counter()
-        self.wire = UdpTransport(5060, lambda local, data: self.layer.receive(local, data))
-        timers = Timers(network.t1_ms / 1e3, network.t2_ms / 1e3)
-        self.layer = Layer(self._send, timers, loop, self._requested)
+        self.transport = UdpTransport(5060, lambda local, data: self.layer.receive(local, data))
+        timers = SipTimers(network.t1_ms / 1e3, network.t2_ms / 1e3)
+        self.layer = TransactionLayer(self._send, timers, loop, self._on_request)
         self.handsets = [Handset(f"user{index}", subscriber(index), self) for index in range(network.subscribers)]
-        self.calls = Calls(self)
+        self.calls = CallRegistry(self)
         self._by_address = {handset.address: handset for handset in self.handsets}
         self._seed, self._tokens = seed, 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._storm = 0.0
-        self.wire.attach(loop)
+        self.transport.attach(loop)
 
     def token(self) -> str:
-        """A word that no other tag, branch or Call-ID of this bed is equal to."""
+        """A new unique string for a tag, branch or Call-ID."""
         self._tokens += 1
         return hashlib.blake2b(f"{self._seed}:{self._tokens}".encode(), digest_size=9).hexdigest()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something happen beside everything else."""
+        """Run `work` as a background task."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
@@ -61,111 +61,114 @@ class SubscriberPopulation:
             self.loop.call_exception_handler({"message": "handset failed", "exception": task.exception()})
 
     def _send(self, source: str, data: bytes) -> None:
-        self.wire.send(source, (self.pcscf, 5060), data)
+        self.transport.send(source, (self.pcscf, 5060), data)
 
-    # What arrives
+    # Received requests
 
-    def _requested(self, server: Server) -> None:
+    def _on_request(self, server: ServerTransaction) -> None:
         handset = self._by_address.get(server.local)
         if handset is None:
             return
         method = server.request.method
         if method == "INVITE":
-            self.calls.invited(server, handset)
+            self.calls.on_invite(server, handset)
         elif method == "CANCEL":
-            self.calls.cancelled(server, handset)
+            self.calls.on_cancel(server, handset)
         elif method == "BYE":
-            self.calls.ended(server)
+            self.calls.on_bye(server)
         elif method in ("MESSAGE", "NOTIFY", "OPTIONS"):
-            server.respond(sip.reply(server.request, 200, "OK", self.token()))
+            server.respond(sip.make_response(server.request, 200, "OK", self.token()))
         else:
-            server.respond(sip.reply(server.request, 405, "Method Not Allowed", self.token()))
+            server.respond(sip.make_response(server.request, 405, "Method Not Allowed", self.token()))
 
-    # What happens of its own accord
+    # Spontaneous actions
 
     def switch_all_on(self, seconds: float) -> None:
-        """Every handset registers for the first time, evenly at random over some seconds."""
+        """Switch every handset on at a random time within `seconds`."""
         for handset, wait in zip(self.handsets, self.rng.uniform(0, seconds, len(self.handsets)), strict=True):
-            handset.spread = True
+            handset.stagger = True
             self.loop.call_later(float(wait), handset.switch_on)
 
-    def live(self, second_of_day: float) -> None:
-        """Calls, messages, pings and power cycles from now on."""
+    def start_traffic(self, second_of_day: float) -> None:
+        """Start calls, messages, pings and power cycles."""
         load, size = self.network.load, self.network.subscribers / 3600
-        acts: tuple[tuple[float, Callable[[], None]], ...] = (
+        actions: tuple[tuple[float, Callable[[], None]], ...] = (
             (load.calls_per_hour * size, self._call),
             (load.messages_per_hour * size, self._message),
             (load.options_per_hour * size, self._options),
             (load.power_cycles_per_hour * size, self._power_cycle),
         )
         start = self.loop.time()
-        for (rate, act), rng in zip(acts, self._streams, strict=True):
-            self._next(arrivals(load, rate, second_of_day, rng), act, start)
+        for (rate, action), rng in zip(actions, self._streams, strict=True):
+            self._schedule_next(arrivals(load, rate, second_of_day, rng), action, start)
 
-    def _next(self, times: Iterator[float], act: Callable[[], None], start: float) -> None:
-        at = next(times, None)
-        if at is not None:
-            self.loop.call_at(start + at, self._act, times, act, start)
+    def _schedule_next(self, times: Iterator[float], action: Callable[[], None], start: float) -> None:
+        time = next(times, None)
+        if time is not None:
+            self.loop.call_at(start + time, self._act, times, action, start)
 
-    def _act(self, times: Iterator[float], act: Callable[[], None], start: float) -> None:
-        act()
-        self._next(times, act, start)
+    def _act(self, times: Iterator[float], action: Callable[[], None], start: float) -> None:
+        action()
+        self._schedule_next(times, action, start)
 
-    def _anybody(self, fit: Callable[[Handset], bool]) -> Handset | None:
-        """A handset at random; None where a dozen draws find none that fits."""
+    def _random_handset(self, suitable: Callable[[Handset], bool]) -> Handset | None:
+        """A random suitable handset; None if twelve draws find none."""
         for index in self._pick.integers(len(self.handsets), size=12):
             handset = self.handsets[int(index)]
-            if fit(handset):
+            if suitable(handset):
                 return handset
         return None
 
     def _call(self) -> None:
-        caller = self._anybody(lambda one: one.registered and not one.busy)
-        callee = self._anybody(lambda one: one is not caller)
+        caller = self._random_handset(lambda handset: handset.registered and not handset.busy)
+        callee = self._random_handset(lambda handset: handset is not caller)
         if caller and callee:
             self.spawn(self.calls.dial(caller, callee))
 
     def _message(self) -> None:
-        sender = self._anybody(lambda one: one.registered)
-        to = self._anybody(lambda one: one is not sender)
-        if sender and to:
-            self.spawn(sender.message(to))
+        sender = self._random_handset(lambda handset: handset.registered)
+        recipient = self._random_handset(lambda handset: handset is not sender)
+        if sender and recipient:
+            self.spawn(sender.send_message(recipient))
 
     def _options(self) -> None:
-        sender = self._anybody(lambda one: one.registered)
+        sender = self._random_handset(lambda handset: handset.registered)
         if sender:
-            self.spawn(sender.options())
+            self.spawn(sender.send_options())
 
     def _power_cycle(self) -> None:
-        handset = self._anybody(lambda one: one.registered and not one.busy)
+        handset = self._random_handset(lambda handset: handset.registered and not handset.busy)
         if handset:
             handset.switch_off(5 + float(self.rng.exponential(OFF_MEAN)))
 
-    def _storm_on(self) -> None:
+    def _register_in_storm(self) -> None:
         if self._storm <= 0:
             return
-        handset = self._anybody(lambda one: not one.busy)
+        handset = self._random_handset(lambda handset: not handset.busy)
         if handset:
-            handset.switch_on(anew=True)
-        self.loop.call_later(float(self.rng.exponential(1 / self._storm)), self._storm_on)
+            handset.switch_on(reset=True)
+        self.loop.call_later(float(self.rng.exponential(1 / self._storm)), self._register_in_storm)
 
-    # Orders
+    # Commands
 
-    def order(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        """{"switch_on": seconds}, {"live": second of the day}, {"storm": registrations/s} or {}; all tell the state."""
-        if "switch_on" in order:
-            self.switch_all_on(float(order["switch_on"]))
-        if "live" in order:
-            self.live(float(order["live"]))
-        if "storm" in order:
-            begins = self._storm <= 0
-            self._storm = float(order["storm"])
-            if begins:
-                self._storm_on()
+    def handle_command(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Execute a command and return the state.
+
+        {"switch_on": seconds}, {"start_traffic": second of the day}, {"storm": registrations per second}, or {}.
+        """
+        if "switch_on" in command:
+            self.switch_all_on(float(command["switch_on"]))
+        if "start_traffic" in command:
+            self.start_traffic(float(command["start_traffic"]))
+        if "storm" in command:
+            starts = self._storm <= 0
+            self._storm = float(command["storm"])
+            if starts:
+                self._register_in_storm()
         return {
             "registered": sum(handset.registered for handset in self.handsets),
             "calls": len(self.calls),
-            "dropped": self.wire.dropped,
+            "dropped": self.transport.dropped,
             **self.layer.counts,
             "outcomes": dict(self.counts),
         }

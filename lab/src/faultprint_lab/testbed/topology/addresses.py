@@ -1,4 +1,4 @@
-"""The plan of addresses: one link a reference point. Every bed uses the same one, each inside its own namespaces."""
+"""Addresses and links of a bed: one link per reference point. All beds use the same addresses in their own namespaces."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Final
 
 REALM: Final = "ims.test"
 NODES: Final = ("ue", "pcscf", "icscf", "scscf", "servers")
-"""Nodes with a namespace of their own; `servers` plays HSS, PCRF, DNS and application server."""
+"""Nodes, each with its own namespace. `servers` has the HSS, PCRF, DNS and application server."""
 SWITCH: Final = "switch"
-"""The namespace that holds the bridges, one a link; faults of links are injected there."""
+"""The namespace with one bridge per link; link faults are injected there."""
 
 LINKS: Final[dict[str, dict[str, str]]] = {
     "gm": {"ue": "10.10.0.2", "pcscf": "10.10.0.1"},
@@ -18,10 +18,10 @@ LINKS: Final[dict[str, dict[str, str]]] = {
     "isc": {"scscf": "10.50.0.3", "servers": "10.50.0.4"},
     "dns": {"pcscf": "10.60.0.1", "icscf": "10.60.0.2", "scscf": "10.60.0.3", "servers": "10.60.0.4"},
 }
-"""Link → node → IPv4 address; the mask is /24. The interface inside a node has the link's name."""
+"""Link → node → IPv4 address; the mask is /24. The interface in a node has the name of the link."""
 
 SUBSCRIBERS: Final = "10.64.0.0/12"
-"""Where the handsets' own addresses come from; all of them live in `ue`."""
+"""Address range of the handsets; all of them are in `ue`."""
 
 ZONE: Final = {
     REALM: LINKS["mw"]["icscf"],
@@ -31,10 +31,10 @@ ZONE: Final = {
     f"hss.{REALM}": LINKS["cx"]["servers"],
     f"pcrf.{REALM}": LINKS["rx"]["servers"],
 }
-"""What the DNS knows."""
+"""The DNS zone: name → address."""
 
 
 def subscriber(index: int) -> str:
-    """Address of one handset, from 10.64.0.1 on."""
+    """Address of a handset: 10.64.0.1 for index 0, and so on."""
     number = (10 << 24 | 64 << 16) + index + 1
     return ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))

@@ -1,4 +1,4 @@
-"""One bed: brought up, looked at, taken down."""
+"""One bed: start it, look at it, remove it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from faultprint.errors import UsageError
 from faultprint_lab.testbed.protocols import control
 from faultprint_lab.testbed.topology import cgroups, kamailio, namespaces, packages
 from faultprint_lab.testbed.topology.addresses import LINKS, NODES, REALM, ZONE
-from faultprint_lab.testbed.topology.network import TestbedNetwork
+from faultprint_lab.testbed.topology.network import BedNetwork
 
 RUN: Final = Path("/run/faultprint-testbed")
-"""Where beds keep configurations, logs and sockets; one folder each."""
+"""Folder of all beds; each has a subfolder for configurations, logs and sockets."""
 
 _PEERS: Final = {f"{node}.{REALM}" for node in kamailio.CSCFS}
 _RESOLVED: Final = (f"hss.{REALM}", f"pcrf.{REALM}")
@@ -29,90 +29,87 @@ _RESOLVED: Final = (f"hss.{REALM}", f"pcrf.{REALM}")
 
 @dataclass(slots=True)
 class Bed:
-    """A bed that runs. `tied` processes end with the process that started them."""
+    """A running bed. If `owned`, its processes end when the process that started them ends."""
 
     name: str
-    network: TestbedNetwork
+    network: BedNetwork
     seed: int
-    tied: bool = False
+    owned: bool = False
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
-        """Configurations, logs and sockets."""
+        """Folder of configurations, logs and sockets."""
         return RUN / self.name
 
-    def socket(self, what: str) -> Path:
-        """Where `servers` or `load` takes orders."""
-        return self.folder / f"{what}.sock"
+    def socket(self, process: str) -> Path:
+        """The control socket of the process `servers` or `load`."""
+        return self.folder / f"{process}.sock"
 
     def namespace(self, node: str) -> str:
-        """Name of a node's namespace."""
+        """Name of the namespace of a node."""
         return namespaces.namespace(self.name, node)
 
-    def start(self, what: str, node: str, arguments: list[str]) -> subprocess.Popen[bytes]:
-        """Start a program in a node's namespace; what it prints goes to the folder."""
-        tie = ["setpriv", "--pdeathsig", "SIGTERM"] if self.tied else []
-        with (self.folder / f"{what}.log").open("wb") as log:
+    def start(self, name: str, node: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+        """Start a program in the namespace of a node; its output goes to a log file in the folder."""
+        prefix = ["setpriv", "--pdeathsig", "SIGTERM"] if self.owned else []
+        with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*tie, "ip", "netns", "exec", self.namespace(node), *arguments],
+                [*prefix, "ip", "netns", "exec", self.namespace(node), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd="/",
             )
-        self.processes[what] = process
+        self.processes[name] = process
         return process
 
-    def order(self, what: str, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Give an order to `servers` or `load`. Raises UsageError where it does not answer."""
+    def send_command(self, process: str, command: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a command to the process `servers` or `load`. Raises UsageError if it does not answer."""
         try:
-            return control.ask(self.socket(what), order)
+            return control.send_command(self.socket(process), command)
         except OSError as error:
-            raise UsageError(f"The test bed's {what} does not answer ({error}); run testbed down.") from error
+            raise UsageError(f"The test bed process {process} does not answer ({error}); run testbed down.") from error
 
-    def log(self, what: str) -> str:
-        """The first complaint that a program printed, else its last line."""
-        lines = (self.folder / f"{what}.log").read_text(errors="replace").strip().splitlines()
-        complaints = [line for line in lines if "CRITICAL" in line or "ERROR" in line]
-        return (complaints[:1] or lines[-1:] or ["it printed nothing"])[0].strip()
+    def log(self, name: str) -> str:
+        """The first error in the log of a program, else its last line."""
+        lines = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
+        errors = [line for line in lines if "CRITICAL" in line or "ERROR" in line]
+        return (errors[:1] or lines[-1:] or ["it printed nothing"])[0].strip()
 
     def check(self) -> None:
-        """Raises UsageError when a program of the bed has ended by itself."""
+        """Raises UsageError if a program of the bed has ended."""
         for name, process in self.processes.items():
             if process.poll() is not None:
-                raise UsageError(f"The test bed's {name} ended by itself ({self.log(name)}); try again.")
+                raise UsageError(f"The test bed program {name} ended ({self.log(name)}); try again.")
 
-    def await_(self, what: str, ready: Callable[[], bool], patience: float = 20.0) -> None:
-        """Poll until `ready`. Raises UsageError when a program has ended, or `patience` seconds are over."""
-        deadline = time.monotonic() + patience
+    def wait_for(self, name: str, ready: Callable[[], bool], timeout: float = 20.0) -> None:
+        """Poll until `ready`. Raises UsageError if a program has ended, or after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
         while not ready():
             self.check()
             if time.monotonic() > deadline:
                 raise UsageError(
-                    f"The test bed's {what} was not ready after {patience:g} s; is this machine overloaded?"
+                    f"The test bed program {name} was not ready after {timeout:g} s; is this machine overloaded?"
                 )
             time.sleep(0.05)
 
 
 def new_name() -> str:
-    """A name that no bed on this machine has."""
+    """A name that no bed on this machine uses."""
     taken = {*namespaces.beds(), *(path.name for path in (RUN.iterdir() if RUN.is_dir() else ()))}
     return next(name for name in (f"b{number}" for number in range(1, 10_000)) if name not in taken)
 
 
-def up(
-    network: TestbedNetwork, seed: int, *, name: str | None = None, tied: bool = False, hep: str | None = None
-) -> Bed:
-    """Start a whole IMS and wait until its Diameter peers know each other; about two seconds.
+def up(network: BedNetwork, seed: int, *, name: str | None = None, owned: bool = False, hep: str | None = None) -> Bed:
+    """Start a complete IMS and wait until its Diameter peers are connected; takes about 2 s.
 
-    Raises UsageError where the machine lacks something or a part does not start; nothing is left over then.
+    Raises UsageError if the machine lacks something or a program does not start; the bed is removed then.
     """
-    lacking = packages.missing()
-    if lacking:
-        raise UsageError(lacking)
-    bed = Bed(_claim(name), network, seed, tied)
+    if missing := packages.missing():
+        raise UsageError(missing)
+    bed = Bed(_claim(name), network, seed, owned)
     try:
         _start(bed, hep)
     except BaseException:
@@ -122,7 +119,7 @@ def up(
 
 
 def _claim(name: str | None) -> str:
-    """Take a name by making its folder, so that two beds started at once cannot both have it."""
+    """Reserve a name by creating its folder, so that two beds cannot get the same name."""
     RUN.mkdir(mode=0o700, exist_ok=True)
     while True:
         claimed = name or new_name()
@@ -130,9 +127,7 @@ def _claim(name: str | None) -> str:
             (RUN / claimed).mkdir(mode=0o700)
         except FileExistsError:
             if name:
-                raise UsageError(
-                    f"A test bed named {name} exists; take it down first, or choose another name."
-                ) from None
+                raise UsageError(f"A test bed named {name} exists; remove it first, or choose another name.") from None
         else:
             return claimed
 
@@ -146,7 +141,7 @@ def _start(bed: Bed, hep: str | None) -> None:
         "owner": os.getpid(),
         "seed": bed.seed,
         "network": asdict(bed.network),
-        "tied": bed.tied,
+        "owned": bed.owned,
     }
     (bed.folder / "bed.json").write_text(json.dumps(record))
     namespaces.create(bed.name)
@@ -154,26 +149,28 @@ def _start(bed: Bed, hep: str | None) -> None:
     namespaces.write_resolver(bed.name, NODES, LINKS["dns"]["servers"], hosts)
     kamailio.write(bed.folder, bed.network, modules, hep)
     (bed.folder / "servers.json").write_text(json.dumps(_server_settings(bed)))
-    start = [sys.executable, "-m", "faultprint_lab.testbed.servers.start", str(bed.folder / "servers.json")]
+    start = [sys.executable, "-m", "faultprint_lab.testbed.servers.process", str(bed.folder / "servers.json")]
     bed.start("servers", "servers", start)
     (bed.folder / "load.json").write_text(json.dumps(_load_settings(bed)))
     bed.start(
-        "load", "ue", [sys.executable, "-m", "faultprint_lab.testbed.subscribers.load", str(bed.folder / "load.json")]
+        "load",
+        "ue",
+        [sys.executable, "-m", "faultprint_lab.testbed.subscribers.process", str(bed.folder / "load.json")],
     )
-    bed.await_("servers", bed.socket("servers").exists)
+    bed.wait_for("servers", bed.socket("servers").exists)
     program = packages.program("kamailio") or "kamailio"
     (bed.folder / "tmp").mkdir()
     for node in kamailio.CSCFS:
-        # Kamailio's Diameter module leaves pipes in /tmp; `ip netns exec` has given the process mounts of its own.
+        # Kamailio's Diameter module leaves pipes in /tmp; `ip netns exec` gives the process its own mounts.
         private = ["sh", "-c", 'mount --bind "$0" /tmp && exec "$@"', str(bed.folder / "tmp")]
         options = ["-f", str(bed.folder / f"{node}.cfg"), "-Y", str(bed.folder), "-m", "256", "-M", "8", "-DD", "-E"]
         arguments = [*private, program, *options]
         process = bed.start(node, node, arguments)
         if node == "pcscf":
             cgroups.join(bed.name, process.pid)
-    bed.await_("load", bed.socket("load").exists)
+    bed.wait_for("load", bed.socket("load").exists)
     peers = _PEERS if bed.network.rx else _PEERS - {f"pcscf.{REALM}"}
-    bed.await_("CSCFs", lambda: peers <= set(control.ask(bed.socket("servers"), {"status": True})["peers"]))
+    bed.wait_for("CSCFs", lambda: peers <= set(control.send_command(bed.socket("servers"), {"status": True})["peers"]))
 
 
 def _load_settings(bed: Bed) -> dict[str, Any]:
@@ -202,33 +199,33 @@ def _server_settings(bed: Bed) -> dict[str, Any]:
 
 
 def down(name: str | None = None) -> list[str]:
-    """Take a bed away, or every bed on this machine; leftovers of crashed ones included. Returns their names."""
+    """Remove a bed, or all beds of this machine, including remains of crashed ones. Returns their names."""
     known = {*namespaces.beds(), *cgroups.beds(), *(path.name for path in (RUN.iterdir() if RUN.is_dir() else ()))}
-    going = sorted(known if name is None else known & {name})
-    for bed in going:
+    names = sorted(known if name is None else known & {name})
+    for bed in names:
         namespaces.remove(bed)
         cgroups.remove(bed)
         shutil.rmtree(RUN / bed, ignore_errors=True)
     if RUN.is_dir() and not any(RUN.iterdir()):
         RUN.rmdir()
-    return going
+    return names
 
 
-def sweep() -> list[str]:
-    """Take away beds that a recording left when it was killed: tied ones whose owner no longer runs."""
-    gone = []
+def remove_orphans() -> list[str]:
+    """Remove the beds of recordings that were killed: owned beds whose owner no longer runs. Returns their names."""
+    removed = []
     for folder in _folders():
         try:
             record = json.loads((folder / "bed.json").read_text())
         except (OSError, ValueError):
             continue
-        if record["tied"] and not Path(f"/proc/{record['owner']}").exists():
-            gone += down(folder.name)
-    return gone
+        if record["owned"] and not Path(f"/proc/{record['owner']}").exists():
+            removed += down(folder.name)
+    return removed
 
 
 def status() -> list[dict[str, Any]]:
-    """What is known of every bed: name, whether its owner still runs, processes, resident memory and CPU time."""
+    """The state of all beds, as `describe` gives it."""
     return [describe(name) for name in sorted({*namespaces.beds(), *(p.name for p in _folders())})]
 
 
@@ -237,21 +234,21 @@ def _folders() -> list[Path]:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """One bed, from outside: its processes, their proportional memory (MB) and CPU time (s), its network and servers."""
+    """The state of one bed: number of processes, memory (MB), CPU time (s), network, owner and Diameter peers."""
     pids = [pid for node in NODES for pid in namespaces.pids(namespaces.namespace(name, node))]
-    found: dict[str, Any] = {"name": name, "processes": len(pids), **usage(pids)}
+    state: dict[str, Any] = {"name": name, "processes": len(pids), **process_usage(pids)}
     try:
         record: Mapping[str, Any] = json.loads((RUN / name / "bed.json").read_text())
-        found["network"] = record["network"]["name"]
-        found["owner"] = record["owner"]
-        found["peers"] = sorted(control.ask(RUN / name / "servers.sock", {"status": True})["peers"])
+        state["network"] = record["network"]["name"]
+        state["owner"] = record["owner"]
+        state["peers"] = sorted(control.send_command(RUN / name / "servers.sock", {"status": True})["peers"])
     except (OSError, ValueError, KeyError):
-        found["peers"] = []
-    return found
+        state["peers"] = []
+    return state
 
 
-def usage(pids: list[int]) -> dict[str, float]:
-    """Proportional set size (MB) and CPU time (s) of processes; those that are gone count nothing."""
+def process_usage(pids: list[int]) -> dict[str, float]:
+    """Proportional set size (MB) and CPU time (s) of processes; ended processes do not count."""
     memory = ticks = 0
     for pid in pids:
         try:
@@ -264,10 +261,10 @@ def usage(pids: list[int]) -> dict[str, float]:
     return {"memory_mb": round(memory / 1024, 1), "cpu_s": ticks / os.sysconf("SC_CLK_TCK")}
 
 
-def stop(pids: list[int], halt: bool) -> None:
-    """Halt or resume processes."""
+def pause_processes(pids: list[int], paused: bool) -> None:
+    """Pause or resume processes."""
     for pid in pids:
         try:
-            os.kill(pid, signal.SIGSTOP if halt else signal.SIGCONT)
+            os.kill(pid, signal.SIGSTOP if paused else signal.SIGCONT)
         except ProcessLookupError:
             continue

@@ -1,4 +1,4 @@
-"""A cap on the P-CSCF's CPU time by the kernel's CPU controller, version 1 or 2."""
+"""A limit on the CPU time of the P-CSCF by the kernel's CPU controller (cgroup version 1 or 2)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from faultprint_lab.testbed.topology.namespaces import PREFIX
 
 PERIOD_US: Final = 1_000_000
-"""As long as the kernel allows: its least quota of 1 ms is then a thousandth of a CPU."""
+"""The longest period of the kernel: its smallest quota of 1 ms is then 0.001 of a CPU."""
 _V1: Final = Path("/sys/fs/cgroup/cpu")
 _V2: Final = Path("/sys/fs/cgroup")
 
@@ -22,7 +22,7 @@ def _root() -> Path | None:
 
 
 def available() -> bool:
-    """Whether the machine can cap CPU time."""
+    """Whether this machine can limit CPU time."""
     return _root() is not None
 
 
@@ -32,15 +32,15 @@ def _folder(bed: str) -> Path | None:
 
 
 def join(bed: str, pid: int) -> None:
-    """Put a process, and what it will fork, into the bed's group; no cap yet."""
+    """Put a process and its future children into the group of the bed; there is no limit yet."""
     folder = _folder(bed)
     if folder is not None:
         folder.mkdir(exist_ok=True)
         (folder / "cgroup.procs").write_text(str(pid))
 
 
-def cap(bed: str, share: float | None) -> None:
-    """Allow `share` of one CPU; None lifts the cap."""
+def limit(bed: str, share: float | None) -> None:
+    """Limit the group to `share` of one CPU; None removes the limit."""
     folder = _folder(bed)
     if folder is None:
         return
@@ -53,7 +53,7 @@ def cap(bed: str, share: float | None) -> None:
 
 
 def members(bed: str) -> list[int]:
-    """The processes in the bed's group."""
+    """The processes in the group of a bed."""
     folder = _folder(bed)
     if folder is None or not folder.exists():
         return []
@@ -61,13 +61,13 @@ def members(bed: str) -> list[int]:
 
 
 def beds() -> list[str]:
-    """The beds that have a group."""
+    """Names of the beds that have a group."""
     root = _root()
     return sorted(path.name.removeprefix(PREFIX) for path in root.glob(f"{PREFIX}*")) if root else []
 
 
 def remove(bed: str) -> None:
-    """Take the group away; its processes must have ended, which the kernel may notice a moment later."""
+    """Remove the group of a bed. Its processes must have ended; the kernel may need a moment to notice."""
     folder = _folder(bed)
     for _ in range(40):
         if folder is None or not folder.exists():

@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from faultprint_lab.testbed.protocols.diameter import ApplicationId
+from faultprint.probe.messages.dictionary import ApplicationId
 from faultprint_lab.testbed.topology.addresses import LINKS, REALM
-from faultprint_lab.testbed.topology.network import TestbedNetwork
+from faultprint_lab.testbed.topology.network import BedNetwork
 
 CSCFS: Final = ("pcscf", "icscf", "scscf")
 _PLACEHOLDER = re.compile(r"@@([A-Z0-9_]+)@@")
@@ -80,7 +80,7 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), template)
 
 
-def write(folder: Path, network: TestbedNetwork, modules: Path, hep: str | None) -> None:
+def write(folder: Path, network: BedNetwork, modules: Path, hep: str | None) -> None:
     """Write configurations, Diameter peers and databases of the three CSCFs into `folder`.
 
     `hep` is the ADDRESS:PORT of a HEP collector on the dns link. With it, the P-CSCF sends every message as HEPv3.
@@ -92,7 +92,7 @@ def write(folder: Path, network: TestbedNetwork, modules: Path, hep: str | None)
     _database(folder / "scscf.db", presence)
 
 
-def write_configurations(folder: Path, network: TestbedNetwork, modules: Path, hep: str | None) -> None:
+def write_configurations(folder: Path, network: BedNetwork, modules: Path, hep: str | None) -> None:
     """Write the configuration files and Diameter peer files of the three CSCFs; arguments as in `write`."""
     templates = resources.files("faultprint_lab.testbed.topology") / "config"
     for node in CSCFS:
@@ -105,7 +105,7 @@ def write_configurations(folder: Path, network: TestbedNetwork, modules: Path, h
             (folder / target).write_text(fill((templates / source).read_text(), values))
 
 
-def _values(folder: Path, network: TestbedNetwork, modules: Path, node: str, hep: str | None) -> dict[str, object]:
+def _values(folder: Path, network: BedNetwork, modules: Path, node: str, hep: str | None) -> dict[str, object]:
     core = node != "pcscf"
     trace = _SIPTRACE.format(collector=hep, own=f"{LINKS['dns']['pcscf']}:9061") if hep else ""
     return {

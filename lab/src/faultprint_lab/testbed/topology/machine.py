@@ -1,4 +1,4 @@
-"""The machine that records: how busy it was meanwhile, and which versions did it."""
+"""The recording machine: its load during a recording, and software versions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ _PRESSURE: Final = Path("/proc/pressure/cpu")
 
 
 class MachineLoad:
-    """Reads the load of the whole machine from when it is made."""
+    """The load of the machine since this object was created."""
 
     def __init__(self) -> None:
         self._ticks, self._stalled = _ticks(), _stalled_us()
-        self._begun = _uptime()
+        self._started = _uptime()
 
     def read(self) -> dict[str, float]:
-        """Shares since then: `busy` of all CPUs' time, `stolen` by the host, `stalled`: some process waited for a CPU;
-        and the load average over the last 15 minutes."""
+        """Shares of the time since creation, and the load average of the last 15 minutes.
+
+        busy      CPU time in use, over all CPUs
+        stolen    CPU time taken by the host
+        stalled   time in which some process waited for a CPU
+        """
         spent = {name: after - self._ticks[name] for name, after in _ticks().items()}
         total = max(1, sum(spent.values()))
-        seconds = max(0.01, _uptime() - self._begun)
+        seconds = max(0.01, _uptime() - self._started)
         return {
             "busy": round(1 - (spent["idle"] + spent["iowait"]) / total, 4),
             "stolen": round(spent["steal"] / total, 4),
@@ -37,11 +41,11 @@ class MachineLoad:
 
 
 def versions() -> dict[str, str]:
-    """Kamailio, kernel, Python and Faultprint."""
+    """Versions of Kamailio, kernel, Python and Faultprint."""
     program = packages.program("kamailio")
-    said = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=20).stdout if program else ""
+    output = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=20).stdout if program else ""
     return {
-        "kamailio": (said.splitlines() or ["unknown"])[0].removeprefix("version: "),
+        "kamailio": (output.splitlines() or ["unknown"])[0].removeprefix("version: "),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "faultprint": __version__,
@@ -49,12 +53,12 @@ def versions() -> dict[str, str]:
 
 
 def _ticks() -> dict[str, int]:
-    words = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    return dict(zip(_FIELDS, map(int, words), strict=False))
+    values = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    return dict(zip(_FIELDS, map(int, values), strict=False))
 
 
 def _stalled_us() -> int:
-    """Total of `some` in the kernel's pressure of CPUs; 0 where it keeps none."""
+    """Total of `some` in the kernel's CPU pressure information; 0 if there is none."""
     try:
         return int(_PRESSURE.read_text().splitlines()[0].rpartition("total=")[2])
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Network namespaces, the links between them, and how all of it is taken away again."""
+"""Network namespaces and the links between them: create and remove."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from faultprint.errors import UsageError
 from faultprint_lab.testbed.topology.addresses import LINKS, NODES, SUBSCRIBERS, SWITCH
 
 PREFIX: Final = "fpt-"
-"""Everything a bed leaves on the machine has a name that begins with this."""
+"""Prefix of all names that a bed creates on the machine."""
 _NAMES: Final = Path("/run/netns")
 _ETC: Final = Path("/etc/netns")
 
 
 def namespace(bed: str, node: str) -> str:
-    """Name of one node's namespace."""
+    """Name of the namespace of a node."""
     return f"{PREFIX}{bed}-{node}"
 
 
-def command(arguments: Sequence[str], stdin: str | None = None, check: bool = True) -> str:
-    """Run a program to its end and return what it printed. Raises UsageError with its own words where it fails."""
-    done = subprocess.run(arguments, input=stdin, capture_output=True, text=True, timeout=60)
-    if check and done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        raise UsageError(f"{' '.join(arguments[:6])} failed ({said[-1]}); is this machine allowed to make namespaces?")
-    return done.stdout
+def run_command(arguments: Sequence[str], stdin: str | None = None, check: bool = True) -> str:
+    """Run a program and return its output. Raises UsageError with its error message if it fails."""
+    result = subprocess.run(arguments, input=stdin, capture_output=True, text=True, timeout=60)
+    if check and result.returncode:
+        lines = (result.stderr or result.stdout).strip().splitlines() or ["no reason given"]
+        raise UsageError(
+            f"{' '.join(arguments[:6])} failed ({lines[-1]}); check that this machine may create network namespaces."
+        )
+    return result.stdout
 
 
 def create(bed: str) -> None:
-    """Make a bed's namespaces, bridges and links, all of them up. Raises UsageError."""
+    """Create the namespaces, bridges and links of a bed and bring them up. Raises UsageError."""
     names = {node: namespace(bed, node) for node in (*NODES, SWITCH)}
     lines = [f"netns add {name}" for name in names.values()]
     inside: dict[str, list[str]] = {node: ["link set lo up"] for node in names}
@@ -48,15 +50,15 @@ def create(bed: str) -> None:
             inside[node] += [f"addr add {address}/24 dev {link}", f"link set {link} up"]
     inside["ue"].append(f"route add local {SUBSCRIBERS} dev lo")
     inside["pcscf"].append(f"route add {SUBSCRIBERS} via {LINKS['gm']['ue']}")
-    command(["ip", "-batch", "-"], "\n".join(lines) + "\n")
+    run_command(["ip", "-batch", "-"], "\n".join(lines) + "\n")
     for name in names.values():
-        command(["ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"])
+        run_command(["ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"])
     for node, name in names.items():
-        command(["ip", "-n", name, "-batch", "-"], "\n".join(inside[node]) + "\n")
+        run_command(["ip", "-n", name, "-batch", "-"], "\n".join(inside[node]) + "\n")
 
 
 def write_resolver(bed: str, nodes: Iterable[str], dns: str, hosts: dict[str, str]) -> None:
-    """What `ip netns exec` shows to a node's programs as /etc/resolv.conf and /etc/hosts."""
+    """Write /etc/resolv.conf and /etc/hosts as `ip netns exec` shows them to the programs of each node."""
     for node in nodes:
         folder = _ETC / namespace(bed, node)
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,45 +68,47 @@ def write_resolver(bed: str, nodes: Iterable[str], dns: str, hosts: dict[str, st
 
 
 def existing() -> list[str]:
-    """Names of all namespaces on this machine that belong to a bed."""
-    found = {path.name for folder in (_NAMES, _ETC) if folder.is_dir() for path in folder.iterdir()}
-    return sorted(name for name in found if name.startswith(PREFIX))
+    """Names of all namespaces of beds on this machine."""
+    names = {path.name for folder in (_NAMES, _ETC) if folder.is_dir() for path in folder.iterdir()}
+    return sorted(name for name in names if name.startswith(PREFIX))
 
 
 def beds() -> list[str]:
-    """The beds that have a namespace."""
+    """Names of the beds that have a namespace."""
     return sorted({name.removeprefix(PREFIX).rpartition("-")[0] for name in existing()})
 
 
 def pids(name: str) -> list[int]:
-    """Processes in one namespace."""
+    """Processes in a namespace."""
     if not (_NAMES / name).exists():
         return []
-    return [int(pid) for pid in command(["ip", "netns", "pids", name], check=False).split()]
+    return [int(pid) for pid in run_command(["ip", "netns", "pids", name], check=False).split()]
 
 
 def remove(bed: str) -> None:
-    """End every process of a bed and take its namespaces, with all rules and links in them, away."""
+    """End all processes of a bed and remove its namespaces with their rules and links."""
     names = [name for name in existing() if name.rpartition("-")[0] == f"{PREFIX}{bed}"]
     end_processes(names)
     for name in names:
         if (_NAMES / name).exists():
-            command(["ip", "netns", "del", name], check=False)
+            run_command(["ip", "netns", "del", name], check=False)
         shutil.rmtree(_ETC / name, ignore_errors=True)
     if _ETC.is_dir() and not any(_ETC.iterdir()):
         _ETC.rmdir()
 
 
-def end_processes(names: Sequence[str], patience: float = 10.0) -> None:
-    """Kill what runs in these namespaces, until nothing does. Raises UsageError after `patience` seconds."""
-    deadline = time.monotonic() + patience
+def end_processes(names: Sequence[str], timeout: float = 10.0) -> None:
+    """Kill all processes in these namespaces. Raises UsageError if one still runs after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     while True:
-        left = [pid for name in names for pid in pids(name) if pid != os.getpid()]
-        if not left:
+        running = [pid for name in names for pid in pids(name) if pid != os.getpid()]
+        if not running:
             return
         if time.monotonic() > deadline:
-            raise UsageError(f"Process {left[0]} of the test bed does not end; kill it, then run testbed down again.")
-        for pid in left:
+            raise UsageError(
+                f"Process {running[0]} of the test bed does not end; kill it, then run testbed down again."
+            )
+        for pid in running:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

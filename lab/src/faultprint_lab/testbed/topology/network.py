@@ -1,4 +1,4 @@
-"""One operator's network as a plan describes it: its size, its timers, its delays and what its subscribers do."""
+"""An operator's network in a plan: size, timers, delays and the load of its subscribers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class TestbedLoad:
-    """What subscribers do. Rates are per subscriber and hour at the peak of the day; times are seconds."""
+class BedLoad:
+    """Load of the subscribers. Rates are per subscriber and hour at the daily peak; times are seconds."""
 
     calls_per_hour: float = 7.0
     messages_per_hour: float = 3.0
@@ -31,8 +31,8 @@ class TestbedLoad:
 
 
 @dataclass(frozen=True, slots=True)
-class TestbedNetwork:
-    """One network. Times are seconds unless the name says ms."""
+class BedNetwork:
+    """One network. Times are seconds, or milliseconds if the name ends in _ms."""
 
     name: str
     subscribers: int = 500
@@ -55,4 +55,4 @@ class TestbedNetwork:
     rx: bool = True
     as_share: float = 0.3
     children: int = 2
-    load: TestbedLoad = field(default_factory=TestbedLoad)
+    load: BedLoad = field(default_factory=BedLoad)

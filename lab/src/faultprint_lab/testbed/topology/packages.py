@@ -1,4 +1,4 @@
-"""What the bed needs from the machine, and one sentence that says what is missing."""
+"""The programs and packages that a bed needs, and a message about what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGES: Final = (
     "iproute2",
     "tcpdump",
 )
-"""Debian packages, in the order in which `make testbed-setup` installs them."""
+"""Debian packages, in the order of installation by `make testbed-setup`."""
 
 _PROGRAMS: Final = {"kamailio": "kamailio", "nft": "nftables", "ip": "iproute2", "tc": "iproute2", "tcpdump": "tcpdump"}
 _MODULES: Final = {
@@ -33,30 +33,28 @@ _SBIN: Final = "/usr/sbin:/sbin"
 
 
 def program(name: str) -> str | None:
-    """Path of a program, looked for in the super-user's folders too."""
+    """Path of a program, also from the folders of the super-user."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SBIN}")
 
 
 def modules() -> Path | None:
-    """The folder of Kamailio's modules."""
-    found = (path for pattern in _FOLDERS for path in sorted(Path("/").glob(pattern)))
-    return next((path for path in found if (path / "tm.so").exists()), None)
+    """The folder of Kamailio's modules; None if they are not installed."""
+    folders = (path for pattern in _FOLDERS for path in sorted(Path("/").glob(pattern)))
+    return next((path for path in folders if (path / "tm.so").exists()), None)
 
 
 def missing() -> str | None:
-    """One sentence that says why no bed can be started here; None where one can."""
+    """The reason why no bed can be started on this machine; None if it can."""
     if sys.platform != "linux":
         return f"The test bed needs Linux with network namespaces; this is {sys.platform}."
     if os.geteuid() != 0:
-        return "The test bed makes network namespaces and must be run as root; try sudo."
-    lacking = {package for name, package in _PROGRAMS.items() if program(name) is None}
+        return "The test bed creates network namespaces and must be run as root; try sudo."
+    absent = {package for name, package in _PROGRAMS.items() if program(name) is None}
     folder = modules()
-    lacking |= {package for name, package in _MODULES.items() if folder is None or not (folder / name).exists()}
-    if lacking:
-        named = ", ".join(package for package in PACKAGES if package in lacking)
-        return (
-            f"The test bed needs the Debian package{'s' if len(lacking) > 1 else ''} {named}: run make testbed-setup."
-        )
+    absent |= {package for name, package in _MODULES.items() if folder is None or not (folder / name).exists()}
+    if absent:
+        names = ", ".join(package for package in PACKAGES if package in absent)
+        return f"The test bed needs the Debian package{'s' if len(absent) > 1 else ''} {names}: run make testbed-setup."
     return None
 
 

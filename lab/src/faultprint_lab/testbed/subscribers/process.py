@@ -1,6 +1,6 @@
-"""The process that plays a bed's subscribers.
+"""The process that simulates the subscribers of a bed.
 
-Run as `python -m faultprint_lab.testbed.subscribers.load SETTINGS.json` inside the bed's `ue` namespace.
+Run as `python -m faultprint_lab.testbed.subscribers.process SETTINGS.json` inside the bed's `ue` namespace.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 
 from faultprint_lab.testbed.protocols import control
 from faultprint_lab.testbed.subscribers.population import SubscriberPopulation
-from faultprint_lab.testbed.topology.network import TestbedLoad, TestbedNetwork
+from faultprint_lab.testbed.topology.network import BedLoad, BedNetwork
 
 
 async def _main(path: Path) -> None:
     settings = json.loads(path.read_text())
-    described = settings["network"]
-    network = TestbedNetwork(**{**described, "load": TestbedLoad(**described["load"])})
+    fields = settings["network"]
+    network = BedNetwork(**{**fields, "load": BedLoad(**fields["load"])})
     population = SubscriberPopulation(network, settings["seed"], asyncio.get_running_loop())
-    await control.serve(Path(settings["control"]), population.order)
+    await control.serve(Path(settings["control"]), population.handle_command)
     await asyncio.get_running_loop().create_future()
 
 

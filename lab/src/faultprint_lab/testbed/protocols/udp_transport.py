@@ -1,4 +1,4 @@
-"""One UDP socket that speaks with the addresses of thousands of handsets (IP_PKTINFO, ip(7))."""
+"""One UDP socket for the addresses of thousands of handsets (IP_PKTINFO, ip(7))."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from collections.abc import Callable
 from typing import Final
 
 _IP_PKTINFO: Final = 8
-"""Linux's number; Python 3.11 does not name it."""
+"""Linux constant; the socket module of Python 3.11 lacks it."""
 _PKTINFO = struct.Struct("@i4s4s")
 _BUFFER: Final = 8 << 20
 _AT_ONCE: Final = 256
-"""Datagrams read before timers get their turn."""
+"""Datagrams to read before timers run."""
 
 
 class UdpTransport:
-    """Bound to `port` on every local address; `receive` is called with the handset's address and the datagram."""
+    """A socket on `port` of every local address; calls `receive` with the handset's address and the datagram."""
 
     def __init__(self, port: int, receive: Callable[[str, bytes], None]) -> None:
         self._receive = receive
         self.dropped = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-        # Beyond net.core.rmem_max the super-user may still go; elsewhere the kernel caps it.
+        # The kernel may cap this at net.core.rmem_max.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.bind(("0.0.0.0", port))
         self._socket.setblocking(False)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Read whenever the loop finds something to read."""
+        """Start reading in the event loop."""
         loop.add_reader(self._socket, self._readable)
 
     def send(self, source: str, target: tuple[str, int], data: bytes) -> None:
-        """One datagram from a handset; what the kernel does not take is lost, as on any network."""
+        """Send one datagram from a handset; it is lost if the kernel does not accept it."""
         info = _PKTINFO.pack(0, socket.inet_aton(source), b"\0\0\0\0")
         try:
             self._socket.sendmsg([data], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, target)

@@ -1,6 +1,6 @@
-"""The process that plays everything around the CSCFs: HSS, PCRF, DNS and application server.
+"""The process that simulates the servers around the CSCFs: HSS, PCRF, DNS and application server.
 
-Run as `python -m faultprint_lab.testbed.servers.start SETTINGS.json` inside the bed's `servers` namespace.
+Run as `python -m faultprint_lab.testbed.servers.process SETTINGS.json` inside the bed's `servers` namespace.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from faultprint.probe.messages.dictionary import ApplicationId
 from faultprint_lab.testbed.protocols import control, dns
-from faultprint_lab.testbed.protocols.diameter import ApplicationId
 from faultprint_lab.testbed.servers.application_server import ApplicationServer
-from faultprint_lab.testbed.servers.diameter_server import DiameterServer, Misbehaviour, pcrf
+from faultprint_lab.testbed.servers.diameter_server import DiameterServer, ServerFault, pcrf
 from faultprint_lab.testbed.servers.hss import Hss
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What the process must know; written by the bed as JSON. Delays in seconds."""
+    """Settings of the process, which the bed writes as JSON. Delays are seconds."""
 
     realm: str
     control: str
@@ -44,12 +44,12 @@ class ServerSettings:
 
     @classmethod
     def read(cls, path: Path) -> ServerSettings:
-        """From the JSON file. Raises TypeError where a name is strange or lacking."""
+        """Read the JSON file. Raises TypeError for an unknown or missing name."""
         return cls(**json.loads(path.read_text()))
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Answers for one zone, after `delay` seconds drawn log-normally."""
+    """An authoritative DNS server for one zone; the delay is log-normal around `delay` seconds."""
 
     def __init__(self, zone: Mapping[str, str], ttl: int, delay: float, rng: np.random.Generator) -> None:
         self.delay = delay
@@ -62,18 +62,17 @@ class NameServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, source: Any) -> None:
         try:
-            query = dns.decode_query(data)
+            response = dns.answer(data, self._zone, self._ttl)
         except dns.DnsError:
             return
         self.requests += 1
-        answer = dns.encode_answer(query, self._zone, self._ttl)
         wait = self.delay * float(self._rng.lognormal(0.0, 0.25))
-        asyncio.get_running_loop().call_later(wait, self._transport.sendto, answer, source)
+        asyncio.get_running_loop().call_later(wait, self._transport.sendto, response, source)
 
 
 @dataclass(slots=True)
 class Servers:
-    """The running servers and the orders that they take."""
+    """The running servers, and the commands that they accept."""
 
     hss: DiameterServer
     pcrf: DiameterServer
@@ -81,28 +80,31 @@ class Servers:
     application_server: ApplicationServer
     normal_dns_delay: float
 
-    def order(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        """{"status": true}, or settings by part: hss, pcrf (a Misbehaviour), dns (delay), as (failing, silent)."""
+    def handle_command(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Execute a command and return the state.
+
+        {"status": true}, or faults by server: hss and pcrf (fields of ServerFault), dns (delay), as (failing, silent).
+        """
         for part in ("hss", "pcrf"):
-            if part in order:
-                getattr(self, part).misbehaviour = Misbehaviour(**order[part])
-        if "dns" in order:
-            self.names.delay = self.normal_dns_delay + float(order["dns"]["delay"])
-        if "as" in order:
-            self.application_server.failing = float(order["as"]["failing"])
-            self.application_server.silent = bool(order["as"].get("silent", False))
+            if part in command:
+                getattr(self, part).fault = ServerFault(**command[part])
+        if "dns" in command:
+            self.names.delay = self.normal_dns_delay + float(command["dns"]["delay"])
+        if "as" in command:
+            self.application_server.failing = float(command["as"]["failing"])
+            self.application_server.silent = bool(command["as"].get("silent", False))
         return {
-            "peers": [name for server in (self.hss, self.pcrf) for name, n in server.peers.items() if n > 0],
+            "peers": [name for server in (self.hss, self.pcrf) for name, count in server.peers.items() if count > 0],
             "hss_requests": self.hss.requests,
             "pcrf_requests": self.pcrf.requests,
             "dns_requests": self.names.requests,
             "as_requests": self.application_server.requests,
-            "hss": asdict(self.hss.misbehaviour),
+            "hss": asdict(self.hss.fault),
         }
 
 
 async def start(settings: ServerSettings) -> Servers:
-    """Open every socket. The random streams are the parts' own, so that one's traffic does not move another's."""
+    """Open all sockets. Each server has its own random stream, so that they do not affect each other."""
     streams = [np.random.default_rng(seed) for seed in np.random.SeedSequence(settings.seed).spawn(4)]
     served = int(settings.subscribers * settings.application_server_share)
     cx = Hss(
@@ -133,7 +135,7 @@ async def start(settings: ServerSettings) -> Servers:
 async def _main(path: Path) -> None:
     settings = ServerSettings.read(path)
     servers = await start(settings)
-    await control.serve(Path(settings.control), servers.order)
+    await control.serve(Path(settings.control), servers.handle_command)
     await asyncio.get_running_loop().create_future()
 
 

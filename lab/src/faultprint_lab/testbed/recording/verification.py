@@ -1,4 +1,4 @@
-"""What must be true of a data set's folder, checked."""
+"""Check the folder of a data set."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ VERSIONS: Final = "versions.json"
 README: Final = "README.md"
 CHECKSUMS: Final = "SHA256SUMS"
 FILES: Final = (README, PLAN, MINUTES, LABELLED, EPISODES, SPLIT, VERSIONS, CHECKSUMS)
-"""A data set is these files and no others."""
+"""The files of a data set; it has no others."""
 
 
 def verify(folder: Path) -> dict[str, Any]:
-    """Check a data set: checksums, schemas, a split that covers its networks, labels that cover its minutes.
+    """Check a data set: checksums, schemas, a split of all networks, and labels for all minutes.
 
-    Returns counts. Raises UsageError or TableError with the first thing that is wrong.
+    Returns counts. Raises UsageError or TableError with the first problem.
     """
     checksums(folder)
     minutes = read_minutes(folder / MINUTES).frame
@@ -51,7 +51,7 @@ def verify(folder: Path) -> dict[str, Any]:
 
 
 def checksums(folder: Path) -> None:
-    """Raises UsageError where a file of a data set is missing, or is not as it was made."""
+    """Raises UsageError if a file of a data set is missing or has changed."""
     if not (folder / CHECKSUMS).is_file():
         raise UsageError(f"{folder} is no data set: it has no {CHECKSUMS}.")
     lines = (folder / CHECKSUMS).read_text().splitlines()
@@ -62,25 +62,25 @@ def checksums(folder: Path) -> None:
         if name not in listed or not (folder / name).is_file():
             raise UsageError(f"{folder} lacks {name}, or its checksum; get the data set again.")
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != listed[name]:
-            raise UsageError(f"{folder / name} is not as it was made: its checksum differs; get the data set again.")
+            raise UsageError(f"{folder / name} has changed: its checksum differs; get the data set again.")
 
 
 def _split(folder: Path, networks: list[str]) -> None:
     sides = tomllib.loads((folder / SPLIT).read_text())["networks"]
-    placed = [name for names in sides.values() for name in names]
+    assigned = [name for names in sides.values() for name in names]
     for name in networks:
-        if placed.count(name) != 1:
+        if assigned.count(name) != 1:
             raise UsageError(
-                f"{folder / SPLIT}: network {name!r} is on {placed.count(name)} sides, but must be on one."
+                f"{folder / SPLIT}: network {name!r} is on {assigned.count(name)} sides of the split, but must be on one."
             )
 
 
 def _labels(folder: Path, minutes: pl.DataFrame, labels: pl.DataFrame) -> None:
-    """Every minute lies in labels that touch one another and do not overlap."""
+    """Check that labels do not overlap and cover every minute."""
     for (node,), rows in minutes.partition_by("node", as_dict=True).items():
-        own = labels.filter(pl.col("node") == node).sort("start")
-        start = own.get_column("start").dt.epoch("us").to_numpy()
-        end = own.get_column("end").dt.epoch("us").to_numpy()
+        node_labels = labels.filter(pl.col("node") == node).sort("start")
+        start = node_labels.get_column("start").dt.epoch("us").to_numpy()
+        end = node_labels.get_column("end").dt.epoch("us").to_numpy()
         if (end <= start).any() or (start[1:] < end[:-1]).any():
             raise UsageError(f"{folder / LABELLED}: labels of {node} overlap or are empty.")
         begin = rows.get_column("minute").dt.epoch("us").to_numpy()
