@@ -49,7 +49,7 @@ def _head(entries: Sequence[Mapping[str, Any]], minutes: pl.DataFrame, labels: p
         "",
         "Made by `faultprint testbed record`, checked by `faultprint testbed verify`. Files: `minutes.parquet`,",
         "`labels.parquet`, `plan.toml` (to repeat the recording), `episodes.json` (origin and counters of each episode, and",
-        "failed episodes), `split.toml` (networks for training, validation and test), `versions.json`, `SHA256SUMS`.",
+        "failed episodes), `split.toml` (networks to train, to choose settings, to report), `versions.json`, `SHA256SUMS`.",
         "",
     ]
 
