@@ -29,8 +29,8 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 MINUTE = 60_000_000
 
 
-def track(ratios: list[float]) -> CalibrationSet:
-    """Normal windows, in each of which a fault lies so many times as far off as normal."""
+def node(ratios: list[float]) -> CalibrationSet:
+    """Normal windows, each with this ratio of the distances to a fault and to normal."""
     distances = np.array([[5.0, 5.0 * ratio] for ratio in ratios], np.float32)
     nearest = np.argmin(distances, axis=1)
     number = len(ratios)
@@ -53,35 +53,35 @@ def test_the_largest_ratio_that_keeps_to_the_allowed_alarms() -> None:
     ratios = [1.5] * 1440
     for at, ratio in ((100, 0.9), (300, 0.7), (500, 0.5), (700, 0.3)):
         ratios[at] = ratio
-    tracks = [track(ratios)]
-    assert [alarms_per_day(tracks, Rule(max_distance_ratio=c)) for c in (1, 0.8, 0.6, 0.4, 0.2)] == [4, 3, 2, 1, 0]
+    nodes = [node(ratios)]
+    assert [alarms_per_day(nodes, Rule(max_distance_ratio=c)) for c in (1, 0.8, 0.6, 0.4, 0.2)] == [4, 3, 2, 1, 0]
     for most, above in ((4, 0.9), (3, 0.7), (2, 0.5), (1, 0.3), (0, 0.25)):
-        rule = calibrate(tracks, max_alarms_per_day=most)
-        assert alarms_per_day(tracks, rule) <= most
+        rule = calibrate(nodes, max_alarms_per_day=most)
+        assert alarms_per_day(nodes, rule) <= most
         assert above < rule.max_distance_ratio <= 1
 
 
 def test_one_odd_node_does_not_set_the_rule_for_many() -> None:
     calm, odd = [1.5] * 1440, [1.5, 0.1] * 720
-    assert alarms_per_day([track(odd)] + [track(calm)] * 3, Rule()) == 180
-    assert calibrate([track(odd)] + [track(calm)] * 3, max_alarms_per_day=0.5).max_distance_ratio == 1
-    assert calibrate([track(odd)], max_alarms_per_day=0.5).max_distance_ratio <= 0.1
-    assert calibrate([track(odd)] * 3 + [track(calm)], max_alarms_per_day=0.5).max_distance_ratio <= 0.1
-    assert calibrate([track(odd)] + [track(calm)] * 3, max_alarms_per_day=0).max_distance_ratio <= 0.1
+    assert alarms_per_day([node(odd)] + [node(calm)] * 3, Rule()) == 180
+    assert calibrate([node(odd)] + [node(calm)] * 3, max_alarms_per_day=0.5).max_distance_ratio == 1
+    assert calibrate([node(odd)], max_alarms_per_day=0.5).max_distance_ratio <= 0.1
+    assert calibrate([node(odd)] * 3 + [node(calm)], max_alarms_per_day=0.5).max_distance_ratio <= 0.1
+    assert calibrate([node(odd)] + [node(calm)] * 3, max_alarms_per_day=0).max_distance_ratio <= 0.1
 
 
 def test_persistence_allows_a_larger_ratio() -> None:
     ratios = [1.5] * 1440
     ratios[100] = 0.2
-    assert calibrate([track(ratios)], persistence=3, max_alarms_per_day=0).max_distance_ratio == 1
-    assert 0 < calibrate([track(ratios)], persistence=1, max_alarms_per_day=0).max_distance_ratio <= 0.2
+    assert calibrate([node(ratios)], persistence=3, max_alarms_per_day=0).max_distance_ratio == 1
+    assert 0 < calibrate([node(ratios)], persistence=1, max_alarms_per_day=0).max_distance_ratio <= 0.2
 
 
 def test_probabilities_may_have_a_ratio_above_1() -> None:
     ratios = np.random.default_rng(0).uniform(2, 9, 1440).tolist()
-    rule = calibrate([track(ratios)], persistence=3, max_alarms_per_day=5, max_ratio=float("inf"))
-    assert 2 < rule.max_distance_ratio < 9 and alarms_per_day([track(ratios)], rule) <= 5
-    assert calibrate([track(ratios)], persistence=3, max_alarms_per_day=5).max_distance_ratio == 1
+    rule = calibrate([node(ratios)], persistence=3, max_alarms_per_day=5, max_ratio=float("inf"))
+    assert 2 < rule.max_distance_ratio < 9 and alarms_per_day([node(ratios)], rule) <= 5
+    assert calibrate([node(ratios)], persistence=3, max_alarms_per_day=5).max_distance_ratio == 1
     assert calibrate([], max_ratio=float("inf")) == Rule()
 
 
@@ -121,9 +121,9 @@ def faults() -> list[tuple[int, int, str]]:
 
 
 def test_the_library_stores_its_rules(model: Model, faults: list[tuple[int, int, str]]) -> None:
-    taught = examples(minutes("alpha-1", 400, faults, seed=1), labels("alpha-1", 400, faults), model)
+    found = examples(minutes("alpha-1", 400, faults, seed=1), labels("alpha-1", 400, faults), model)
     with Library.open(":memory:") as library:
-        library.add(enrol_examples(taught, model, created=NOW))
+        library.add(enrol_examples(found, model, created=NOW))
         assert rule_for(model, library, 3) == Rule(persistence=3)  # this model was never calibrated
         others = minutes("beta-1", 600, faults, seed=2), labels("beta-1", 600, faults)
         rules = calibrate_library(*others, model, library, persistences=(1, 3))

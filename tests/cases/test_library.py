@@ -1,4 +1,4 @@
-"""The case library: what goes in comes out, and nothing that breaks a rule goes in."""
+"""The case library: references are read back as they were added, and a bad one is refused."""
 
 from __future__ import annotations
 
@@ -63,17 +63,17 @@ def references(draw: st.DrawFn) -> Reference:
 @given(st.lists(references(), max_size=6))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_saving_loading_exporting_and_importing_change_nothing(
-    tmp_path_factory: pytest.TempPathFactory, taught: list[Reference]
+    tmp_path_factory: pytest.TempPathFactory, added: list[Reference]
 ) -> None:
     folder = tmp_path_factory.mktemp("library")
-    by_id = {item.id: item for item in reversed(taught)}
+    by_id = {item.id: item for item in reversed(added)}
     with Library.open(folder / "cases.db", create=True) as library:
-        assert set(library.add(taught)) == set(by_id)
+        assert set(library.add(added)) == set(by_id)
     with Library.open(folder / "cases.db") as library:
         stored = library.references()
         assert {item.id for item in stored} == set(by_id)
         assert all(same(item, by_id[item.id]) for item in stored)
-        assert library.add(taught) == []
+        assert library.add(added) == []
     assert exchange.export(stored, folder / "cases.jsonl") == len(by_id)
     with Library.open(":memory:") as other:
         assert set(exchange.import_into(other, folder / "cases.jsonl")) == set(by_id)
@@ -91,12 +91,12 @@ def test_any_text_is_a_reference_or_one_sentence(line: str) -> None:
 
 @given(references(), st.data())
 @settings(max_examples=100)
-def test_a_changed_line_is_refused(taught: Reference, data: st.DataObject) -> None:
-    fields = json.loads(exchange.encode(taught))
+def test_a_changed_line_is_refused(added: Reference, data: st.DataObject) -> None:
+    fields = json.loads(exchange.encode(added))
     name = data.draw(st.sampled_from(sorted(fields)))
     fields[name] = data.draw(st.sampled_from([None, -1, "?", [], {}, True, 1e300, [1e300], 10**400, ["1"]]))
     if name == "comment" and fields[name] == "?":
-        return  # a comment is free, and no part of what was taught
+        return  # a comment is free, and no part of what is enrolled
     with pytest.raises(LibraryError):
         exchange.decode(json.dumps(fields), "x")
 
@@ -107,7 +107,7 @@ def test_a_reserved_or_unreadable_name_is_refused(name: str) -> None:
         library.add([reference(name)])
 
 
-def test_normal_can_be_taught() -> None:
+def test_normal_can_be_enrolled() -> None:
     with Library.open(":memory:") as library:
         assert len(library.add([reference("normal")])) == 1
 
@@ -146,16 +146,16 @@ def test_import_is_all_or_nothing_and_checks_the_model(tmp_path: Path) -> None:
 def test_show_and_remove_take_the_beginning_of_an_id(tmp_path: Path) -> None:
     with Library.open(tmp_path / "cases.db", create=True) as library:
         first, second = library.add([reference(), reference("dns-slow", seed=1)])
-        assert library.show(first[:8]).condition == "hss-down"
+        assert library.find(first[:8]).condition == "hss-down"
         with pytest.raises(LibraryError, match="no reference"):
             library.remove([first, "zz"])
         assert len(library.references()) == 2
         assert [item.id for item in library.remove([first])] == [first]
         assert [item.id for item in library.references()] == [second]
         with pytest.raises(LibraryError):
-            library.show("")
+            library.find("")
         with pytest.raises(LibraryError, match="no reference"):
-            library.show("%")
+            library.find("%")
 
 
 def test_references_must_fit_the_model() -> None:
@@ -191,7 +191,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE t (x)")
-    with pytest.raises(LibraryError, match="no case library"):
+    with pytest.raises(LibraryError, match="not a case library"):
         Library.open(other)
     future = tmp_path / "future.db"
     with sqlite3.connect(future) as connection:

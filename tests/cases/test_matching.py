@@ -1,4 +1,4 @@
-"""The search against a slow loop."""
+"""The search compared with a slow loop."""
 
 from __future__ import annotations
 
@@ -51,25 +51,25 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.allclose(matcher.match(queries).distances, whole.distances)
 
 
-def test_distance_to_nothing_is_nan() -> None:
+def test_the_distance_to_no_condition_is_nan() -> None:
     matches = Matcher(np.zeros((0, 2), np.float32), []).match(np.ones((1, 2), np.float32))
     assert matches.distance_to(matches.nearest) == pytest.approx([2**0.5])
     assert np.isnan(matches.distance_to(matches.runner_up)).all()
 
 
-def test_doubt_is_how_alike_the_conditions_are() -> None:
+def test_uncertainty_tells_how_near_the_other_conditions_are() -> None:
     matcher = Matcher(np.array([[2, 0], [0, 2]], np.float32), ["a", "b"])
     between, at_a, far = matcher.match(np.array([[1, 1], [2, 0], [20, 0]], np.float32)).uncertainty
     assert between == pytest.approx(1)  # as far from both as from normal
-    # Squared distances 0, 4 and 8, in heats of .4 · 4.
-    chances = np.exp([-0.0, -4 / 1.6, -8 / 1.6])
-    chances /= chances.sum()
-    assert at_a == pytest.approx(-(chances * np.log(chances)).sum() / np.log(3), abs=1e-6)
+    # Squared distances 0, 4 and 8, at a temperature of 0.4 · 4.
+    likelihood = np.exp([-0.0, -4 / 1.6, -8 / 1.6])
+    likelihood /= likelihood.sum()
+    assert at_a == pytest.approx(-(likelihood * np.log(likelihood)).sum() / np.log(3), abs=1e-6)
     assert 0 <= far < 1e-6
     assert Matcher(np.zeros((0, 2), np.float32), []).match(np.ones((1, 2), np.float32)).uncertainty.tolist() == [0]
 
 
-def test_a_mild_example_is_drawn_out_to_where_normal_traffic_seldom_is() -> None:
+def test_a_short_reference_is_lengthened_to_where_normal_windows_are_rare() -> None:
     vectors = np.array([[0.1, 0], [0, 3], [0, -0.1]], np.float32)
     found = Matcher(vectors, ["a", "b", "normal"], 1.0).match(
         np.array([[0.2, 0], [1, 0], [0, 3], [0, -0.1]], np.float32)
@@ -78,6 +78,6 @@ def test_a_mild_example_is_drawn_out_to_where_normal_traffic_seldom_is() -> None
     assert found.distances[np.arange(4), found.nearest] == pytest.approx([0.2, 0, 0, 0], abs=1e-6)
 
 
-def test_an_example_that_is_wholly_normal_points_nowhere() -> None:
+def test_a_reference_of_length_zero_has_no_direction_and_stays() -> None:
     found = Matcher(np.zeros((1, 2), np.float32), ["a"], 1.0).match(np.ones((1, 2), np.float32))
     assert found.distances.tolist() == [pytest.approx([2**0.5] * 2)]

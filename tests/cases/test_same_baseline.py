@@ -91,7 +91,7 @@ def test_the_commands_warn_and_take_the_second_hour(folder: Path, model: Model) 
     (added,) = json.loads(result.stdout)["added"]
     expected = enrol(TABLE, Enrolment("x", INTERVAL), model, created=NOW, baseline=SECOND_HOUR)
     with Library.open(folder / "cases.db") as library:
-        assert np.array_equal(library.show(added["id"]).vector, expected.vector)
+        assert np.array_equal(library.find(added["id"]).vector, expected.vector)
 
 
 def test_a_node_whose_minutes_all_look_like_a_fault_cannot_be_enrolled(folder: Path) -> None:

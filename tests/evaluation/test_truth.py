@@ -1,4 +1,4 @@
-"""The truth of windows, and which of them count."""
+"""The true condition of windows, and which of them count."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from faultprint.evaluation.truth import scored, truth
 from faultprint.windows.series import build_series
 
 
-def known(number: int, *faults: tuple[int, int, str], gaps: tuple[int, ...] = ()) -> pl.DataFrame:
+def truth_of(number: int, *faults: tuple[int, int, str], gaps: tuple[int, ...] = ()) -> pl.DataFrame:
     nodes = build_series(minutes("alpha-1", number, gaps=gaps), ["node.ser"])
     return truth(nodes, labels("alpha-1", number, faults), window=60)
 
@@ -22,7 +22,7 @@ def at(frame: pl.DataFrame, number: int) -> tuple[str | None, int]:
 
 
 def test_a_window_is_normal_only_if_all_its_minutes_are() -> None:
-    frame = known(200, (100, 110, "bye-slow"))
+    frame = truth_of(200, (100, 110, "bye-slow"))
     assert [at(frame, number) for number in (58, 59, 99, 100, 109, 168, 169)] == [
         (None, 0),
         ("normal", 0),
@@ -35,7 +35,7 @@ def test_a_window_is_normal_only_if_all_its_minutes_are() -> None:
 
 
 def test_only_observed_minutes_have_a_row() -> None:
-    assert len(known(200, gaps=(70, 71))) == 198
+    assert len(truth_of(200, gaps=(70, 71))) == 198
 
 
 def test_labels_of_unknown_nodes_are_refused() -> None:
@@ -44,11 +44,11 @@ def test_labels_of_unknown_nodes_are_refused() -> None:
         truth(nodes, labels("beta-1", 100, []), window=60)
 
 
-def test_windows_that_do_not_count_have_no_truth_and_silence_is_wrong() -> None:
-    frame = known(100)
+def test_uncounted_windows_have_no_truth_and_a_missing_verdict_is_wrong() -> None:
+    frame = truth_of(100)
     counted = frame.select("node", "minute")[80:]
-    said = pl.lit("normal").alias("condition"), pl.lit(False).alias("ongoing")
-    verdicts = frame.select("node", "minute", *said)[:90]
+    columns = pl.lit("normal").alias("condition"), pl.lit(False).alias("ongoing")
+    verdicts = frame.select("node", "minute", *columns)[:90]
     table = scored(verdicts, frame, counted)
     assert table["truth"].to_list() == [None] * 80 + ["normal"] * 20
     assert table["verdict"].to_list() == ["normal"] * 90 + ["warming-up"] * 10

@@ -151,7 +151,7 @@ def calibration_sets(
         normal = np.zeros(len(series), np.bool_)
         normal[windows.last_minute] = windows.code == 0
         judged = scope.last_minutes >= scope.begin
-        rows, matches = scope.last_minutes[judged], match(scope).part(judged)
+        rows, matches = scope.last_minutes[judged], match(scope).select(judged)
         index = {name: number for number, name in enumerate(matches.conditions) if name in names}
         enrolled = np.array([index.get(name, -1) for name in windows.conditions], np.int64)
         fault = np.full(len(series), -1)

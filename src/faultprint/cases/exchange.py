@@ -1,4 +1,4 @@
-"""References as JSON lines: one readable line a reference, to carry cases from one library to another."""
+"""References as JSON lines, one line for each, to copy cases from one library to another."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from faultprint.files import replacing
 FORMAT: Final = "faultprint.reference/1"
 _TEXTS: Final = ("condition", "model", "node", "network", "comment")
 _MOMENTS: Final = ("start", "end", "created")
-_LONGEST_LINE: Final = 1_000_000
-_LARGEST: Final = float(np.finfo(np.float32).max)
+_MAX_LINE: Final = 1_000_000
+_MAX_FLOAT32: Final = float(np.finfo(np.float32).max)
 
 
 def export(references: Iterable[Reference], path: Path) -> int:
-    """Write references to `path`, all or nothing, and return how many. The vectors come back bit for bit."""
+    """Write references to `path`, all or none, and return their number. Vectors are read back bit for bit."""
     count = 0
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for reference in references:
@@ -35,12 +35,12 @@ def export(references: Iterable[Reference], path: Path) -> int:
 def import_into(library: Library, path: Path, *, model: str | None = None) -> list[str]:
     """Add the references in `path` to the library, all or none, and return the ids that are new.
 
-    `model`: the id that every reference must carry. Raises LibraryError, naming the line.
+    `model`: the id of the model that must have made them. Raises LibraryError with the line.
     """
     references = []
     try:
         with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), ""), start=1):
+            for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), ""), start=1):
                 if line.strip():
                     references.append(decode(line, f"{path}, line {number}"))
     except (OSError, UnicodeDecodeError) as error:
@@ -61,13 +61,13 @@ def encode(reference: Reference) -> str:
     fields: dict[str, Any] = {"format": FORMAT, "id": reference.id}
     fields |= {name: getattr(reference, name) for name in _TEXTS}
     fields |= {name: getattr(reference, name).astimezone(UTC).isoformat() for name in _MOMENTS}
-    # A float32 is exact in a double, and repr writes the shortest decimal that reads back as the same double.
+    # A double holds a float32 exactly, and json writes the shortest decimal that reads back as the same double.
     fields |= {"windows": reference.windows, "vector": [float(value) for value in reference.vector]}
     return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
 
 def decode(line: str, source: str) -> Reference:
-    """The reference in one line of JSON. Raises LibraryError, naming `source`."""
+    """The reference in one line of JSON. Raises LibraryError, which names `source`."""
     try:
         fields = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -93,7 +93,7 @@ def decode(line: str, source: str) -> Reference:
 
 
 def _no_constant(word: str) -> float:
-    raise ValueError(f"{word} is no JSON number")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _text(fields: dict[str, Any], name: str) -> str:
@@ -130,7 +130,7 @@ def _whole(fields: dict[str, Any]) -> int:
 def _vector(fields: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
     values = fields.get("vector")
     numbers = values if isinstance(values, list) else []
-    good = [type(value) in (int, float) and abs(value) <= _LARGEST for value in numbers]  # false for NaN, too
+    good = [type(value) in (int, float) and abs(value) <= _MAX_FLOAT32 for value in numbers]  # false for NaN, too
     if not numbers or not all(good):
         raise LibraryError(
             "'vector' must be a list of finite numbers that float32 can hold; export the reference again."

@@ -1,4 +1,4 @@
-"""The case library: references in one SQLite file, safe to read while it is written to (WAL)."""
+"""The case library: references in one SQLite file, which can be read while it is written (WAL)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -16,10 +15,10 @@ import numpy as np
 from faultprint.cases.decision import Rule
 from faultprint.cases.reference import Reference, check
 from faultprint.errors import LibraryError
-from faultprint.units import EPOCH
+from faultprint.units import microseconds, moment
 
 SCHEMA_VERSION: Final = 2
-APPLICATION_ID: Final = 0x46505254  # "FPRT", so that `file` and we can tell the file from any other SQLite database
+APPLICATION_ID: Final = 0x46505254  # "FPRT": tells the file from any other SQLite database
 
 _SCHEMA: Final = """
 CREATE TABLE reference (
@@ -47,14 +46,14 @@ CREATE TABLE rule (
 CREATE INDEX reference_of_model ON reference (model, condition);
 """
 _UPGRADE: Final = "ALTER TABLE rule ADD COLUMN unknown_doubt TEXT NOT NULL DEFAULT '{}'"
-"""From version 1, whose rules named every fault however great the doubt."""
+"""From version 1, whose rules had no limit of uncertainty."""
 _COLUMNS: Final = 'id, condition, vector, model, node, network, start, "end", windows, created, comment'
 
 
 class Library:
     """A case library on disk, or in memory for `:memory:`. Use it as a context manager.
 
-    Every change is one transaction: it happens as a whole or not at all, also when the process dies.
+    Every change is one transaction: it is complete or not made at all, also if the process dies.
     """
 
     def __init__(self, connection: sqlite3.Connection, source: str) -> None:
@@ -63,7 +62,7 @@ class Library:
 
     @classmethod
     def open(cls, path: Path | str, *, create: bool = False) -> Self:
-        """Open the library at `path`; `create` makes an empty one if there is none. Raises LibraryError."""
+        """Open the library at `path`; `create`: make an empty one if there is none. Raises LibraryError."""
         source = str(path)
         in_memory = source == ":memory:"
         if not in_memory and not Path(path).exists():
@@ -101,8 +100,8 @@ class Library:
     def add(self, references: Iterable[Reference]) -> list[str]:
         """Add references, all or none, and return the ids that are new.
 
-        What the library already holds stays as it is. Raises LibraryError for a reference that breaks a rule, or whose
-        dimension differs from its model's others.
+        References that the library already holds stay unchanged. Raises LibraryError for a reference that breaks a rule, or
+        whose dimension differs from the others of its model.
         """
         checked = [check(reference) for reference in references]
         with self._transaction():
@@ -111,7 +110,7 @@ class Library:
                 wanted = dimensions.setdefault(reference.model, reference.vector.size)
                 if reference.vector.size != wanted:
                     raise LibraryError(
-                        f"The reference {reference.condition!r} has {reference.vector.size} dimensions, but those of "
+                        f"The reference {reference.condition!r} has {reference.vector.size} dimensions, but others of "
                         f"its model {reference.model} in {self._source} have {wanted}; enrol it again with that model."
                     )
             added = []
@@ -125,7 +124,7 @@ class Library:
         return added
 
     def references(self, model: str | None = None) -> list[Reference]:
-        """The references, by condition and then age; of one model if `model` is given."""
+        """The references by condition and then age, of all models or of the one with the id `model`."""
         where, arguments = ("WHERE model = ?", (model,)) if model is not None else ("", ())
         with self._readable():
             rows = self._connection.execute(
@@ -133,7 +132,7 @@ class Library:
             ).fetchall()
         return [self._from_row(row) for row in rows]
 
-    def show(self, id: str) -> Reference:
+    def find(self, id: str) -> Reference:
         """The reference whose id begins with `id`. Raises LibraryError unless there is exactly one."""
         with self._readable():
             rows = self._connection.execute(
@@ -147,7 +146,7 @@ class Library:
     def remove(self, ids: Sequence[str]) -> list[Reference]:
         """Remove references by the beginning of their ids, all or none; return them. Raises LibraryError."""
         with self._transaction():
-            removed = [self.show(id) for id in dict.fromkeys(ids)]
+            removed = [self.find(id) for id in dict.fromkeys(ids)]
             self._connection.executemany(
                 "DELETE FROM reference WHERE id = ?", [(reference.id,) for reference in removed]
             )
@@ -163,7 +162,7 @@ class Library:
                     f"{self._source} holds references of the model {', '.join(others)}, but the model in use is "
                     f"{model}; vectors of different models cannot be compared: enrol the cases again with this model."
                 )
-            raise LibraryError(f"{self._source} holds no reference; teach it a case with `faultprint cases enrol`.")
+            raise LibraryError(f"{self._source} holds no reference; add one with `faultprint cases enrol`.")
         if (found := references[0].vector.size) != dimensions:
             raise LibraryError(
                 f"{self._source} holds vectors of {found} dimensions for the model {model}, which makes {dimensions}; "
@@ -172,7 +171,7 @@ class Library:
         return references
 
     def set_rules(self, model: str, rules: Iterable[Rule]) -> None:
-        """Keep the rules calibrated with a model's references, one for each persistence; earlier ones go."""
+        """Store the rules calibrated with a model's references, one for each persistence, instead of earlier ones."""
         rows = [
             (
                 model,
@@ -193,10 +192,9 @@ class Library:
             )
 
     def rule(self, model: str, persistence: int) -> Rule | None:
-        """The rule kept for a model, or None: the one calibrated for the longest persistence up to that asked
-        for.
+        """The rule stored for a model, or None: the one calibrated for the longest persistence up to `persistence`.
 
-        Longer persistence under the same thresholds can but lower the number of alarms. Raises LibraryError.
+        A longer persistence with the same thresholds can only lower the number of alarms. Raises LibraryError.
         """
         with self._readable():
             row = self._connection.execute(
@@ -206,8 +204,8 @@ class Library:
             ).fetchone()
         if row is None:
             return None
-        leave_normal, closer, beyond, doubt = row
-        return Rule(leave_normal, closer, beyond, persistence, json.loads(doubt))
+        normal_radius, max_distance_ratio, unknown_radius, max_uncertainty = row
+        return Rule(normal_radius, max_distance_ratio, unknown_radius, persistence, json.loads(max_uncertainty))
 
     def _dimensions(self) -> dict[str, int]:
         return dict(
@@ -231,10 +229,9 @@ class Library:
                 f"{SCHEMA_VERSION}; export it with the Faultprint that made it and import the file here."
             )
         if tables or application:
-            raise LibraryError(f"{self._source} is a database, but no case library; give the library's file.")
+            raise LibraryError(f"{self._source} is a database, but not a case library; give the library's file.")
         self._connection.execute("PRAGMA journal_mode = WAL")
-        # Two processes may find the same empty file: whoever takes the lock first lays the schema, the other
-        # sees it.
+        # Two processes may open the same empty file: the first to lock it makes the schema, the other finds it.
         with self._transaction():
             if self._pragma("application_id") == APPLICATION_ID:
                 return
@@ -245,7 +242,7 @@ class Library:
 
     def _upgrade(self) -> None:
         with self._transaction():
-            if self._pragma("user_version") == 1:  # nobody else was quicker
+            if self._pragma("user_version") == 1:  # no other process was faster
                 self._connection.execute(_UPGRADE)
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -263,10 +260,10 @@ class Library:
                     model,
                     node,
                     network,
-                    _moment(start),
-                    _moment(end),
+                    moment(start),
+                    moment(end),
                     windows,
-                    _moment(created),
+                    moment(created),
                     comment,
                 )
             )
@@ -296,14 +293,6 @@ class Library:
             raise LibraryError(f"{self._source} cannot be changed ({error}); check the file and its folder.") from error
 
 
-def _moment(microseconds: int) -> datetime:
-    return EPOCH + timedelta(microseconds=microseconds)
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
 def _to_row(reference: Reference) -> tuple[str, str, bytes, str, str, str, int, int, int, int, str]:
     return (
         reference.id,
@@ -312,9 +301,9 @@ def _to_row(reference: Reference) -> tuple[str, str, bytes, str, str, str, int, 
         reference.model,
         reference.node,
         reference.network,
-        _microseconds(reference.start),
-        _microseconds(reference.end),
+        microseconds(reference.start),
+        microseconds(reference.end),
         reference.windows,
-        _microseconds(reference.created),
+        microseconds(reference.created),
         reference.comment,
     )

@@ -1,4 +1,4 @@
-"""One reference: the vector that stands for a condition, with what is needed to judge where it came from."""
+"""A reference: the vector that stands for a condition, and where it comes from."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ ID_DIGITS: Final = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """A taught condition.
+    """An enrolled condition.
 
-    `vector` (D,) float32 is an embedding minus the mean embedding of its node's normal traffic, so that `normal` lies
-    at the origin on every node. `model` is the id of the artefact whose vector space it lives in; `start` and `end` are
-    the marked stretch (UTC), `windows` is how many windows were averaged.
+    condition      its name
+    vector         (D,) float32, measured from the node's baseline, so that normal lies at the origin on every node
+    model          id of the model that made the vector; vectors of different models cannot be compared
+    node, network  where it was enrolled
+    start, end     the enrolled interval
+    windows        how many windows were averaged
+    created        when it was enrolled
+    comment        free text
     """
 
     condition: str
@@ -38,7 +43,7 @@ class Reference:
 
     @property
     def id(self) -> str:
-        """The first 64 bits of a SHA-256 over what was taught: the same lesson twice is one reference."""
+        """The first 64 bits of a SHA-256 over all but created, windows and comment: enrolling twice makes one reference."""
         digest = hashlib.sha256()
         for part in (
             self.condition,
@@ -57,11 +62,11 @@ def _stamp(moment: datetime) -> str:
 
 
 def check_condition(name: str) -> str:
-    """The name, if a condition may bear it. Raises LibraryError."""
+    """The name, if a condition may have it. Raises LibraryError."""
     if name in RESERVED_CONDITIONS:
         reserved = ", ".join(sorted(RESERVED_CONDITIONS))
         raise LibraryError(
-            f"{name!r} cannot name a condition, because Faultprint keeps {reserved} for itself; choose another name."
+            f"{name!r} cannot name a condition, because {reserved} have a meaning of their own; choose another name."
         )
     if not name or name != name.strip() or not name.isprintable() or len(name) > 200:
         raise LibraryError(
@@ -72,7 +77,7 @@ def check_condition(name: str) -> str:
 
 
 def check(reference: Reference) -> Reference:
-    """The reference, if it keeps to the rules of a library. Raises LibraryError."""
+    """The reference, if it follows the rules of a library. Raises LibraryError."""
     check_condition(reference.condition)
     vector = reference.vector
     if vector.ndim != 1 or vector.size == 0 or vector.dtype != np.float32:
@@ -87,7 +92,7 @@ def check(reference: Reference) -> Reference:
         )
     if reference.end <= reference.start:
         raise LibraryError(
-            f"The stretch of {reference.condition!r} ends at {reference.end.isoformat()}, which is not after its start "
+            f"The interval of {reference.condition!r} ends at {reference.end.isoformat()}, which is not after its start "
             f"{reference.start.isoformat()}; mark it again."
         )
     if reference.windows < 1:

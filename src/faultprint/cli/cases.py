@@ -125,7 +125,7 @@ def show(id: str, library: Path, as_json: bool) -> None:
     from faultprint.cases.library import Library
 
     with Library.open(library) as opened:
-        reference = opened.show(id)
+        reference = opened.find(id)
     report(_facts(reference) | {"vector": [float(value) for value in reference.vector]}, as_json)
 
 

@@ -1,12 +1,13 @@
-"""The figures by which a system is judged: windows, alarms, episodes, delays, together.
+"""The figures of a system: of windows, false alarms, episodes and delays together.
 
-A window's truth follows the posts' rule (`windows.labelling`): normal only if all its minutes are. Windows
-without a truth (a gap, unlabelled time, maintenance, nothing but recovery) are not scored. Nothing is
-point-adjusted: a fault found once does not turn its other windows right.
+A window is normal only if all its minutes are (`windows.labelling`). Windows without a truth are not scored: with a gap,
+with unlabelled time, with maintenance, or with nothing but recovery. There is no point adjustment: a fault found once
+does not make its other windows right.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -14,18 +15,26 @@ import numpy as np
 import polars as pl
 
 from faultprint.cases.calibration import false_alarms
+from faultprint.cases.enrol import MIN_FAULT_MINUTES
 from faultprint.evaluation.episodes import Episode, outcomes
 from faultprint.tables import NORMAL, WARMING_UP
 from faultprint.units import DAY_US
 
-CLEAR_EXPOSURE: Final = 10  # faulty minutes from which a window shows its fault clearly
-CLEAR_WINDOWS: Final = pl.col("truth").is_not_null() & ((pl.col("truth") == NORMAL) | (pl.col("exposed") >= CLEAR_EXPOSURE))
-"""Of a table with truth and exposed: windows that are normal, or show their fault clearly."""
+CLEAR_WINDOWS: Final = pl.col("truth").is_not_null() & (
+    (pl.col("truth") == NORMAL) | (pl.col("exposed") >= MIN_FAULT_MINUTES)
+)
+"""In a table with truth and exposed: windows that are normal, or hold at least MIN_FAULT_MINUTES of their fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionFigures:
-    """One condition: precision is the share of its verdicts that were right, recall that of its windows."""
+    """The figures of one condition.
+
+    windows    its windows in the truth
+    precision  share of its verdicts that were right; None without a verdict
+    recall     share of its windows that were named
+    episodes, found, delay_median_minutes  its episodes, how many were found, and after how long
+    """
 
     condition: str
     windows: int
@@ -39,9 +48,16 @@ class ConditionFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one system achieved on one set of scored windows; a figure without anything to measure is None.
+    """The figures of one system on one set of scored windows; None if there is nothing to measure.
 
-    `lost_early`: share of the episodes found that were told to be over before they were.
+    macro_f1                 mean F1 of normal and all true conditions
+    macro_f1_exposed         the same over CLEAR_WINDOWS
+    false_alarms             incidents that begin in a normal window, in `normal_days` of such windows
+    episodes_found           share of the `episodes` in which some verdict named the fault
+    delay_*_minutes          from the onset to the first right verdict
+    clearing_median_minutes  from the end until the fault is no longer active
+    lost_early               share of the episodes found that were reported as over before their end
+    confusion                windows by truth, then by verdict
     """
 
     macro_f1: float
@@ -62,28 +78,30 @@ class Figures:
     outcomes: tuple[Episode, ...]
 
     def summary(self) -> dict[str, Any]:
-        """The plain numbers, for JSON."""
+        """The single numbers, for JSON."""
         return {
             name: getattr(self, name) for name in self.__slots__ if name not in ("conditions", "confusion", "outcomes")
         }
 
     def by_condition(self) -> list[dict[str, Any]]:
-        """The conditions' figures, for JSON."""
+        """The figures of each condition, for JSON."""
         return [asdict(row) for row in self.conditions]
 
 
 def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, window: int) -> Figures:
-    """Judge verdicts against the truth.
+    """Compare verdicts with the truth.
 
-    `scored`: node, minute, truth (null: not scored), exposed (faulty minutes in the window), verdict, ongoing; a row for
-    every minute with a verdict. `labels`: the labels table, for the episodes. `interval_us`, `window`: the interval and the
-    number of intervals in a window.
+    scored       node, minute, truth (null: not scored), exposed (faulty minutes in the window), verdict, ongoing (the
+                 fault is active); one row for each minute with a verdict
+    labels       the LABELS table, for the episodes
+    interval_us  length of a minute, µs
+    window       minutes in a window
     """
     kept = scored.filter(pl.col("truth").is_not_null())
     clear = kept.filter(CLEAR_WINDOWS)
     episodes = tuple(outcomes(scored, labels, interval_us=interval_us, window=window))
     alarms, normal_us = _false_alarms(scored, interval_us)
-    delays = [episode.delay_minutes for episode in episodes if episode.delay_minutes is not None]
+    delays = _delays(episodes)
     clearings = [episode.clearing_minutes for episode in episodes if episode.clearing_minutes is not None]
     rows = condition_figures(kept, episodes)
     return Figures(
@@ -107,24 +125,24 @@ def figures(scored: pl.DataFrame, labels: pl.DataFrame, *, interval_us: int, win
 
 
 def condition_figures(kept: pl.DataFrame, episodes: tuple[Episode, ...]) -> list[ConditionFigures]:
-    """Figures of normal and of every condition in the truth, normal first; other verdicts are misses only."""
+    """Figures of normal and of every condition in the truth, normal first. Other verdicts only count as misses."""
     truth, verdict = (np.array(kept[name].cast(pl.String).to_list(), dtype=object) for name in ("truth", "verdict"))
     rows = []
     for condition in [NORMAL, *sorted({*truth.tolist()} - {NORMAL})]:
-        real, said = truth == condition, verdict == condition
-        both = int((real & said).sum())
-        own = [episode for episode in episodes if episode.condition == condition]
-        total = int(real.sum() + said.sum())
+        real, named = truth == condition, verdict == condition
+        both = int((real & named).sum())
+        of_condition = [episode for episode in episodes if episode.condition == condition]
+        total = int(real.sum() + named.sum())
         rows.append(
             ConditionFigures(
                 condition=condition,
                 windows=int(real.sum()),
-                precision=both / int(said.sum()) if said.any() else None,
+                precision=both / int(named.sum()) if named.any() else None,
                 recall=both / int(real.sum()) if real.any() else 0.0,
                 f1=2 * both / total if total else 0.0,
-                episodes=len(own),
-                found=sum(episode.found for episode in own),
-                delay_median_minutes=nearest_rank([episode.delay_minutes for episode in own if episode.delay_minutes is not None], 0.5),
+                episodes=len(of_condition),
+                found=sum(episode.found for episode in of_condition),
+                delay_median_minutes=nearest_rank(_delays(of_condition), 0.5),
             )
         )
     return rows
@@ -146,6 +164,10 @@ def nearest_rank(values: list[float], share: float) -> float | None:
     return sorted(values)[max(0, int(np.ceil(share * len(values))) - 1)] if values else None
 
 
+def _delays(episodes: Sequence[Episode]) -> list[float]:
+    return [episode.delay_minutes for episode in episodes if episode.delay_minutes is not None]
+
+
 def _share(marks: list[bool]) -> float | None:
     return sum(marks) / len(marks) if marks else None
 
@@ -155,15 +177,15 @@ def _macro(rows: list[ConditionFigures]) -> float:
 
 
 def _false_alarms(scored: pl.DataFrame, interval_us: int) -> tuple[int, int]:
-    """Incidents that begin in a normal window (`cases.calibration.false_alarms`), and the time (µs) that such windows cover."""
+    """The incidents that begin in a normal window, and the time in µs that normal windows cover."""
     alarms = normal = 0
     for _, timeline in scored.group_by("node"):
         rows = timeline.sort("minute")
-        words = np.array(rows["verdict"].cast(pl.String).to_list(), dtype=object)
-        _, verdict = np.unique(words.astype(str), return_inverse=True)
-        alarming = (words != NORMAL) & (words != WARMING_UP)
-        quiet = (rows["truth"] == NORMAL).fill_null(False).to_numpy()
+        conditions = np.array(rows["verdict"].cast(pl.String).to_list(), dtype=object)
+        _, verdict = np.unique(conditions.astype(str), return_inverse=True)
+        alarming = (conditions != NORMAL) & (conditions != WARMING_UP)
+        is_normal = (rows["truth"] == NORMAL).fill_null(False).to_numpy()
         minute_us = rows["minute"].dt.epoch("us").to_numpy()
-        alarms += false_alarms(verdict, alarming, quiet, minute_us, interval_us)
-        normal += int(quiet.sum()) * interval_us
+        alarms += false_alarms(verdict, alarming, is_normal, minute_us, interval_us)
+        normal += int(is_normal.sum()) * interval_us
     return alarms, normal

@@ -18,7 +18,7 @@ from faultprint.cases.decision import (
     raw_verdicts,
     verdict_names,
 )
-from faultprint.cases.evidence import RECENT, evidence_lines
+from faultprint.cases.evidence import EVIDENCE_MINUTES, evidence_lines
 from faultprint.cases.matching import Matcher, Matches
 from faultprint.cases.recovery import ActiveState, next_state, recovered_minutes
 from faultprint.cases.thresholds import normal_radius
@@ -101,9 +101,10 @@ class Scorer:
         if baseline.kind not in ("first", "robust") or baseline.within is not None:
             raise UsageError("A monitor has no past minutes to choose from; use the baseline first or robust.")
         self.encoder = StreamingEncoder(model, quantized=quantized)
-        if RECENT not in model.manifest.spans:
+        if EVIDENCE_MINUTES not in model.manifest.spans:
             raise ModelError(
-                f"The model has spans of {model.manifest.spans} minutes, but evidence needs one of {RECENT}; train it again."
+                f"The model has spans of {model.manifest.spans} minutes, but evidence needs one of "
+                f"{EVIDENCE_MINUTES}; train it again."
             )
         if baseline.kind == "robust":
             normal_radius(model)  # fail now, not when the first node has its minutes
@@ -214,7 +215,7 @@ class Scorer:
         positions = np.flatnonzero(is_fault(code))
         if not len(positions):
             return {}
-        lines = evidence_lines(*self.encoder.recent_levels(observed[positions], RECENT), self.model)
+        lines = evidence_lines(*self.encoder.recent_levels(observed[positions], EVIDENCE_MINUTES), self.model)
         return dict(zip(positions.tolist(), lines, strict=True))
 
 
