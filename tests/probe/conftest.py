@@ -1,4 +1,4 @@
-"""Lets the tests of this folder share `golden`, which builds captures."""
+"""Lets the tests of this folder share `captures`, which builds captures."""
 
 from __future__ import annotations
 

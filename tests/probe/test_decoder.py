@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
+from captures import PCSCF, T0, UE, ethernet, fragments, ip, request, tcp, udp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.decode.fragments import MAX_HELD, Fragments
 from faultprint.probe.messages.sip import SipMessage
 from faultprint.probe.transactions.nodes import format_endpoint, split_leg
-from golden import PCSCF, T0, UE, ethernet, fragments, ip, request, tcp, udp
 
 TEXT = request("OPTIONS")
 PLAIN = udp(UE, PCSCF, TEXT)
@@ -111,12 +111,12 @@ def test_fragments_are_bounded_and_forgotten() -> None:
     held = Fragments(skipped)
     for number in range(5000):
         assert held.add(T0, number.to_bytes(4, "big"), 0, True, bytes(1400)) is None
-    assert held._held <= MAX_HELD
-    assert len(held._datagrams) <= 256
-    assert skipped["IP fragments without their rest"] >= 5000 - 256
+    assert held.held <= MAX_HELD
+    assert len(held) <= 256
+    assert skipped["incomplete IP fragments"] >= 5000 - 256
     held.expire(T0 + 60_000_000)
-    assert not held._datagrams
-    assert held._held == 0
+    assert len(held) == 0
+    assert held.held == 0
 
 
 def gtp(packet: bytes, flags: int = 0x30, extra: bytes = b"") -> bytes:
@@ -203,10 +203,10 @@ def test_what_is_skipped_is_counted() -> None:
     ]
     assert decode(frames)[1] == {
         "not IP": 1,
-        "link layer 147 not known": 1,
+        "unknown link layer 147": 1,
         "IP protocol other than UDP, TCP, SCTP or a tunnel": 1,
-        "ESP that is encrypted": 1,
-        "IP or transport header cut short": 1,
+        "encrypted ESP": 1,
+        "truncated IP or transport header": 1,
     }
 
 

@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
+from captures import CX, MS, PCSCF, T0, UE, S, answer, avp, chunk, diameter, ethernet, ip, request, sctp, tcp
 from hypothesis import given
 from hypothesis import strategies as st
 from test_tcp import cut
 
 from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.decode.framing import Framer
-from faultprint.probe.decode.sctp import MAX_ASSOCIATIONS, MAX_HELD, Associations
+from faultprint.probe.decode.sctp import MAX_ASSOCIATIONS, MAX_HELD, SctpAssociations
 from faultprint.probe.messages.diameter import MAX_MESSAGE, DiameterMessage
 from faultprint.probe.messages.sip import SipMessage
-from golden import CX, MS, PCSCF, T0, UE, S, answer, avp, chunk, diameter, ethernet, ip, request, sctp, tcp
 
 HSS = "10.0.2.1"
 FIRST = diameter(265, avp(1, b"alice@ims.example.org"))
@@ -167,7 +167,7 @@ def test_fragments_in_any_order_and_repeated(size: int, rng: random.Random, numb
     rng.shuffle(order)
     found, skipped = heard(*(sctp(PCSCF, HSS, piece) for piece in order))
     assert found == [THIRD]
-    assert skipped == Counter({"SCTP chunk repeated": len(pieces) // 2})
+    assert skipped == Counter({"repeated SCTP chunk": len(pieces) // 2})
 
 
 def test_fragments_of_two_streams_and_over_two_paths() -> None:
@@ -175,7 +175,7 @@ def test_fragments_of_two_streams_and_over_two_paths() -> None:
     mixed = [sctp(PCSCF, HSS, piece) for pair in zip(one, other, strict=True) for piece in pair]
     assert heard(*mixed)[0] == [THIRD, THIRD]
     paths = [sctp(PCSCF, ("10.0.2.1", "10.1.2.1")[at % 2], piece) for at, piece in enumerate(one)]
-    assert heard(*paths, paths[0]) == ([THIRD], Counter({"SCTP chunk repeated": 1}))
+    assert heard(*paths, paths[0]) == ([THIRD], Counter({"repeated SCTP chunk": 1}))
 
 
 def test_a_missing_fragment_is_not_waited_for_for_ever() -> None:
@@ -184,8 +184,8 @@ def test_a_missing_fragment_is_not_waited_for_for_ever() -> None:
     packets = [(at, piece) for at, piece in enumerate(pieces)]
     _, found, skipped = decode([*packets, (31 * S, sctp(PCSCF, HSS, chunk(900, FIRST))), *packets[:1]])
     assert found == [(31 * S, FIRST)]
-    assert skipped == Counter({"SCTP fragments without their rest": 1, "SCTP chunk repeated": 1})
-    assert heard(*pieces)[1] == Counter({"SCTP fragments without their rest": 1})
+    assert skipped == Counter({"incomplete SCTP fragments": 1, "repeated SCTP chunk": 1})
+    assert heard(*pieces)[1] == Counter({"incomplete SCTP fragments": 1})
 
 
 def test_what_is_skipped_is_counted() -> None:
@@ -194,7 +194,7 @@ def test_what_is_skipped_is_counted() -> None:
         found, skipped = heard(sctp(PCSCF, HSS, chunk(1, b"\x02" + FIRST[1:], payload=payload)))
         assert (found, sum(skipped.values())) == (wanted, 1 - len(wanted))
     assert heard(sctp(PCSCF, HSS, chunk(1, FIRST + bytes(4))))[0] == [b""]
-    short = Counter({"IP or transport header cut short": 1})
+    short = Counter({"truncated IP or transport header": 1})
     for cut_short in (
         packet[:30],
         packet[:34],
@@ -210,14 +210,14 @@ def test_numbers_far_back_and_far_ahead() -> None:
     wire = [sctp(PCSCF, HSS, chunk(number, FIRST)) for number in (5000, 9000, 5000, 9000, 7900, 8500)]
     found, skipped = heard(*wire)
     # 7900 and the second 5000 are too far back to be told from repeats.
-    assert (len(found), skipped["SCTP chunk repeated"]) == (3, 3)
+    assert (len(found), skipped["repeated SCTP chunk"]) == (3, 3)
     wrapped = [sctp(PCSCF, HSS, chunk(number, FIRST)) for number in (2**32 - 1, 0, 2**32 - 1, 1)]
     assert len(heard(*wrapped)[0]) == 3
 
 
 def test_memory_is_bounded() -> None:
     skipped: Counter[str] = Counter()
-    held = Associations(lambda *_: None, skipped)
+    held = SctpAssociations(lambda *_: None, skipped)
     for number in range(3 * MAX_ASSOCIATIONS):
         for flags in (2, 0):
             packet = sctp(PCSCF, HSS, chunk(number * 3 + flags, bytes(1400), flags=flags), tag=number)
@@ -225,12 +225,12 @@ def test_memory_is_bounded() -> None:
     for number in range(1000):
         packet = sctp(PCSCF, HSS, chunk(2 * number, bytes(8), flags=0))
         held.packet(T0, packet, 20, len(packet), packet[12:20], b"")
-    assert len(held._directions) <= MAX_ASSOCIATIONS
-    assert 0 <= held._held <= MAX_HELD
-    assert all(len(direction.parts) <= 257 for direction in held._waiting.values())
-    assert skipped["SCTP fragments without their rest"] > 1000
+    assert len(held) <= MAX_ASSOCIATIONS
+    assert 0 <= held.held <= MAX_HELD
+    assert max(held.waiting) <= 257
+    assert skipped["incomplete SCTP fragments"] > 1000
     held.finish()
-    assert (held._held, len(held._waiting)) == (0, 0)
+    assert (held.held, held.waiting) == (0, ())
 
 
 @given(

@@ -82,7 +82,7 @@ def test_a_compressed_payload_is_read_and_a_bomb_refused() -> None:
         (b"HEP2" + bytes(20), "begins with HEP3"),
         (encode(ONE) + b"x", "but the packet has"),
         (b"HEP3\0\x06", r"chunk 1 \(IP family\) is missing"),
-        (_with(encode(ONE), b"\0\0"), "cut short"),
+        (_with(encode(ONE), b"\0\0"), "truncated"),
         (_with(encode(ONE), struct.pack("!HHH", 0, 3, 90)), "chunk 3 claims 90 bytes of 6"),
         (_with(encode(ONE), _chunk(9, b"123")), "chunk 9 holds 3 bytes, not 4"),
         (_with(encode(ONE), _chunk(10, struct.pack("!I", 1_000_000))), "a second or more"),

@@ -8,17 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from faultprint import storage
-from faultprint.probe.capture import live
-from faultprint.probe.capture.hep import HepPacket, encode
-from faultprint.probe.capture.live import HepSource, probe_live
-from faultprint.probe.core import Probe
-from faultprint.probe.transactions.nodes import NodeSpec, parse_endpoint
-from faultprint.probe.transactions.transaction import Row
-from faultprint.probe.types import Packet as Timed
-from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
-from golden import (
+from captures import (
     KEY,
     MS,
     PCSCF,
@@ -36,6 +26,16 @@ from golden import (
     sctp,
     udp,
 )
+
+from faultprint import storage
+from faultprint.probe.capture import live
+from faultprint.probe.capture.hep import HepPacket, encode
+from faultprint.probe.capture.live import HepSource, probe_live
+from faultprint.probe.core import Probe
+from faultprint.probe.transactions.nodes import NodeSpec, parse_endpoint
+from faultprint.probe.transactions.transaction import Row
+from faultprint.probe.types import Packet as Timed
+from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
 
 ASKED = ethernet(udp(UE, PCSCF, request("OPTIONS")))
 ANSWERED = ethernet(udp(PCSCF, UE, response(200, request("OPTIONS"))))
@@ -78,7 +78,7 @@ def test_what_was_on_its_way_is_still_taken() -> None:
     made.finish()
     assert [row[STATUS] for row in rows] == [200]
     assert [row[COMPLETION] for row in rows] == [T0 + 3 * S]
-    assert not made.skipped["time stamp far from its neighbours'"]
+    assert not made.skipped["timestamp far from neighbouring packets"]
 
 
 def test_a_silence_that_is_advanced_through_is_like_one_that_packets_end(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ class Script:
         packets, self._packets = self._packets, []
         return packets
 
-    def rest(self, skipped: Counter[str]) -> list[Timed]:
+    def drain(self, skipped: Counter[str]) -> list[Timed]:
         return []
 
     def close(self) -> None:
@@ -166,7 +166,7 @@ def test_a_silence_frees_what_hep_holds_back(tmp_path: Path) -> None:
         seconds += 0.6
         return seconds
 
-    def stop(rest: Callable[[Counter[str]], list[Timed]] = source.drain) -> bool:
+    def stop(drain: Callable[[Counter[str]], list[Timed]] = source.drain) -> bool:
         nonlocal looks
         looks += 1
         return looks > 6 or bool(seen)
@@ -192,14 +192,14 @@ def test_a_silence_frees_what_hep_holds_back(tmp_path: Path) -> None:
 
 
 def test_what_the_kernel_had_no_room_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "BUFFER", 4096)
-    monkeypatch.setattr(live, "AT_ONCE", 1)
+    monkeypatch.setattr(live, "RECEIVE_BUFFER", 4096)
+    monkeypatch.setattr(live, "MAX_PACKETS_PER_READ", 1)
     source = HepSource("127.0.0.1", 0)
     skipped: Counter[str] = Counter()
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
             for _ in range(100):
-                agent.sendto(b"x" * 1000, source._socket.getsockname())
+                agent.sendto(b"x" * 1000, ("127.0.0.1", source.port))
         while skipped[live.NOT_HEP] + skipped[live.DROPPED] < 100:
             before = skipped.total()
             source.read(skipped)

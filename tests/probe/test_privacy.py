@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from captures import KEY, MS, PCSCF, UE, frames, pcap, probe, request, response
 
 from faultprint.errors import UsageError
-from faultprint.probe.privacy.pseudonyms import Hasher, normal_user, uri_of
-from golden import KEY, MS, PCSCF, UE, frames, pcap, probe, request, response
+from faultprint.probe.privacy.pseudonyms import Hasher, normalize_user, uri_of
 
 SECRETS = [
     "4930123456789",
@@ -71,7 +71,7 @@ def test_no_identity_leaves_the_probe(tmp_path: Path) -> None:
     ],
 )
 def test_one_spelling_for_one_subscriber(address: bytes, user: bytes) -> None:
-    assert normal_user(uri_of(address)) == user
+    assert normalize_user(uri_of(address)) == user
 
 
 def test_hashes_are_keyed_blake2b(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from captures import KEY
 
 from faultprint import storage
 from faultprint.probe.capture.run import NodeSpec, probe_captures
 from faultprint.tables import TRANSACTIONS
-from golden import KEY
 
 FOLDER = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "captures"
 pytestmark = pytest.mark.skipif(

@@ -8,13 +8,13 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
+from captures import PCSCF, T0, UE, ethernet, request, response, tcp
 from hypothesis import given
 from hypothesis import strategies as st
 from test_decoder import decode
 
 from faultprint.probe.decode.framing import MAX_MESSAGE, Framer
-from faultprint.probe.decode.tcp import MAX_HELD, MAX_STREAMS, Streams
-from golden import PCSCF, T0, UE, ethernet, request, response, tcp
+from faultprint.probe.decode.tcp import MAX_HELD, MAX_STREAMS, TcpStreams
 
 FIRST = request("INVITE", to="bob", body="v=0\r\no=- 1 1 IN IP4 10.8.0.1\r\n")
 SECOND = request("ACK", to="bob", tag="t1")
@@ -112,7 +112,7 @@ def test_http_and_tls_are_not_sip() -> None:
 
 def test_memory_is_bounded() -> None:
     skipped: Counter[str] = Counter()
-    streams = Streams(lambda *_: None, lambda *_: None, skipped)
+    streams = TcpStreams(lambda *_: None, lambda *_: None, skipped)
     rng = random.Random(2)
     head = FIRST[:200].replace(b"OPTIONS", b"INVITE")
     for number in range(3 * MAX_STREAMS):
@@ -120,9 +120,9 @@ def test_memory_is_bounded() -> None:
         streams.segment(T0 + number, packet, 20, len(packet), packet[12:20], number.to_bytes(4, "big"))
         packet = tcp(UE, PCSCF, rng.randbytes(1400), 5000, ports=(number % 60_000 + 1, 5060))
         streams.segment(T0 + number, packet, 20, len(packet), packet[12:20], number.to_bytes(4, "big"))
-    assert len(streams._streams) <= MAX_STREAMS
-    assert len(streams._gaps) <= MAX_STREAMS
-    assert streams._held <= MAX_HELD
+    assert len(streams) <= MAX_STREAMS
+    assert streams.gaps <= MAX_STREAMS
+    assert streams.held <= MAX_HELD
     framer = Framer()
     for _ in range(200):
         framer.feed(b"OPTIONS sip:a SIP/2.0\r\n" + b"X: " + bytes([97]) * 1000)

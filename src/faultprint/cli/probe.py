@@ -114,8 +114,8 @@ def _listen(
 @json_option
 def features(transactions: Path, interval: int, out: Path, as_json: bool) -> None:
     """Describe each minute of TRANSACTIONS by the 132 features of the catalogue."""
-    from faultprint.features.minutes import build
+    from faultprint.features.minutes import build_minutes_file
 
     with progress_bar("transactions") as progress:
-        result = build(transactions, out, interval_us=interval * 1_000_000, progress=progress)
+        result = build_minutes_file(transactions, out, interval_us=interval * 1_000_000, progress=progress)
     report(result.as_dict(), as_json)

@@ -1,4 +1,4 @@
-"""A dictionary that forgets its oldest entries: nothing that the network sends may fill the memory."""
+"""A dictionary with a limit, so that nothing that the network sends can fill the memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class BoundedTable(dict[K, V], Generic[K, V]):
-    """At most `capacity` entries; `put` makes its entry the youngest and drops the oldest sixteenth when full."""
+    """A dictionary with at most `capacity` entries. Use `put` to add one."""
 
     __slots__ = ("capacity",)
 
@@ -19,9 +19,10 @@ class BoundedTable(dict[K, V], Generic[K, V]):
         self.capacity = capacity
 
     def put(self, key: K, value: V) -> None:
+        """Add an entry as the newest. If the table is full, first drop the oldest sixteenth."""
         self.pop(key, None)
         if len(self) >= self.capacity:
-            # In batches: finding the first live entry of a dictionary walks over the dead ones before it.
+            # Many at once: to find the first entry, a dictionary walks over all deleted entries before it.
             for oldest in list(islice(self, max(1, self.capacity // 16))):
                 del self[oldest]
         self[key] = value

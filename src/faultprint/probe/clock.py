@@ -1,7 +1,7 @@
-"""The capture's clock: packets whose time stamps make no sense must not move it.
+"""The clock of the capture. Packets with a wrong timestamp must not move it.
 
-The clock follows the packets. One that is far from it waits until the packets after it have shown who is right: if
-they go on from the new time, so does the clock; if they come back to the old one, the strays are dropped.
+The clock follows the timestamps of the packets. A packet far from the clock is deferred until later packets decide: if
+they continue at its time, the clock moves there; if they return to the old time, the deferred packets are outliers.
 """
 
 from __future__ import annotations
@@ -11,85 +11,89 @@ from collections.abc import Callable
 from typing import Final
 
 from faultprint.probe.types import Packet
+from faultprint.units import DAY_US, HOUR_US, SECOND_US
 
-SECOND: Final = 1_000_000
-EARLIEST: Final = 631_152_000 * SECOND
-"""1990: there was no capture before."""
-LATEST: Final = 4_102_444_800 * SECOND
+MIN_TIME: Final = 631_152_000 * SECOND_US
+"""1990: there are no older captures."""
+MAX_TIME: Final = 4_102_444_800 * SECOND_US
 """2100."""
-BACK: Final = 10 * SECOND
-"""Packets may be this late: several queues and interfaces are not written in strict order."""
-AHEAD: Final = 3600 * SECOND
-"""A silence longer than this must be confirmed."""
-MAX_GAP: Final = 24 * AHEAD
-"""A longer silence is confirmed by what follows only, not by the end of the capture."""
-CONFIRMING: Final = 8
-"""Packets in a row that agree on a new time."""
+MAX_LATENESS_US: Final = 10 * SECOND_US
+"""A packet may be this late: several queues and interfaces are not written in strict order."""
+MAX_SILENCE_US: Final = HOUR_US
+"""After a longer silence, later packets must confirm the new time."""
+MAX_GAP_US: Final = DAY_US
+"""After a longer silence, the end of the capture does not confirm the new time either."""
+CONFIRMING_PACKETS: Final = 8
+"""Consecutive packets that confirm a new time."""
 
-INVALID: Final = "time stamp before 1990 or after 2100"
-OUTLIER: Final = "time stamp far from its neighbours'"
+INVALID: Final = "timestamp before 1990 or after 2100"
+OUTLIER: Final = "timestamp far from neighbouring packets"
 
-
-NEVER: Final = -1
+UNSET: Final = -1
 
 
 class PacketClock:
-    """`now` is the time (µs) up to which the capture has been read, `since` where the stretch of listening began.
+    """The time of the capture.
 
-    Both are NEVER before the first packet is believed. Time stamps from `low` to `high` are believed at once, and those
-    bounds are moved by `set`, every now and then. `strays` wait to be believed or let go.
+    now        up to this time (µs) the capture is read
+    since      time (µs) at which the present coverage interval began
+    low, high  packets with timestamps from `low` to `high` are accepted at once; `set` moves these limits
+    outliers   deferred packets, to be accepted or rejected
+
+    All times are UNSET before the first accepted packet.
     """
 
-    __slots__ = ("_ignore", "_skipped", "high", "low", "now", "outliers", "since")
+    __slots__ = ("_reject", "_skipped", "high", "low", "now", "outliers", "since")
 
-    def __init__(self, skipped: Counter[str], ignore: Callable[[Packet], None]) -> None:
+    def __init__(self, skipped: Counter[str], reject: Callable[[Packet], None]) -> None:
+        """`skipped` counts the rejected packets by reason; `reject` is called with each of them."""
         self._skipped = skipped
-        self._ignore = ignore
+        self._reject = reject
         self.outliers: list[Packet] = []
-        self.stop()
+        self.reset()
 
-    def stop(self) -> None:
-        """The stretch has ended; the next packet has to be confirmed again."""
-        self.now = self.since = self.low = self.high = NEVER
+    def reset(self) -> None:
+        """End the coverage interval. The time of the next packet needs a confirmation again."""
+        self.now = self.since = self.low = self.high = UNSET
 
     def set(self, timestamp: int) -> None:
-        """Move to the time of a packet that is believed."""
+        """Move to the time of an accepted packet."""
         self.now = timestamp
-        self.low = timestamp - BACK
-        self.high = timestamp + AHEAD
-        if self.since == NEVER:
+        self.low = timestamp - MAX_LATENESS_US
+        self.high = timestamp + MAX_SILENCE_US
+        if self.since == UNSET:
             self.since = timestamp
 
     @property
     def latest(self) -> int:
-        """Time of the last packet that is believed or may still be."""
+        """Time of the last packet that is accepted or deferred."""
         return self.outliers[-1][0] if self.outliers else self.now
 
     def accept(self) -> None:
-        """A packet in time came: those that were not are let go."""
+        """A packet near the clock came: reject the deferred packets."""
         for packet in self.outliers:
             self._skipped[OUTLIER] += 1
-            self._ignore(packet)
+            self._reject(packet)
         self.outliers.clear()
 
     def defer(self, packet: Packet) -> list[Packet]:
-        """A packet outside `low` to `high`: the packets to take instead now, in order; mostly none yet."""
-        if not EARLIEST <= packet[0] < LATEST:
+        """Defer a packet outside `low` to `high`. Returns the packets that are accepted now, in order; mostly none."""
+        if not MIN_TIME <= packet[0] < MAX_TIME:
             self._skipped[INVALID] += 1
-            self._ignore(packet)
+            self._reject(packet)
             return []
-        if self.outliers and not -BACK <= packet[0] - self.outliers[-1][0] <= MAX_GAP:
+        if self.outliers and not -MAX_LATENESS_US <= packet[0] - self.outliers[-1][0] <= MAX_GAP_US:
             self.accept()
         self.outliers.append(packet)
-        return self._release() if len(self.outliers) >= CONFIRMING else []
+        return self._release() if len(self.outliers) >= CONFIRMING_PACKETS else []
 
     def finish(self) -> list[Packet]:
-        """At the end of the capture: the waiting packets that may be believed."""
-        if self.outliers and (self.now == NEVER or 0 <= self.outliers[0][0] - self.now <= MAX_GAP):
+        """At the end of the capture: the deferred packets that are accepted."""
+        if self.outliers and (self.now == UNSET or 0 <= self.outliers[0][0] - self.now <= MAX_GAP_US):
             return self._release()
         self.accept()
         return []
 
     def _release(self) -> list[Packet]:
-        strays, self.outliers = self.outliers, []
-        return strays
+        packets, self.outliers = self.outliers, []
+        return packets

@@ -1,31 +1,33 @@
-"""The probe without files: timed frames in, rows of the transactions table out. A live source feeds it in the same way."""
+"""The probe without files: timed frames in, rows of the transactions table out. Captures and live sources feed it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from faultprint.probe.clock import NEVER, SECOND, PacketClock
+from faultprint.probe.clock import UNSET, PacketClock
 from faultprint.probe.decode.decoder import Decoder
+from faultprint.probe.output.report import ProbedNode, ProbeReport
 from faultprint.probe.privacy.pseudonyms import Hasher
 from faultprint.probe.transactions.diameter import DiameterTracker
-from faultprint.probe.transactions.interfaces import Peers
+from faultprint.probe.transactions.interfaces import PeerInterfaces
 from faultprint.probe.transactions.methods import MethodClassifier
-from faultprint.probe.transactions.nodes import WatchedNodes
+from faultprint.probe.transactions.nodes import WatchedNodes, format_endpoint
 from faultprint.probe.transactions.sip import SipTracker
 from faultprint.probe.transactions.transaction import Row
 from faultprint.probe.types import Packet
 from faultprint.tables import Interface
+from faultprint.units import SECOND_US
 
-_TICK_US: Final = SECOND
+_TICK_US: Final = SECOND_US
 
 
 class Probe:
-    """Feed it frames in the order of capture; finished transactions go to `emit`.
+    """Turns frames, in the order of capture, into transactions. Finished transactions go to `emit`.
 
-    `nodes`: name → endpoints in wire form (`nodes.parse_endpoint`). `peers`: endpoints whose interface is known.
-    Holds a bounded amount of memory whatever it is fed. Raises UsageError for a bad key or contradicting nodes.
+    `nodes`: name → endpoints in wire form (`nodes.parse_endpoint`). `peers`: endpoints with a known interface.
+    The memory is limited, whatever the network sends. Raises UsageError for a bad key or contradicting nodes.
     """
 
     def __init__(
@@ -39,43 +41,46 @@ class Probe:
         watched = WatchedNodes(nodes)
         hasher = Hasher(key)
         self.skipped: Counter[str] = Counter()
-        naming = MethodClassifier(hasher, Peers(watched, peers))
-        self.sip = SipTracker(watched, network, hasher, naming, emit, self.skipped)
+        self._nodes = {name: tuple(map(format_endpoint, endpoints)) for name, endpoints in nodes.items()}
+        classifier = MethodClassifier(hasher, PeerInterfaces(watched, peers))
+        self.sip = SipTracker(watched, network, hasher, classifier, emit, self.skipped)
         self.diameter = DiameterTracker(watched, network, hasher, emit, self.skipped)
         self.coverage: list[tuple[int, int]] = []
-        """Closed stretches of listening: first packet, just after the last (µs)."""
+        """Finished coverage intervals: time of the first packet, and 1 µs after the last."""
         self._decoder = Decoder(self.sip.take, self.diameter.take, self.skipped)
-        # Messages in packets whose time is not known are messages still; their packets' own troubles are not counted.
-        self._census = Decoder(self.sip.count, self.diameter.count, Counter())
-        self._clock = PacketClock(self.skipped, lambda packet: self._census.frame(*packet))
-        self._next_tick = self._soon = NEVER
+        # Counts the messages in packets without a valid time. The other problems of such packets are not counted.
+        self._untimed_decoder = Decoder(self.sip.count, self.diameter.count, Counter())
+        self._clock = PacketClock(self.skipped, lambda packet: self._untimed_decoder.frame(*packet))
+        self._next_tick = UNSET
+        self._unchecked_until = UNSET
+        """A frame from the clock's time to this needs no check."""
 
     @property
     def now(self) -> int | None:
-        """Time of the last frame, µs; None before the first."""
+        """Time of the last frame, µs. None before the first."""
         latest = self._clock.latest
-        return None if latest == NEVER else latest
+        return None if latest == UNSET else latest
 
     def feed(self, timestamp: int, link: int, data: bytes) -> None:
-        """One frame: µs since 1970 (UTC), link layer (LINKTYPE_ number), bytes. Never raises on their content."""
+        """One frame: µs since 1970 (UTC), link layer (LINKTYPE_ number), bytes. Never raises on the content."""
         self.feed_all(((timestamp, link, data),))
 
     def feed_all(self, packets: Iterable[Packet]) -> None:
-        """Many frames, as `feed` takes them."""
+        """Many frames, each as for `feed`."""
         clock, frame = self._clock, self._decoder.frame
-        now, soon = clock.now, self._soon
+        now, unchecked_until = clock.now, self._unchecked_until
         for timestamp, link, data in packets:
-            if now <= timestamp < soon:
+            if now <= timestamp < unchecked_until:
                 now = timestamp
                 frame(timestamp, link, data)
             else:
                 clock.now = now
-                self._judge(timestamp, link, data)
-                now, soon = clock.now, self._soon
+                self._feed_checked(timestamp, link, data)
+                now, unchecked_until = clock.now, self._unchecked_until
         clock.now = now
 
-    def _judge(self, timestamp: int, link: int, data: bytes) -> None:
-        """A frame that is late, or early, or due for a tick."""
+    def _feed_checked(self, timestamp: int, link: int, data: bytes) -> None:
+        """A frame that is late, early or due for a tick."""
         clock = self._clock
         if clock.low <= timestamp <= clock.high:
             clock.accept()
@@ -85,41 +90,57 @@ class Probe:
             self._decoder.frame(timestamp, link, data)
         else:
             for packet in clock.defer((timestamp, link, data)):
-                self._take_late(packet)
-        # While strays wait, every packet has to be judged.
-        self._soon = NEVER if clock.outliers else self._next_tick
+                self._feed_deferred(packet)
+        # While packets are deferred, every packet needs the check.
+        self._unchecked_until = UNSET if clock.outliers else self._next_tick
 
     def advance(self, now: int) -> None:
-        """Nobody has sent anything up to `now` (µs, by the clock that stamps the frames): let the timers run until then.
+        """Run the timers to `now` (µs, by the clock that stamps the frames): no frame has come until then.
 
-        Frames that come later may be stamped a little before it, as any may be late. Before the first frame nothing
-        happens.
+        Later frames may have a timestamp a little before `now`. Before the first frame this does nothing.
         """
-        if self._clock.now > NEVER and now >= self._next_tick:
+        if self._clock.now > UNSET and now >= self._next_tick:
             self._tick(now)
-            self._soon = NEVER if self._clock.outliers else self._next_tick
+            self._unchecked_until = UNSET if self._clock.outliers else self._next_tick
 
     def pending(self) -> Iterator[Row]:
-        """The rows that have been given out to nobody yet, as they stand: open ones, and those that a retransmission may
-        still belong to."""
-        for ledger in (self.sip, self.diameter):
-            yield from ledger.pending()
+        """The rows that are not emitted yet, in their present state: open transactions, and completed ones for which a
+        retransmission may still come."""
+        for tracker in (self.sip, self.diameter):
+            yield from tracker.pending()
 
     def interrupt(self) -> None:
-        """Nobody listened for a while: what is open stays open, and a new stretch begins with the next frame."""
+        """The capture has a gap: emit open transactions as open. The next frame begins a new coverage interval."""
         for packet in self._clock.finish():
-            self._take_late(packet)
+            self._feed_deferred(packet)
         self._close()
 
     def finish(self) -> None:
-        """The listening has ended."""
+        """The capture has ended."""
         self.interrupt()
 
-    def _take_late(self, packet: Packet) -> None:
-        """A packet that was doubted first."""
+    def report(self, inferred: Collection[str] = ()) -> ProbeReport:
+        """The counts so far. `inferred`: names of the nodes whose addresses were inferred."""
+        trackers = (self.sip, self.diameter)
+        return ProbeReport(
+            messages=self.sip.messages,
+            diameter_messages=self.diameter.messages,
+            transactions=sum(tracker.rows for tracker in trackers),
+            retransmissions=sum(tracker.retransmissions for tracker in trackers),
+            duplicates=sum(tracker.duplicates for tracker in trackers),
+            malformed=dict((self.sip.malformed + self.diameter.malformed).most_common()),
+            skipped={reason: count for reason, count in self.skipped.most_common() if count},
+            nodes={name: ProbedNode(addresses, name in inferred) for name, addresses in self._nodes.items()},
+            open=sum(tracker.open for tracker in trackers),
+            timed_out=sum(tracker.timed_out for tracker in trackers),
+            coverage=tuple(self.coverage),
+        )
+
+    def _feed_deferred(self, packet: Packet) -> None:
+        """A packet that was deferred and is accepted now."""
         timestamp = packet[0]
         if timestamp < self._clock.low:
-            # The clock was put back for good: times before and after cannot be compared.
+            # The clock was put back: times before and after it cannot be compared.
             self._close()
         if timestamp > self._clock.now:
             self._tick(timestamp)
@@ -134,11 +155,11 @@ class Probe:
 
     def _close(self) -> None:
         clock = self._clock
-        if clock.now != NEVER:
+        if clock.now != UNSET:
             self._decoder.finish()
-            for ledger in (self.sip, self.diameter):
-                ledger.tick(clock.now)
-                ledger.close()
+            for tracker in (self.sip, self.diameter):
+                tracker.tick(clock.now)
+                tracker.close()
             self.coverage.append((clock.since, clock.now + 1))
-        clock.stop()
-        self._next_tick = self._soon = NEVER
+        clock.reset()
+        self._next_tick = self._unchecked_until = UNSET

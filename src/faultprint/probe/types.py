@@ -1,7 +1,18 @@
-"""A packet as every source hands it over."""
+"""What the parts of the probe hand to each other: packets, and functions that take messages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from faultprint.probe.messages.diameter import DiameterMessage
+from faultprint.probe.messages.sip import SipMessage
+
 Packet = tuple[int, int, bytes]
-"""When (µs since 1970, UTC), which link layer (a LINKTYPE_ number of tcpdump.org), the frame. A plain tuple: one is made
-for every packet of a capture."""
+"""Time (µs since 1970, UTC), link layer (a LINKTYPE_ number of tcpdump.org), frame.
+
+A plain tuple, because every packet of a capture makes one.
+"""
+DeliverSip = Callable[[int, bytes, SipMessage], None]
+"""Takes a SIP message: time (µs), leg (source and destination address, then both ports, as on the wire), message."""
+DeliverDiameter = Callable[[int, bytes, DiameterMessage], None]
+"""Takes a Diameter message: time (µs), leg, message."""

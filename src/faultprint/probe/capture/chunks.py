@@ -1,37 +1,40 @@
-"""A file read in large chunks, for parsers that take a few bytes at a time."""
+"""Read a file in large chunks, for parsers that need only a few bytes at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Final
 
-CHUNK = 1 << 16
+CHUNK: Final = 1 << 16
 
 
 class DamagedCapture(Exception):
-    """The capture breaks its own format; the message says how, without the file's name."""
+    """The capture breaks its file format. The message says how, without the name of the file."""
 
 
 class ChunkReader:
-    """A window on a file: `data[at:]` is read and unused. `need` moves the window on; the caller moves `at`."""
+    """A window on a file: `data[at:]` is read but not used yet. `need` moves the window, the caller moves `at`."""
 
-    __slots__ = ("_file", "_passed", "_watch", "at", "data")
+    __slots__ = ("_file", "_on_chunk", "_passed", "at", "data")
 
-    def __init__(self, file: IO[bytes], already_read: bytes = b"", watch: Callable[[], None] | None = None) -> None:
-        """`watch` is called after each chunk."""
+    def __init__(self, file: IO[bytes], already_read: bytes = b"", on_chunk: Callable[[], None] | None = None) -> None:
+        """`on_chunk` is called after each chunk."""
         self._file = file
-        self._watch = watch
+        self._on_chunk = on_chunk
         self._passed = 0
         self.data = already_read
         self.at = 0
 
     @property
     def offset(self) -> int:
-        """Where `at` stands in the file (before compression), in bytes."""
+        """The offset of `at` in the uncompressed file, bytes."""
         return self._passed + self.at
 
     def need(self, size: int) -> bool:
-        """Have at least `size` unused bytes in the window. False at a clean end; raises DamagedCapture inside."""
+        """Read until the window has `size` unused bytes. False at the end of the file.
+
+        Raises DamagedCapture if the file ends after fewer bytes.
+        """
         left = len(self.data) - self.at
         if left >= size:
             return True
@@ -43,12 +46,12 @@ class ChunkReader:
                 break
             parts.append(chunk)
             left += len(chunk)
-            if self._watch is not None:
-                self._watch()
+            if self._on_chunk is not None:
+                self._on_chunk()
         self.data = b"".join(parts)
         self.at = 0
         if left >= size:
             return True
         if left == 0:
             return False
-        raise DamagedCapture(f"after byte {self._passed} it holds {left} bytes where {size} are due")
+        raise DamagedCapture(f"after byte {self._passed} it has only {left} bytes instead of {size}")

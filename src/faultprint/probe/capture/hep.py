@@ -1,7 +1,7 @@
-"""HEP version 3 (revision 37): chunks decoded, encoded, and turned into the frame that the probe would have captured.
+"""HEP version 3 (revision 37): decode and encode packets, and turn them into the frame that a capture would show.
 
-An agent that runs inside a SIP server sends each message that the server processed, with its addresses and time. No
-Diameter comes this way from Kamailio, and nothing that the server dropped unread.
+An agent inside a SIP server sends each message that the server has processed, with its addresses and time. Kamailio
+sends no Diameter this way, and no message that the server dropped without reading it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RAW_IP: Final = 101
 """LINKTYPE_RAW of tcpdump.org: the frame begins with the IP header."""
 SIP: Final = 1
 MAX_PAYLOAD: Final = 65_507
-"""Longest payload of a UDP datagram over IPv4; a longer one, or one that inflates beyond it, is refused."""
+"""Longest payload of a UDP datagram over IPv4. A longer payload is rejected, compressed or not."""
 _HEADER: Final = 6
 _INET, _INET6 = 2, 10
 _UDP: Final = 17
@@ -29,16 +29,16 @@ _OCTET, _SHORT, _LONG = (
 _NUMBERS: Final = {
     1: _OCTET, 2: _OCTET, 7: _SHORT, 8: _SHORT, 9: _LONG, 10: _LONG, 11: _OCTET, 12: _LONG, 18: _SHORT
 }  # fmt: skip
-"""Chunk type → length of a chunk that holds a number, and how it is read."""
-_NEEDED: Final = {1: "IP family", 7: "source port", 8: "destination port", 9: "time", 11: "protocol"}
+"""Chunk type → length of a chunk with a number, and the function that reads the number."""
+_REQUIRED: Final = {1: "IP family", 7: "source port", 8: "destination port", 9: "time", 11: "protocol"}
 
 
 class HepError(ValueError):
-    """Bytes that are no HEP version 3 packet; the message names the rule."""
+    """The bytes are no HEP version 3 packet. The message names the rule that they break."""
 
 
 class HepPacket(NamedTuple):
-    """One message as an agent saw it. `timestamp`: µs since 1970; addresses: 4 or 16 bytes; `protocol`: 1 for SIP."""
+    """One message from an agent. `timestamp`: µs since 1970. Addresses: 4 or 16 bytes. `protocol`: 1 for SIP."""
 
     timestamp: int
     source: bytes
@@ -53,7 +53,7 @@ class HepPacket(NamedTuple):
     node: bytes = b""
 
     def frame(self) -> Packet:
-        """The message in a UDP datagram on raw IP, whatever transport it came by: the agent gives whole messages."""
+        """The message in a UDP datagram on raw IP. Agents send whole messages, so the real transport does not matter."""
         length = 8 + len(self.payload)
         udp = struct.pack("!HHHH", self.source_port, self.destination_port, length, 0)
         if len(self.source) == 4:
@@ -64,7 +64,7 @@ class HepPacket(NamedTuple):
 
 
 def decode(data: bytes) -> HepPacket:
-    """One datagram. Chunks of other vendors and unknown types are passed over. Raises HepError."""
+    """Decode one datagram. Skips chunks of other vendors and unknown types. Raises HepError."""
     if data[:4] != MAGIC or len(data) < _HEADER:
         raise HepError("a HEP version 3 packet begins with HEP3 and its length")
     (length,) = struct.unpack_from("!H", data, 4)
@@ -75,7 +75,7 @@ def decode(data: bytes) -> HepPacket:
     at = _HEADER
     while at < length:
         if at + _HEADER > length:
-            raise HepError(f"the chunk at byte {at} is cut short")
+            raise HepError(f"the chunk at byte {at} is truncated")
         vendor, kind, size = _CHUNK(data, at)
         if size < _HEADER or at + size > length:
             raise HepError(f"chunk {kind} claims {size} bytes of {length - at}")
@@ -92,9 +92,9 @@ def decode(data: bytes) -> HepPacket:
 
 
 def _packet(numbers: dict[int, int], texts: dict[int, bytes]) -> HepPacket:
-    if not _NEEDED.keys() <= numbers.keys():
-        kind = min(_NEEDED.keys() - numbers.keys())
-        raise HepError(f"chunk {kind} ({_NEEDED[kind]}) is missing")
+    if not _REQUIRED.keys() <= numbers.keys():
+        kind = min(_REQUIRED.keys() - numbers.keys())
+        raise HepError(f"chunk {kind} ({_REQUIRED[kind]}) is missing")
     family = numbers[1]
     if family not in (_INET, _INET6):
         raise HepError(f"IP family {family} is neither 2 nor 10")
@@ -136,7 +136,7 @@ def _payload(texts: dict[int, bytes]) -> bytes:
 
 
 def encode(packet: HepPacket) -> bytes:
-    """The datagram of a packet, as an agent sends it."""
+    """Encode a packet as the datagram that an agent sends."""
     seconds, microseconds = divmod(packet.timestamp, 1_000_000)
     inet = len(packet.source) == 4
     chunks = [

@@ -1,4 +1,4 @@
-"""Classic capture files (draft-ietf-opsawg-pcap): either byte order, micro- or nanoseconds."""
+"""Classic capture files (draft-ietf-opsawg-pcap): both byte orders, microseconds or nanoseconds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from faultprint.probe.capture.chunks import ChunkReader, DamagedCapture
 from faultprint.probe.types import Packet
 
 MAX_PACKET: Final = 1 << 20
-"""Longest packet that is believed, bytes; libpcap's own limit is 262,144. A longer one is a damaged length."""
+"""Longest packet that is accepted, bytes. The limit of libpcap is 262,144; a larger number is a damaged length."""
 
 _MICROSECONDS: Final = 0xA1B2C3D4
 _NANOSECONDS: Final = 0xA1B23C4D
 _MODIFIED: Final = 0xA1B2CD34
-"""Alexey Kuznetsov's variant: eight more bytes before each packet."""
+"""The variant of Alexey Kuznetsov: eight more bytes before each packet."""
 
 _EXTRA: Final = {_MICROSECONDS: 0, _NANOSECONDS: 0, _MODIFIED: 8}
 _ORDERS: Final = {
@@ -26,13 +26,13 @@ _ORDERS: Final = {
 MAGICS: Final = frozenset(_ORDERS)
 
 
-def read(file: IO[bytes], magic: bytes, watch: Callable[[], None] | None = None) -> Iterator[Packet]:
-    """The packets after `magic` (already read); `watch` is called at each chunk of the file. Raises DamagedCapture."""
+def read(file: IO[bytes], magic: bytes, on_chunk: Callable[[], None] | None = None) -> Iterator[Packet]:
+    """The packets after `magic`, which is already read. `on_chunk` is called after each chunk. Raises DamagedCapture."""
     order, number = _ORDERS[magic]
-    chunks = ChunkReader(file, watch=watch)
+    chunks = ChunkReader(file, on_chunk=on_chunk)
     if not chunks.need(20):
         raise DamagedCapture("it ends inside the file header")
-    # The upper bits of the link field hold the length of a frame check sequence, which no decoder here reads.
+    # The upper bits of the link field are the length of a frame check sequence, which no decoder here reads.
     link = struct.unpack_from(order + "I", chunks.data, 16)[0] & 0xFFFF
     chunks.at = 20
     record = struct.Struct(order + "IIII")

@@ -1,4 +1,4 @@
-"""Next-generation capture files (draft-ietf-opsawg-pcapng): several sections, interfaces and time resolutions."""
+"""Capture files in the pcapng format (draft-ietf-opsawg-pcapng): many sections, interfaces and time resolutions."""
 
 from __future__ import annotations
 
@@ -36,14 +36,13 @@ class _Interface(NamedTuple):
         return stamp * 1_000_000 // self.ticks + self.offset * 1_000_000
 
 
-def read(file: IO[bytes], watch: Callable[[], None] | None = None) -> Iterator[Packet]:
-    """The packets of all sections; the first section's magic is already read. Raises DamagedCapture.
+def read(file: IO[bytes], on_chunk: Callable[[], None] | None = None) -> Iterator[Packet]:
+    """The packets of all sections. The magic of the first section is already read. Raises DamagedCapture.
 
-    `watch` is called at each chunk of the file.
-
-    A simple packet block has no time of its own and takes that of the packet before it.
+    `on_chunk` is called after each chunk of the file. A simple packet block has no time, so it gets that of the packet
+    before it.
     """
-    chunks = ChunkReader(file, MAGIC, watch)
+    chunks = ChunkReader(file, MAGIC, on_chunk)
     order = "<"
     interfaces: list[_Interface] = []
     last = 0

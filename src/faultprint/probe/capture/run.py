@@ -1,8 +1,8 @@
-"""Capture files → a transactions file: the probe's edge to the disk.
+"""Capture files → a transactions file.
 
-One stretch of coverage is one run of captures without a gap. A silence inside a capture is a time without traffic,
-since somebody listened; only between captures nobody did, if more than JOIN_US lies between the last packet of one
-and the first of the next. Less is taken for one recording that was cut into several files.
+A coverage interval is a group of captures without a gap. A silence inside a capture is a time without traffic, because
+the capture was running. Between two captures there is a gap if more than JOIN_US lies between the last packet of one and
+the first packet of the next. A shorter time means one recording that was divided into several files.
 """
 
 from __future__ import annotations
@@ -20,22 +20,21 @@ from typing import Final
 from faultprint.errors import CaptureError, UsageError
 from faultprint.files import replacing
 from faultprint.probe.capture.capture_file import read_packets
-from faultprint.probe.clock import SECOND
 from faultprint.probe.core import Probe
 from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.output.parquet import ParquetWriter
-from faultprint.probe.output.report import ProbedNode, ProbeReport
-from faultprint.probe.transactions.inference import ENOUGH, Inference
-from faultprint.probe.transactions.nodes import NodeSpec, WatchedNodes, format_endpoint, parse_endpoint
+from faultprint.probe.output.report import ProbeReport
+from faultprint.probe.transactions.inference import MAX_REQUESTS, NodeInference
+from faultprint.probe.transactions.nodes import NodeSpec, WatchedNodes, parse_endpoint
 from faultprint.probe.types import Packet
+from faultprint.progress import Progress
 from faultprint.tables import COVERAGE_KEY, TRANSACTIONS, Interface
+from faultprint.units import SECOND_US
 
 __all__ = ["NodeSpec", "ProbeReport", "probe_captures"]
 
-JOIN_US: Final = 10 * SECOND
+JOIN_US: Final = 10 * SECOND_US
 _INFERENCE_PACKETS: Final = 200_000
-
-Progress = Callable[[int, int], None]
 
 
 def probe_captures(
@@ -50,126 +49,111 @@ def probe_captures(
 ) -> ProbeReport:
     """Read captures (several are merged by time) and write the transactions of `nodes` to `out`, all or nothing.
 
-    `key`: 16 to 64 bytes; the same key gives the same hashes. `peers`: ADDRESS[:PORT] → interface where it is known.
-    `progress`: called with bytes read and bytes in all. Raises CaptureError for a file that is no whole capture,
-    UsageError for nodes, peers or a key that cannot be used.
+    key        16 to 64 bytes; the same key gives the same hashes
+    peers      ADDRESS[:PORT] → interface, for peers whose interface is known
+    progress   called with the bytes read and the total bytes
+
+    Raises CaptureError for a file that is no whole capture, UsageError for nodes, peers or a key that cannot be used.
     """
     if not captures:
         raise UsageError("No capture was given; name at least one pcap or pcapng file.")
-    found = _resolve(captures, nodes)
+    endpoints, inferred = _resolve_nodes(captures, nodes)
     given = {parse_endpoint(address): interface for address, interface in (peers or {}).items()}
     with replacing(out) as temporary, temporary.open("wb") as file, _without_garbage_collection():
         writer = ParquetWriter(file, TRANSACTIONS.columns)
-        probe = Probe({name: ends for name, (ends, _) in found.items()}, network, key, writer.append, given)
-        _read_all(probe, captures, progress)
-        coverage = [[name, network, start, end] for name in found for start, end in probe.coverage]
+        probe = Probe(endpoints, network, key, writer.append, given)
+        _feed_captures(probe, captures, progress)
+        coverage = [[name, network, start, end] for name in endpoints for start, end in probe.coverage]
         writer.metadata[COVERAGE_KEY] = json.dumps(coverage)
         writer.close()
-    return report_of(probe, found)
+    return probe.report(inferred)
 
 
-def report_of(probe: Probe, found: Mapping[str, tuple[tuple[bytes, ...], bool]]) -> ProbeReport:
-    sip, diameter = both = probe.sip, probe.diameter
-    return ProbeReport(
-        messages=sip.messages,
-        diameter_messages=diameter.messages,
-        transactions=sum(ledger.rows for ledger in both),
-        retransmissions=sum(ledger.retransmissions for ledger in both),
-        duplicates=sum(ledger.duplicates for ledger in both),
-        malformed=dict((sip.malformed + diameter.malformed).most_common()),
-        skipped={reason: count for reason, count in probe.skipped.most_common() if count},
-        nodes={
-            name: ProbedNode(tuple(map(format_endpoint, ends)), inferred) for name, (ends, inferred) in found.items()
-        },
-        open=sum(ledger.open for ledger in both),
-        timed_out=sum(ledger.timed_out for ledger in both),
-        coverage=tuple(probe.coverage),
-    )
-
-
-def _read_all(probe: Probe, captures: Sequence[Path], progress: Progress | None) -> None:
-    for run in _runs(captures, progress):
-        first = next(run)
+def _feed_captures(probe: Probe, captures: Sequence[Path], progress: Progress | None) -> None:
+    for packets in _groups(captures, progress):
+        first = next(packets)
         if probe.now is not None and first[0] - probe.now > JOIN_US:
             probe.interrupt()
         probe.feed(*first)
-        probe.feed_all(run)
+        probe.feed_all(packets)
     probe.finish()
 
 
-def _runs(captures: Sequence[Path], progress: Progress | None = None) -> Iterator[Iterator[Packet]]:
-    """The packets of captures that overlap, merged by time; a run for each group of them, to be read in turn."""
+def _groups(captures: Sequence[Path], progress: Progress | None = None) -> Iterator[Iterator[Packet]]:
+    """The packets of each group of overlapping captures, merged by time. Read each group before the next."""
     waiting = sorted(((_first_time(path), number) for number, path in enumerate(captures)), reverse=True)
-    read = _Progress(captures, progress)
+    counter = _ByteCounter(captures, progress)
     while waiting:
-        yield _run(captures, waiting, read)
-    read.finish()
+        yield _merge(captures, waiting, counter)
+    counter.finish()
 
 
-def _run(captures: Sequence[Path], waiting: list[tuple[int, int]], read: _Progress) -> Iterator[Packet]:
-    """Packets by time, each file opened (taken off the end of `waiting`) when its turn comes, until none is open."""
-    running: list[tuple[int, int, Packet, Iterator[Packet]]] = []
+def _merge(captures: Sequence[Path], waiting: list[tuple[int, int]], counter: _ByteCounter) -> Iterator[Packet]:
+    """Packets by time, until no file is open. Takes each file off the end of `waiting` when its first packet is due."""
+    open_files: list[tuple[int, int, Packet, Iterator[Packet]]] = []
     while True:
-        while waiting and (not running or waiting[-1][0] <= running[0][0]):
+        while waiting and (not open_files or waiting[-1][0] <= open_files[0][0]):
             _, number = waiting.pop()
-            packets = read_packets(captures[number], read.watch(number))
+            packets = read_packets(captures[number], counter.of_file(number))
             first = next(packets)
-            heapq.heappush(running, (first[0], number, first, packets))
-        _, number, packet, packets = running[0]
+            heapq.heappush(open_files, (first[0], number, first, packets))
+        _, number, packet, packets = open_files[0]
         yield packet
-        if len(running) == 1 and not waiting:
+        if len(open_files) == 1 and not waiting:
             yield from packets
             return
-        following = next(packets, None)
-        if following is not None:
-            heapq.heapreplace(running, (following[0], number, following, packets))
-        elif len(running) > 1:
-            heapq.heappop(running)
+        next_packet = next(packets, None)
+        if next_packet is not None:
+            heapq.heapreplace(open_files, (next_packet[0], number, next_packet, packets))
+        elif len(open_files) > 1:
+            heapq.heappop(open_files)
         else:
             return
 
 
-class _Progress:
-    """Bytes read of all files together."""
+class _ByteCounter:
+    """Reports the bytes read of all files together."""
 
-    def __init__(self, captures: Sequence[Path], report: Progress | None) -> None:
-        self._report = report
+    def __init__(self, captures: Sequence[Path], progress: Progress | None) -> None:
+        self._progress = progress
         self._total = sum(path.stat().st_size for path in captures)
         self._done = [0] * len(captures)
 
-    def watch(self, number: int) -> Callable[[int], None] | None:
-        """For the file of this number: called with the bytes read of it."""
-        report = self._report
-        if report is None:
+    def of_file(self, number: int) -> Callable[[int], None] | None:
+        """A function to call with the bytes read of the file with this number."""
+        progress = self._progress
+        if progress is None:
             return None
 
-        def seen(done: int) -> None:
+        def on_read(done: int) -> None:
             self._done[number] = done
-            report(sum(self._done), self._total)
+            progress(sum(self._done), self._total)
 
-        return seen
+        return on_read
 
     def finish(self) -> None:
-        if self._report is not None:
-            self._report(self._total, self._total)
+        """All files are read."""
+        if self._progress is not None:
+            self._progress(self._total, self._total)
 
 
 def _first_time(path: Path) -> int:
-    packets = read_packets(path)
-    first = next(packets, None)
+    first = next(read_packets(path), None)
     if first is None:
         raise CaptureError(f"{path} holds no packet, only headers; record it again, or leave it out.")
     return first[0]
 
 
-def _resolve(captures: Sequence[Path], nodes: Sequence[NodeSpec]) -> dict[str, tuple[tuple[bytes, ...], bool]]:
-    """Name → endpoints, and whether they were inferred. Raises UsageError."""
+def _resolve_nodes(
+    captures: Sequence[Path], nodes: Sequence[NodeSpec]
+) -> tuple[dict[str, tuple[bytes, ...]], frozenset[str]]:
+    """Node → endpoints, and the names of nodes whose endpoint was inferred. Raises UsageError."""
     if not nodes:
         raise UsageError("No node was given; name the one to watch with --node NAME or --node NAME=ADDRESS.")
-    found = {spec.name: (tuple(map(parse_endpoint, spec.addresses)), False) for spec in nodes}
-    if len(found) < len(nodes):
+    endpoints = {spec.name: tuple(map(parse_endpoint, spec.addresses)) for spec in nodes}
+    if len(endpoints) < len(nodes):
         raise UsageError(
-            "Two nodes have the same name; give each its own, or list all addresses of a node behind one name."
+            "Two nodes have the same name; use a different name for each, or list all addresses of one node."
         )
     unknown = [spec.name for spec in nodes if not spec.addresses]
     if len(unknown) > 1:
@@ -178,24 +162,25 @@ def _resolve(captures: Sequence[Path], nodes: Sequence[NodeSpec]) -> dict[str, t
             "write NAME=ADDRESS for the others."
         )
     for name in unknown:
-        endpoint = _infer(captures, WatchedNodes({other: ends for other, (ends, _) in found.items()}))
-        found[name] = ((endpoint,) if endpoint else (), True)
-    return found
+        endpoint = _infer(captures, WatchedNodes(endpoints))
+        endpoints[name] = (endpoint,) if endpoint else ()
+    return endpoints, frozenset(unknown)
 
 
 def _infer(captures: Sequence[Path], others: WatchedNodes) -> bytes | None:
-    inference = Inference(others)
+    inference = NodeInference(others)
     decoder = Decoder(inference.sip, inference.diameter, Counter())
-    for packet in islice(chain.from_iterable(_runs(captures)), _INFERENCE_PACKETS):
+    for packet in islice(chain.from_iterable(_groups(captures)), _INFERENCE_PACKETS):
         decoder.frame(*packet)
-        if inference.requests >= ENOUGH:
+        if inference.requests >= MAX_REQUESTS:
             break
-    return inference.best()
+    return inference.best_endpoint()
 
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Nothing the probe makes refers to itself, and walking the open transactions again and again costs a tenth."""
+    """Switch the garbage collector off. The probe makes no cycles, and scanning the open transactions takes 10 % of the
+    time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Frames → SIP and Diameter messages: link layer, IP, tunnels and transport. No input or output of its own."""
+"""Frames → SIP and Diameter messages: decodes link layer, IP, tunnels and transport."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 
 from faultprint.probe.decode import link, sctp, tunnels
 from faultprint.probe.decode.fragments import Fragments
-from faultprint.probe.decode.tcp import Streams
-from faultprint.probe.deliver import DeliverDiameter, DeliverSip
-from faultprint.probe.messages.sip import START, SipMessage, read_datagram
+from faultprint.probe.decode.tcp import TcpStreams
+from faultprint.probe.messages.sip import START_LINE, SipMessage, read_datagram
+from faultprint.probe.types import DeliverDiameter, DeliverSip
 
-PLAIN: Final = b""
-"""Context of what is in no tunnel."""
+NO_TUNNEL: Final = b""
+"""The context of a packet outside any tunnel."""
 _MAX_DEPTH: Final = 6
 _MAX_EXTENSIONS: Final = 16
 _FRAGMENT: Final = 44
@@ -21,39 +21,41 @@ _AUTHENTICATION: Final = 51
 _EXTENSIONS: Final = frozenset({0, 43, 60, 135, 139, 140})
 
 NOT_IP: Final = "not IP"
-UNKNOWN_LINK: Final = "link layer {} not known"
-SHORT: Final = "IP or transport header cut short"
+UNKNOWN_LINK: Final = "unknown link layer {}"
+TRUNCATED: Final = "truncated IP or transport header"
 OTHER_PROTOCOL: Final = "IP protocol other than UDP, TCP, SCTP or a tunnel"
-ENCRYPTED: Final = "ESP that is encrypted"
+ENCRYPTED: Final = "encrypted ESP"
 TOO_DEEP: Final = "tunnels nested too deeply"
-NOT_SIP: Final = "datagram that is not SIP"
+NOT_SIP: Final = "datagram is not SIP"
 KEEP_ALIVE: Final = "keep-alive"
 
-# Names of their own for what is looked up with every frame.
+# Module-level names: a lookup with every frame must be fast.
 _ETHERNET: Final = link.ETHERNET
 _UDP_PORTS: Final = tunnels.UDP_PORTS
-_START = START.match
-_USUAL = struct.Struct("!12xHBxHxxHxB12xHH").unpack_from
+_START_LINE = START_LINE.match
+_ETHERNET_IPV4_UDP = struct.Struct("!12xHBxHxxHxB12xHH").unpack_from
 """EtherType; version and header length, total length, fragment, protocol; destination port and length of the datagram."""
-_IPV4 = struct.Struct("!16xHxxHxB").unpack_from
 _IPV4 = struct.Struct("!BxHHHxB").unpack_from
 _UDP = struct.Struct("!HHH").unpack_from
 
 
 class Decoder:
-    """Feed it frames in the order of capture; it calls `sip` and `diameter` for each message that it finds in them."""
+    """Decodes frames in the order of capture. Calls `sip` or `diameter` for each message, and counts the rest in `skipped`.
+
+    The methods hand on many plain arguments. A cursor object would be shorter, but too slow.
+    """
 
     def __init__(self, sip: DeliverSip, diameter: DeliverDiameter, skipped: Counter[str]) -> None:
         self._sip = sip
         self._skipped = skipped
         self._fragments = Fragments(skipped)
-        self._streams = Streams(sip, diameter, skipped)
-        self._associations = sctp.Associations(diameter, skipped)
+        self._streams = TcpStreams(sip, diameter, skipped)
+        self._associations = sctp.SctpAssociations(diameter, skipped)
 
     def frame(self, timestamp: int, kind: int, data: bytes) -> None:
-        """One frame of link layer `kind`; whatever it cannot use it counts in `skipped`."""
+        """One frame of link layer `kind` (a LINKTYPE_ number)."""
         if kind == _ETHERNET and len(data) >= 42:
-            ether, first, total, offset, protocol, port, length = _USUAL(data)
+            ether, first, total, offset, protocol, port, length = _ETHERNET_IPV4_UDP(data)
             if (
                 ether == 0x0800
                 and first == 0x45
@@ -62,8 +64,8 @@ class Decoder:
                 and 28 <= length + 20 == total <= len(data) - 14
                 and port not in _UDP_PORTS
             ):
-                # Nearly every frame: what `_ipv4` and `_udp` find out step by step.
-                start = _START(data, 42, 34 + length)
+                # True for nearly every frame. `_ipv4` and `_udp` would find the same, step by step.
+                start = _START_LINE(data, 42, 34 + length)
                 if start is None:
                     self._datagram(timestamp, data, 42, 34 + length, data[26:38])
                 else:
@@ -77,23 +79,23 @@ class Decoder:
         if at == link.NO_IP:
             self._skipped[NOT_IP] += 1
         else:
-            self._ip(timestamp, data, at, len(data), PLAIN, 0)
+            self._ip(timestamp, data, at, len(data), NO_TUNNEL, 0)
 
     def expire(self, now: int) -> None:
-        """Give up waiting for what is overdue at `now` (µs)."""
+        """Drop fragments and stream gaps that have waited too long at `now` (µs)."""
         self._fragments.expire(now)
         self._streams.expire(now)
         self._associations.expire(now)
 
     def finish(self) -> None:
-        """Read what the open streams still hold; the listening has ended."""
+        """The capture has ended: read what the open streams still hold."""
         self._fragments.finish()
         self._streams.finish()
         self._associations.finish()
 
     def _ip(self, timestamp: int, data: bytes, at: int, end: int, context: bytes, depth: int) -> None:
         if end - at < 20:
-            self._skipped[SHORT] += 1
+            self._skipped[TRUNCATED] += 1
         elif data[at] >> 4 == 4:
             self._ipv4(timestamp, data, at, end, context, depth)
         elif data[at] >> 4 == 6 and end - at >= 40:
@@ -104,17 +106,17 @@ class Decoder:
     def _ipv4(self, timestamp: int, data: bytes, at: int, end: int, context: bytes, depth: int) -> None:
         first, total, identification, offset, protocol = _IPV4(data, at)
         size = (first & 15) * 4
-        # A total of 0 is what segmentation offload leaves in packets that were captured before they were cut.
+        # Segmentation offload leaves a total length of 0 in packets that are captured before they are divided.
         stop = at + total if size <= total <= end - at else end
         addresses = data[at + 12 : at + 20]
         at += size
         if size < 20 or at > stop:
-            self._skipped[SHORT] += 1
+            self._skipped[TRUNCATED] += 1
         elif offset & 0x3FFF:
             key = context + addresses + bytes((protocol,)) + identification.to_bytes(2, "big")
-            whole = self._fragments.add(timestamp, key, (offset & 0x1FFF) * 8, bool(offset & 0x2000), data[at:stop])
-            if whole is not None:
-                self._transport(timestamp, protocol, whole, 0, len(whole), addresses, context, depth)
+            payload = self._fragments.add(timestamp, key, (offset & 0x1FFF) * 8, bool(offset & 0x2000), data[at:stop])
+            if payload is not None:
+                self._transport(timestamp, protocol, payload, 0, len(payload), addresses, context, depth)
         elif protocol == 17:
             self._udp(timestamp, data, at, stop, addresses, context, depth)
         else:
@@ -132,21 +134,22 @@ class Decoder:
                 return
             if at + 8 > stop:
                 break
-            following = data[at]
+            next_header = data[at]
             if protocol == _FRAGMENT:
                 (offset,) = struct.unpack_from("!H", data, at + 2)
-                if offset & 0xFFF9:  # else an atomic fragment (RFC 6946): the whole packet
+                if offset & 0xFFF9:  # else an atomic fragment (RFC 6946), which is a whole packet
                     key = context + addresses + data[at + 4 : at + 8]
-                    whole = self._fragments.add(timestamp, key, offset & 0xFFF8, bool(offset & 1), data[at + 8 : stop])
-                    if whole is None:
+                    fragment = data[at + 8 : stop]
+                    payload = self._fragments.add(timestamp, key, offset & 0xFFF8, bool(offset & 1), fragment)
+                    if payload is None:
                         return
-                    data, at, stop = whole, 0, len(whole)
+                    data, at, stop = payload, 0, len(payload)
                 else:
                     at += 8
             else:
                 at += (data[at + 1] + 2) * 4 if protocol == _AUTHENTICATION else (data[at + 1] + 1) * 8
-            protocol = following
-        self._skipped[SHORT] += 1
+            protocol = next_header
+        self._skipped[TRUNCATED] += 1
 
     def _transport(
         self,
@@ -163,25 +166,25 @@ class Decoder:
             self._udp(timestamp, data, at, end, addresses, context, depth)
         elif protocol == tunnels.TCP:
             if not self._streams.segment(timestamp, data, at, end, addresses, context):
-                self._skipped[SHORT] += 1
+                self._skipped[TRUNCATED] += 1
         elif protocol == sctp.PROTOCOL:
             if not self._associations.packet(timestamp, data, at, end, addresses, context):
-                self._skipped[SHORT] += 1
+                self._skipped[TRUNCATED] += 1
         elif protocol in tunnels.IP_IN_IP:
-            self._enter(timestamp, data, tunnels.Inside(at, end), addresses, context, depth)
+            self._tunnel(timestamp, data, tunnels.TunnelPayload(at, end), addresses, context, depth)
         elif protocol in tunnels.IP_PROTOCOLS:
             inside = tunnels.IP_PROTOCOLS[protocol](data, at, end)
             if inside is None:
                 self._skipped[ENCRYPTED if protocol == 50 else OTHER_PROTOCOL] += 1
             else:
-                self._enter(timestamp, data, inside, addresses, context, depth)
+                self._tunnel(timestamp, data, inside, addresses, context, depth)
         else:
             self._skipped[OTHER_PROTOCOL] += 1
 
-    def _enter(
-        self, timestamp: int, data: bytes, inside: tunnels.Inside, addresses: bytes, context: bytes, depth: int
+    def _tunnel(
+        self, timestamp: int, data: bytes, inside: tunnels.TunnelPayload, addresses: bytes, context: bytes, depth: int
     ) -> None:
-        """Go on inside a tunnel. Its ends become part of the context, so that copies of a stream do not mix."""
+        """Decode the payload of a tunnel. The tunnel's ends join the context, so that copies of a stream do not mix."""
         if depth >= _MAX_DEPTH:
             self._skipped[TOO_DEEP] += 1
         elif inside.protocol is None:
@@ -195,14 +198,14 @@ class Decoder:
         self, timestamp: int, data: bytes, at: int, end: int, addresses: bytes, context: bytes, depth: int
     ) -> None:
         if end - at < 8:
-            self._skipped[SHORT] += 1
+            self._skipped[TRUNCATED] += 1
             return
         _, port, length = _UDP(data, at)
         stop = at + length if 8 <= length <= end - at else end
         if port in _UDP_PORTS:
             inside = _UDP_PORTS[port](data, at + 8, stop)
             if inside is not None:
-                self._enter(timestamp, data, inside, addresses, context, depth)
+                self._tunnel(timestamp, data, inside, addresses, context, depth)
                 return
         self._datagram(timestamp, data, at + 8, stop, addresses + data[at : at + 4])
 

@@ -1,8 +1,9 @@
-"""A byte stream cut into messages: SIP by Content-Length (RFC 3261, 18.3) or by WebSocket frames (RFC 7118), Diameter by
-its header (RFC 6733, 3).
+"""Divide a byte stream into messages.
 
-How the bytes came in pieces makes no difference. A stream that is out of step, or that never was either, is searched
-for a start line or a header; at most the longest message waits for its rest.
+SIP messages end by Content-Length (RFC 3261, 18.3) or with a WebSocket message (RFC 7118), Diameter messages by the
+length in their header (RFC 6733, 3). The division into segments makes no difference. If the stream is out of step, or
+is neither SIP nor Diameter, the framer searches for the next start line or header. It never holds more bytes than the
+longest message.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from faultprint.probe.decode.websocket import HANDSHAKE, HANDSHAKE_STARTS, BadFrame, read_frame
 from faultprint.probe.messages import diameter, sip
 from faultprint.probe.messages.diameter import DiameterMessage
-from faultprint.probe.messages.sip import START, SipMessage
+from faultprint.probe.messages.sip import START_LINE, SipMessage
 from faultprint.probe.messages.sip_header import CONTENT_LENGTH
 
 MAX_HEAD: Final = 1 << 15
@@ -24,46 +25,48 @@ _MAX_LINE: Final = 1024
 _MAX_HANDSHAKE: Final = 8192
 _VERSION: Final = b"SIP/2.0"
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""What no start line holds."""
+"""Bytes that no start line contains."""
 
-Found = list[SipMessage | DiameterMessage]
+Messages = list[SipMessage | DiameterMessage]
 
 
 class _Mode(Enum):
     NEW = "nothing read yet"
     SIP = "at the start of a SIP message"
     DIAMETER = "at the start of a Diameter message"
-    SEARCHING = "looking for the start of a message"
-    WEBSOCKET = "at the start of a frame"
+    SEARCHING = "searching the start of a message"
+    WEBSOCKET = "at the start of a WebSocket frame"
 
 
 class Framer:
-    """One direction of a stream. `feed` gives the messages that the new bytes complete; `held` bytes wait."""
+    """Divides one direction of a stream into messages."""
 
-    __slots__ = ("_buffer", "_mode", "_need", "_parts")
+    __slots__ = ("_buffer", "_mode", "_needed", "_payload")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._mode = _Mode.NEW
-        self._need = 0
-        self._parts = b""
+        self._needed = 0
+        self._payload = b""
 
     @property
     def held(self) -> int:
-        return len(self._buffer) + len(self._parts)
+        """Bytes that wait for the rest of their message."""
+        return len(self._buffer) + len(self._payload)
 
-    def lose(self) -> None:
-        """Bytes are missing from here on: drop what waits for them."""
-        self._buffer = self._parts = b""
-        self._need = 0
+    def reset(self) -> None:
+        """Bytes of the stream are missing: drop the incomplete message and start again."""
+        self._buffer = self._payload = b""
+        self._needed = 0
         self._mode = _Mode.NEW
 
-    def feed(self, data: bytes) -> Found:
+    def feed(self, data: bytes) -> Messages:
+        """The messages that these bytes complete."""
         buffer = self._buffer + data if self._buffer else data
-        messages: Found = []
+        messages: Messages = []
         at = 0
-        if len(buffer) >= self._need:
-            self._need = 0
+        if len(buffer) >= self._needed:
+            self._needed = 0
             steps = {
                 _Mode.SIP: self._message,
                 _Mode.DIAMETER: self._diameter,
@@ -73,24 +76,24 @@ class Framer:
             }
             while at < len(buffer):
                 try:
-                    following = steps[self._mode](buffer, at, messages)
+                    next_at = steps[self._mode](buffer, at, messages)
                 except BadFrame:
                     self._mode = _Mode.SEARCHING
                     continue
-                if following is None:
+                if next_at is None:
                     break
-                at = following
+                at = next_at
             self._buffer = buffer[at:]
         else:
             self._buffer = buffer
         return messages
 
-    # Each step gives the offset to go on from, or None to wait for more.
+    # Each step returns the offset of the next step, or None to wait for more bytes.
 
-    def _first(self, buffer: bytes, at: int, messages: Found) -> int | None:
-        """Find out what the stream is."""
+    def _first(self, buffer: bytes, at: int, messages: Messages) -> int | None:
+        """Find out which protocol the stream has."""
         start = buffer[at : at + 12]
-        if any(start.startswith(mark) or mark.startswith(start) for mark in HANDSHAKE_STARTS):
+        if any(start.startswith(line) or line.startswith(start) for line in HANDSHAKE_STARTS):
             end = buffer.find(b"\r\n\r\n", at)
             if end < 0 and len(buffer) - at < _MAX_HANDSHAKE:
                 return None
@@ -100,7 +103,7 @@ class Framer:
             self._mode = _Mode.SEARCHING
             return at
         if start[0] == diameter.VERSION:
-            if len(buffer) - at < diameter.SHORTEST:
+            if len(buffer) - at < diameter.MIN_MESSAGE:
                 return None
             self._mode = _Mode.DIAMETER if diameter.length_at(buffer, at, len(buffer)) else _Mode.SEARCHING
             return at
@@ -108,24 +111,24 @@ class Framer:
             frame = read_frame(buffer, at)
             if frame is None:
                 return None
-            self._mode = _Mode.WEBSOCKET if START.match(frame.payload) else _Mode.SEARCHING
+            self._mode = _Mode.WEBSOCKET if START_LINE.match(frame.payload) else _Mode.SEARCHING
             return at
         self._mode = _Mode.SIP
         return at
 
-    def _message(self, buffer: bytes, at: int, messages: Found) -> int | None:
+    def _message(self, buffer: bytes, at: int, messages: Messages) -> int | None:
         while at < len(buffer) and buffer[at] in b"\r\n":
             at += 1
         if at == len(buffer):
             return at
-        start = START.match(buffer, at)
+        start = START_LINE.match(buffer, at)
         if start is None:
             line = buffer[at : at + _MAX_LINE]
             if len(line) < _MAX_LINE and b"\n" not in line and not _CONTROL.search(line):
                 return None
-            almost = sip.read_datagram(line, 0, _MAX_LINE)
-            if almost is not None:
-                messages.append(almost)
+            malformed = sip.read_datagram(line, 0, _MAX_LINE)
+            if malformed is not None:
+                messages.append(malformed)
             self._mode = _Mode.SEARCHING
             return at
         end = buffer.find(b"\r\n\r\n", at)
@@ -146,28 +149,28 @@ class Framer:
             return end + size
         end += size + int(length)
         if end > len(buffer):
-            self._need = end - at
+            self._needed = end - at
             return None
         messages.append(SipMessage(buffer[at:end], start) if int(length) else head)
         return end
 
-    def _diameter(self, buffer: bytes, at: int, messages: Found) -> int | None:
-        if len(buffer) - at < diameter.SHORTEST:
+    def _diameter(self, buffer: bytes, at: int, messages: Messages) -> int | None:
+        if len(buffer) - at < diameter.MIN_MESSAGE:
             return None
         length = diameter.length_at(buffer, at, len(buffer))
         if not length:
-            messages.append(diameter.no_header(buffer[at : at + diameter.SHORTEST]))
+            messages.append(diameter.invalid_header(buffer[at : at + diameter.MIN_MESSAGE]))
             self._mode = _Mode.SEARCHING
-            # Where it claims to begin, none begins.
+            # No message begins at this offset, so search from the next one.
             return at + 1
         if at + length > len(buffer):
-            self._need = length
+            self._needed = length
             return None
         messages.append(DiameterMessage(buffer[at : at + length]))
         return at + length
 
-    def _search(self, buffer: bytes, at: int, messages: Found) -> int | None:
-        """Go to the next start line or header; keep only an end that may become one."""
+    def _search(self, buffer: bytes, at: int, messages: Messages) -> int | None:
+        """Go to the next start line or header. Keep only the last bytes, if they may be the start of one."""
         line, keep = self._start_line(buffer, at)
         header = diameter.find(buffer, at, len(buffer) if line is None else line)
         if header is not None:
@@ -176,15 +179,15 @@ class Framer:
         if line is not None:
             self._mode = _Mode.SIP
             return line
-        keep = max(at, min(keep, len(buffer) - diameter.SHORTEST + 1))
+        keep = max(at, min(keep, len(buffer) - diameter.MIN_MESSAGE + 1))
         return None if keep == at else keep
 
     def _start_line(self, buffer: bytes, at: int) -> tuple[int | None, int]:
-        """Where the next SIP message starts, if one does, and where the last line does, if it may become a start line."""
+        """Offset of the next SIP start line, or None; and offset of the last line if it may become a start line."""
         version = buffer.find(_VERSION, at)
         while version >= 0:
             line = buffer.rfind(b"\n", at, version) + 1 or at
-            if START.match(buffer, line):
+            if START_LINE.match(buffer, line):
                 return line, line
             if b"\n" not in buffer[version:] and len(buffer) - line < _MAX_LINE:
                 break
@@ -192,15 +195,15 @@ class Framer:
         last = buffer.rfind(b"\n", at) + 1 or at
         return None, last if len(buffer) - last < _MAX_LINE else len(buffer)
 
-    def _frame(self, buffer: bytes, at: int, messages: Found) -> int | None:
+    def _frame(self, buffer: bytes, at: int, messages: Messages) -> int | None:
         frame = read_frame(buffer, at)
         if frame is None:
             return None
         if frame.data:
-            self._parts = frame.payload if frame.first else self._parts + frame.payload
-            if frame.final or len(self._parts) > MAX_MESSAGE:
-                message = sip.read_datagram(self._parts, 0, len(self._parts))
-                self._parts = b""
+            self._payload = frame.payload if frame.first else self._payload + frame.payload
+            if frame.final or len(self._payload) > MAX_MESSAGE:
+                message = sip.read_datagram(self._payload, 0, len(self._payload))
+                self._payload = b""
                 if message is not None:
                     messages.append(message)
         return at + frame.size

@@ -1,4 +1,4 @@
-"""Link layers: where the IP header of a frame begins. Numbers are tcpdump.org's LINKTYPE_ values and IEEE EtherTypes."""
+"""Find the IP header in a frame. The numbers are LINKTYPE_ values of tcpdump.org and EtherTypes of the IEEE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ETHERNET: Final = 1
 
 _IP_TYPES: Final = frozenset({0x0800, 0x86DD})
 _VLAN_TYPES: Final = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
-"""802.1Q, 802.1ad (QinQ) and the two types that older switches use for the outer tag."""
+"""802.1Q, 802.1ad (QinQ), and two types that older switches use for the outer tag."""
 _MPLS_TYPES: Final = frozenset({0x8847, 0x8848})
 _PPPOE: Final = 0x8864
 _PPP_IP: Final = frozenset({0x0021, 0x0057})
@@ -19,12 +19,12 @@ _MAX_TAGS: Final = 8
 
 
 def ethernet(data: bytes, at: int = 0) -> int:
-    """Offset of the IP header in an Ethernet frame that starts at `at`, behind its tags; NO_IP if it carries none."""
+    """Offset of the IP header in an Ethernet frame that starts at `at`, after its tags. NO_IP if there is none."""
     return after_type(data, at + 12)
 
 
 def after_type(data: bytes, at: int) -> int:
-    """Offset of the IP header behind the EtherType at `at`."""
+    """Offset of the IP header after the EtherType at `at`, or NO_IP."""
     for _ in range(_MAX_TAGS):
         kind = int.from_bytes(data[at : at + 2], "big")
         if kind in _IP_TYPES:
@@ -58,10 +58,10 @@ def _ppp(data: bytes) -> int:
 
 
 LAYERS: Final[Mapping[int, Callable[[bytes], int]]] = {
-    0: lambda data: 4,  # BSD loopback: the family's number differs between systems, the IP version does not
+    0: lambda data: 4,  # BSD loopback: the address family has another number on each system, so the IP version decides
     ETHERNET: ethernet,
     9: _ppp,
-    12: lambda data: 0,  # raw IP, as DLT_RAW is numbered on most systems
+    12: lambda data: 0,  # raw IP: DLT_RAW on most systems
     14: lambda data: 0,
     101: lambda data: 0,
     108: lambda data: 4,  # OpenBSD loopback
@@ -70,4 +70,4 @@ LAYERS: Final[Mapping[int, Callable[[bytes], int]]] = {
     229: lambda data: 0,
     276: lambda data: NO_IP if len(data) < 20 else (20 if int.from_bytes(data[:2], "big") in _IP_TYPES else NO_IP),
 }
-"""Link type → function of the frame that gives the offset of its IP header, or NO_IP."""
+"""Link type → function from a frame to the offset of its IP header, or NO_IP."""

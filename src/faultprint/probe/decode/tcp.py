@@ -1,4 +1,4 @@
-"""TCP streams put in order again (RFC 9293), in bounded memory: repeats dropped, gaps waited for, then given up."""
+"""Reassemble TCP streams (RFC 9293) in limited memory: drop repeated bytes, wait for missing ones, then skip them."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.decode.framing import Framer
-from faultprint.probe.deliver import DeliverDiameter, DeliverSip
 from faultprint.probe.messages.diameter import DiameterMessage
+from faultprint.probe.types import DeliverDiameter, DeliverSip
 
 MAX_STREAMS: Final = 2048
 MAX_HELD: Final = 2 << 20
-"""Bytes that wait in all streams together."""
+"""Bytes that may wait in all streams together."""
 MAX_AHEAD: Final = 1 << 17
-"""Bytes that one stream holds beyond a gap before it gives the gap up."""
+"""Bytes of one stream that may wait after a gap. With more, the stream skips the gap."""
 _OVERHEAD: Final = 64
-"""What a held segment costs beyond its bytes, so that many tiny ones count too."""
+"""Memory of a waiting segment beyond its bytes, so that many tiny segments count too."""
 GAP_US: Final = 3_000_000
-"""How long a gap is waited for: several retransmissions of TCP (RFC 6298), less than any SIP timer that matters."""
+"""How long a stream waits for the bytes of a gap: several retransmissions (RFC 6298), but less than the SIP timers."""
 
-REPEATED: Final = "TCP segment repeated"
-LOST: Final = "TCP segments missing"
-CROWDED: Final = "TCP streams beyond memory"
+REPEATED: Final = "repeated TCP segment"
+LOST: Final = "missing TCP segments"
+EVICTED: Final = "TCP streams evicted (memory limit)"
 
 _HALF: Final = 1 << 31
 _MASK: Final = (1 << 32) - 1
 _WINDOW: Final = 1 << 24
-"""A segment further back than this belongs to a new connection, whose first segment was not captured."""
+"""A segment further back than this belongs to a new connection without a captured SYN."""
 _FIN, _SYN, _RST = 1, 2, 4
 _TCP = struct.Struct("!4xIxxxxBB").unpack_from
 
 
 class _Stream:
-    __slots__ = ("ahead", "ahead_size", "first", "framer", "gap_since", "held", "leg", "next")
+    """One direction of a connection. `ahead`: segments after a gap, sequence number → (time, bytes)."""
 
-    def __init__(self, following: int, leg: bytes) -> None:
-        self.first = self.next = following
+    __slots__ = ("ahead", "ahead_size", "first", "framer", "gap_since", "held", "leg", "next_sequence")
+
+    def __init__(self, sequence: int, leg: bytes) -> None:
+        self.first = self.next_sequence = sequence
         self.leg = leg
         self.framer = Framer()
         self.ahead: dict[int, tuple[int, bytes]] = {}
@@ -46,8 +48,8 @@ class _Stream:
         self.gap_since = 0
 
 
-class Streams:
-    """All streams, one for each direction of a connection (and for each tunnel that it is seen in)."""
+class TcpStreams:
+    """All streams: one for each direction of a connection, and for each tunnel that carries it."""
 
     def __init__(self, sip: DeliverSip, diameter: DeliverDiameter, skipped: Counter[str]) -> None:
         self._sip = sip
@@ -57,8 +59,22 @@ class Streams:
         self._gaps: dict[bytes, _Stream] = {}
         self._held = 0
 
+    def __len__(self) -> int:
+        """How many streams are kept."""
+        return len(self._streams)
+
+    @property
+    def held(self) -> int:
+        """Memory of all waiting bytes."""
+        return self._held
+
+    @property
+    def gaps(self) -> int:
+        """How many streams have a gap."""
+        return len(self._gaps)
+
     def segment(self, timestamp: int, data: bytes, at: int, end: int, addresses: bytes, context: bytes) -> bool:
-        """Take the segment whose TCP header is at `at`. False if the header is cut short."""
+        """Read the segment whose TCP header is at `at`. False if the header is truncated."""
         if end - at < 20:
             return False
         sequence, offset, flags = _TCP(data, at)
@@ -73,33 +89,33 @@ class Streams:
             if stream is None or stream.first != sequence:
                 stream = self._open(key, sequence, leg)
         if body < end:
-            if stream is None or _distance(sequence, stream.next) < -_WINDOW:
+            if stream is None or _distance(sequence, stream.next_sequence) < -_WINDOW:
                 stream = self._open(key, sequence, leg)
-            self._take(timestamp, key, stream, sequence, data[body:end])
+            self._add(timestamp, key, stream, sequence, data[body:end])
         if flags & _RST or (flags & _FIN and stream is not None and not stream.ahead):
             self._close(key)
         return True
 
     def expire(self, now: int) -> None:
-        """Give up the gaps that have been open for GAP_US."""
+        """Skip the gaps that have been open for GAP_US at `now` (µs)."""
         for key, stream in list(self._gaps.items()):
             if now - stream.gap_since >= GAP_US:
-                self._give_up(key, stream)
+                self._skip_gap(key, stream)
 
     def finish(self) -> None:
-        """Read what lies beyond the gaps; forget all streams."""
+        """Read the bytes after all gaps and forget all streams: the capture has ended."""
         for key, stream in list(self._gaps.items()):
             while stream.ahead:
-                self._give_up(key, stream)
+                self._skip_gap(key, stream)
         self._streams.clear()
         self._gaps.clear()
         self._held = 0
 
-    def _open(self, key: bytes, following: int, leg: bytes) -> _Stream:
+    def _open(self, key: bytes, sequence: int, leg: bytes) -> _Stream:
         self._close(key)
         if len(self._streams) >= MAX_STREAMS:
-            self._make_room()
-        stream = _Stream(following, leg)
+            self._evict()
+        stream = _Stream(sequence, leg)
         self._streams.put(key, stream)
         return stream
 
@@ -109,15 +125,15 @@ class Streams:
             self._held -= stream.held
             self._gaps.pop(key, None)
 
-    def _make_room(self) -> None:
+    def _evict(self) -> None:
         for key in list(self._streams)[: MAX_STREAMS // 16]:
             if self._streams[key].held:
-                self._skipped[CROWDED] += 1
+                self._skipped[EVICTED] += 1
             self._close(key)
 
-    def _take(self, timestamp: int, key: bytes, stream: _Stream, sequence: int, part: bytes) -> None:
-        distance = _distance(sequence, stream.next)
-        if distance <= -len(part):
+    def _add(self, timestamp: int, key: bytes, stream: _Stream, sequence: int, segment: bytes) -> None:
+        distance = _distance(sequence, stream.next_sequence)
+        if distance <= -len(segment):
             self._skipped[REPEATED] += 1
             return
         if distance > 0:
@@ -125,44 +141,44 @@ class Streams:
                 stream.gap_since = timestamp
                 self._gaps[key] = stream
             waiting = stream.ahead.get(sequence)
-            if waiting is None or len(part) > len(waiting[1]):
-                stream.ahead[sequence] = (timestamp, part)
-                stream.ahead_size += len(part) - len(waiting[1]) if waiting else len(part) + _OVERHEAD
+            if waiting is None or len(segment) > len(waiting[1]):
+                stream.ahead[sequence] = (timestamp, segment)
+                stream.ahead_size += len(segment) - len(waiting[1]) if waiting else len(segment) + _OVERHEAD
             while stream.ahead_size > MAX_AHEAD:
-                self._give_up(key, stream)
+                self._skip_gap(key, stream)
         else:
-            self._read(timestamp, stream, part[-distance:] if distance else part)
+            self._read(timestamp, stream, segment[-distance:] if distance else segment)
             if stream.ahead:
                 self._drain(timestamp, key, stream)
         self._account(stream)
 
-    def _read(self, timestamp: int, stream: _Stream, part: bytes) -> None:
-        stream.next = (stream.next + len(part)) & _MASK
-        for message in stream.framer.feed(part):
+    def _read(self, timestamp: int, stream: _Stream, segment: bytes) -> None:
+        stream.next_sequence = (stream.next_sequence + len(segment)) & _MASK
+        for message in stream.framer.feed(segment):
             if isinstance(message, DiameterMessage):
                 self._diameter(timestamp, stream.leg, message)
             else:
                 self._sip(timestamp, stream.leg, message)
 
     def _drain(self, timestamp: int, key: bytes, stream: _Stream) -> None:
-        """Read what was ahead and now follows on; it reached the application no earlier than what filled the gap."""
-        for sequence in sorted(stream.ahead, key=lambda number: _distance(number, stream.next)):
-            distance = _distance(sequence, stream.next)
+        """Read the waiting segments up to the next gap. They reached the application when the gap was filled, not earlier."""
+        for sequence in sorted(stream.ahead, key=lambda number: _distance(number, stream.next_sequence)):
+            distance = _distance(sequence, stream.next_sequence)
             if distance > 0:
                 return
-            stamp, part = stream.ahead.pop(sequence)
-            stream.ahead_size -= len(part) + _OVERHEAD
-            if distance > -len(part):
-                self._read(max(timestamp, stamp), stream, part[-distance:] if distance else part)
+            stamp, segment = stream.ahead.pop(sequence)
+            stream.ahead_size -= len(segment) + _OVERHEAD
+            if distance > -len(segment):
+                self._read(max(timestamp, stamp), stream, segment[-distance:] if distance else segment)
         self._gaps.pop(key, None)
 
-    def _give_up(self, key: bytes, stream: _Stream) -> None:
-        """Go on behind the gap; the framer looks for the next message there."""
+    def _skip_gap(self, key: bytes, stream: _Stream) -> None:
+        """Continue after the gap. The framer searches for the next message there."""
         self._skipped[LOST] += 1
-        stream.framer.lose()
-        sequence = min(stream.ahead, key=lambda number: _distance(number, stream.next))
+        stream.framer.reset()
+        sequence = min(stream.ahead, key=lambda number: _distance(number, stream.next_sequence))
         stamp = stream.ahead[sequence][0]
-        stream.next = sequence
+        stream.next_sequence = sequence
         stream.gap_since = stamp
         self._drain(stamp, key, stream)
         self._account(stream)
@@ -172,9 +188,9 @@ class Streams:
         self._held += held - stream.held
         stream.held = held
         if self._held > MAX_HELD:
-            self._make_room()
+            self._evict()
 
 
 def _distance(sequence: int, base: int) -> int:
-    """How far `sequence` is ahead of `base`, modulo 2³² (negative: behind)."""
+    """How far `sequence` is ahead of `base`, modulo 2³². Negative: behind."""
     return ((sequence - base + _HALF) & _MASK) - _HALF

@@ -1,4 +1,4 @@
-"""WebSocket frames (RFC 6455), as far as SIP over WebSocket (RFC 7118) needs them."""
+"""WebSocket frames (RFC 6455): the part that SIP over WebSocket (RFC 7118) needs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ MAX_PAYLOAD: Final = 1 << 16
 
 
 class BadFrame(Exception):
-    """What should be a frame is none; the stream cannot be followed further."""
+    """The bytes are no WebSocket frame, so the rest of the stream cannot be read."""
 
 
 class WebSocketFrame:
-    """A whole frame: its unmasked payload, whether it is data, starts a message, and ends it; its length on the wire."""
+    """A whole frame.
+
+    `data`: it carries data, not control. `first`, `final`: it starts or ends a message. `payload`: without its mask.
+    `size`: bytes on the wire.
+    """
 
     __slots__ = ("data", "final", "first", "payload", "size")
 
@@ -32,7 +36,7 @@ class WebSocketFrame:
 
 
 def read_frame(buffer: bytes | bytearray, at: int) -> WebSocketFrame | None:
-    """The frame at `at`, or None while it is not all there. Raises BadFrame."""
+    """The frame at `at`, or None if bytes of it are still missing. Raises BadFrame."""
     if len(buffer) - at < 2:
         return None
     first, second = buffer[at], buffer[at + 1]

@@ -1,6 +1,6 @@
-"""A Diameter message (RFC 6733): told apart from other bytes by its header, its AVPs read when somebody asks for them.
+"""A Diameter message (RFC 6733): recognised by its header, its AVPs read on demand.
 
-Nothing here raises on what the network sends; `DiameterMessage.defect` names the first rule that a message breaks.
+Nothing here raises on what the network sends. `DiameterMessage.defect` names the first rule that a message breaks.
 """
 
 from __future__ import annotations
@@ -10,31 +10,42 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from faultprint.probe.messages.dictionary import VENDOR_3GPP, AvpCode, SubscriptionIdType
+
 VERSION: Final = 1
 HEADER: Final = 20
-SHORTEST: Final = HEADER + 8
-"""Every message holds an AVP, if only Origin-Host."""
+MIN_MESSAGE: Final = HEADER + 8
+"""Every message holds at least one AVP, for example Origin-Host."""
 MAX_MESSAGE: Final = 1 << 17
-"""Longest message that is believed: a profile of many services takes tens of kilobytes."""
+"""Longest message that is accepted, bytes. A user profile with many services takes tens of kilobytes."""
 
-VENDOR_3GPP: Final = 10415
-_USER_NAME: Final = (0, 1)
-_SESSION_ID: Final = (0, 263)
-_RESULT_CODE: Final = (0, 268)
-_EXPERIMENTAL_RESULT: Final = (0, 297)
-_EXPERIMENTAL_RESULT_CODE: Final = (0, 298)
-_SUBSCRIPTION_ID: Final = (0, 443)
-_SUBSCRIPTION_ID_DATA: Final = (0, 444)
-_SUBSCRIPTION_ID_TYPE: Final = (0, 450)
-_PUBLIC_IDENTITY: Final = (VENDOR_3GPP, 601)
-"""Vendor and code of the AVPs that are read: RFC 6733, RFC 8506 (443, 444, 450), TS 29.229 (601)."""
+# Vendor and code of the AVPs that are read, as plain integers: comparing members of an IntEnum is slow.
+_USER_NAME: Final = (0, int(AvpCode.USER_NAME))
+_SESSION_ID: Final = (0, int(AvpCode.SESSION_ID))
+_RESULT_CODE: Final = (0, int(AvpCode.RESULT_CODE))
+_EXPERIMENTAL_RESULT: Final = (0, int(AvpCode.EXPERIMENTAL_RESULT))
+_EXPERIMENTAL_RESULT_CODE: Final = (0, int(AvpCode.EXPERIMENTAL_RESULT_CODE))
+_SUBSCRIPTION_ID: Final = (0, int(AvpCode.SUBSCRIPTION_ID))
+_SUBSCRIPTION_ID_DATA: Final = (0, int(AvpCode.SUBSCRIPTION_ID_DATA))
+_SUBSCRIPTION_ID_TYPE: Final = (0, int(AvpCode.SUBSCRIPTION_ID_TYPE))
+_PUBLIC_IDENTITY: Final = (VENDOR_3GPP, int(AvpCode.PUBLIC_IDENTITY))
 
-_NAMES: Final[Mapping[int, tuple[int, bytes]]] = {2: (1, b""), 0: (2, b"tel:+"), 3: (3, b"sip:"), 1: (4, b"imsi:")}
-"""Subscription-Id-Type (SIP URI, E.164, NAI, IMSI; RFC 8506, 8.47) → how far its data is from the name that SIP uses, and
-what makes a URI of it. An NAI is a private identity; the public one that goes with it begins with `sip:` (TS 23.003,
-13.4B). A Public-Identity is nearest of all; User-Name is an NAI."""
-_NAI: Final = 3
-_NAMELESS: Final = 9
+_E164: Final = int(SubscriptionIdType.E164)
+_NAI: Final = int(SubscriptionIdType.NAI)
+_SCHEMES: Final[Mapping[int, tuple[int, bytes]]] = {
+    int(SubscriptionIdType.SIP_URI): (1, b""),
+    _E164: (2, b"tel:+"),
+    _NAI: (3, b"sip:"),
+    int(SubscriptionIdType.IMSI): (4, b"imsi:"),
+}
+"""Subscription-Id-Type → rank and URI scheme of its data.
+
+The name with the lowest rank is used: it is the most likely name of the same subscriber in SIP. Public-Identity has
+rank 0. User-Name is an NAI. An NAI is a private identity; the matching public one begins with `sip:` (TS 23.003, 13.4B).
+"""
+_PUBLIC_RANK: Final = 0
+_NO_NAME_RANK: Final = 9
+_MIN_STATUS: Final = 1000
 _MAX_STATUS: Final = 2**16 - 1
 
 BAD_HEADER: Final = "Diameter header"
@@ -42,45 +53,45 @@ BAD_AVP: Final = "Diameter AVP length"
 BAD_SESSION: Final = "Diameter Session-Id"
 BAD_RESULT: Final = "Diameter Result-Code"
 
-CANDIDATE: Final = re.compile(
-    # Version, length up to MAX_MESSAGE, flags without the reserved ones, code of the IETF's or of 3GPP, …
+HEADER_PATTERN: Final = re.compile(
+    # Version, length up to MAX_MESSAGE, flags without the reserved ones, command code of the IETF or of 3GPP, …
     rb"\x01[\x00-\x02]..[\x00\x10\x20\x30\x40\x50\x60\x70\x80\x90\xc0\xd0](?:\x00\x01|\x80\x00)."
-    # … application of the IETF's or of a vendor, both identifiers, and the first AVP's code, flags and length.
+    # … application of the IETF or of a vendor, both identifiers, then code, flags and length of the first AVP.
     rb"(?:\x00\x00\x00|\x01\x00.).{9}\x00\x00..[\x00\x20\x40\x60\x80\xa0\xc0\xe0]\x00..",
     re.DOTALL,
 )
-"""What may be a header (RFC 6733, 3 and 4.1); `length_at` says whether it is. The T flag has no business in an answer,
-but servers copy it there."""
+"""What may be a header (RFC 6733, 3 and 4.1); `length_at` decides. The T flag is not allowed in an answer, but servers
+copy it there."""
 _HEADER = struct.Struct("!IIIII").unpack_from
 _AVP = struct.Struct("!II").unpack_from
 
 
 def length_at(data: bytes, at: int, end: int) -> int:
-    """Length of the message that begins at `at`, of which SHORTEST bytes or more are there; 0 if none begins there.
+    """Length of the message that begins at `at`, or 0 if none begins there. Needs MIN_MESSAGE bytes.
 
-    No port says that a stream is Diameter, so its header has to: some 50 of its bits are the same in all messages.
+    No port shows that a stream is Diameter, so its header must: about 50 of its bits are the same in all messages.
     """
-    if end - at < SHORTEST or not CANDIDATE.match(data, at, end):
+    if end - at < MIN_MESSAGE or not HEADER_PATTERN.match(data, at, end):
         return 0
     length = int.from_bytes(data[at + 1 : at + 4], "big")
-    first = int.from_bytes(data[at + HEADER + 5 : at + HEADER + 8], "big")
-    sane = SHORTEST <= length <= MAX_MESSAGE and length % 4 == 0 and 8 <= first <= length - HEADER
-    return length if sane else 0
+    first_avp = int.from_bytes(data[at + HEADER + 5 : at + HEADER + 8], "big")
+    valid = MIN_MESSAGE <= length <= MAX_MESSAGE and length % 4 == 0 and 8 <= first_avp <= length - HEADER
+    return length if valid else 0
 
 
 def find(data: bytes, at: int, end: int) -> int | None:
-    """Where the first message begins whose header lies between `at` and `end`; None if none does."""
-    while (found := CANDIDATE.search(data, at, end)) is not None:
-        if length_at(data, found.start(), end):
-            return found.start()
-        at = found.start() + 1
+    """The offset of the first message whose header lies between `at` and `end`, or None."""
+    while (match := HEADER_PATTERN.search(data, at, end)) is not None:
+        if length_at(data, match.start(), end):
+            return match.start()
+        at = match.start() + 1
     return None
 
 
 class DiameterMessage:
-    """One message: `text` from version to the last AVP. `read` fills in what its AVPs say.
+    """One message. `text` goes from the version to the last AVP. `read_avps` sets what the AVPs say.
 
-    `subscriber` is a URI for `Hasher.user`, the one that SIP most likely uses for the same subscriber.
+    `subscriber` is a URI for `Hasher.user`: the most likely name of the same subscriber in SIP.
     """
 
     __slots__ = (
@@ -89,8 +100,8 @@ class DiameterMessage:
         "defect",
         "end_to_end",
         "hop_by_hop",
-        "repeated",
         "request",
+        "retransmit_flag",
         "session",
         "size",
         "status",
@@ -98,105 +109,105 @@ class DiameterMessage:
         "text",
     )
     status: int
-    """Result-Code or Experimental-Result-Code; 0: a request, or none was found."""
+    """Result-Code or Experimental-Result-Code. 0: a request, or an answer without one."""
     session: bytes
-    """Session-Id; empty: none."""
+    """Session-Id, or empty."""
     subscriber: bytes
-    """Empty: the message names none."""
+    """Empty if the message names none."""
 
     def __init__(self, text: bytes) -> None:
-        """`text`: whole, with a header that `length_at` has accepted."""
+        """`text`: a whole message, with a header that `length_at` has accepted."""
         _, word, self.application, self.hop_by_hop, self.end_to_end = _HEADER(text)
         self.text = text
         self.size = len(text)
         self.command = word & 0xFFFFFF
         self.request = bool(word >> 31)
-        self.repeated = bool(word >> 28 & 1)
-        """The T flag: sent again after a connection failed."""
+        self.retransmit_flag = bool(word >> 28 & 1)
+        """The T flag: sent again after a connection failure."""
         self.defect: str | None = None
         self.status = 0
         self.session = self.subscriber = b""
 
-    def read(self) -> bool:
-        """Read the AVPs; False, with `defect` set, for an answer whose result cannot be read.
+    def read_avps(self) -> bool:
+        """Read the AVPs. False, with `defect` set, for an answer without a readable result.
 
-        A request that breaks a rule is a request still: it will be answered, if only with an error.
+        A request that breaks a rule still counts as a request: it gets an answer, perhaps an error.
         """
-        rank = _NAMELESS
+        rank = _NO_NAME_RANK
         for avp, data in self._avps(self.text, HEADER):
             if avp == _SESSION_ID:
                 self.session = self.session or data
             elif avp == _RESULT_CODE:
-                self._judge(data)
+                self._read_result(data)
             elif avp == _EXPERIMENTAL_RESULT:
                 for inner, code in self._avps(data, 0):
                     if inner == _EXPERIMENTAL_RESULT_CODE:
-                        self._judge(code)
+                        self._read_result(code)
             elif self.request:
-                rank = self._identify(rank, avp, data)
+                rank = self._read_name(rank, avp, data)
         if self.request:
             if not self.session:
-                self._break(BAD_SESSION)
+                self._set_defect(BAD_SESSION)
             return True
         if not self.status:
-            self._break(BAD_RESULT)
+            self._set_defect(BAD_RESULT)
         return self.status > 0
 
-    def _judge(self, data: bytes) -> None:
+    def _read_result(self, data: bytes) -> None:
         code = int.from_bytes(data, "big")
-        if len(data) != 4 or not 1000 <= code <= _MAX_STATUS:
-            self._break(BAD_RESULT)
+        if len(data) != 4 or not _MIN_STATUS <= code <= _MAX_STATUS:
+            self._set_defect(BAD_RESULT)
         elif not self.status:
             self.status = code
 
-    def _identify(self, before: int, avp: tuple[int, int], data: bytes) -> int:
-        """Take the name that an AVP gives, if it does; the rank of the one that counts so far."""
+    def _read_name(self, best_rank: int, avp: tuple[int, int], data: bytes) -> int:
+        """Use the subscriber's name in an AVP if it ranks better than `best_rank`; return the best rank so far."""
         if avp == _PUBLIC_IDENTITY:
-            return self._name(before, 0, b"", data)
+            return self._use_name(best_rank, _PUBLIC_RANK, b"", data)
         if avp == _USER_NAME:
-            return self._name(before, *_NAMES[_NAI], data)
-        return self._subscription(before, data) if avp == _SUBSCRIPTION_ID else before
+            return self._use_name(best_rank, *_SCHEMES[_NAI], data)
+        return self._read_subscription_id(best_rank, data) if avp == _SUBSCRIPTION_ID else best_rank
 
-    def _subscription(self, before: int, data: bytes) -> int:
+    def _read_subscription_id(self, best_rank: int, data: bytes) -> int:
         kind, name = -1, b""
         for avp, value in self._avps(data, 0):
             if avp == _SUBSCRIPTION_ID_TYPE:
                 kind = int.from_bytes(value, "big")
             elif avp == _SUBSCRIPTION_ID_DATA:
                 name = value
-        if kind not in _NAMES:
-            return before
-        return self._name(before, *_NAMES[kind], name.lstrip(b"+") if kind == 0 else name)
+        if kind not in _SCHEMES:
+            return best_rank
+        return self._use_name(best_rank, *_SCHEMES[kind], name.lstrip(b"+") if kind == _E164 else name)
 
-    def _name(self, before: int, rank: int, scheme: bytes, name: bytes) -> int:
-        if rank >= before or not name:
-            return before
+    def _use_name(self, best_rank: int, rank: int, scheme: bytes, name: bytes) -> int:
+        if rank >= best_rank or not name:
+            return best_rank
         self.subscriber = scheme + name if scheme or b":" in name else b"sip:" + name
         return rank
 
     def _avps(self, data: bytes, at: int) -> Iterator[tuple[tuple[int, int], bytes]]:
-        """Vendor and code, and data without padding, of each AVP; ends, with `defect` set, where one breaks the rules."""
+        """(Vendor, code) and data without padding of each AVP. Stops, with `defect` set, at one that breaks the rules."""
         end = len(data)
         while at < end:
             if end - at < 8:
-                self._break(BAD_AVP)
+                self._set_defect(BAD_AVP)
                 return
             code, word = _AVP(data, at)
             length = word & 0xFFFFFF
             head = 12 if word >> 31 else 8
             if not head <= length <= end - at:
-                self._break(BAD_AVP)
+                self._set_defect(BAD_AVP)
                 return
             vendor = int.from_bytes(data[at + 8 : at + 12], "big") if head == 12 else 0
             yield (vendor, code), data[at + head : at + length]
             at += length + -length % 4
 
-    def _break(self, defect: str) -> None:
+    def _set_defect(self, defect: str) -> None:
         self.defect = self.defect or defect
 
 
-def no_header(text: bytes) -> DiameterMessage:
-    """Stands for a message that should begin with `text` (SHORTEST bytes), but does not: `defect` says so."""
+def invalid_header(text: bytes) -> DiameterMessage:
+    """A placeholder for a message that should begin with `text` (MIN_MESSAGE bytes) but does not. Sets `defect`."""
     message = DiameterMessage(text)
     message.defect = BAD_HEADER
     return message

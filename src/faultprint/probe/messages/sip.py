@@ -1,6 +1,6 @@
-"""A SIP message (RFC 3261), read lazily: a header is looked for when somebody asks for it.
+"""A SIP message (RFC 3261), read lazily: a header is searched for only when it is needed.
 
-Nothing here raises on what the network sends; `Message.defect` names the first rule that a message breaks.
+Nothing here raises on what the network sends. `SipMessage.defect` names the first rule that a message breaks.
 """
 
 from __future__ import annotations
@@ -16,29 +16,31 @@ from faultprint.probe.messages.sip_header import (
     FROM,
     TO,
     VIA,
-    Header,
+    SipHeader,
     clean,
 )
 
-# Possessive quantifiers (++) keep a hostile message from costing more than its length.
-START: Final = re.compile(
+# Possessive quantifiers (++) never backtrack, so that the work grows only linearly with a hostile message.
+START_LINE: Final = re.compile(
     rb"(?:SIP/2\.0 ([1-6]\d\d)(?=[ \r\n])[^\n]*+\n?"
     rb"|([A-Za-z0-9.!%*_+`'~-]{1,64}) [A-Za-z][A-Za-z0-9+.-]*+:[^ \r\n]*+ SIP/2\.0\r?\n)"
     rb"(?:Via: SIP/2\.0/[A-Z-]++ ([^;, \t\r\n]++)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]++))?"
 )
-"""A status line (status code in group 1) or a request line (method in group 2); sent-by and branch of the Via that often
-follows at once."""
+"""A status line (group 1: status code) or a request line (group 2: method).
 
-_ALMOST: Final = re.compile(
+Groups 3 and 4: sent-by and branch of the Via, which often follows at once.
+"""
+
+_BAD_START_LINE: Final = re.compile(
     rb"SIP/\d+\.\d+[ \t\r\n]|[!-~]{1,32}[ \t][^\r\n]{0,2048}?[ \t]SIP/\d{1,9}\.\d{1,9}[ \t]*+\r?\n", re.IGNORECASE
 )
-"""A start line that means to be SIP but is not one: extra blanks, another version, no URI (RFC 4475, 3.1.2)."""
+"""A start line of SIP with an error: extra blanks, another version, no URI (RFC 4475, 3.1.2)."""
 
 _FIRST_VIA: Final = re.compile(
     rb"\n(?:[vV][iI][aA]|[vV])[ \t]*+:"
     rb"(?: SIP/2\.0/[A-Z-]++ ([^;, \t\r\n]++)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]++))?"
 )
-"""The first Via; sent-by and branch if they are written as nearly always, else the patterns below find them."""
+"""The first Via. Groups 1 and 2: sent-by and branch in the usual spelling. The patterns below find other spellings."""
 _VIA: Final = re.compile(
     rb"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+[\w.!%*+`'~-]++[ \t]++([^;, \t\r\n]++(?:[ \t]*+:[ \t]*+\d++)?)"
     rb"((?:[ \t\r\n]*+;(?:[^;,\"]|\"(?:[^\"\\]|\\.){0,512}+\")*+)*+)",
@@ -46,21 +48,21 @@ _VIA: Final = re.compile(
 )
 _QUOTED: Final = re.compile(rb"\"(?:[^\"\\]|\\.){0,512}+\"")
 _BRANCH: Final = re.compile(rb";[ \t\r\n]*+branch[ \t]*+=[ \t]*+([^;, \t\r\n]++)", re.IGNORECASE)
-# Letters in both cases rather than IGNORECASE, which keeps a search from looking for its first character quickly.
+# Both cases are written out: with IGNORECASE, a search cannot look for the first character fast.
 _TAG: Final = re.compile(rb";[ \t\r\n]*+[tT][aA][gG][ \t]*+=[ \t]*+([^;, \t\r\n]++)")
-_NAMES: Final = re.compile(
+_ID_HEADERS: Final = re.compile(
     rb"\n(From|To|Call-ID|CSeq): ([^\n]++)\n(From|To|Call-ID|CSeq): ([^\n]++)\n"
     rb"(From|To|Call-ID|CSeq): ([^\n]++)\n(From|To|Call-ID|CSeq): ([^\n]++)\n(?![ \t])"
 )
-"""The four headers that name a request, in any order: most clients write them one after the other."""
+"""The four headers that identify a request, in any order: most clients write them one after the other."""
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
-_EMPTY: Final = b"\nContent-Length: 0\r\n\r\n"
+_EMPTY_BODY: Final = b"\nContent-Length: 0\r\n\r\n"
 _MAGIC_COOKIE: Final = b"z9hG4bK"
-_NAMED: Final = ((b"From", FROM), (b"To", TO), (b"Call-ID", CALL_ID), (b"CSeq", CSEQ))
-_MAX_SEQUENCE: Final = 64
+_ID_HEADER_NAMES: Final = ((b"From", FROM), (b"To", TO), (b"Call-ID", CALL_ID), (b"CSeq", CSEQ))
+_MAX_CACHED_CSEQ: Final = 64
 _MAX_CSEQ: Final = 2**31 - 1
 
-# Why a message counts as malformed. All but NO_END and BAD_LENGTH keep it out of every transaction.
+# The reasons why a message is malformed. With NO_END and BAD_LENGTH it can still belong to a transaction.
 BAD_START: Final = "start line"
 NO_END: Final = "header without end"
 BAD_VIA: Final = "Via"
@@ -70,16 +72,16 @@ BAD_FROM: Final = "From"
 BAD_TO: Final = "To"
 BAD_LENGTH: Final = "Content-Length"
 
-
 _CODES: Final = {str(code).encode(): code for code in range(100, 700)}
-_SEQUENCES: Final[BoundedTable[bytes, tuple[int, bytes]]] = BoundedTable(1024)
-"""CSeq values read lately: there are few, and reading one takes longer than looking it up."""
+_CSEQ_CACHE: Final[BoundedTable[bytes, tuple[int, bytes]]] = BoundedTable(1024)
+"""Recent CSeq values: there are few, and a lookup is faster than parsing."""
 
 
 class SipMessage:
-    """One message: `text` from start line to end of body, `head` the end of the last header line within it.
+    """One message: `text` from start line to end of body; `head` is the offset where its last header line ends.
 
-    `identify` fills in the top Via (sent-by and branch, and more for RFC 2543), CSeq and, of a request, Call-ID, From, To.
+    `identify` sets the top Via (sent-by and branch, and more for RFC 2543) and CSeq. For a request it also sets Call-ID,
+    `sender` (From) and `receiver` (To).
     """
 
     __slots__ = (
@@ -97,9 +99,9 @@ class SipMessage:
         "via",
     )
     method: bytes | None
-    """None: a response; empty: neither."""
+    """None: a response. Empty: neither request nor response."""
     status: int
-    """0: no response."""
+    """0: not a response."""
     via: tuple[bytes, ...]
     call_id: bytes
     cseq: int
@@ -108,7 +110,7 @@ class SipMessage:
     receiver: bytes
 
     def __init__(self, text: bytes, start: re.Match[bytes] | None) -> None:
-        """`start`: how START matched, wherever that was; None for a start line that breaks the rules."""
+        """`start`: the match of START_LINE, at any offset. None for a start line that breaks the rules."""
         self.text = text
         if start is not None:
             status, self.method, sent_by, branch = start.groups()
@@ -118,14 +120,14 @@ class SipMessage:
             self.method, self.status, self.via = b"", 0, ()
         self.defect: str | None = None
         self.size = len(text)
-        if text.endswith(_EMPTY):
-            # Most messages. Where a body ends like this, too, taking it for more headers changes nothing that is read here.
+        if text.endswith(_EMPTY_BODY):
+            # True for most messages. A body that ends like this counts as headers, which changes nothing that is read.
             self.head = self.size - 2
             return
         end = text.find(b"\n\r\n") + 1
         if end:
             self.head = end
-            # Mostly the last header, so the search begins there.
+            # Content-Length is mostly the last header, so the search begins at the end.
             at = text.rfind(b"\nContent-Length: ", 0, end)
             length = text[at + 17 : text.find(b"\r", at)] if at >= 0 else b""
             if length.isdigit() and len(length) < 10 and end + 2 + int(length) <= self.size:
@@ -133,16 +135,16 @@ class SipMessage:
             else:
                 self._measure(end + 2)
         else:
-            found = _HEAD_END.search(text)
-            if found:
-                self.head = found.start() + 1
-                self._measure(found.end())
+            match = _HEAD_END.search(text)
+            if match:
+                self.head = match.start() + 1
+                self._measure(match.end())
             else:
                 self.head = len(text)
                 self.defect = NO_END
 
     def _measure(self, body: int) -> None:
-        """Hold Content-Length against what is there; a datagram's surplus is no part of the message (RFC 3261, 18.3)."""
+        """Compare Content-Length with the body. Extra bytes of a datagram are no part of the message (RFC 3261, 18.3)."""
         length = self.get(CONTENT_LENGTH)
         if length is None:
             return
@@ -151,23 +153,23 @@ class SipMessage:
         else:
             self.defect = BAD_LENGTH
 
-    def get(self, header: Header) -> bytes | None:
-        """The value of the first such header, folded lines included; None if there is none."""
+    def get(self, header: SipHeader) -> bytes | None:
+        """The value of the first such header, with its folded lines; None if there is none."""
         return header.value(self.text, self.head)
 
-    def all(self, header: Header) -> list[bytes]:
-        """The values of every such header, in order."""
+    def all(self, header: SipHeader) -> list[bytes]:
+        """The values of all such headers, in order."""
         return [clean(value) for value in header.pattern.findall(self.text, 0, self.head)]
 
     @property
     def forwarded(self) -> bool:
-        """Whether more than one hop has signed it: a second Via value."""
+        """Whether a proxy has forwarded it: it has two or more Via values."""
         return sum(_QUOTED.sub(b"", value).count(b",") + 1 for value in self.all(VIA)) > 1
 
     def identify(self) -> bool:
-        """Find what names the transaction; False, with `defect` set, if the message belongs to none.
+        """Read what identifies the transaction. False, with `defect` set, if the message belongs to none.
 
-        Nearly all messages write these headers in one way, with Via first; the others take the slower path.
+        Nearly all messages have these headers in one spelling, with Via first. The others take a slower path.
         """
         text = self.text
         if not self.via and not self._read_via():
@@ -175,64 +177,64 @@ class SipMessage:
         if self.method is not None:
             return self._read_request()
         at = text.find(b"\nCSeq: ", 0, self.head)
-        known = _SEQUENCES.get(text[at + 7 : text.find(b"\r", at)]) if at >= 0 else None
+        known = _CSEQ_CACHE.get(text[at + 7 : text.find(b"\r", at)]) if at >= 0 else None
         if known is None:
-            return self._read_sequence(self.get(CSEQ) or b"")
+            return self._read_cseq(self.get(CSEQ) or b"")
         self.cseq, self.cseq_method = known
         return True
 
     def _read_via(self) -> bool:
-        """The first Via, in whichever spelling it comes."""
-        first = _FIRST_VIA.search(self.text, 0, self.head)
-        if first is not None and first[2]:
-            self.via = first.groups()
+        """Read the first Via, in any spelling."""
+        match = _FIRST_VIA.search(self.text, 0, self.head)
+        if match is not None and match[2]:
+            self.via = match.groups()
             return True
         value = VIA.pattern.search(self.text, 0, self.head)
-        found = _VIA.match(clean(value[1])) if value else None
-        if found is None:
-            return self._broken(BAD_VIA)
-        branch = _BRANCH.search(_QUOTED.sub(b"", found[2]))
+        via = _VIA.match(clean(value[1])) if value else None
+        if via is None:
+            return self._reject(BAD_VIA)
+        branch = _BRANCH.search(_QUOTED.sub(b"", via[2]))
         if branch and branch[1].startswith(_MAGIC_COOKIE) and branch[1] != _MAGIC_COOKIE:
-            self.via = (found[1], branch[1])
+            self.via = (via[1], branch[1])
         else:
-            # RFC 2543: the branch need not be unique; 17.2.3 of RFC 3261 adds what makes it so.
-            old = branch[1] if branch else b""
-            self.via = (found[1], old, tag_of(self.get(FROM) or b"") or b"", self.get(CALL_ID) or b"")
+            # RFC 2543: the branch may not be unique. RFC 3261, 17.2.3, lists what makes it unique.
+            old_branch = branch[1] if branch else b""
+            self.via = (via[1], old_branch, tag_of(self.get(FROM) or b"") or b"", self.get(CALL_ID) or b"")
         return True
 
-    def _read_sequence(self, value: bytes) -> bool:
+    def _read_cseq(self, value: bytes) -> bool:
         parts = value.split()
         if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) > 12 or int(parts[0]) > _MAX_CSEQ:
-            return self._broken(BAD_CSEQ)
+            return self._reject(BAD_CSEQ)
         self.cseq, self.cseq_method = int(parts[0]), parts[1]
-        if len(value) < _MAX_SEQUENCE:
-            _SEQUENCES.put(value, (self.cseq, self.cseq_method))
+        if len(value) < _MAX_CACHED_CSEQ:
+            _CSEQ_CACHE.put(value, (self.cseq, self.cseq_method))
         return True
 
     def _read_request(self) -> bool:
-        found = _NAMES.search(self.text, 0, self.head)
+        match = _ID_HEADERS.search(self.text, 0, self.head)
         values: dict[bytes, bytes] = {}
-        if found is not None:
-            one, first, two, second, three, third, four, fourth = found.groups()
-            values = {one: first, two: second, three: third, four: fourth}
+        if match is not None:
+            name1, value1, name2, value2, name3, value3, name4, value4 = match.groups()
+            values = {name1: value1, name2: value2, name3: value3, name4: value4}
         if len(values) < 4:
-            values = {name: self.get(header) or b"" for name, header in _NAMED}
+            values = {name: self.get(header) or b"" for name, header in _ID_HEADER_NAMES}
         self.sender, self.receiver = values[b"From"].strip(), values[b"To"].strip()
         self.call_id = values[b"Call-ID"].strip()
-        known = _SEQUENCES.get(values[b"CSeq"].strip())
+        known = _CSEQ_CACHE.get(values[b"CSeq"].strip())
         if known is not None:
             self.cseq, self.cseq_method = known
-        elif not self._read_sequence(values[b"CSeq"].strip()):
+        elif not self._read_cseq(values[b"CSeq"].strip()):
             return False
         if self.method != self.cseq_method:
-            return self._broken(BAD_CSEQ)
+            return self._reject(BAD_CSEQ)
         if self.call_id and b":" in self.sender and b":" in self.receiver:
             return True
-        return self._broken(
+        return self._reject(
             BAD_FROM if b":" not in self.sender else BAD_TO if b":" not in self.receiver else BAD_CALL_ID
         )
 
-    def _broken(self, defect: str) -> bool:
+    def _reject(self, defect: str) -> bool:
         self.defect = defect
         return False
 
@@ -242,18 +244,18 @@ def tag_of(address: bytes) -> bytes | None:
     parameters = address.rfind(b">") + 1
     if parameters == len(address):
         return None
-    found = _TAG.search(address, parameters)
-    return found[1] if found else None
+    match = _TAG.search(address, parameters)
+    return match[1] if match else None
 
 
 def read_datagram(data: bytes, at: int, end: int) -> SipMessage | None:
-    """The SIP message in `data[at:end]`, or None if it is none. Blank lines before it are allowed (RFC 3261, 7.5)."""
-    start = START.match(data, at, end)
+    """The SIP message in `data[at:end]`, or None if there is none. Blank lines may come first (RFC 3261, 7.5)."""
+    start = START_LINE.match(data, at, end)
     if start is None:
         while at < end and data[at] in b"\r\n":
             at += 1
-        start = START.match(data, at, end)
-        if start is None and _ALMOST.match(data, at, end) is None:
+        start = START_LINE.match(data, at, end)
+        if start is None and _BAD_START_LINE.match(data, at, end) is None:
             return None
     message = SipMessage(data[at:end], start)
     if start is None:

@@ -1,8 +1,8 @@
-"""A streaming Parquet writer in a few kilobytes (parquet.thrift, Encodings.md): what the probe needs and no more.
+"""A small streaming Parquet writer with only what the probe needs (parquet.thrift, Encodings.md).
 
-The usual libraries cost 45 to 60 MB of memory before the first row. This one knows flat columns of the kinds in
-`faultprint.tables`, version 1 data pages, dictionaries for strings, plain values otherwise, gzip. A row group is
-gathered as compressed pages, so that memory does not grow with the file; per row group the footer keeps some 2 kB.
+The usual libraries take 45 to 60 MB of memory before the first row. This writer supports flat columns of the kinds in
+`faultprint.tables`, version 1 data pages, dictionaries for strings, plain values for other kinds, and gzip. It collects
+a row group as compressed pages, so the memory grows only by about 2 kB of footer for each row group.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import BinaryIO, Final, NamedTuple, cast
 
 from faultprint.probe.output import thrift
-from faultprint.tables import Column, Kind
+from faultprint.tables import Column, ColumnKind
 
 PAGE_ROWS: Final = 2048
 GROUP_ROWS: Final = 32 * PAGE_ROWS
 _MAGIC: Final = b"PAR1"
 _LEVEL: Final = 1
-"""zlib level: the pages are small, and time counts more than space."""
+"""zlib level. The pages are small, and speed matters more than size."""
 _UNCOMPRESSED, _GZIP = 0, 2
 _PLAIN, _RLE, _RLE_DICTIONARY = 0, 3, 8
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
@@ -32,7 +32,7 @@ Value = str | int | float | None
 
 
 class _Physical(NamedTuple):
-    """How a kind of column is stored: physical type, code of `array` for plain values, logical and converted type."""
+    """How a kind of column is stored. `code`: type code of `array` for plain values, empty for a dictionary."""
 
     type: int
     code: str
@@ -45,7 +45,7 @@ def _unsigned(bits: int) -> thrift.Field:
 
 
 _INT_CODE: Final = "i" if array("i").itemsize == 4 else "l"
-_KINDS: Final[Mapping[Kind, _Physical]] = {
+_KINDS: Final[Mapping[ColumnKind, _Physical]] = {
     "string": _Physical(_BYTE_ARRAY, "", thrift.nested(10, thrift.nested(1)), 0),
     "timestamp": _Physical(
         _INT64,
@@ -61,20 +61,21 @@ _KINDS: Final[Mapping[Kind, _Physical]] = {
 }
 
 
-class _Chunk:
-    """One column of the row group under way, as compressed pages."""
+class _ColumnChunk:
+    """One column of the present row group, as compressed pages."""
 
     def __init__(self, column: Column) -> None:
         self.column = column
         self.physical = _KINDS[column.kind]
-        # The unsigned 64-bit columns are hashes, in which there is nothing to compress.
+        # The unsigned 64-bit columns are hashes, which cannot be compressed.
         self.codec = _UNCOMPRESSED if column.kind == "uint64" else _GZIP
         self.clear()
 
     def clear(self) -> None:
+        """Start a new row group."""
         self.pages = bytearray()
-        self.unpacked = 0
-        self._words: dict[str, int] = {}
+        self.uncompressed_size = 0
+        self._dictionary: dict[str, int] = {}
 
     def add(self, values: Sequence[Value]) -> None:
         """Append a data page of these values."""
@@ -88,8 +89,8 @@ class _Chunk:
         if self.physical.code:
             body = _plain(self.physical.code, values)
         else:
-            words = self._words
-            body = _indices([words.setdefault(str(word), len(words)) for word in values])
+            dictionary = self._dictionary
+            body = _indices([dictionary.setdefault(str(value), len(dictionary)) for value in values])
         header = thrift.nested(
             5,
             thrift.i32(1, rows),
@@ -99,22 +100,22 @@ class _Chunk:
         )
         self.pages += self._page(_DATA_PAGE, levels + body, header)
 
-    def dictionary(self) -> bytes:
-        """The page that goes before the others; empty for a column without dictionary."""
+    def dictionary_page(self) -> bytes:
+        """The page before the data pages. Empty for a column without a dictionary."""
         if self.physical.code:
             return b""
-        words = [word.encode() for word in self._words]
-        body = b"".join(len(word).to_bytes(4, "little") + word for word in words)
-        return self._page(_DICTIONARY_PAGE, body, thrift.nested(7, thrift.i32(1, len(words)), thrift.i32(2, _PLAIN)))
+        values = [value.encode() for value in self._dictionary]
+        body = b"".join(len(value).to_bytes(4, "little") + value for value in values)
+        return self._page(_DICTIONARY_PAGE, body, thrift.nested(7, thrift.i32(1, len(values)), thrift.i32(2, _PLAIN)))
 
     def _page(self, kind: int, body: bytes, header: thrift.Field) -> bytes:
-        packed = body
+        compressed = body
         if self.codec == _GZIP:
-            packer = zlib.compressobj(_LEVEL, wbits=31)
-            packed = packer.compress(body) + packer.flush()
-        head = thrift.struct(thrift.i32(1, kind), thrift.i32(2, len(body)), thrift.i32(3, len(packed)), header)
-        self.unpacked += len(head) + len(body)
-        return head + packed
+            compressor = zlib.compressobj(_LEVEL, wbits=31)
+            compressed = compressor.compress(body) + compressor.flush()
+        head = thrift.struct(thrift.i32(1, kind), thrift.i32(2, len(body)), thrift.i32(3, len(compressed)), header)
+        self.uncompressed_size += len(head) + len(body)
+        return head + compressed
 
 
 def _plain(code: str, values: Sequence[Value]) -> bytes:
@@ -125,7 +126,7 @@ def _plain(code: str, values: Sequence[Value]) -> bytes:
 
 
 def _levels(values: Sequence[Value], nulls: int) -> bytes:
-    """Definition levels, one bit each: 1 where there is a value; `nulls` of them are 0."""
+    """Definition levels, one bit each: 1 for a value, 0 for one of the `nulls` missing values."""
     if nulls in (0, len(values)):
         runs = thrift.varint(len(values) << 1) + (b"\x00" if nulls else b"\x01")
     else:
@@ -136,7 +137,7 @@ def _levels(values: Sequence[Value], nulls: int) -> bytes:
 
 
 def _indices(indices: list[int]) -> bytes:
-    """Bit-packed dictionary indices; whole bytes wide, so that packing is copying (gzip takes care of the rest)."""
+    """Bit-packed dictionary indices. Their width is whole bytes, so packing only copies; gzip removes the rest."""
     width = 1 if max(indices, default=0) < 256 else 4
     groups = (len(indices) + 7) // 8
     indices.extend([0] * (groups * 8 - len(indices)))
@@ -145,14 +146,14 @@ def _indices(indices: list[int]) -> bytes:
 
 
 class ParquetWriter:
-    """Writes rows, tuples in the order of `columns`, to an open binary file. Finished by `close` or a `with` block."""
+    """Writes rows (tuples in the order of `columns`) to an open binary file. Call `close` or use a `with` block."""
 
     def __init__(self, file: BinaryIO, columns: Sequence[Column], metadata: Mapping[str, str] | None = None) -> None:
         self.metadata = dict(metadata or {})
-        """Key-value pairs for the footer; may still change until `close`."""
+        """Key-value pairs for the footer. They may change until `close`."""
         self.rows = 0
         self._file = file
-        self._chunks = [_Chunk(column) for column in columns]
+        self._chunks = [_ColumnChunk(column) for column in columns]
         self._page: list[tuple[Value, ...]] = []
         self._group_rows = 0
         self._groups: list[bytes] = []
@@ -169,6 +170,7 @@ class ParquetWriter:
             self.close()
 
     def append(self, row: tuple[Value, ...]) -> None:
+        """Add one row."""
         self._page.append(row)
         if len(self._page) >= PAGE_ROWS:
             self._flush_page()
@@ -176,7 +178,7 @@ class ParquetWriter:
                 self._flush_group()
 
     def close(self) -> None:
-        """Write what is left and the footer; the file itself stays open."""
+        """Write the last rows and the footer. The file itself stays open."""
         self._flush_page()
         self._flush_group()
         footer = self._footer()
@@ -194,16 +196,16 @@ class ParquetWriter:
     def _flush_group(self) -> None:
         if not self._group_rows:
             return
-        begin, unpacked = self._offset, 0
+        begin, uncompressed_size = self._offset, 0
         columns = []
         for chunk in self._chunks:
             columns.append(self._write_chunk(chunk))
-            unpacked += chunk.unpacked
+            uncompressed_size += chunk.uncompressed_size
             chunk.clear()
         self._groups.append(
             thrift.struct(
                 thrift.sequence(1, thrift.STRUCT, columns),
-                thrift.i64(2, unpacked),
+                thrift.i64(2, uncompressed_size),
                 thrift.i64(3, self._group_rows),
                 thrift.i64(5, begin),
                 thrift.i64(6, self._offset - begin),
@@ -211,8 +213,8 @@ class ParquetWriter:
         )
         self._group_rows = 0
 
-    def _write_chunk(self, chunk: _Chunk) -> bytes:
-        dictionary = chunk.dictionary()
+    def _write_chunk(self, chunk: _ColumnChunk) -> bytes:
+        dictionary = chunk.dictionary_page()
         begin, size = self._offset, len(dictionary) + len(chunk.pages)
         self._file.write(dictionary)
         self._file.write(chunk.pages)
@@ -224,7 +226,7 @@ class ParquetWriter:
             thrift.sequence(3, thrift.BINARY, [thrift.string(chunk.column.name)]),
             thrift.i32(4, chunk.codec),
             thrift.i64(5, self._group_rows),
-            thrift.i64(6, chunk.unpacked),
+            thrift.i64(6, chunk.uncompressed_size),
             thrift.i64(7, size),
             thrift.i64(9, begin + len(dictionary)),
         ]
@@ -245,7 +247,7 @@ class ParquetWriter:
         )
 
 
-def _schema_element(chunk: _Chunk) -> bytes:
+def _schema_element(chunk: _ColumnChunk) -> bytes:
     physical = chunk.physical
     fields = [
         thrift.i32(1, physical.type),

@@ -1,4 +1,4 @@
-"""What the probe says about a run: counts, nothing that names a subscriber."""
+"""The report of a probe run: counts, and nothing that names a subscriber."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ class ProbedNode:
 class ProbeReport:
     """Counts of one run.
 
-    `messages`: every SIP message read, `diameter_messages`: every Diameter message read, retransmissions, duplicates
-    and malformed ones included. What follows is of both. `transactions`: rows written; a transaction between two
-    watched nodes is two. `retransmissions`: requests and responses sent again. `duplicates`: the same bytes again
-    within 20 ms, a mirror's or tunnel's copy. `malformed`: messages by the first rule of RFC 3261 or RFC 6733 that they
-    break. `skipped`: packets, streams and messages that were not used, by reason. `open`, `timed_out`: rows without
-    final answer, because the listening ended or because time did. `coverage`: start and end (µs) of what was listened
-    to.
+    messages             SIP messages, with retransmissions, duplicates and malformed ones
+    diameter_messages    the same for Diameter; all other counts are for SIP and Diameter together
+    transactions         rows; a transaction between two watched nodes has two
+    retransmissions      requests and responses that were sent again
+    duplicates           copies by a mirror port or tunnel: the same bytes again within 20 ms
+    malformed            messages by the first rule of RFC 3261 or RFC 6733 that they break
+    skipped              packets, streams and messages that were not used, by reason
+    nodes                the watched nodes
+    open, timed_out      rows without a final response, because the capture ended or because the time was over
+    coverage             intervals in which the probe captured: start and end, µs
     """
 
     messages: int
@@ -40,7 +43,7 @@ class ProbeReport:
     coverage: tuple[tuple[int, int], ...]
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """The report for JSON."""
         return {
             "messages": self.messages,
             "diameter_messages": self.diameter_messages,
@@ -55,5 +58,5 @@ class ProbeReport:
             },
             "open": self.open,
             "timed_out": self.timed_out,
-            "coverage": [list(stretch) for stretch in self.coverage],
+            "coverage": [list(interval) for interval in self.coverage],
         }

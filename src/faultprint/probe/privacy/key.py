@@ -1,26 +1,27 @@
-"""The key of the hashes that stand for subscribers: made once, kept in a file that only its owner reads."""
+"""The key for the hashes of subscribers: created once, in a file that only its owner can read."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 from faultprint.errors import UsageError
 
-KEY_BYTES = 32
+KEY_BYTES: Final = 32
 
 
 def default_path() -> Path:
-    """`faultprint/key` in the user's configuration folder (XDG base directory specification)."""
+    """`faultprint/key` in the configuration folder of the user (XDG base directory specification)."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "faultprint" / "key"
 
 
 def load_or_create(path: Path) -> bytes:
-    """The key in `path` (32 bytes), made there first if there is none. Raises UsageError for a file of another size.
+    """The key in `path` (32 bytes). Creates it if there is none. Raises UsageError for a file of another size.
 
-    The same key gives the same hashes, so that one subscriber counts once over several captures; whoever lacks it
-    cannot find a number by trying them all.
+    The same key gives the same hashes, so a subscriber has one hash in all captures. Without the key, a number cannot be
+    found by trying all numbers.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -31,6 +32,6 @@ def load_or_create(path: Path) -> bytes:
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
         raise UsageError(
-            f"{path} holds {len(key)} bytes, but a key has {KEY_BYTES}; name another --key-file or remove it."
+            f"{path} has {len(key)} bytes, but a key has {KEY_BYTES}; choose another --key-file, or remove the file."
         )
     return key

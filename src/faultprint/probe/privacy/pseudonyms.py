@@ -1,4 +1,4 @@
-"""Subscribers and calls as keyed hashes: what they are called never leaves the probe."""
+"""Keyed hashes of subscribers and calls: their names never leave the probe."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from faultprint.probe.bounded import BoundedTable
 MIN_KEY: Final = 16
 MAX_KEY: Final = hashlib.blake2b.MAX_KEY_SIZE
 _CACHE: Final = 8192
-_LONGEST_CACHED: Final = 256
-"""Bytes; what is longer is hashed anew each time, so that long names cannot fill the memory."""
+_MAX_CACHED: Final = 256
+"""Bytes. Longer names are hashed each time, so that they cannot fill the memory."""
 _GLOBAL_NUMBER: Final = re.compile(rb"\+[0-9().\-]{3,40}\Z")
 _SEPARATORS: Final = b"-.()"
 
 
 class Hasher:
-    """BLAKE2b-64 (RFC 7693) under a key: 64 unsigned bits that only the holder of the key can compute again."""
+    """BLAKE2b with a key (RFC 7693): 64-bit hashes that cannot be computed without the key."""
 
     def __init__(self, key: bytes) -> None:
+        """Raises UsageError for a key of the wrong length."""
         if not MIN_KEY <= len(key) <= MAX_KEY:
             raise UsageError(
-                f"The key has {len(key)} bytes, but a keyed hash needs {MIN_KEY} to {MAX_KEY}; give such a key."
+                f"The key has {len(key)} bytes, but a keyed hash needs {MIN_KEY} to {MAX_KEY}; use a key of that length."
             )
         self._keyed = hashlib.blake2b(digest_size=8, key=key)
         self._users: BoundedTable[bytes, int | None] = BoundedTable(_CACHE)
         self._texts: BoundedTable[bytes, int] = BoundedTable(_CACHE)
 
     def user(self, address: bytes) -> int | None:
-        """Hash of the subscriber in a From or To value; None if it names nobody."""
+        """Hash of the subscriber in a From or To value; None if it names no subscriber."""
         uri = uri_of(address)
         try:
             return self._users[uri]
         except KeyError:
-            user = normal_user(uri)
+            user = normalize_user(uri)
             value = self._hash(b"user\0" + user) if user else None
-            if len(uri) <= _LONGEST_CACHED:
+            if len(uri) <= _MAX_CACHED:
                 self._users.put(uri, value)
             return value
 
@@ -48,7 +49,7 @@ class Hasher:
         value = self._texts.get(call_id)
         if value is None:
             value = self._hash(b"call\0" + call_id)
-            if len(call_id) <= _LONGEST_CACHED:
+            if len(call_id) <= _MAX_CACHED:
                 self._texts.put(call_id, value)
         return value
 
@@ -59,7 +60,7 @@ class Hasher:
 
 
 def uri_of(address: bytes) -> bytes:
-    """The URI of a name-addr or addr-spec (RFC 3261, 20.10), header parameters left out."""
+    """The URI of a name-addr or addr-spec (RFC 3261, 20.10), without header parameters."""
     start = address.rfind(b"<")
     if start < 0:
         return address.partition(b";")[0].strip()
@@ -67,9 +68,11 @@ def uri_of(address: bytes) -> bytes:
     return address[start + 1 : stop if stop >= 0 else len(address)].strip()
 
 
-def normal_user(uri: bytes) -> bytes:
-    """One spelling for one subscriber: `+number` for a global number, in a tel or a SIP URI alike (RFC 3966, 19.1.6 of
-    RFC 3261), else `user@host` with the host in lower case and no port, password or parameters. Empty if there is none.
+def normalize_user(uri: bytes) -> bytes:
+    """One spelling for each subscriber. Empty if the URI names none.
+
+    A global number becomes `+number`, in a tel URI (RFC 3966) and in a SIP URI (RFC 3261, 19.1.6). Other SIP users become
+    `user@host`, with the host in lower case and without port, password and parameters.
     """
     scheme, _, rest = uri.partition(b":")
     scheme = scheme.strip().lower()

@@ -1,9 +1,8 @@
-"""Diameter messages → transactions of Cx (TS 29.229) and Rx (TS 29.214): requests and answers paired, by the table in
-`states`.
+"""Diameter messages → transactions of Cx (TS 29.229) and Rx (TS 29.214): pairs requests and answers.
 
-An answer has its request's connection, hop-by-hop and end-to-end identifier (RFC 6733, 3). What is sent again after a
-connection failed keeps only the last, and goes by its session. So does an answer that takes another path of an SCTP
-association.
+An answer has the connection, hop-by-hop identifier and end-to-end identifier of its request (RFC 6733, 3). A request
+that is sent again after a connection failure keeps only its end-to-end identifier and its session, so these are its
+second key. An answer that uses another path of an SCTP association is found by the same key.
 """
 
 from __future__ import annotations
@@ -14,94 +13,119 @@ from typing import Final, NamedTuple
 
 from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.messages.diameter import BAD_HEADER, DiameterMessage
+from faultprint.probe.messages.dictionary import ApplicationId, CommandCode
 from faultprint.probe.privacy.pseudonyms import Hasher
 from faultprint.probe.transactions.nodes import IN, OUT, Leg, WatchedNodes
-from faultprint.probe.transactions.states import DIAMETER_DURATIONS, EXCHANGE, Queue, TransactionEvent
+from faultprint.probe.transactions.states import DIAMETER_DURATIONS_US, NON_INVITE_TABLE, Queue, TransactionEvent
 from faultprint.probe.transactions.tracker import UNWATCHED, TransactionTracker
 from faultprint.probe.transactions.transaction import Row, Transaction
 from faultprint.tables import Interface, Method, Protocol
 
 MAX_TRANSACTIONS: Final = 8192
 MAX_SESSIONS: Final = 16_384
-"""Rx sessions whose subscriber is remembered: only the first request of one names him."""
+"""Rx sessions whose subscriber is kept: only the first request of a session names the subscriber."""
 
 NO_REQUEST: Final = "Diameter answer without its request"
-BASE: Final = "Diameter between neighbours (capabilities, watchdog, disconnection)"
-OTHER_APPLICATION: Final = "Diameter of another application than Cx and Rx"
+BASE_PROTOCOL: Final = "Diameter base protocol (capabilities, watchdog, disconnect)"
+OTHER_APPLICATION: Final = "Diameter application other than Cx and Rx"
 
-_COMMON: Final = 0
+_BASE: Final = int(ApplicationId.COMMON)
 _REQUEST: Final = int(TransactionEvent.REQUEST)
-_PATIENCE: Final = DIAMETER_DURATIONS[Queue.WAITING]
+_TIMEOUT_US: Final = DIAMETER_DURATIONS_US[Queue.WAITING]
 _OTHER: Final = Method.OTHER.value
 
 
 class DiameterApplication(NamedTuple):
-    """`commands`: code → method; any other is `other`. `sessions`: whether a session has several requests."""
+    """`commands`: code → method; any other code is `other`. `has_sessions`: whether a session has several requests."""
 
     interface: str
     commands: Mapping[int, str]
-    sessions: bool
+    has_sessions: bool
 
 
+# Plain integers: looking up a member of an IntEnum for every message is slow.
 APPLICATIONS: Final[Mapping[int, DiameterApplication]] = {
-    16777216: DiameterApplication(
+    int(ApplicationId.CX): DiameterApplication(
         Interface.CX.value,
-        {300: Method.UAR.value, 301: Method.SAR.value, 302: Method.LIR.value, 303: Method.MAR.value},
-        sessions=False,
+        {
+            int(CommandCode.USER_AUTHORIZATION): Method.UAR.value,
+            int(CommandCode.SERVER_ASSIGNMENT): Method.SAR.value,
+            int(CommandCode.LOCATION_INFO): Method.LIR.value,
+            int(CommandCode.MULTIMEDIA_AUTH): Method.MAR.value,
+        },
+        has_sessions=False,
     ),
-    16777236: DiameterApplication(
+    int(ApplicationId.RX): DiameterApplication(
         Interface.RX.value,
-        {258: Method.RAR.value, 265: Method.AAR.value, 274: Method.ASR.value, 275: Method.STR.value},
-        sessions=True,
+        {
+            int(CommandCode.RE_AUTH): Method.RAR.value,
+            int(CommandCode.AA): Method.AAR.value,
+            int(CommandCode.ABORT_SESSION): Method.ASR.value,
+            int(CommandCode.SESSION_TERMINATION): Method.STR.value,
+        },
+        has_sessions=True,
     ),
 }
-"""Application identifier → what the table calls its requests."""
-TO_CSCF: Final = frozenset({(16777216, 304), (16777216, 305), (16777236, 258), (16777236, 274)})
-"""Application and command of what HSS and PCRF ask: RTR and PPR, RAR and ASR. All else a CSCF asks them."""
+"""Application id → interface and methods in the table."""
+REQUESTS_TO_CSCF: Final = frozenset(
+    (int(application), int(command))
+    for application, command in (
+        (ApplicationId.CX, CommandCode.REGISTRATION_TERMINATION),
+        (ApplicationId.CX, CommandCode.PUSH_PROFILE),
+        (ApplicationId.RX, CommandCode.RE_AUTH),
+        (ApplicationId.RX, CommandCode.ABORT_SESSION),
+    )
+)
+"""The requests that HSS (RTR, PPR) and PCRF (RAR, ASR) send. A CSCF sends all others."""
 
 
 class DiameterTracker(TransactionTracker[DiameterMessage]):
-    """Takes messages in the order of capture."""
+    """Tracks Diameter transactions. `take` gets the messages in the order of capture."""
 
     def __init__(
         self, nodes: WatchedNodes, network: str, hasher: Hasher, emit: Callable[[Row], None], skipped: Counter[str]
     ) -> None:
-        super().__init__(Protocol.DIAMETER, MAX_TRANSACTIONS, DIAMETER_DURATIONS, network, emit, skipped)
+        super().__init__(Protocol.DIAMETER, MAX_TRANSACTIONS, DIAMETER_DURATIONS_US, network, emit, skipped)
         self._nodes = nodes
         self._hasher = hasher
         self._users: BoundedTable[int, int] = BoundedTable(MAX_SESSIONS)
 
-    def take(self, timestamp: int, wire: bytes, message: DiameterMessage) -> None:
-        """One Diameter message on the leg `wire` (see Decoder)."""
+    @property
+    def sessions(self) -> int:
+        """How many sessions with a known subscriber are kept."""
+        return len(self._users)
+
+    def take(self, timestamp: int, leg_key: bytes, message: DiameterMessage) -> None:
+        """One Diameter message on a leg, as a Decoder delivers it."""
         self.messages += 1
-        if self._duplicates.seen(timestamp, wire, message.text):
+        if self._duplicates.is_duplicate(timestamp, leg_key, message.text):
             self.duplicates += 1
             return
         application = APPLICATIONS.get(message.application)
         if message.defect == BAD_HEADER:
             self.malformed[BAD_HEADER] += 1
         elif application is None:
-            self.skipped[OTHER_APPLICATION if message.application != _COMMON else BASE] += 1
+            self.skipped[OTHER_APPLICATION if message.application != _BASE else BASE_PROTOCOL] += 1
         else:
-            usable = message.read()
+            usable = message.read_avps()
             if message.defect is not None:
                 self.malformed[message.defect] += 1
             if usable:
-                self._use(timestamp, self._nodes.leg(wire), wire, message, application)
+                self._track(timestamp, self._nodes.leg(leg_key), leg_key, message, application)
 
-    def _use(
-        self, timestamp: int, leg: Leg, wire: bytes, message: DiameterMessage, application: DiameterApplication
+    def _track(
+        self, timestamp: int, leg: Leg, leg_key: bytes, message: DiameterMessage, application: DiameterApplication
     ) -> None:
-        if not leg.watches:
+        if not leg.watched_ends:
             self.skipped[UNWATCHED] += 1
             return
         dialog = self._hasher.call(message.session) if message.session else None
-        key, alias = _names(leg, wire, message, dialog)
+        key, alias = _keys(leg, leg_key, message, dialog)
         transaction = self._table.get(key)
         if transaction is not None and dialog is not None and transaction.dialog != dialog:
             if message.request:
-                # A client that begins with the same identifiers whenever it starts.
-                self._forget(key, transaction)
+                # This client starts with the same identifiers after each restart.
+                self._remove(key, transaction)
             transaction = None
         if transaction is None and alias in self._aliases:
             key = self._aliases[alias]
@@ -124,36 +148,36 @@ class DiameterTracker(TransactionTracker[DiameterMessage]):
         application: DiameterApplication,
     ) -> None:
         method = application.commands.get(message.command, _OTHER)
-        sides = tuple([(watch.node, application.interface, watch.direction, method, None) for watch in leg.watches])
+        views = tuple([(end.node, application.interface, end.direction, method, None) for end in leg.watched_ends])
         user = self._user(message, dialog, application)
-        transaction = Transaction(timestamp, EXCHANGE, user, dialog, sides, message.size, _PATIENCE)
-        if message.repeated:
-            # It went out before, on a connection or at a time that nobody listened to.
+        transaction = Transaction(timestamp, NON_INVITE_TABLE, user, dialog, views, message.size, _TIMEOUT_US)
+        if message.retransmit_flag:
+            # The first copy was sent on another connection, or before the capture.
             transaction.retransmissions = 1
             self.retransmissions += 1
-        self._enter(key, transaction)
+        self._add(key, transaction)
         if alias is not None:
             transaction.alias = alias
             self._aliases[alias] = key
 
     def _user(self, message: DiameterMessage, dialog: int | None, application: DiameterApplication) -> int | None:
-        """The subscriber that the request names, or that an earlier one of its session did."""
+        """The subscriber that this request names, or that an earlier request of its session named."""
         user = self._hasher.user(message.subscriber) if message.subscriber else None
-        if dialog is not None and application.sessions:
+        if dialog is not None and application.has_sessions:
             if user is None:
                 return self._users.get(dialog)
             self._users.put(dialog, user)
         return user
 
 
-def _names(leg: Leg, wire: bytes, message: DiameterMessage, dialog: int | None) -> tuple[int, int | None]:
-    """The key of the message's transaction, and its name where connection and hop-by-hop identifier do not count."""
-    one, other = wire[-4:-2], wire[-2:]
-    ports = one + other if one < other else other + one
+def _keys(leg: Leg, leg_key: bytes, message: DiameterMessage, dialog: int | None) -> tuple[int, int | None]:
+    """The key of the message's transaction, and its second key without connection and hop-by-hop identifier."""
+    source_port, target_port = leg_key[-4:-2], leg_key[-2:]
+    ports = source_port + target_port if source_port < target_port else target_port + source_port
     key = hash((leg.pair, ports, message.command, message.hop_by_hop, message.end_to_end))
     if dialog is None:
         return key, None
-    ends = [(watch.node.name, watch.direction) for watch in leg.watches]
+    ends = [(end.node.name, end.direction) for end in leg.watched_ends]
     if not message.request:
         ends = [(name, OUT if direction == IN else IN) for name, direction in reversed(ends)]
     return key, hash((*ends, message.command, message.end_to_end, dialog))

@@ -1,16 +1,16 @@
-"""The same message captured twice: a mirror's or a tunnel's copy."""
+"""Recognise a message that was captured twice: the copy of a mirror port or of a tunnel."""
 
 from __future__ import annotations
 
 from typing import Final
 
 WINDOW_US: Final = 20_000
-"""A copy comes within this; a retransmission not before T1, 500 ms (RFC 3261, 17.1.1.1)."""
-_MAX_SEEN: Final = 8192
+"""A copy comes within this time. A retransmission comes after T1 = 500 ms at the earliest (RFC 3261, 17.1.1.1)."""
+_MAX_MESSAGES: Final = 8192
 
 
-class Duplicates:
-    """Remembers every message of the last 20 to 40 ms by the hash of its leg and its bytes."""
+class DuplicateFilter:
+    """Remembers the messages of the last 20 to 40 ms by a hash of leg and bytes."""
 
     __slots__ = ("_new", "_old", "_since")
 
@@ -19,9 +19,9 @@ class Duplicates:
         self._old: dict[int, int] = {}
         self._since = 0
 
-    def seen(self, timestamp: int, leg: bytes, text: bytes) -> bool:
-        """Whether the same bytes were on the same leg less than WINDOW_US before `timestamp`."""
-        if not 0 <= timestamp - self._since < WINDOW_US or len(self._new) > _MAX_SEEN:
+    def is_duplicate(self, timestamp: int, leg: bytes, text: bytes) -> bool:
+        """Whether the same bytes were on the same leg less than WINDOW_US from `timestamp` (µs)."""
+        if not 0 <= timestamp - self._since < WINDOW_US or len(self._new) > _MAX_MESSAGES:
             self._old, self._new, self._since = self._new, {}, timestamp
         key = hash((leg, text))
         new = self._new

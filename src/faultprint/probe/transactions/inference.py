@@ -1,7 +1,7 @@
-"""Which address is the node's own, when nobody says: the one that the requests of the capture have in common.
+"""Infer the address of a node without one: the address that the requests of the capture have in common.
 
-SIP decides wherever there is any. In a capture of Diameter alone the node is the CSCF: it asks an HSS or a PCRF, and is
-asked by them.
+SIP decides if there is any. In a capture of Diameter alone the node is the CSCF: the client of an HSS or a PCRF, and
+the receiver of their requests.
 """
 
 from __future__ import annotations
@@ -11,78 +11,85 @@ from typing import Final
 
 from faultprint.probe.messages.diameter import DiameterMessage
 from faultprint.probe.messages.sip import SipMessage
-from faultprint.probe.transactions.diameter import APPLICATIONS, TO_CSCF
+from faultprint.probe.transactions.diameter import APPLICATIONS, REQUESTS_TO_CSCF
 from faultprint.probe.transactions.nodes import WatchedNodes, split_leg
 
-ENOUGH: Final = 5000
-"""Requests that are looked at, at most."""
+MAX_REQUESTS: Final = 5000
+"""SIP requests that are counted, at most."""
 _MAX_CANDIDATES: Final = 20_000
 
 
-class Inference:
-    """Counts who sends and who receives requests. `sip` and `diameter` fit a Decoder."""
+class NodeInference:
+    """Counts the senders and receivers of requests. A Decoder can deliver to `sip` and `diameter`."""
 
     def __init__(self, others: WatchedNodes) -> None:
-        """`others`: nodes whose addresses are known already, and are therefore not this one's."""
+        """`others`: nodes with known addresses. The inferred address is none of theirs."""
         self._others = others
         self._sent: Counter[bytes] = Counter()
         self._received: Counter[bytes] = Counter()
-        self._shared: set[bytes] = set()
+        self._shared_hosts: set[bytes] = set()
         self._cscf: Counter[bytes] = Counter()
-        self._servers: set[bytes] = set()
+        self._diameter_servers: set[bytes] = set()
         self.requests = 0
-        """Of SIP."""
+        """SIP requests so far."""
 
-    def sip(self, timestamp: int, wire: bytes, message: SipMessage) -> None:
-        if message.status or message.defect or self.requests >= ENOUGH or len(self._sent) > _MAX_CANDIDATES:
+    def sip(self, timestamp: int, leg_key: bytes, message: SipMessage) -> None:
+        """Count one SIP message."""
+        if message.status or message.defect or self.requests >= MAX_REQUESTS or len(self._sent) > _MAX_CANDIDATES:
             return
         self.requests += 1
-        source, target = split_leg(wire)
+        source, target = split_leg(leg_key)
         self._sent[source] += 1
         self._received[target] += 1
         if source[:-2] == target[:-2]:
-            self._shared.add(source[:-2])
+            self._shared_hosts.add(source[:-2])
 
-    def diameter(self, timestamp: int, wire: bytes, message: DiameterMessage) -> None:
+    def diameter(self, timestamp: int, leg_key: bytes, message: DiameterMessage) -> None:
+        """Count one Diameter message."""
         if message.application not in APPLICATIONS or message.defect:
             return
-        if len(self._cscf) > _MAX_CANDIDATES or len(self._servers) > _MAX_CANDIDATES:
+        if len(self._cscf) > _MAX_CANDIDATES or len(self._diameter_servers) > _MAX_CANDIDATES:
             return
-        source, target = split_leg(wire)
-        # An answer says as much as a request does, the other way round.
-        asked = message.request == ((message.application, message.command) in TO_CSCF)
-        cscf, server = (target, source) if asked else (source, target)
+        source, target = split_leg(leg_key)
+        # An answer shows as much as a request, in the other direction.
+        to_cscf = message.request == ((message.application, message.command) in REQUESTS_TO_CSCF)
+        cscf, server = (target, source) if to_cscf else (source, target)
         self._cscf[cscf] += 1
-        self._servers.add(server[:-2])
+        self._diameter_servers.add(server[:-2])
 
-    def best(self) -> bytes | None:
-        """Address of the node; with its port if the requests show several parties on that address; None if no request.
+    def best_endpoint(self) -> bytes | None:
+        """The address of the node, with its port if several parties share the address. None if there was no request.
 
-        A node serves: it receives requests, and often sends them on. Whoever only sends is a client, however much.
+        A node is a server: it receives requests and often forwards them. A host that only sends requests is a client,
+        however many it sends.
         """
-        hosts: Counter[bytes] = Counter()
+        received: Counter[bytes] = Counter()
         sent: Counter[bytes] = Counter()
         for endpoint, count in self._received.items():
-            if self._others.at(endpoint) is None:
-                hosts[endpoint[:-2]] += count
+            if self._others.node_at(endpoint) is None:
+                received[endpoint[:-2]] += count
         for endpoint, count in self._sent.items():
             sent[endpoint[:-2]] += count
-        if not hosts:
+        if not received:
             return self._best_cscf()
-        host = max(hosts, key=lambda address: hosts[address] + min(hosts[address], sent[address]))
-        if host not in self._shared:
+        host = max(received, key=lambda address: received[address] + min(received[address], sent[address]))
+        if host not in self._shared_hosts:
             return host
-        ports = [endpoint for endpoint in self._received if endpoint[:-2] == host and self._others.at(endpoint) is None]
-        return max(ports, key=lambda end: self._received[end] + min(self._received[end], self._sent[end]))
+        endpoints = [
+            endpoint for endpoint in self._received if endpoint[:-2] == host and self._others.node_at(endpoint) is None
+        ]
+        return max(endpoints, key=lambda end: self._received[end] + min(self._received[end], self._sent[end]))
 
     def _best_cscf(self) -> bytes | None:
-        free = {endpoint: count for endpoint, count in self._cscf.items() if self._others.at(endpoint) is None}
+        candidates = {
+            endpoint: count for endpoint, count in self._cscf.items() if self._others.node_at(endpoint) is None
+        }
         hosts: Counter[bytes] = Counter()
-        for endpoint, count in free.items():
+        for endpoint, count in candidates.items():
             hosts[endpoint[:-2]] += count
         if not hosts:
             return None
         host = max(hosts, key=hosts.__getitem__)
-        if host not in self._servers:
+        if host not in self._diameter_servers:
             return host
-        return max((endpoint for endpoint in free if endpoint[:-2] == host), key=free.__getitem__)
+        return max((endpoint for endpoint in candidates if endpoint[:-2] == host), key=candidates.__getitem__)

@@ -1,7 +1,7 @@
-"""The nodes that are watched: their addresses, given or inferred, and the legs on which messages reach them.
+"""The watched nodes: their addresses, given or inferred, and the legs on which their messages travel.
 
-An address without a port stands for every port of the host; an address with a port for that endpoint only, and goes
-before the other. A message between two endpoints of one node does not cross its border and is not the node's.
+An address without a port stands for every port of the host. An address with a port stands for that endpoint only, and
+takes precedence. A message between two endpoints of one node stays inside the node and does not count.
 """
 
 from __future__ import annotations
@@ -21,18 +21,20 @@ _WITH_PORT: Final = re.compile(r"([0-9.]+):(\d+)\Z")
 IN: Final = Direction.IN.value
 OUT: Final = Direction.OUT.value
 _MAX_LEGS: Final = 12_288
+_SALT: Final = 0x9E3779B97F4A7C15
+"""An odd constant with mixed bits (2⁶⁴ divided by the golden ratio): its multiples differ in many bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node to watch; without addresses they are inferred from the capture."""
+    """A node to watch. Without addresses, the probe infers them from the capture."""
 
     name: str
     addresses: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> NodeSpec:
-        """From `NAME` or `NAME=ADDRESS[:PORT][,…]`, IPv6 with a port in brackets. Raises UsageError."""
+        """From `NAME` or `NAME=ADDRESS[:PORT][,…]`. An IPv6 address with a port is in brackets. Raises UsageError."""
         name, equals, rest = text.partition("=")
         addresses = tuple(address.strip() for address in rest.split(",")) if equals else ()
         if not name.strip():
@@ -41,9 +43,9 @@ class NodeSpec:
 
 
 def parse_endpoint(text: str) -> bytes:
-    """The wire form of ADDRESS or ADDRESS:PORT: 4 or 16 bytes, two more for the port. Raises UsageError."""
-    found = _BRACKETED.match(text) or _WITH_PORT.match(text)
-    host, port = (found[1], found[2]) if found else (text, None)
+    """The wire form of ADDRESS or ADDRESS:PORT: 4 or 16 bytes, and two more for the port. Raises UsageError."""
+    match = _BRACKETED.match(text) or _WITH_PORT.match(text)
+    host, port = (match[1], match[2]) if match else (text, None)
     try:
         address = ipaddress.ip_address(host).packed
     except ValueError:
@@ -66,24 +68,24 @@ def format_endpoint(endpoint: bytes) -> str:
 
 
 def split_leg(leg: bytes) -> tuple[bytes, bytes]:
-    """Source and destination endpoint (address and port) of a leg as the decoder names it."""
+    """Source and destination endpoint (address and port) of a leg in the decoder's form."""
     size = (len(leg) - 4) // 2
     return leg[:size] + leg[-4:-2], leg[size : 2 * size] + leg[-2:]
 
 
 class WatchedNode:
-    """A watched node; `mark` keeps apart what the nodes' shared tables know of one subscriber."""
+    """A watched node. `salt` makes keys of one subscriber differ between nodes that share a table."""
 
-    __slots__ = ("endpoints", "mark", "name")
+    __slots__ = ("endpoints", "name", "salt")
 
-    def __init__(self, name: str, endpoints: Sequence[bytes], mark: int) -> None:
+    def __init__(self, name: str, endpoints: Sequence[bytes], salt: int) -> None:
         self.name = name
         self.endpoints = tuple(endpoints)
-        self.mark = mark
+        self.salt = salt
 
 
 class WatchedEnd:
-    """A node at one end of a leg. `direction` is that of a request which travels along the leg."""
+    """A watched node at one end of a leg. `direction` is that of a request which travels along the leg."""
 
     __slots__ = ("direction", "interface", "node", "peer")
 
@@ -93,33 +95,34 @@ class WatchedEnd:
         self.peer = peer
         """Address of the other end, with its port if it shares the address with a node."""
         self.interface: str | None = None
-        """Once it is settled (see `peers`)."""
+        """The interface, once it is certain (see `interfaces`)."""
 
 
 class Leg:
-    """A pair of endpoints. `pair` is the same for both directions and all ports: a response may take others (TS 33.203).
+    """A pair of endpoints.
 
-    `way` is the same for all ports, but not for both directions.
+    `pair` is the same for both directions and all ports: a response may use other ports (TS 33.203). `directed_pair`
+    is the same for all ports, but differs between the directions.
     """
 
-    __slots__ = ("pair", "watches", "way")
+    __slots__ = ("directed_pair", "pair", "watched_ends")
 
-    def __init__(self, source: bytes, target: bytes, watches: tuple[WatchedEnd, ...]) -> None:
+    def __init__(self, source: bytes, target: bytes, watched_ends: tuple[WatchedEnd, ...]) -> None:
         """`source` and `target`: addresses without ports."""
-        self.way = source + target
+        self.directed_pair = source + target
         self.pair = min(source, target) + max(source, target)
-        self.watches = watches
+        self.watched_ends = watched_ends
 
 
 class WatchedNodes:
-    """Looks up who is at the ends of a leg."""
+    """Finds the watched nodes at the ends of a leg."""
 
     def __init__(self, addresses: Mapping[str, Sequence[bytes]]) -> None:
-        """`addresses`: node name → endpoints in wire form. Raises UsageError if two nodes claim the same."""
+        """`addresses`: node name → endpoints in wire form. Raises UsageError if two nodes have the same endpoint."""
         self._by_endpoint: dict[bytes, WatchedNode] = {}
         self._hosts: set[bytes] = set()
         for number, (name, endpoints) in enumerate(addresses.items()):
-            node = WatchedNode(name, endpoints, (number * 0x9E3779B97F4A7C15) & (2**64 - 1))
+            node = WatchedNode(name, endpoints, (number * _SALT) & (2**64 - 1))
             for endpoint in endpoints:
                 other = self._by_endpoint.setdefault(endpoint, node)
                 if other is not node:
@@ -129,33 +132,33 @@ class WatchedNodes:
                     )
                 self._hosts.add(endpoint[: 4 if len(endpoint) in (4, 6) else 16])
         self.legs: BoundedTable[bytes, Leg] = BoundedTable(_MAX_LEGS)
-        """Those made lately, for a quick look before `leg` is asked."""
+        """Recent legs, for a fast lookup before a call of `leg`."""
 
-    def leg(self, wire: bytes) -> Leg:
-        """The leg of source address, destination address, both ports."""
-        found = self.legs.get(wire)
-        if found is None:
-            found = self._make(wire)
-            self.legs.put(wire, found)
-        return found
+    def leg(self, leg_key: bytes) -> Leg:
+        """The leg with this source address, destination address and both ports."""
+        leg = self.legs.get(leg_key)
+        if leg is None:
+            leg = self._create_leg(leg_key)
+            self.legs.put(leg_key, leg)
+        return leg
 
-    def _make(self, wire: bytes) -> Leg:
-        source, target = split_leg(wire)
-        sender, receiver = self.at(source), self.at(target)
-        watches: tuple[WatchedEnd, ...] = ()
+    def _create_leg(self, leg_key: bytes) -> Leg:
+        source, target = split_leg(leg_key)
+        sender, receiver = self.node_at(source), self.node_at(target)
+        ends: tuple[WatchedEnd, ...] = ()
         if sender is not receiver:
             if sender is not None:
-                watches += (WatchedEnd(sender, OUT, self._peer(target)),)
+                ends += (WatchedEnd(sender, OUT, self._peer(target)),)
             if receiver is not None:
-                watches += (WatchedEnd(receiver, IN, self._peer(source)),)
-        return Leg(source[:-2], target[:-2], watches)
+                ends += (WatchedEnd(receiver, IN, self._peer(source)),)
+        return Leg(source[:-2], target[:-2], ends)
 
-    def at(self, endpoint: bytes) -> WatchedNode | None:
+    def node_at(self, endpoint: bytes) -> WatchedNode | None:
         """The node with this endpoint (address and port), or None."""
         return self._by_endpoint.get(endpoint) or self._by_endpoint.get(endpoint[:-2])
 
-    def holds(self, peer: bytes) -> bool:
-        """Whether a peer, as a Watch names it, is (a port of) a node's address."""
+    def is_node(self, peer: bytes) -> bool:
+        """Whether the `peer` of a WatchedEnd is the address, or an endpoint, of a watched node."""
         return peer in self._by_endpoint or peer[:-2] in self._by_endpoint
 
     def _peer(self, endpoint: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""SIP messages → transactions: requests and responses paired on their leg, by the table in `states`."""
+"""SIP messages → transactions: pairs requests and responses on their leg, by the table in `states`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from faultprint.probe.messages.sip import SipMessage
 from faultprint.probe.privacy.pseudonyms import Hasher
 from faultprint.probe.transactions.methods import MethodClassifier
 from faultprint.probe.transactions.nodes import Leg, WatchedNodes
-from faultprint.probe.transactions.states import CALL, DURATIONS, EVENTS, EXCHANGE, TransactionEvent
+from faultprint.probe.transactions.states import (
+    EVENT_OF_STATUS,
+    INVITE_TABLE,
+    NON_INVITE_TABLE,
+    SIP_DURATIONS_US,
+    TransactionEvent,
+)
 from faultprint.probe.transactions.tracker import UNWATCHED, TransactionTracker
 from faultprint.probe.transactions.transaction import Row, Transaction
 from faultprint.tables import Protocol
@@ -25,27 +31,27 @@ _ACK: Final = int(TransactionEvent.ACK)
 
 
 class SipTracker(TransactionTracker[SipMessage]):
-    """Takes messages in the order of capture."""
+    """Tracks SIP transactions. `take` gets the messages in the order of capture."""
 
     def __init__(
         self,
         nodes: WatchedNodes,
         network: str,
         hasher: Hasher,
-        naming: MethodClassifier,
+        classifier: MethodClassifier,
         emit: Callable[[Row], None],
         skipped: Counter[str],
     ) -> None:
-        super().__init__(Protocol.SIP, MAX_TRANSACTIONS, DURATIONS, network, emit, skipped)
+        super().__init__(Protocol.SIP, MAX_TRANSACTIONS, SIP_DURATIONS_US, network, emit, skipped)
         self._nodes = nodes
         self._legs = nodes.legs
         self._hasher = hasher
-        self._naming = naming
+        self._classifier = classifier
 
-    def take(self, timestamp: int, wire: bytes, message: SipMessage) -> None:
-        """One SIP message on the leg `wire` (see Decoder)."""
+    def take(self, timestamp: int, leg_key: bytes, message: SipMessage) -> None:
+        """One SIP message on a leg, as a Decoder delivers it."""
         self.messages += 1
-        if self._duplicates.seen(timestamp, wire, message.text):
+        if self._duplicates.is_duplicate(timestamp, leg_key, message.text):
             self.duplicates += 1
             return
         usable = message.method != b"" and message.identify()
@@ -53,8 +59,8 @@ class SipTracker(TransactionTracker[SipMessage]):
             self.malformed[message.defect] += 1
         if not usable:
             return
-        leg = self._legs.get(wire) or self._nodes.leg(wire)
-        if not leg.watches:
+        leg = self._legs.get(leg_key) or self._nodes.leg(leg_key)
+        if not leg.watched_ends:
             self.skipped[UNWATCHED] += 1
             return
         method = message.cseq_method
@@ -64,7 +70,7 @@ class SipTracker(TransactionTracker[SipMessage]):
             if transaction is None:
                 self.skipped[NO_REQUEST] += 1
             else:
-                self._apply(timestamp, key, transaction, EVENTS[message.status], message)
+                self._apply(timestamp, key, transaction, EVENT_OF_STATUS[message.status], message)
         elif method == b"ACK":
             self._acknowledge(timestamp, leg, message)
         else:
@@ -75,33 +81,37 @@ class SipTracker(TransactionTracker[SipMessage]):
                 self._apply(timestamp, key, transaction, _REQUEST, message)
                 return
             if transaction is not None:
-                # A client that gives every request the same branch.
-                self._forget(key, transaction)
+                # This client uses one branch for all its requests.
+                self._remove(key, transaction)
             self._start(timestamp, key, leg, message, dialog)
 
     def _acknowledge(self, timestamp: int, leg: Leg, message: SipMessage) -> None:
-        """An ACK belongs to its INVITE: that of a failure by its branch, that of a 2xx, to the RFC a transaction of its
-        own, by its call and by the way that it goes: a call from one subscriber to another may pass a leg twice."""
+        """Apply an ACK to its INVITE.
+
+        The ACK of a failure has the branch of its INVITE. For the RFC, the ACK of a 2xx is a transaction of its own.
+        Here it belongs to the INVITE with its call, CSeq number and direction. The direction matters because a call
+        between two subscribers of one network may pass a leg twice.
+        """
         key: int | None = hash((leg.pair, message.via, message.cseq, b"INVITE"))
         if key not in self._table:
-            key = self._aliases.get(hash((leg.way, self._hasher.call(message.call_id), message.cseq)))
+            key = self._aliases.get(hash((leg.directed_pair, self._hasher.call(message.call_id), message.cseq)))
         if key is None:
             self.skipped[NO_INVITE] += 1
         else:
             self._apply(timestamp, key, self._table[key], _ACK, message)
 
     def _start(self, timestamp: int, key: int, leg: Leg, message: SipMessage, dialog: int) -> None:
-        user, sides = self._naming.sides(timestamp, message, leg.watches, dialog)
-        table = CALL if message.method == b"INVITE" else EXCHANGE
-        transaction = Transaction(timestamp, table, user, dialog, sides, message.size)
-        if table is CALL:
-            transaction.alias = hash((leg.way, dialog, message.cseq))
-        self._enter(key, transaction)
+        user, views = self._classifier.classify(timestamp, message, leg.watched_ends, dialog)
+        table = INVITE_TABLE if message.method == b"INVITE" else NON_INVITE_TABLE
+        transaction = Transaction(timestamp, table, user, dialog, views, message.size)
+        if table is INVITE_TABLE:
+            transaction.alias = hash((leg.directed_pair, dialog, message.cseq))
+        self._add(key, transaction)
 
-    def _succeed(self, timestamp: int, transaction: Transaction, message: SipMessage, key: int) -> None:
-        self._answer(timestamp, transaction, message, key)
+    def _success_response(self, timestamp: int, transaction: Transaction, message: SipMessage, key: int) -> None:
+        self._final_response(timestamp, transaction, message, key)
         if transaction.alias is not None and transaction.dialog is not None:
             self._aliases[transaction.alias] = key
-            self._naming.answered(timestamp, transaction.sides, transaction.dialog)
+            self._classifier.on_answered(timestamp, transaction.views, transaction.dialog)
         elif message.cseq_method == b"REGISTER":
-            self._naming.registered(timestamp, transaction.sides, transaction.user, message)
+            self._classifier.on_registered(timestamp, transaction.views, transaction.user, message)

@@ -1,8 +1,7 @@
-"""The states of a SIP transaction as an observer beside the wire sees them (RFC 3261, section 17; RFC 6026).
+"""The states of a SIP transaction as a passive observer sees them (RFC 3261, section 17; RFC 6026).
 
-The observer sees both sides at once, so client and server transaction are one; what the RFC does by four machines is
-one table here: (is it an INVITE, state, event) → (next state, effect). A state's timer is the queue in which its
-transactions wait.
+The observer sees both ends, so client and server transaction are one here. The four state machines of the RFC become
+one table: (INVITE or not, state, event) → (next state, effect). Each timer is a queue in which transactions wait.
 """
 
 from __future__ import annotations
@@ -14,22 +13,22 @@ from typing import Final
 
 class TransactionState(IntEnum):
     CALLING = 0
-    """No answer yet (the RFC's Calling or Trying)."""
+    """No response yet (Calling or Trying in the RFC)."""
     PROCEEDING = 1
-    """A provisional answer came."""
+    """A provisional response came."""
     COMPLETED = 2
-    """A final answer came; for an INVITE one that is no 2xx, not acknowledged yet."""
+    """A final response came. For an INVITE: one from 300 up, without its ACK yet."""
     ACCEPTED = 3
-    """An INVITE's 2xx came (RFC 6026), not acknowledged yet."""
+    """A 2xx response to an INVITE came (RFC 6026), without its ACK yet."""
     CONFIRMED = 4
     """The ACK came."""
     TIMED_OUT = 5
-    """No final answer came in time."""
+    """No final response came in time."""
 
 
 class TransactionEvent(IntEnum):
     REQUEST = 0
-    """The request again."""
+    """The request was sent again."""
     ACK = 1
     PROVISIONAL = 2
     SUCCESS = 3
@@ -40,24 +39,24 @@ class TransactionEvent(IntEnum):
 
 
 class Effect(IntEnum):
-    NOTE = 0
-    """Count the message, no more."""
-    REPEAT = 1
+    COUNT = 0
+    """Only count the message."""
+    REQUEST_AGAIN = 1
     """Count a retransmission of the request."""
-    PROGRESS = 2
-    """Note the provisional answer; count a retransmission if it is one seen before."""
-    ANSWER = 3
-    """Note the final answer."""
-    SUCCEED = 4
-    """Note the final answer, and what follows from its being a good one."""
-    ANSWER_AGAIN = 5
-    """Count a retransmission of the answer, unless it is another answer (a fork's)."""
+    PROVISIONAL_RESPONSE = 2
+    """Record the provisional response. Count a retransmission if the same bytes came before."""
+    FINAL_RESPONSE = 3
+    """Record the final response."""
+    SUCCESS_RESPONSE = 4
+    """Record the final response, and what a success means for bindings and calls."""
+    RESPONSE_AGAIN = 5
+    """Count a retransmission of the response, unless it is the response of another fork."""
     TIME_OUT = 6
-    FORGET = 7
+    REMOVE = 7
 
 
 class Queue(IntEnum):
-    """Where a transaction waits, each in order of its deadline."""
+    """The queues in which transactions wait. Each is in order of deadline."""
 
     WAITING = 0
     RINGING = 1
@@ -65,71 +64,81 @@ class Queue(IntEnum):
 
 
 T1_US: Final = 500_000
-DURATION_US: Final[Mapping[Queue, int]] = {
-    Queue.WAITING: 64 * T1_US,  # Timers B and F
-    Queue.RINGING: 181_000_000,  # Timer C: more than three minutes since the last provisional answer (16.6, step 11)
-    Queue.DONE: 64 * T1_US,  # Timers D, H, I, J, K, L at their longest: what still comes belongs to it
-}
+"""Estimate of the round-trip time (RFC 3261, 17.1.1.1)."""
+
+SIP_DURATIONS_US: Final = (
+    64 * T1_US,  # WAITING: timers B and F
+    181_000_000,  # RINGING: timer C, more than three minutes since the last provisional response (16.6, step 11)
+    64 * T1_US,  # DONE: timers D, H, I, J, K, L at their longest; later retransmissions still belong to the transaction
+)
+"""Queue → µs."""
+
+DIAMETER_DURATIONS_US: Final = (10_000_000, 10_000_000, 30_000_000)
+"""Queue → µs for Diameter.
+
+RFC 6733 leaves the answer timeout to the application. The only value in a standard is 10 s (timer Tx of RFC 8506, 13).
+After a connection failure, requests are sent again when the watchdog has noticed it (Tw of RFC 3539, 30 s).
+"""
+
+Transitions = Mapping[tuple[TransactionState, TransactionEvent], tuple[TransactionState, Effect]]
+StateTable = tuple[tuple[tuple[int, int], ...], ...]
+"""Indexed by state, then event: next state and effect."""
 
 _S, _E = TransactionState, TransactionEvent
-_ANSWERED: Final = {
-    _E.PROVISIONAL: Effect.NOTE,
-    _E.SUCCESS: Effect.ANSWER_AGAIN,
-    _E.FAILURE: Effect.ANSWER_AGAIN,
-    _E.REQUEST: Effect.REPEAT,
-    _E.TIMER: Effect.FORGET,
+_AFTER_FINAL: Final = {
+    _E.PROVISIONAL: Effect.COUNT,
+    _E.SUCCESS: Effect.RESPONSE_AGAIN,
+    _E.FAILURE: Effect.RESPONSE_AGAIN,
+    _E.REQUEST: Effect.REQUEST_AGAIN,
+    _E.TIMER: Effect.REMOVE,
 }
 
 
-def _open(
-    state: TransactionState, success: TransactionState
-) -> dict[tuple[TransactionState, TransactionEvent], tuple[TransactionState, Effect]]:
+def _open(state: TransactionState, success: TransactionState) -> Transitions:
     return {
-        (state, _E.REQUEST): (state, Effect.REPEAT),
-        (state, _E.ACK): (state, Effect.NOTE),
-        (state, _E.PROVISIONAL): (_S.PROCEEDING, Effect.PROGRESS),
-        (state, _E.SUCCESS): (success, Effect.SUCCEED),
-        (state, _E.FAILURE): (_S.COMPLETED, Effect.ANSWER),
+        (state, _E.REQUEST): (state, Effect.REQUEST_AGAIN),
+        (state, _E.ACK): (state, Effect.COUNT),
+        (state, _E.PROVISIONAL): (_S.PROCEEDING, Effect.PROVISIONAL_RESPONSE),
+        (state, _E.SUCCESS): (success, Effect.SUCCESS_RESPONSE),
+        (state, _E.FAILURE): (_S.COMPLETED, Effect.FINAL_RESPONSE),
         (state, _E.TIMER): (_S.TIMED_OUT, Effect.TIME_OUT),
     }
 
 
-def _closed(
-    state: TransactionState, acknowledged: TransactionState
-) -> dict[tuple[TransactionState, TransactionEvent], tuple[TransactionState, Effect]]:
-    rows = {(state, event): (state, effect) for event, effect in _ANSWERED.items()}
-    return rows | {(state, _E.ACK): (acknowledged, Effect.NOTE)}
+def _final(state: TransactionState, acknowledged: TransactionState) -> Transitions:
+    transitions = {(state, event): (state, effect) for event, effect in _AFTER_FINAL.items()}
+    return transitions | {(state, _E.ACK): (acknowledged, Effect.COUNT)}
 
 
-# What comes after the timer no longer changes the outcome.
-_LATE: Final = {
-    (_S.TIMED_OUT, event): (_S.TIMED_OUT, Effect.NOTE) for event in (_E.ACK, _E.PROVISIONAL, _E.SUCCESS, _E.FAILURE)
+# A message after the timeout does not change the outcome.
+_TIMED_OUT: Final[Transitions] = {
+    (_S.TIMED_OUT, event): (_S.TIMED_OUT, Effect.COUNT) for event in (_E.ACK, _E.PROVISIONAL, _E.SUCCESS, _E.FAILURE)
 } | {
-    (_S.TIMED_OUT, _E.REQUEST): (_S.TIMED_OUT, Effect.REPEAT),
-    (_S.TIMED_OUT, _E.TIMER): (_S.TIMED_OUT, Effect.FORGET),
+    (_S.TIMED_OUT, _E.REQUEST): (_S.TIMED_OUT, Effect.REQUEST_AGAIN),
+    (_S.TIMED_OUT, _E.TIMER): (_S.TIMED_OUT, Effect.REMOVE),
 }
 
-Transitions = Mapping[tuple[TransactionState, TransactionEvent], tuple[TransactionState, Effect]]
-Dense = tuple[tuple[tuple[int, int], ...], ...]
-
-INVITE: Final[Transitions] = (
-    _open(_S.CALLING, _S.ACCEPTED)
-    | _open(_S.PROCEEDING, _S.ACCEPTED)
-    | _closed(_S.COMPLETED, _S.CONFIRMED)
-    | _closed(_S.ACCEPTED, _S.CONFIRMED)
-    | _closed(_S.CONFIRMED, _S.CONFIRMED)
-    | _LATE
-)
-NON_INVITE: Final[Transitions] = (
-    _open(_S.CALLING, _S.COMPLETED) | _open(_S.PROCEEDING, _S.COMPLETED) | _closed(_S.COMPLETED, _S.COMPLETED) | _LATE
-)
-
-
-# The same tables for the quick path: plain numbers, since a member of an Enum is hashed and indexed slowly.
+INVITE: Final[Transitions] = {
+    **_open(_S.CALLING, _S.ACCEPTED),
+    **_open(_S.PROCEEDING, _S.ACCEPTED),
+    **_final(_S.COMPLETED, _S.CONFIRMED),
+    **_final(_S.ACCEPTED, _S.CONFIRMED),
+    **_final(_S.CONFIRMED, _S.CONFIRMED),
+    **_TIMED_OUT,
+}
+NON_INVITE: Final[Transitions] = {
+    **_open(_S.CALLING, _S.COMPLETED),
+    **_open(_S.PROCEEDING, _S.COMPLETED),
+    **_final(_S.COMPLETED, _S.COMPLETED),
+    **_TIMED_OUT,
+}
 
 
-def dense(transitions: Transitions) -> Dense:
-    """Indexed by state and then event: next state and effect. A state that is never reached has an empty row."""
+# The fast path uses the same tables as plain integers: hashing and indexing with members of an Enum is slow.
+
+
+def state_table(transitions: Transitions) -> StateTable:
+    """The transitions as integers. A state that is never reached has an empty row."""
     return tuple(
         tuple((int(state), int(effect)) for state, effect in (transitions[before, event] for event in TransactionEvent))
         if (before, TransactionEvent.TIMER) in transitions
@@ -144,29 +153,20 @@ def _queue(invite: bool, state: TransactionState) -> Queue:
     return Queue.RINGING if invite and state is TransactionState.PROCEEDING else Queue.WAITING
 
 
-QUEUES: Final = tuple(tuple(int(_queue(invite, state)) for state in TransactionState) for invite in (False, True))
-"""Whether it is an INVITE, then its state → the queue it waits in."""
+def _event(status: int) -> TransactionEvent:
+    if status < 200:
+        return TransactionEvent.PROVISIONAL
+    return TransactionEvent.SUCCESS if status < 300 else TransactionEvent.FAILURE
 
-DURATIONS: Final = tuple(DURATION_US[queue] for queue in Queue)
-"""Queue → µs."""
 
-DIAMETER_DURATIONS: Final = (10_000_000, 10_000_000, 30_000_000)
-"""Queue → µs for Diameter. RFC 6733 leaves it to the application how long it waits; ten seconds is the one figure that a
-standard gives (timer Tx of RFC 8506, 13). What is sent again after a connection failed comes when the watchdog (Tw of
-RFC 3539, 30 s) has noticed."""
-
-EVENTS: Final = tuple(
-    int(
-        TransactionEvent.PROVISIONAL
-        if status < 200
-        else TransactionEvent.SUCCESS
-        if status < 300
-        else TransactionEvent.FAILURE
-    )
-    for status in range(700)
+QUEUE_OF_STATE: Final = tuple(
+    tuple(int(_queue(invite, state)) for state in TransactionState) for invite in (False, True)
 )
-"""Status code → event."""
+"""INVITE or not, then state → queue."""
 
-CALL: Final = dense(INVITE)
-EXCHANGE: Final = dense(NON_INVITE)
-"""A request and its answer: any other SIP request, and every Diameter request."""
+EVENT_OF_STATUS: Final = tuple(int(_event(status)) for status in range(700))
+"""SIP status code → event."""
+
+INVITE_TABLE: Final = state_table(INVITE)
+NON_INVITE_TABLE: Final = state_table(NON_INVITE)
+"""For any other SIP request, and for every Diameter request."""

@@ -1,4 +1,4 @@
-"""The transactions under way of one protocol: states, timers and bounds, whatever names a message's transaction."""
+"""The open transactions of one protocol: states, timers and memory limits. Subclasses find a message's transaction."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
 
-from faultprint.probe.transactions.duplicates import Duplicates
-from faultprint.probe.transactions.states import CALL, EXCHANGE, QUEUES, Effect, Queue, TransactionEvent
+from faultprint.probe.transactions.duplicates import DuplicateFilter
+from faultprint.probe.transactions.states import (
+    INVITE_TABLE,
+    NON_INVITE_TABLE,
+    QUEUE_OF_STATE,
+    Effect,
+    Queue,
+    TransactionEvent,
+)
 from faultprint.probe.transactions.transaction import Row, Transaction
-from faultprint.tables import Protocol as Signalling
+from faultprint.tables import Protocol as SignallingProtocol
 
 _MAX_RESPONSES: Final = 16
 
-UNWATCHED: Final = "message that no watched node sent or received"
-EVICTED: Final = "transactions beyond memory"
+UNWATCHED: Final = "message without a watched node"
+EVICTED: Final = "transactions evicted (memory limit)"
 
 _WAITING: Final = int(Queue.WAITING)
 _RINGING: Final = int(Queue.RINGING)
@@ -25,28 +32,28 @@ _TIMER: Final = int(TransactionEvent.TIMER)
 _TIME_OUT: Final = int(Effect.TIME_OUT)
 
 
-class _Message(Protocol):
-    """What the ledger needs to know of a message."""
+class _TrackedMessage(Protocol):
+    """What the tracker needs to know about a message."""
 
     text: bytes
     size: int
     status: int
 
 
-M = TypeVar("M", bound=_Message)
+M = TypeVar("M", bound=_TrackedMessage)
 
 
 class TransactionTracker(Generic[M]):
-    """Keeps the transactions of `protocol` by key; gives each to `emit` when nothing more can belong to it.
+    """Keeps the transactions of `protocol` by key. Gives each to `emit` when no later message can belong to it.
 
-    `capacity`: held at once. When there are more, completed ones leave before their time, then the oldest open ones, which
-    count as timed out: so many are open only where nobody answers any more. `durations`: queue of `states` → µs. What is
-    not used is counted in `skipped`, by reason.
+    `capacity`: how many transactions are kept. Beyond it, completed transactions leave before their timer; then the
+    oldest open ones leave and count as timed out. So many are open only if responses no longer come.
+    `durations`: queue of `states` → µs. `skipped` counts the messages that are not used, by reason.
     """
 
     def __init__(
         self,
-        protocol: Signalling,
+        protocol: SignallingProtocol,
         capacity: int,
         durations: Sequence[int],
         network: str,
@@ -58,13 +65,20 @@ class TransactionTracker(Generic[M]):
         self._durations = durations
         self._network = network
         self._emit = emit
-        self._duplicates = Duplicates()
+        self._duplicates = DuplicateFilter()
         self._table: dict[int, Transaction] = {}
         self._queues: tuple[dict[int, Transaction], ...] = tuple({} for _ in Queue)
         self._aliases: dict[int, int] = {}
-        """Another name of a transaction → its key."""
+        """Second key of a transaction → its key."""
         # Indexed by Effect.
-        self._effects = (self._note, self._repeat, self._progress, self._answer, self._succeed, self._answer_again)
+        self._effects = (
+            self._count,
+            self._request_again,
+            self._provisional_response,
+            self._final_response,
+            self._success_response,
+            self._response_again,
+        )
         self.messages = 0
         self.duplicates = 0
         self.retransmissions = 0
@@ -74,12 +88,21 @@ class TransactionTracker(Generic[M]):
         self.malformed: Counter[str] = Counter()
         self.skipped = skipped
 
-    def count(self, timestamp: int, wire: bytes, message: M) -> None:
-        """A message whose time is not known."""
+    def __len__(self) -> int:
+        """How many transactions are kept."""
+        return len(self._table)
+
+    @property
+    def aliases(self) -> int:
+        """How many second keys are kept."""
+        return len(self._aliases)
+
+    def count(self, timestamp: int, leg_key: bytes, message: M) -> None:
+        """Count a message whose time is not known, and use it no further."""
         self.messages += 1
 
     def tick(self, now: int) -> None:
-        """Let the timers run to `now`, the time of the capture."""
+        """Run the timers to `now` (µs), the time of the capture."""
         for queue in self._queues:
             expired = []
             for item in queue.items():
@@ -92,38 +115,39 @@ class TransactionTracker(Generic[M]):
                     transaction.completion = transaction.deadline
                     self._move(key, transaction, _DONE, transaction.deadline)
                 else:
-                    self._forget(key, transaction)
+                    self._remove(key, transaction)
 
     def close(self) -> None:
-        """The listening ends or is interrupted: give out everything, what has no outcome as open."""
+        """Emit all transactions, those without an outcome as open: the capture ends or has a gap."""
         for transaction in self._table.values():
-            self._give_out(transaction)
+            self._emit_rows(transaction)
         self._table.clear()
         for queue in self._queues:
             queue.clear()
         self._aliases.clear()
 
     def pending(self) -> Iterator[Row]:
-        """The rows of all transactions that are still kept, as they stand now."""
+        """The rows of all transactions that are still kept, in their present state."""
         for transaction in self._table.values():
-            for side in transaction.sides:
-                yield transaction.row(side, self._network, self._protocol)
+            for view in transaction.views:
+                yield transaction.row(view, self._network, self._protocol)
 
-    def _enter(self, key: int, transaction: Transaction) -> None:
-        """A transaction has begun."""
+    def _add(self, key: int, transaction: Transaction) -> None:
+        """Keep a new transaction."""
         if len(self._table) >= self._capacity:
-            self._make_room(transaction.start)
+            self._evict(transaction.start)
         self._table[key] = self._queues[_WAITING][key] = transaction
 
     def _apply(self, timestamp: int, key: int, transaction: Transaction, event: int, message: M) -> None:
+        """Apply the event of one message to its transaction."""
         transaction.messages += 1
         transaction.bytes += message.size
         state, effect = transaction.table[transaction.state][event]
         self._effects[effect](timestamp, transaction, message, key)
         if state != transaction.state or event == _PROVISIONAL:
             transaction.state = state
-            queue = QUEUES[transaction.table is CALL][state]
-            # Another provisional answer winds Timer C up again.
+            queue = QUEUE_OF_STATE[transaction.table is INVITE_TABLE][state]
+            # Each provisional response starts timer C again.
             if queue != transaction.queue or queue == _RINGING:
                 self._move(key, transaction, queue, timestamp)
 
@@ -133,74 +157,74 @@ class TransactionTracker(Generic[M]):
         transaction.deadline = since + self._durations[queue]
         self._queues[queue][key] = transaction
 
-    def _forget(self, key: int, transaction: Transaction) -> None:
-        """Nothing more can belong to it."""
+    def _remove(self, key: int, transaction: Transaction) -> None:
+        """Emit a transaction and forget it."""
         del self._table[key], self._queues[transaction.queue][key]
         if transaction.alias is not None:
             self._aliases.pop(transaction.alias, None)
-        self._give_out(transaction)
+        self._emit_rows(transaction)
 
-    def _give_out(self, transaction: Transaction) -> None:
-        count = len(transaction.sides)
+    def _emit_rows(self, transaction: Transaction) -> None:
+        count = len(transaction.views)
         self.rows += count
         if transaction.status is None:
             if transaction.completion is None:
                 self.open += count
             else:
                 self.timed_out += count
-        for side in transaction.sides:
-            self._emit(transaction.row(side, self._network, self._protocol))
+        for view in transaction.views:
+            self._emit(transaction.row(view, self._network, self._protocol))
 
-    def _make_room(self, now: int) -> None:
-        """Forget a sixteenth: the completed first, as only their late retransmissions are lost."""
+    def _evict(self, now: int) -> None:
+        """Remove a sixteenth. Completed transactions leave first: only their late retransmissions are lost."""
         excess = self._capacity // 16
         for queue in (_DONE, _WAITING, _RINGING):
             for key, transaction in list(islice(self._queues[queue].items(), excess)):
                 if queue != _DONE:
                     transaction.completion = now
                     self.skipped[EVICTED] += 1
-                self._forget(key, transaction)
+                self._remove(key, transaction)
                 excess -= 1
 
-    # What an effect of the state table does.
+    # The effects of the state table.
 
-    def _note(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
-        """The message is counted already."""
+    def _count(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
+        """Nothing more to do: `_apply` has counted the message."""
 
-    def _repeat(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
+    def _request_again(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
         transaction.retransmissions += 1
         self.retransmissions += 1
 
-    def _progress(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
+    def _provisional_response(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
         if transaction.provisional is None:
             transaction.provisional = timestamp
         if transaction.ringing is None and 180 <= message.status < 190:
             transaction.ringing = timestamp
-        self._is_repeated(transaction, message)
+        self._is_retransmission(transaction, message)
 
-    def _answer(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
+    def _final_response(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
         transaction.completion = timestamp
         transaction.status = message.status
         transaction.responses += (hash(message.text),)
 
-    def _succeed(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
-        self._answer(timestamp, transaction, message, key)
+    def _success_response(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
+        self._final_response(timestamp, transaction, message, key)
 
-    def _answer_again(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
-        if self._is_repeated(transaction, message) or message.status != transaction.status:
+    def _response_again(self, timestamp: int, transaction: Transaction, message: M, key: int) -> None:
+        if self._is_retransmission(transaction, message) or message.status != transaction.status:
             return
-        if transaction.table is EXCHANGE or message.status >= 300:
+        # A different 2xx to an INVITE comes from another fork.
+        if transaction.table is NON_INVITE_TABLE or message.status >= 300:
             transaction.response_retransmissions += 1
             self.retransmissions += 1
-        # Else it is the 2xx of another branch that the INVITE was forked to.
 
-    def _is_repeated(self, transaction: Transaction, message: M) -> bool:
-        """Count a response whose very bytes came before."""
-        mark = hash(message.text)
-        if mark in transaction.responses:
+    def _is_retransmission(self, transaction: Transaction, message: M) -> bool:
+        """Whether a response has the bytes of an earlier one; if so, count it."""
+        response = hash(message.text)
+        if response in transaction.responses:
             transaction.response_retransmissions += 1
             self.retransmissions += 1
             return True
         if len(transaction.responses) < _MAX_RESPONSES:
-            transaction.responses += (mark,)
+            transaction.responses += (response,)
         return False

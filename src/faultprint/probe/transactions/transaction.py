@@ -1,28 +1,25 @@
-"""One transaction on one leg, and what each watched node at its ends calls it."""
+"""One transaction on one leg, and how each watched node at the ends of the leg sees it."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from faultprint.probe.transactions.nodes import WatchedNode
-from faultprint.probe.transactions.states import DURATIONS, Dense, Queue, TransactionState
+from faultprint.probe.transactions.states import SIP_DURATIONS_US, Queue, StateTable, TransactionState
 
 _MAX_UINT32: Final = 2**32 - 1
-
 _CALLING: Final = int(TransactionState.CALLING)
 _WAITING: Final = int(Queue.WAITING)
-_FIRST_US: Final = DURATIONS[_WAITING]
 
 Row = tuple[str | int | None, ...]
 """Values in the order of the columns of `faultprint.tables.TRANSACTIONS`."""
 
-
 NodeView = tuple[WatchedNode, str, str, str, int | None]
-"""The transaction as one watched node sees it: node, interface, direction, method (the table's words), session in µs."""
+"""A transaction as one watched node sees it: node, interface, direction, method (values of the table), session in µs."""
 
 
 class Transaction:
-    """A transaction under way. Times are µs; see `faultprint.tables.TRANSACTIONS` for the meanings."""
+    """A transaction that is not finished yet. Times are µs; `faultprint.tables.TRANSACTIONS` explains the fields."""
 
     __slots__ = (
         "alias",
@@ -37,49 +34,49 @@ class Transaction:
         "responses",
         "retransmissions",
         "ringing",
-        "sides",
         "start",
         "state",
         "status",
         "table",
         "user",
+        "views",
     )
 
     def __init__(
         self,
         start: int,
-        table: Dense,
+        table: StateTable,
         user: int | None,
         dialog: int | None,
-        sides: tuple[NodeView, ...],
+        views: tuple[NodeView, ...],
         size: int,
-        patience: int = _FIRST_US,
+        timeout_us: int = SIP_DURATIONS_US[_WAITING],
     ) -> None:
-        """`patience`: how long it waits for its first answer, µs."""
+        """`size`: bytes of the request. `timeout_us`: how long it waits for its first response."""
         self.start = start
         self.table = table
         self.state = _CALLING
         self.queue = _WAITING
-        self.deadline = start + patience
+        self.deadline = start + timeout_us
         self.user = user
         self.dialog = dialog
-        self.sides = sides
+        self.views = views
         self.provisional: int | None = None
         self.ringing: int | None = None
         self.completion: int | None = None
         self.status: int | None = None
         self.alias: int | None = None
-        """Where else it is looked for: an INVITE by a 2xx's ACK, a Diameter request by what another connection carries."""
+        """A second key: of an INVITE for the ACK of a 2xx, of a Diameter request for answers on another connection."""
         self.responses: tuple[int, ...] = ()
-        """Hashes of the responses seen."""
+        """Hashes of the responses so far."""
         self.retransmissions = 0
         self.response_retransmissions = 0
         self.messages = 1
         self.bytes = size
 
-    def row(self, side: NodeView, network: str, protocol: str) -> Row:
-        """The row that `side`'s node gets."""
-        node, interface, direction, method, session_us = side
+    def row(self, view: NodeView, network: str, protocol: str) -> Row:
+        """The table row for the node of `view`."""
+        node, interface, direction, method, session_us = view
         return (
             node.name,
             network,

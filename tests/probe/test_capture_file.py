@@ -7,13 +7,13 @@ import struct
 from pathlib import Path
 
 import pytest
+from captures import KEY, PCSCF, T0, UE, block, enhanced, ethernet, frames, pcap, probe, request, response, section, udp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint.errors import CaptureError, UsageError
 from faultprint.probe.capture.capture_file import read_packets
 from faultprint.probe.capture.run import NodeSpec, probe_captures
-from golden import KEY, PCSCF, T0, UE, block, enhanced, ethernet, frames, pcap, probe, request, response, section, udp
 
 OPTIONS = request("OPTIONS")
 PACKETS = frames([(123_456, UE, PCSCF, OPTIONS), (124_456, PCSCF, UE, response(200, OPTIONS))])

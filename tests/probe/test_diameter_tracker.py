@@ -7,14 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from faultprint.probe.messages.diameter import DiameterMessage
-from faultprint.probe.privacy.pseudonyms import Hasher
-from faultprint.probe.transactions.diameter import MAX_SESSIONS, MAX_TRANSACTIONS, DiameterTracker
-from faultprint.probe.transactions.nodes import WatchedNodes, parse_endpoint
-from golden import (
+from captures import (
     COMMON,
     CX,
     GX,
@@ -41,6 +34,13 @@ from golden import (
     subscription,
     tcp,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultprint.probe.messages.diameter import DiameterMessage
+from faultprint.probe.privacy.pseudonyms import Hasher
+from faultprint.probe.transactions.diameter import MAX_SESSIONS, MAX_TRANSACTIONS, DiameterTracker
+from faultprint.probe.transactions.nodes import WatchedNodes, parse_endpoint
 
 PCRF, OTHER_PCRF, HSS = "10.0.3.1", "10.0.3.2", "10.0.2.1"
 ALICE = "sip:alice@ims.example.org"
@@ -137,9 +137,9 @@ def test_what_is_not_written_is_counted(tmp_path: Path) -> None:
     )
     assert got.report.diameter_messages == 8
     assert got.report.skipped == {
-        "Diameter of another application than Cx and Rx": 2,
-        "Diameter between neighbours (capabilities, watchdog, disconnection)": 1,
-        "message that no watched node sent or received": 1,
+        "Diameter application other than Cx and Rx": 2,
+        "Diameter base protocol (capabilities, watchdog, disconnect)": 1,
+        "message without a watched node": 1,
         "Diameter answer without its request": 1,
     }
     assert got.report.malformed == {"Diameter header": 1, "Diameter Result-Code": 1, "Diameter Session-Id": 1}
@@ -334,12 +334,12 @@ def test_memory_is_bounded() -> None:
     for number in range(count):
         text = diameter(265, subscription(0, b"%d" % number), hop=number, end=number, session=f"p;{number}")
         taken.take(T0 + number, wire, DiameterMessage(text))
-    assert len(taken._table) <= MAX_TRANSACTIONS
-    assert len(taken._aliases) == len(taken._table)
-    assert len(taken._users) <= MAX_SESSIONS
+    assert len(taken) <= MAX_TRANSACTIONS
+    assert taken.aliases == len(taken)
+    assert taken.sessions <= MAX_SESSIONS
     taken.close()
     assert rows == taken.rows == taken.open + taken.timed_out == count
-    assert skipped["transactions beyond memory"] == taken.timed_out >= count - MAX_TRANSACTIONS
+    assert skipped["transactions evicted (memory limit)"] == taken.timed_out >= count - MAX_TRANSACTIONS
 
 
 TEXTS = [AAR, answer(AAR), STR, answer(STR, 5002), again(AAR), again(AAR, hop=900), diameter(265, session=None)]

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from captures import MS, PCSCF, T0, UE, frames, pcap, probe, request, response
 from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint.probe.messages.sip import SipMessage, read_datagram, tag_of
 from faultprint.probe.messages.sip_header import CALL_ID, CONTACT, FROM, TO, VIA
-from golden import MS, PCSCF, T0, UE, frames, pcap, probe, request, response
 
 
 def read(text: str | bytes) -> SipMessage:
