@@ -46,6 +46,15 @@ def test_the_id_depends_on_graphs_and_manifest(pooled: ModelArtifact, recurrent:
     assert len({pooled.id, recurrent.id, other.id}) == 3
 
 
+def test_stored_names_of_presets_do_not_change(recurrent: ModelArtifact, tmp_path: Path) -> None:
+    """The id of every model in use hashes the stored name."""
+    write_artifact(recurrent, tmp_path / "model")
+    again = read_artifact(tmp_path / "model")
+    assert json.loads(again.manifest.to_json())["preset"] == "posts"
+    assert again.manifest.preset == recurrent.manifest.preset == "reference-lstm"
+    assert again.id == recurrent.id
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -104,7 +104,7 @@ class Manifest:
         document: dict[str, Any] = {
             "format": FORMAT,
             "catalogue_hash": self.catalogue.hash,
-            "preset": self.preset,
+            "preset": _STORED_PRESETS.get(self.preset, self.preset),
             "encoder": self.encoder,
             "catalogue": json.loads(self.catalogue.to_json()),
             "interval_us": self.interval_us,
@@ -129,7 +129,7 @@ class Manifest:
         features, dimensions = len(catalogue), document["dimensions"]
         population, baseline = document["population"], document[_POPULATION_BASELINE]
         return cls(
-            preset=document["preset"],
+            preset=_PRESET_NAMES.get(document["preset"], document["preset"]),
             encoder=encoder,
             catalogue=catalogue,
             interval_us=document["interval_us"],
@@ -145,6 +145,9 @@ class Manifest:
 
 _POPULATION_BASELINE: Final = "stranger"
 """The stored key of `Manifest.population_baseline`. It must not change: the model's id hashes it."""
+_STORED_PRESETS: Final[Mapping[str, str]] = {"reference-lstm": "posts", "reference-lstm-3d": "posts-3d"}
+"""Presets whose stored name differs. The stored names must not change either."""
+_PRESET_NAMES: Final[Mapping[str, str]] = {stored: name for name, stored in _STORED_PRESETS.items()}
 
 _TYPES: Final[Mapping[str, Any]] = {
     "preset": str,
