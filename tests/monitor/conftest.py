@@ -1,4 +1,4 @@
-"""A folder with a model, a library that three faults were taught, and ways to run a monitor on it."""
+"""A deployment: a model, a library with three enrolled faults, and ways to run a monitor on them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.synthetic import minute, minutes, random_artefact
+from tests.synthetic import minute, minutes, random_artifact
 
 from faultprint.cases.enrol import Enrolment, enrol
 from faultprint.cases.library import Library
 from faultprint.embedding.model import Model, load_model
-from faultprint.embedding.model_file import save
+from faultprint.embedding.model_file import write_artifact
+from faultprint.monitor.base.location import StateLocation
 from faultprint.monitor.build import build_monitor
-from faultprint.monitor.config.settings import Settings, SinkKind, SinkSettings
+from faultprint.monitor.config.settings import Settings
+from faultprint.monitor.config.sinks import FileSinkSettings
 from faultprint.monitor.ingest.files import ReplayClock, by_minute
 from faultprint.monitor.monitor import Monitor
-from faultprint.monitor.state.connect import State
 
-from ..broker import binary as binary
 from ..broker import broker as broker
+from ..broker import broker_program as broker_program
 from ..publish.conftest import pki as pki
 from .postgres import Server, programs
 
@@ -34,7 +35,7 @@ TAUGHT = [(120, 150, "register-timeouts"), (240, 270, "invite-errors"), (360, 39
 
 
 @dataclass(frozen=True)
-class Town:
+class Deployment:
     """Where the model and the library are, and the model."""
 
     model_path: Path
@@ -43,15 +44,15 @@ class Town:
 
 
 @pytest.fixture(scope="session")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
-    folder = tmp_path_factory.mktemp("town")
-    save(random_artefact(), folder / "model.faultprint")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    folder = tmp_path_factory.mktemp("deployment")
+    write_artifact(random_artifact(), folder / "model.faultprint")
     model = load_model(folder / "model.faultprint")
     with Library.open(folder / "cases.db", create=True) as library:
         table = minutes("alpha-1", 420, TAUGHT, seed=1)
         for start, end, name in TAUGHT:
             library.add([enrol(table, Enrolment(name, (minute(start), minute(end))), model, created=NOW)])
-    return Town(folder / "model.faultprint", folder / "cases.db", model)
+    return Deployment(folder / "model.faultprint", folder / "cases.db", model)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +82,7 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> StateLocation:
     """A state that is not there yet, in either database."""
     if request.param == "sqlite":
         return tmp_path / "state.db"
@@ -117,13 +118,13 @@ Watch = Callable[..., AbstractContextManager[Monitor]]
 
 
 @pytest.fixture
-def watch(town: Town, tmp_path: Path) -> Watch:
+def watch(deployment: Deployment, tmp_path: Path) -> Watch:
     """Assembles a monitor: watch(**settings); the same state file each time, one file sink unless `sink` is given."""
 
     @contextmanager
     def make(log: Log | None = None, clock: ReplayClock | None = None, **changes: Any) -> Iterator[Monitor]:
-        sink = (SinkSettings("lines", SinkKind.FILE, tmp_path / "lines.jsonl"),)
-        settings = Settings(town.model_path, town.library_path, tmp_path / "state.db", sink=sink)
+        sink = (FileSinkSettings("lines", tmp_path / "lines.jsonl"),)
+        settings = Settings(deployment.model_path, deployment.library_path, tmp_path / "state.db", sink=sink)
         with build_monitor(
             replace(settings, **changes), clock or ReplayClock(), Log() if log is None else log
         ) as monitor:
@@ -138,8 +139,8 @@ def feed(monitor: Monitor, table: pl.DataFrame, *, end: bool = True) -> None:
     assert isinstance(clock, ReplayClock)
     ends = pl.col("minute").dt.epoch("us") + monitor.buffer.interval_us
     for batch in by_minute(table.filter(ends > monitor.closed_us), monitor.buffer.interval_us):
-        assert batch.complete_us is not None
-        clock.time_us = max(clock.time_us, batch.complete_us)
+        assert batch.watermark_us is not None
+        clock.time_us = max(clock.time_us, batch.watermark_us)
         monitor.process("test", batch)
     if end:
         monitor.finish()

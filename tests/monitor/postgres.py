@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from faultprint.monitor.state.connect import PostgresUrl
+from faultprint.monitor.base.location import PostgresUrl
 
 ROLE = "faultprint"
 

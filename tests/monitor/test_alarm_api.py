@@ -28,10 +28,10 @@ from faultprint.monitor.serve import http
 from faultprint.monitor.serve.alarm_api import TASKS, AlarmApi
 from faultprint.monitor.serve.auth import BearerAuth
 from faultprint.monitor.serve.http import BODY, CONNECTIONS, HttpServer
-from faultprint.publish.tmf642.alarm import BASE, AlarmSettings
+from faultprint.publish.tmf642.alarm import BASE_PATH, AlarmSettings
 from faultprint.publish.tmf642.task import TaskKind
 
-from ..publish.schema import faults, needs_schemas, tmf642
+from ..publish.schema import errors, needs_schemas, tmf642
 from .conftest import Watch, feed
 
 JSON = {"Content-Type": "application/json"}
@@ -51,7 +51,7 @@ class Client:
     ) -> tuple[int, Any, dict[str, str]]:
         connection = HTTPConnection(*self.address, timeout=20)
         try:
-            connection.request(method, f"{BASE}{path}", body, headers or {})
+            connection.request(method, f"{BASE_PATH}{path}", body, headers or {})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"null"), dict(answer.headers)
         finally:
@@ -118,12 +118,12 @@ def test_alarms_are_read_filtered_and_paged(client: Client) -> None:
 def test_alarms_and_tasks_are_those_of_the_schema(client: Client) -> None:
     schema = tmf642()
     for one in client.ask("GET", "/alarm")[1]:
-        assert not list(faults(one, {"$ref": "#/definitions/Alarm"}, schema, closed=True))
+        assert not list(errors(one, {"$ref": "#/definitions/Alarm"}, schema, closed=True))
     with looping(client.monitor):
         identity = client.ask("GET", "/alarm?state=raised,updated")[1][0]["id"]
         told = client.post("/ackAlarms", WHO | {"alarmPattern": [{"id": identity}]})[1]
-    assert not list(faults(told, {"$ref": "#/definitions/AckAlarms"}, schema, closed=True))
-    assert not list(faults(client.ask("GET", "/alarm/x")[1], {"$ref": "#/definitions/Error"}, schema, closed=True))
+    assert not list(errors(told, {"$ref": "#/definitions/AckAlarms"}, schema, closed=True))
+    assert not list(errors(client.ask("GET", "/alarm/x")[1], {"$ref": "#/definitions/Error"}, schema, closed=True))
 
 
 def test_tasks_are_done_by_the_loop(client: Client) -> None:
@@ -139,7 +139,7 @@ def test_tasks_are_done_by_the_loop(client: Client) -> None:
         status, told, headers = client.post("/ackAlarms", WHO | pattern)
         assert (status, told["state"], now()["ackUserId"]) == (201, "done", "m.keller")
         assert headers["Location"] == told["href"]
-        assert client.ask("GET", told["href"].removeprefix(BASE))[:2] == (200, told)
+        assert client.ask("GET", told["href"].removeprefix(BASE_PATH))[:2] == (200, told)
         said = {"comment": {"comment": "on it", "userId": "m.keller", "systemId": "noc"}}
         assert client.post("/commentAlarms", said | pattern)[0] == 201 and now()["comment"][0]["comment"] == "on it"
         assert client.post("/unAckAlarms", WHO | pattern)[0] == 201 and now()["ackState"] == "unacknowledged"
@@ -186,7 +186,9 @@ def test_what_cannot_be_done_is_one_sentence(client: Client) -> None:
 def test_bodies_are_bounded_and_json(client: Client) -> None:
     def status(*lines: str) -> int:
         with socket.create_connection(client.address, timeout=20) as plain:
-            plain.sendall("\r\n".join([f"POST {BASE}/ackAlarms HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
+            plain.sendall(
+                "\r\n".join([f"POST {BASE_PATH}/ackAlarms HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
+            )
             return int(plain.makefile("rb").readline().split()[1])
 
     kind = KIND.decode()
@@ -203,7 +205,7 @@ def test_a_slow_client_is_let_go_and_too_many_are_closed(client: Client, monkeyp
         begin = time.monotonic()
         begun = (
             b"GET / HTT",
-            b"POST %s/ackAlarms HTTP/1.1\r\n%s\r\n\r\n" % (BASE.encode(), KIND + b"\r\nContent-Length: 9"),
+            b"POST %s/ackAlarms HTTP/1.1\r\n%s\r\n\r\n" % (BASE_PATH.encode(), KIND + b"\r\nContent-Length: 9"),
         )
         for place, plain in enumerate(crowd):
             with suppress(OSError):
@@ -237,15 +239,15 @@ def test_the_server_still_answers_and_told_no_defect(client: Client) -> None:
             while plain.recv(65_536):
                 pass
     assert client.ask("GET", "/alarm")[0] == 200
-    assert "request failed" not in client.monitor.log.events()  # type: ignore[attr-defined]
+    assert "request_failed" not in client.monitor.log.events()  # type: ignore[attr-defined]
 
 
 def test_a_defect_of_ours_is_told_and_harms_no_other_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AlarmApi, "_one", lambda self, path: 1 / 0)
+    monkeypatch.setattr(CommandQueue, "find", lambda self, identity: 1 / 0)
     with pytest.raises(RemoteDisconnected):
         client.ask("GET", "/alarm/x")
     assert client.ask("GET", "/alarm")[0] == 200
-    assert client.monitor.log.events()[-1] == "request failed"  # type: ignore[attr-defined]
+    assert client.monitor.log.events()[-1] == "request_failed"  # type: ignore[attr-defined]
 
 
 def test_a_token_is_asked_for(monitor: Monitor, tmp_path: Path) -> None:
@@ -271,7 +273,7 @@ def test_alarms_are_off_unless_configured(monitor: Monitor) -> None:
         client = Client(server.address, monitor)
         connection = HTTPConnection(*client.address, timeout=20)
         for method in ("GET", "POST"):
-            connection.request(method, f"{BASE}/alarm", b"", JSON)
+            connection.request(method, f"{BASE_PATH}/alarm", b"", JSON)
             assert connection.getresponse().status == 404
             connection.close()
     finally:
@@ -301,5 +303,5 @@ def test_instructions_and_remembered_tasks_are_bounded(
         answers = [client.post(f"/{TaskKind.ACKNOWLEDGE}", body) for _ in range(4)]
         assert [status for status, _, _ in answers] == [201, 201, 201, 503]
         assert "wait for the monitor" in answers[3][1]["message"]
-        again = [client.ask("GET", told["href"].removeprefix(BASE))[0] for _, told, _ in answers[:3]]
+        again = [client.ask("GET", told["href"].removeprefix(BASE_PATH))[0] for _, told, _ in answers[:3]]
         assert again == [404, 200, 200]

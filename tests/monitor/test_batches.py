@@ -17,12 +17,12 @@ from faultprint.monitor.ingest.files import ReplayClock
 from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident, Severity
 from faultprint.publish.message import DeliveryOutcome, Message, Receipt
-from faultprint.publish.routes import line_messages, ves_messages
+from faultprint.publish.routes import json_line_messages, ves_messages
 from faultprint.publish.senders.backoff import Backoff
-from faultprint.publish.ves.batch import LARGEST, joined
+from faultprint.publish.ves.batch import MAX_MESSAGE_BYTES, join_batch
 from faultprint.publish.ves.event import BATCH_PATH, EVENT_PATH, VesSettings
 
-from ..publish.schema import faults, needs_schemas, ves
+from ..publish.schema import errors, needs_schemas, ves
 from .conftest import Log
 
 MINUTE = 60_000_000
@@ -62,12 +62,12 @@ def delivered(listener: Listener, messages: Sequence[Message], folder: Path) -> 
     """Let a courier deliver; the log, the courier, and what was put aside."""
     path, log = folder / "state.db", Log()
     with Store(path) as store:
-        store.change([], [("v", message) for message in messages])
+        store.save_commands([], [("v", message) for message in messages])
     one = DeliveryWorker(
-        Sink("v", line_messages, listener, joined),
+        Sink("v", json_line_messages, listener, join_batch),
         path,
         100,
-        Backoff(first_s=0, longest_s=0),
+        Backoff(initial_s=0, max_s=0),
         np.random.default_rng(1),
         ReplayClock(),
         log,
@@ -78,7 +78,7 @@ def delivered(listener: Listener, messages: Sequence[Message], folder: Path) -> 
     finally:
         one.stop()
     outbox = Outbox(path, "v", 100)
-    aside = outbox.aside()
+    aside = outbox.dead_letters()
     outbox.close()
     return log, one, aside
 
@@ -112,31 +112,37 @@ def test_an_event_that_is_to_blame_is_put_aside_alone(tmp_path: Path, status: in
     assert listener.taken == [identity for message in messages for identity in inside(message) if identity != bad]
     assert aside == [(messages[2].id, "no")]
     assert (courier.counts.delivered, courier.counts.rejected) == (4, 1)
-    assert log.events() == ["batch rejected", "message rejected"]
+    assert log.events() == ["batch_rejected", "messages_dead_lettered"]
 
 
 def test_a_listener_without_batches_gets_single_events(tmp_path: Path) -> None:
     unknown = Receipt(DeliveryOutcome.REFUSED, status=404)
     listener = Listener(lambda message: unknown if message.path == BATCH_PATH else Receipt(DeliveryOutcome.DELIVERED))
     log, courier, _ = delivered(listener, events(3), tmp_path)
-    assert len(listener.taken) == courier.counts.delivered == 3 and log.events() == ["batch rejected"]
+    assert len(listener.taken) == courier.counts.delivered == 3 and log.events() == ["batch_rejected"]
 
 
 def test_a_batch_is_tried_again_as_it_was(tmp_path: Path) -> None:
     """So that a receiver which took it, but whose answer was lost, knows it by its id."""
     path, log, messages = tmp_path / "state.db", Log(), events(6)
     with Store(path) as store:
-        store.change([], [("v", message) for message in messages[:3]])
+        store.save_commands([], [("v", message) for message in messages[:3]])
 
         def answer(message: Message) -> Receipt:
             if len(listener.sent) == 1:
-                store.change([], [("v", one) for one in messages[3:]])
-            return Receipt(DeliveryOutcome.LATER if len(listener.sent) < 3 else DeliveryOutcome.DELIVERED)
+                store.save_commands([], [("v", one) for one in messages[3:]])
+            return Receipt(DeliveryOutcome.RETRY if len(listener.sent) < 3 else DeliveryOutcome.DELIVERED)
 
         listener = Listener(answer)
-        pauses = Backoff(first_s=0, longest_s=0)
+        pauses = Backoff(initial_s=0, max_s=0)
         one = DeliveryWorker(
-            Sink("v", line_messages, listener, joined), path, 100, pauses, np.random.default_rng(1), ReplayClock(), log
+            Sink("v", json_line_messages, listener, join_batch),
+            path,
+            100,
+            pauses,
+            np.random.default_rng(1),
+            ReplayClock(),
+            log,
         )
         one.start()
         try:
@@ -151,20 +157,23 @@ def test_a_batch_is_tried_again_as_it_was(tmp_path: Path) -> None:
 def test_other_messages_and_giants_stand_alone() -> None:
     first, second = events(2)
     other = Message("x", "/else", "n", b"no JSON")
-    assert joined([other, first]) == (other, 1)
-    assert joined([first, other]) == (first, 1)
+    assert join_batch([other, first]) == (other, 1)
+    assert join_batch([first, other]) == (first, 1)
     giant = Message(
-        "y", EVENT_PATH, "n", b'{"event":{"commonEventHeader":{"domain":"fault"},"x":"%s"}}' % (b"x" * LARGEST)
+        "y",
+        EVENT_PATH,
+        "n",
+        b'{"event":{"commonEventHeader":{"domain":"fault"},"x":"%s"}}' % (b"x" * MAX_MESSAGE_BYTES),
     )
-    assert joined([giant, first]) == (giant, 1)
-    assert joined([first, giant]) == (first, 1)
-    message, count = joined([first, second, other])
-    assert count == 2 and message.id == joined([first, second])[0].id != joined([second, first])[0].id
+    assert join_batch([giant, first]) == (giant, 1)
+    assert join_batch([first, giant]) == (first, 1)
+    message, count = join_batch([first, second, other])
+    assert count == 2 and message.id == join_batch([first, second])[0].id != join_batch([second, first])[0].id
 
 
 @needs_schemas
 def test_a_batch_is_that_of_the_schema() -> None:
     schema = ves()
-    message, count = joined(events(50))
+    message, count = join_batch(events(50))
     assert count == 50
-    assert not list(faults(json.loads(message.body), schema, schema))
+    assert not list(errors(json.loads(message.body), schema, schema))

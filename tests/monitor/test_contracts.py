@@ -16,54 +16,63 @@ from tests.synthetic import minutes
 
 from faultprint import storage
 from faultprint.errors import ModelError, UsageError
-from faultprint.features.coverage import Interval, dump
-from faultprint.features.minutes import minutes as minutes_of
+from faultprint.features.coverage import CoverageInterval, dump_coverage
+from faultprint.features.minutes import compute_minutes as minutes_of
 from faultprint.features.minutes import write_minutes
 from faultprint.monitor.base.interfaces import BatchSource
-from faultprint.monitor.config.settings import ProbeSettings, RetrySettings, SinkKind, SinkSettings
+from faultprint.monitor.config.settings import ProbeSettings, Settings
+from faultprint.monitor.config.sinks import (
+    AlarmSinkSettings,
+    FileSinkSettings,
+    HttpSinkSettings,
+    KafkaSinkSettings,
+    SinkSettings,
+    VesSinkSettings,
+    WebhookSinkSettings,
+)
 from faultprint.monitor.deliver import sinks
 from faultprint.monitor.ingest.files import MinutesFileSource, Replay, ReplayClock, TransactionsFileSource
-from faultprint.monitor.ingest.recordings import recorded
+from faultprint.monitor.ingest.recordings import open_recording
 from faultprint.publish.incident import Incident, Severity
 from faultprint.publish.message import DeliveryOutcome
 from faultprint.tables import COVERAGE_KEY, MINUTES, TRANSACTIONS
 
 from ..broker import Broker
 from ..features.strategies import crowd, table
-from .conftest import Town
+from .conftest import Deployment
 
 MINUTE = 60_000_000
 
 
-def minutes_file(folder: Path, town: Town) -> tuple[BatchSource, pl.DataFrame]:
+def minutes_file(folder: Path, deployment: Deployment) -> tuple[BatchSource, pl.DataFrame]:
     frame = pl.concat([minutes("a-1", 20, gaps=[4, 5]), minutes("b-1", 25)])
     write_minutes(frame, folder / "minutes.parquet")
-    return MinutesFileSource(folder / "minutes.parquet", town.model.catalogue, MINUTE), frame
+    return MinutesFileSource(folder / "minutes.parquet", deployment.model.catalogue, MINUTE), frame
 
 
-def transactions_file(folder: Path, town: Town) -> tuple[BatchSource, pl.DataFrame]:
+def transactions_file(folder: Path, deployment: Deployment) -> tuple[BatchSource, pl.DataFrame]:
     """Twenty thousand minutes' worth of nothing, and in the midst of it a crowd."""
     frame = table(crowd(3_000, 1)).with_columns(
         (pl.col(name).to_physical() * 60_000).cast(pl.Datetime("us", "UTC"))
         for name in ("start", "provisional", "ringing", "completion")
     )
     stretches = [
-        Interval("a", "net", 0, 7 * MINUTE + 5),
-        Interval("b", "net", 30, 200 * MINUTE),
-        Interval("c", "net", 0, 3),
+        CoverageInterval("a", "net", 0, 7 * MINUTE + 5),
+        CoverageInterval("b", "net", 30, 200 * MINUTE),
+        CoverageInterval("c", "net", 0, 3),
     ]
-    storage.write(frame, TRANSACTIONS, folder / "transactions.parquet", {COVERAGE_KEY: dump(stretches)})
+    storage.write(frame, TRANSACTIONS, folder / "transactions.parquet", {COVERAGE_KEY: dump_coverage(stretches)})
     return TransactionsFileSource(folder / "transactions.parquet", MINUTE), minutes_of(frame.lazy(), stretches)
 
 
-def replay(folder: Path, town: Town) -> tuple[BatchSource, pl.DataFrame]:
-    source, frame = minutes_file(folder, town)
+def replay(folder: Path, deployment: Deployment) -> tuple[BatchSource, pl.DataFrame]:
+    source, frame = minutes_file(folder, deployment)
     return Replay(source, ReplayClock(), None), frame
 
 
 @pytest.fixture(params=[minutes_file, transactions_file, replay])
-def source(request: pytest.FixtureRequest, tmp_path: Path, town: Town) -> tuple[BatchSource, pl.DataFrame]:
-    made: tuple[BatchSource, pl.DataFrame] = request.param(tmp_path, town)
+def source(request: pytest.FixtureRequest, tmp_path: Path, deployment: Deployment) -> tuple[BatchSource, pl.DataFrame]:
+    made: tuple[BatchSource, pl.DataFrame] = request.param(tmp_path, deployment)
     return made
 
 
@@ -71,11 +80,11 @@ def test_a_source_gives_every_row_once_in_order_of_time(source: tuple[BatchSourc
     one, frame = source
     parts, complete = [], 0
     for batch in one.batches(0):
-        assert batch.minutes is not None and batch.complete_us is not None
+        assert batch.minutes is not None and batch.watermark_us is not None
         storage.check_schema(batch.minutes.schema, MINUTES, "batch")
         ends = batch.minutes["minute"].to_physical() + MINUTE
-        assert batch.complete_us >= complete and ends.max() <= batch.complete_us and ends.min() > complete  # type: ignore[operator]
-        complete = batch.complete_us
+        assert batch.watermark_us >= complete and ends.max() <= batch.watermark_us and ends.min() > complete  # type: ignore[operator]
+        complete = batch.watermark_us
         parts.append(batch.minutes)
     one.close()
     assert pl.concat(parts).sort("node", "minute").equals(frame.sort("node", "minute"))
@@ -92,23 +101,23 @@ def test_a_source_leaves_out_what_has_been_judged(source: tuple[BatchSource, pl.
     )
 
 
-def test_a_replay_waits_as_its_speed_asks(tmp_path: Path, town: Town) -> None:
+def test_a_replay_waits_as_its_speed_asks(tmp_path: Path, deployment: Deployment) -> None:
     waited: list[float] = []
     clock = ReplayClock()
-    one = Replay(minutes_file(tmp_path, town)[0], clock, 120.0, waited.append)
+    one = Replay(minutes_file(tmp_path, deployment)[0], clock, 120.0, waited.append)
     for batch in one.batches(0):
-        assert clock.now_us() == batch.complete_us
+        assert clock.now_us() == batch.watermark_us
     assert waited == [0.5] * 24
 
 
-def test_recordings_are_told_apart(tmp_path: Path, town: Town) -> None:
-    minutes_file(tmp_path, town)
-    transactions_file(tmp_path, town)
+def test_recordings_are_told_apart(tmp_path: Path, deployment: Deployment) -> None:
+    minutes_file(tmp_path, deployment)
+    transactions_file(tmp_path, deployment)
     for name, kind in (("minutes", MinutesFileSource), ("transactions", TransactionsFileSource)):
-        with recorded(tmp_path / f"{name}.parquet", town.model, ProbeSettings()) as one:
+        with open_recording(tmp_path / f"{name}.parquet", deployment.model, ProbeSettings()) as one:
             assert isinstance(one, kind)
     with pytest.raises(ModelError, match="last 60000000"):
-        MinutesFileSource(tmp_path / "minutes.parquet", town.model.catalogue, 1)
+        MinutesFileSource(tmp_path / "minutes.parquet", deployment.model.catalogue, 1)
 
 
 class Post(BaseHTTPRequestHandler):
@@ -140,23 +149,22 @@ SinkMaker = Callable[[Path, pytest.FixtureRequest], SinkSettings]
 
 def kafka_sink(folder: Path, request: pytest.FixtureRequest) -> SinkSettings:
     broker: Broker = request.getfixturevalue("broker")
-    return SinkSettings("s", SinkKind.KAFKA, bootstrap=broker.address, loop="ControlLoop-Any")
+    return KafkaSinkSettings("s", broker.address, default_control_loop="ControlLoop-Any")
 
 
-def posted(kind: SinkKind, **more: Any) -> SinkMaker:
-    return lambda folder, request: SinkSettings(
+def posted(kind: type[HttpSinkSettings], **more: Any) -> Callable[[Path, pytest.FixtureRequest], Any]:
+    return lambda folder, request: kind(
         "s",
-        kind,
         url=request.getfixturevalue("url"),
         **{name: folder / value if "file" in name else value for name, value in more.items()},
     )
 
 
 SINKS: dict[str, SinkMaker] = {
-    "file": lambda folder, request: SinkSettings("s", SinkKind.FILE, folder / "lines.jsonl"),
-    "webhook": posted(SinkKind.WEBHOOK, secret_file="secret"),
-    "ves": posted(SinkKind.VES, user="u", password_file="secret"),
-    "alarm": posted(SinkKind.ALARM),
+    "file": lambda folder, request: FileSinkSettings("s", folder / "lines.jsonl"),
+    "webhook": posted(WebhookSinkSettings, secret_file="secret"),
+    "ves": posted(VesSinkSettings, user="u", password_file="secret"),
+    "alarm": posted(AlarmSinkSettings),
     "kafka": kafka_sink,
 }
 
@@ -164,11 +172,13 @@ SINKS: dict[str, SinkMaker] = {
 @pytest.mark.parametrize("dry", [False, True])
 @pytest.mark.parametrize("kind", SINKS)
 def test_a_sink_delivers_every_change_under_an_identity_of_its_own(
-    kind: str, dry: bool, request: pytest.FixtureRequest, town: Town, tmp_path: Path
+    kind: str, dry: bool, request: pytest.FixtureRequest, deployment: Deployment, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("hush\n")
     stream = io.StringIO() if dry else None
-    (one,) = sinks.sinks(SINKS[kind](tmp_path, request), RetrySettings(), town.model, np.random.default_rng(1), stream)
+    whole = Settings(deployment.model_path, deployment.library_path, tmp_path / "state.db")
+    settings = SINKS[kind](tmp_path, request)
+    (one,) = sinks.sinks_for(settings, whole, deployment.model, np.random.default_rng(1), stream)
     begun = Incident.begin("n", "net", "overload", Severity.MAJOR, 0, MINUTE)
     life = (begun, begun.clear(2 * MINUTE))
     messages = [message for incident in life for message in one.encode(incident)]
@@ -181,10 +191,11 @@ def test_a_sink_delivers_every_change_under_an_identity_of_its_own(
         assert not (tmp_path / "lines.jsonl").exists()
 
 
-def test_a_secret_that_is_not_there_stops_the_start(town: Town, tmp_path: Path) -> None:
-    settings = SinkSettings("s", SinkKind.WEBHOOK, url="http://127.0.0.1/", secret_file=tmp_path / "none")
+def test_a_secret_that_is_not_there_stops_the_start(deployment: Deployment, tmp_path: Path) -> None:
+    whole = Settings(deployment.model_path, deployment.library_path, tmp_path / "state.db")
+    settings = WebhookSinkSettings("s", "http://127.0.0.1/", secret_file=tmp_path / "none")
     with pytest.raises(UsageError, match="cannot be read"):
-        sinks.sinks(settings, RetrySettings(), town.model, np.random.default_rng(1))
+        sinks.sinks_for(settings, whole, deployment.model, np.random.default_rng(1))
     (tmp_path / "none").write_text("\n")
     with pytest.raises(UsageError, match="no first line"):
-        sinks.sinks(settings, RetrySettings(), town.model, np.random.default_rng(1))
+        sinks.sinks_for(settings, whole, deployment.model, np.random.default_rng(1))

@@ -17,7 +17,7 @@ from faultprint.cli import cli
 from faultprint.features.minutes import write_minutes
 from faultprint.monitor.config import settings
 
-from .conftest import Town
+from .conftest import Deployment
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNIT = (DEPLOY / "systemd/faultprint-monitor.service").read_text()
@@ -51,12 +51,12 @@ def test_the_configuration_writes_only_where_the_unit_may() -> None:
     assert f"WorkingDirectory={WRITABLE.rstrip('/')}\n" in UNIT and "StateDirectory=faultprint\n" in UNIT
 
 
-def test_the_monitor_runs_where_no_page_may_be_written_and_executed(town: Town, tmp_path: Path) -> None:
+def test_the_monitor_runs_where_no_page_may_be_written_and_executed(deployment: Deployment, tmp_path: Path) -> None:
     """MemoryDenyWriteExecute, by the kernel's own switch."""
     variables = dict(re.findall(r"(?m)^Environment=(\w+)=(.*)$", UNIT))
     write_minutes(minutes("beta-1", 70), tmp_path / "minutes.parquet")
     config = tmp_path / "monitor.toml"
-    config.write_text(f'model = "{town.model_path}"\nlibrary = "{town.library_path}"\nstate = "state.db"\n')
+    config.write_text(f'model = "{deployment.model_path}"\nlibrary = "{deployment.library_path}"\nstate = "state.db"\n')
     words = ("replay", tmp_path / "minutes.parquet", "--config", config)
     result = subprocess.run(
         [sys.executable, "-c", "from faultprint.cli import main; main()", *map(str, words)],

@@ -10,8 +10,9 @@ import pytest
 
 from faultprint.cases.matching import Matches
 from faultprint.errors import UsageError
+from faultprint.monitor.config.incidents import IncidentRules
 from faultprint.monitor.config.maintenance import Maintenance
-from faultprint.monitor.detect.incidents import TABLE, Action, IncidentPhase, IncidentRules, Incidents, Signal
+from faultprint.monitor.detect.incidents import TABLE, Action, IncidentPhase, Incidents, Signal
 from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.monitor.detect.scorer import MinuteVerdicts
 from faultprint.publish.incident import Change, Incident, Severity
@@ -42,7 +43,7 @@ class Node:
         for code in codes:
             if code is not None:
                 there = code not in (N, W) and self.number - 100 not in over
-                found = self.incidents.follow(judged(self.number, code, there), self.nodes)
+                found = self.incidents.update(judged(self.number, code, there), self.nodes)
                 changes += [(self.number - 100, one) for one in found]
             self.number += 1
         return changes
@@ -71,16 +72,16 @@ def test_the_table_has_an_entry_for_every_state_and_signal() -> None:
 ENTRIES = {
     (IncidentPhase.QUIET, Signal.MUTED): ([N], [H], []),
     (IncidentPhase.QUIET, Signal.NOTHING): ([N], [W], []),
-    (IncidentPhase.QUIET, Signal.CALM_HELD): ([N], [N, N, N], []),
-    (IncidentPhase.QUIET, Signal.CALM): ([W], [N], []),
-    (IncidentPhase.QUIET, Signal.ALARM_HELD): ([H], [H], [Change.ONSET]),
-    (IncidentPhase.QUIET, Signal.ALARM): ([N], [H], []),
+    (IncidentPhase.QUIET, Signal.RECOVERED_HELD): ([N], [N, N, N], []),
+    (IncidentPhase.QUIET, Signal.RECOVERED): ([W], [N], []),
+    (IncidentPhase.QUIET, Signal.FAULT_HELD): ([H], [H], [Change.ONSET]),
+    (IncidentPhase.QUIET, Signal.FAULT): ([N], [H], []),
     (IncidentPhase.OPEN, Signal.MUTED): ([H, H], [L, L], []),
     (IncidentPhase.OPEN, Signal.NOTHING): ([H, H], [W], []),
-    (IncidentPhase.OPEN, Signal.CALM_HELD): ([H, H, N], [N], [Change.CLEAR]),
-    (IncidentPhase.OPEN, Signal.CALM): ([H, H], [N], []),
-    (IncidentPhase.OPEN, Signal.ALARM_HELD): ([H, H], [L], [Change.DIAGNOSIS]),
-    (IncidentPhase.OPEN, Signal.ALARM): ([H, H, N], [L], [Change.DIAGNOSIS]),
+    (IncidentPhase.OPEN, Signal.RECOVERED_HELD): ([H, H, N], [N], [Change.CLEAR]),
+    (IncidentPhase.OPEN, Signal.RECOVERED): ([H, H], [N], []),
+    (IncidentPhase.OPEN, Signal.FAULT_HELD): ([H, H], [L], [Change.DIAGNOSIS]),
+    (IncidentPhase.OPEN, Signal.FAULT): ([H, H, N], [L], [Change.DIAGNOSIS]),
 }
 
 
@@ -111,8 +112,12 @@ def test_an_incident_from_onset_to_clear_keeps_one_identity() -> None:
     onset = found[0][1]
     assert onset.onset_us == 101 * MINUTE  # three minutes agreed before the verdict changed: it began with the first
     assert onset.changed_us == 104 * MINUTE
-    assert onset.grounds.distance == 0.5 and onset.grounds.runner_up == "overload" and onset.grounds.margin == 0.5
-    assert onset.grounds.evidence == ("why",)
+    assert (
+        onset.explanation.distance == 0.5
+        and onset.explanation.runner_up == "overload"
+        and onset.explanation.margin == 0.5
+    )
+    assert onset.explanation.evidence == ("why",)
     assert found[-1][1].cleared_us == 109 * MINUTE
 
 

@@ -1,4 +1,4 @@
-"""kill -9 at random moments changes nothing downstream (lab/benchmarks/kills.py does it five hundred times)."""
+"""kill -9 at random moments changes nothing downstream (lab/benchmarks/crash_test.py does it five hundred times)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from faultprint.features.minutes import write_minutes
 
-from .conftest import Town
+from .conftest import Deployment
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 12
@@ -21,10 +21,10 @@ KILLS = 12
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_a_dozen_kills_lose_nothing_and_repeat_nothing(
-    database: str, town: Town, traffic: pl.DataFrame, tmp_path: Path, request: pytest.FixtureRequest
+    database: str, deployment: Deployment, traffic: pl.DataFrame, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     write_minutes(traffic, tmp_path / "minutes.parquet")
-    (tmp_path / "base.toml").write_text(f'model = "{town.model_path}"\nlibrary = "{town.library_path}"\n')
+    (tmp_path / "base.toml").write_text(f'model = "{deployment.model_path}"\nlibrary = "{deployment.library_path}"\n')
     words = (tmp_path / "minutes.parquet", tmp_path / "base.toml", tmp_path / "runs", "--kills", KILLS)
     if database == "postgres":
         words += ("--postgres", request.getfixturevalue("postgres").url())

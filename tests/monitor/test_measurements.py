@@ -11,26 +11,22 @@ import pytest
 from tests.synthetic import minutes
 
 from faultprint.errors import UsageError
-from faultprint.monitor.config.settings import (
-    KeepSettings,
-    RetrySettings,
-    Settings,
-    SinkKind,
-    SinkSettings,
-)
+from faultprint.monitor.config import settings as configuration
+from faultprint.monitor.config.settings import RetentionSettings, RetrySettings, Settings
+from faultprint.monitor.config.sinks import FileSinkSettings, SinkSettings, VesSinkSettings
 from faultprint.monitor.deliver.outbox import Outbox
 from faultprint.publish.ves.event import EVENT_PATH
 
 from ..publish.collector import answer, free_port, serving
-from ..publish.schema import faults, needs_schemas, ves
-from .conftest import Log, Town, Watch, feed
+from ..publish.schema import errors, needs_schemas, ves
+from .conftest import Deployment, Log, Watch, feed
 
 FEATURES = ("in.register_initial.attempts", "node.ira")
 QUICK = RetrySettings(first_seconds=0, longest_seconds=0.1, timeout_seconds=5)
 
 
 def sink(port: int, features: tuple[str, ...] = FEATURES) -> tuple[SinkSettings, ...]:
-    return (SinkSettings("v", SinkKind.VES, url=f"http://127.0.0.1:{port}", measurements=features),)
+    return (VesSinkSettings("v", url=f"http://127.0.0.1:{port}", measurements=features),)
 
 
 def events(bodies: list[bytes]) -> list[dict[str, Any]]:
@@ -84,7 +80,7 @@ def test_what_arrives_is_that_of_the_schema_whether_alone_or_together(watch: Wat
             assert all(courier.drain(20) for courier in monitor.workers)
         bodies = [json.loads(request.body) for request in collector.requests]
     for body in bodies:
-        assert not list(faults(body, schema, schema))
+        assert not list(errors(body, schema, schema))
     lists = [body["eventList"] for body in bodies if "eventList" in body]
     # The specification: a batch holds events of one domain.
     assert lists and all(len({event["commonEventHeader"]["domain"] for event in one}) == 1 for one in lists)
@@ -96,10 +92,10 @@ def test_what_arrives_is_that_of_the_schema_whether_alone_or_together(watch: Wat
 
 
 def test_counters_that_wait_push_no_incident_aside(watch: Watch, tmp_path: Path) -> None:
-    """Nobody listens: the oldest counters are put aside, and told; the incidents' outbox is none of theirs."""
+    """Nobody listens: the oldest measurement events are dead-lettered and logged; the outbox of the incidents is not affected."""
     log = Log()
     table = minutes("a-1", 140, [(100, 130, "bye-slow")], seed=2)
-    with watch(log, sink=sink(9), retry=QUICK, keep=KeepSettings(messages=20)) as monitor:
+    with watch(log, sink=sink(9), retry=QUICK, retention=RetentionSettings(messages=20)) as monitor:
         feed(monitor, table)
         monitor.workers[1].drain(1)
     waiting = {}
@@ -110,7 +106,7 @@ def test_counters_that_wait_push_no_incident_aside(watch: Watch, tmp_path: Path)
         outbox.close()
     assert len(waiting["v"]) >= 2
     assert b'"onset"' in waiting["v"][0].message.body
-    assert {fields["sink"] for event, fields in log if event == "messages put aside"} == {"v.measurements"}
+    assert {fields["sink"] for event, fields in log if event == "messages_dead_lettered"} == {"v.measurements"}
 
 
 def test_the_same_minute_makes_the_same_messages(watch: Watch) -> None:
@@ -123,7 +119,7 @@ def test_the_same_minute_makes_the_same_messages(watch: Watch) -> None:
 @pytest.mark.parametrize(
     ("features", "sentence"),
     [
-        (("node.ira", "node.irra"), "measures 'node.irra', which is no feature"),
+        (("node.ira", "node.irra"), "the measurement 'node.irra', which is not a feature"),
         (("node.ira",) * 2, "cannot be told apart"),
     ],
 )
@@ -134,9 +130,14 @@ def test_a_feature_that_is_unknown_or_named_twice_stops_the_start(
         pass
 
 
-def test_only_ves_takes_measurements(town: Town, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="only ves takes measurements"):
-        SinkSettings("w", SinkKind.WEBHOOK, url="http://127.0.0.1", measurements=FEATURES)
-    two = (*sink(9), SinkSettings("v.measurements", SinkKind.FILE, tmp_path / "x"))
-    with pytest.raises(UsageError, match=r"Two sinks are called 'v\.measurements'"):
-        Settings(town.model_path, town.library_path, tmp_path / "s.db", sink=two)
+def test_only_ves_takes_measurements(deployment: Deployment, tmp_path: Path) -> None:
+    config = tmp_path / "monitor.toml"
+    config.write_text(
+        'model = "m"\nlibrary = "l"\nstate = "s"\n'
+        '[[sink]]\nname = "w"\nkind = "webhook"\nurl = "http://127.0.0.1"\nmeasurements = ["node.ira"]\n'
+    )
+    with pytest.raises(UsageError, match=r"no key 'sink\.measurements' for kind 'webhook'"):
+        configuration.read(config)
+    two = (*sink(9), FileSinkSettings("v.measurements", tmp_path / "x"))
+    with pytest.raises(UsageError, match=r"Two sinks are named 'v\.measurements'"):
+        Settings(deployment.model_path, deployment.library_path, tmp_path / "s.db", sink=two)

@@ -11,17 +11,16 @@ import polars as pl
 import pytest
 
 from faultprint.errors import FaultprintError, StateError, UsageError
+from faultprint.monitor.base.location import PostgresUrl, sibling
 from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.state import persistence
-from faultprint.monitor.state.connect import PostgresUrl, beside
 from faultprint.monitor.state.store import Store
-from faultprint.publish.deed import IncidentOperation
-from faultprint.publish.incident import Actor
+from faultprint.publish.incident import Actor, IncidentOperation
 
-from .conftest import Log, Town, Watch, feed
+from .conftest import Deployment, Log, Watch, feed
 from .postgres import Server
+from .test_monitor import assert_same_verdicts, batch_verdicts, drained, told
 from .test_store import record
-from .test_watch import assert_same_verdicts, batch_verdicts, drained, told
 
 
 @pytest.fixture
@@ -33,7 +32,12 @@ def frail(postgres: Server) -> Iterator[Server]:
 
 
 def test_the_server_fails_and_comes_back(
-    town: Town, traffic: pl.DataFrame, watch: Watch, frail: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment,
+    traffic: pl.DataFrame,
+    watch: Watch,
+    frail: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The monitor waits, says so once, and nothing is lost or there twice; meanwhile people's words wait, too."""
     place, log, pauses = frail.fresh(), Log(), list[float]()
@@ -45,20 +49,22 @@ def test_the_server_fails_and_comes_back(
 
     minute = traffic["minute"].unique().sort()
     with watch(log, state=place) as monitor:
-        monkeypatch.setattr(monitor.persistence.insistence, "_sleep", sleep)
+        monkeypatch.setattr(monitor.persistence.retry_write, "sleep", sleep)
         feed(monitor, traffic.filter(pl.col("minute") <= minute[115]), end=False)
         frail.stop()
         feed(monitor, traffic.filter(pl.col("minute") <= minute[230]), end=False)
         drained(monitor)
         frail.break_connections()
-        CommandQueue(place).instruct([*monitor.incidents.open.values()], IncidentOperation.COMMENT, Actor("u", "s", 1), "seen")
+        CommandQueue(place).submit(
+            [*monitor.incidents.open.values()], IncidentOperation.COMMENT, Actor("u", "s", 1), "seen"
+        )
         frail.break_connections()
         feed(monitor, traffic)
         drained(monitor)
     assert len(pauses) == 3
-    assert log.events().count("state cannot be written") == log.events().count("state written again") <= 3
+    assert log.events().count("write_failing") == log.events().count("write_recovered") <= 3
     with Store(place) as store:
-        assert_same_verdicts(persistence.verdicts(store, 60_000_000), batch_verdicts(traffic, town))
+        assert_same_verdicts(persistence.verdicts(store, 60_000_000), batch_verdicts(traffic, deployment))
     found = [(one["incident"], one["change"], one["sequence"]) for one in told(tmp_path)]
     assert len(found) == len({*found})
     for life in {one[0] for one in found}:
@@ -68,14 +74,14 @@ def test_the_server_fails_and_comes_back(
 def test_a_monitor_that_is_put_out_ends_with_one_sentence(
     traffic: pl.DataFrame, watch: Watch, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faultprint.monitor.state.postgres.PATIENCE_S", 0.3)
+    monkeypatch.setattr("faultprint.monitor.state.postgres.LOCK_TIMEOUT_S", 0.3)
     place = postgres.fresh()
     with watch(state=place, sink=()) as monitor:
         feed(monitor, traffic[:5], end=False)
         monitor.store._database.close()  # as a broken connection does, it frees the lock
         with watch(state=place, sink=()), pytest.raises(UsageError, match="Another monitor is at work"):
             feed(monitor, traffic)
-        with pytest.raises(UsageError, match="Another monitor has gone on"):
+        with pytest.raises(UsageError, match="Another monitor has continued with"):
             feed(monitor, traffic)
 
 
@@ -84,8 +90,8 @@ def test_a_monitor_that_is_put_out_ends_with_one_sentence(
     [
         ("postgresql://u:hush@127.0.0.1:1/none", "cannot be read or written"),
         ("postgresql://u:hush@127.0.0.1:none/none", "cannot be read or written"),
-        ("postgresql://u:hush@127.0.0.1/none?modle=1", "is no PostgreSQL URL"),
-        ("postgresql://u:hush@[::1/none", "is no PostgreSQL URL"),
+        ("postgresql://u:hush@127.0.0.1/none?modle=1", "is not a PostgreSQL URL"),
+        ("postgresql://u:hush@[::1/none", "is not a PostgreSQL URL"),
     ],
 )
 def test_a_wrong_address_is_one_sentence_without_the_password(url: str, sentence: str) -> None:
@@ -101,8 +107,8 @@ def test_what_is_no_place_for_a_state_is_refused(postgres: Server) -> None:
     postgres.do("CREATE SCHEMA other")
     postgres.do("CREATE TABLE other.fact (x INTEGER)")
     for url, sentence in (
-        (postgres.url("old"), "does not keep text as UTF8"),
-        (postgres.url(options="-csearch_path=theirs"), "no state of a monitor of this version"),
+        (postgres.url("old"), "does not store text as UTF8"),
+        (postgres.url(options="-csearch_path=theirs"), "not a monitor state of this version"),
         (postgres.url(options="-csearch_path=other"), "cannot be used as a monitor's state"),
         (postgres.url(options="-csearch_path=nowhere"), "cannot be used as a monitor's state"),
         (postgres.url("nowhere"), "cannot be read or written"),
@@ -146,15 +152,15 @@ def test_a_password_is_never_shown(url: str, shown: str) -> None:
 
 def test_states_beside_one_another_know_nothing_of_each_other(postgres: Server) -> None:
     place = postgres.fresh()
-    with Store(place) as one, Store(beside(place, "replay")) as two:
+    with Store(place) as one, Store(sibling(place, "replay")) as two:
         one.claim()
         two.claim()
-        one.keep(record(3))
-        two.keep(record(5))
+        one.save_minute(record(3))
+        two.save_minute(record(5))
         assert (one.facts()["closed"], two.facts()["closed"]) == ("3", "5")
         two._database.close()
         assert two.facts()["closed"] == "5"
-    with Store(beside(place, "replay")) as two:
+    with Store(sibling(place, "replay")) as two:
         assert two.facts()["closed"] == "5"
     schema = place.url.rpartition("%3D")[2]
     assert postgres.ask(f"SELECT value FROM {schema}_replay.fact WHERE name = 'closed'") == [("5",)]

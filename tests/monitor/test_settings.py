@@ -10,7 +10,8 @@ import pytest
 
 from faultprint.errors import UsageError
 from faultprint.monitor.config import settings
-from faultprint.monitor.config.settings import Settings, SinkKind
+from faultprint.monitor.config.settings import Settings
+from faultprint.monitor.config.sinks import FileSinkSettings, KafkaSinkSettings
 from faultprint.publish.incident import Severity
 
 LEAST = 'model = "m.faultprint"\nlibrary = "/abs/cases.db"\nstate = "s.db"\n'
@@ -50,9 +51,7 @@ def test_a_configuration_is_read_whole(tmp_path: Path) -> None:
     assert found.incidents.severity is Severity.CRITICAL
     assert found.incidents.severities == {"overload": Severity.WARNING}
     assert found.probe.interfaces == ("eth0",) and found.probe.peers == {"10.0.0.9": "Mw"}
-    assert [(sink.name, sink.kind, sink.path) for sink in found.sink] == [
-        ("lines", SinkKind.FILE, tmp_path / "lines.jsonl")
-    ]
+    assert found.sink == (FileSinkSettings("lines", tmp_path / "lines.jsonl"),)
     assert found.maintenance[0].start == datetime(2026, 1, 5, 1, tzinfo=UTC)
 
 
@@ -75,35 +74,39 @@ def test_what_is_not_given_has_its_default(tmp_path: Path) -> None:
         (LEAST + "[time]\nlateness_seconds = 'x'\n", "time.lateness_seconds is 'x', but must be a number"),
         (LEAST + "[time]\nlateness_seconds = -1\n", "time.lateness_seconds is -1.0, but must be 0 or more"),
         (LEAST + "[time]\nlateness_seconds = nan\n", "time.lateness_seconds is nan, but must be 0 or more"),
-        (LEAST + "[nodes]\nmost = true\n", "nodes.most is True, but must be a whole number"),
-        (LEAST + "[nodes]\nmost = 0\n", "nodes.most is 0, but must be 1 or more"),
-        (LEAST + "[nodes]\nprofile_minutes = 3\n", "nodes.profile_minutes is 3, but must be 30 or more"),
+        (LEAST + "[nodes]\nmax = true\n", "nodes.max is True, but must be a whole number"),
+        (LEAST + "[nodes]\nmax = 0\n", "nodes.max is 0, but must be 1 or more"),
+        (LEAST + "[baseline]\nminutes = 3\n", "baseline.minutes is 3, but must be 30 or more"),
         (LEAST + "nodes = 3\n", "nodes is 3, but must be a table"),
         (LEAST + "[incidents]\nseverity = 'bad'\n", "incidents.severity is 'bad', which is none of critical"),
         (LEAST + "[incidents]\nseverities = {a = 'bad'}\n", "incidents.severities.a is 'bad'"),
         (LEAST + "[[sink]]\nkind = 'file'\npath = 'x'\n", "the key 'sink.name' is missing"),
-        (LEAST + "[[sink]]\nname = 'a'\nkind = 'ves'\n", "it needs 'url'"),
-        (LEAST + "[[sink]]\nname = 'a'\nkind = 'file'\nurl = 'http://x'\n", "it needs 'path'"),
+        (LEAST + "[[sink]]\nname = 'a'\nkind = 'ves'\n", "the key 'sink.url' is missing"),
+        (
+            LEAST + "[[sink]]\nname = 'a'\nkind = 'file'\nurl = 'http://x'\n",
+            "there is no key 'sink.url' for kind 'file'; the keys there are name, path.",
+        ),
         (
             LEAST + "[[sink]]\nname = 'a'\nkind = 'kafka'\nurl = 'http://x'\n",
-            "it needs 'bootstrap' and no 'path' or 'url'",
+            "there is no key 'sink.url' for kind 'kafka'; the keys there are name, bootstrap, topic,",
         ),
         (LEAST + "[[sink]]\nname = 'a'\nkind = 'kafka'\nbootstrap = 'k:1'\n", "no control loop"),
         (
-            LEAST + "[[sink]]\nname = 'a'\nkind = 'kafka'\nbootstrap = 'k:1'\nloop = 'L'\ntopic = 'a/b'\n",
-            "a topic's name",
+            LEAST
+            + "[[sink]]\nname = 'a'\nkind = 'kafka'\nbootstrap = 'k:1'\ndefault_control_loop = 'L'\ntopic = 'a/b'\n",
+            "a topic name has",
         ),
         (LEAST + "[kafka]\n", "the key 'kafka.bootstrap' is missing"),
         (LEAST + "[kafka]\nbootstrap = 'k:1'\ntopic = '..'\n", "kafka.topic is '..'"),
-        (LEAST + "[kafka]\nbootstrap = 'k:1'\ntopic = 'x'\nstate = 'x'\n", "need topics of their own"),
-        (LEAST + "[kafka]\nbootstrap = 'k:1'\nholds = 'packets'\n", "none of minutes, transactions"),
+        (LEAST + "[kafka]\nbootstrap = 'k:1'\ntopic = 'x'\nstate = 'x'\n", "must be different topics"),
+        (LEAST + "[kafka]\nbootstrap = 'k:1'\npayload = 'packets'\n", "none of minutes, transactions"),
         (LEAST + "[kafka]\nbootstrap = 'k:1'\ngroup = ''\n", "kafka.group is empty"),
         (LEAST + "[http]\nalarms = true\n[kafka]\nbootstrap = 'k:1'\n", "set http.alarms to false"),
         (
             LEAST.replace("s.db", "postgresql://u:hush@h/d") + "[kafka]\nbootstrap = 'k:1'\n",
-            "a file as its state, not postgresql://u@h/d; name a file",
+            "the state must be a file, not postgresql://u@h/d; name a file",
         ),
-        (LEAST + TWICE * 2, "Two sinks are called 'a'"),
+        (LEAST + TWICE * 2, "Two sinks are named 'a'"),
         (
             LEAST + "[[maintenance]]\nstart = 2026-01-05T01:00:00Z\nend = 2026-01-05T01:00:00Z\n",
             "ends before it starts",
@@ -124,5 +127,5 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_example_of_a_group_is_a_configuration() -> None:
-    found = settings.read(Path(__file__).parents[2] / "docs" / "monitor-kafka.toml")
-    assert found.kafka is not None and found.kafka.tls and found.sink[0].kind is SinkKind.KAFKA
+    found = settings.read(Path(__file__).parents[2] / "docs" / "reference" / "monitor-kafka.toml")
+    assert found.kafka is not None and found.kafka.tls and isinstance(found.sink[0], KafkaSinkSettings)

@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 
 from faultprint.errors import StateError, UsageError
+from faultprint.monitor.base.location import StateLocation
 from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.deliver.outbox import Outbox
 from faultprint.monitor.state import postgres
-from faultprint.monitor.state.connect import State
 from faultprint.monitor.state.store import MinuteRecord, StateFrame, Store
-from faultprint.monitor.state.verdicts import Packed
-from faultprint.publish.deed import IncidentOperation
-from faultprint.publish.incident import Actor, Incident, Severity
+from faultprint.monitor.state.verdicts import PackedVerdicts
+from faultprint.publish.incident import Actor, Incident, IncidentOperation, Severity
 from faultprint.publish.message import Message
-from faultprint.publish.routes import line_messages
+from faultprint.publish.routes import json_line_messages
 
 MINUTE = 60_000_000
 SINK = "sink"
@@ -32,7 +31,7 @@ def incident(number: int, node: str = "n") -> Incident:
 
 
 def sent(*incidents: Incident) -> list[tuple[str, Message]]:
-    return [(SINK, message) for one in incidents for message in line_messages(one)]
+    return [(SINK, message) for one in incidents for message in json_line_messages(one)]
 
 
 def record(number: int) -> MinuteRecord:
@@ -41,11 +40,11 @@ def record(number: int) -> MinuteRecord:
     return MinuteRecord(
         facts={"model": "m", "closed": str(number)},
         nodes=[(number, f"node {number} é", "net")],
-        normals={number: b"\x00normal\xff"},
+        baselines={number: b"\x00normal\xff"},
         counters={"seen": bytes([number])},
         frames=[StateFrame("codes", number, b"\0\1", bytes(200_000)), StateFrame("warming", number, b"\2", b"")],
         forget={"codes": number - 1, "warming": number},
-        verdicts=Packed(number, b"\0rows", '["a"]', "{}"),
+        verdicts=PackedVerdicts(number, b"\0rows", '["a"]', "{}"),
         keep_verdicts_from=number - 1,
         incidents=[begun],
         forget_incidents_us=0,
@@ -53,17 +52,17 @@ def record(number: int) -> MinuteRecord:
     )
 
 
-def waiting(state: State) -> list[Message]:
+def waiting(state: StateLocation) -> list[Message]:
     outbox = Outbox(state, SINK, 100)
     found = [one.message for one in outbox.oldest()]
     outbox.close()
     return found
 
 
-def test_what_a_minute_leaves_is_there_again(state: State) -> None:
+def test_what_a_minute_leaves_is_there_again(state: StateLocation) -> None:
     with Store(state) as store:
         for number in range(3):
-            store.keep(record(number))
+            store.save_minute(record(number))
     with Store(state) as store:
         assert store.facts().items() >= {"model": "m", "closed": "2"}.items()
         assert list(store.nodes()) == [(n, f"node {n} é", "net", b"\x00normal\xff") for n in range(3)]
@@ -76,7 +75,7 @@ def test_what_a_minute_leaves_is_there_again(state: State) -> None:
     assert waiting(state) == [message for n in range(3) for _, message in sent(incident(n))]
 
 
-def test_a_minute_that_cannot_be_written_whole_is_not_written(state: State) -> None:
+def test_a_minute_that_cannot_be_written_whole_is_not_written(state: StateLocation) -> None:
     """The last thing written fails; the next attempt succeeds."""
 
     class Broken(list[tuple[str, Message]]):
@@ -86,17 +85,17 @@ def test_a_minute_that_cannot_be_written_whole_is_not_written(state: State) -> N
 
     with Store(state) as store:
         store.claim()
-        store.keep(record(0))
+        store.save_minute(record(0))
         before = store.facts(), store.counters(), list(store.nodes()), list(store.incidents())
         with pytest.raises(StateError):
-            store.keep(replace(record(1), messages=Broken()))
+            store.save_minute(replace(record(1), messages=Broken()))
         assert before == (store.facts(), store.counters(), list(store.nodes()), list(store.incidents()))
         assert len(waiting(state)) == 1
-        store.keep(record(1))
+        store.save_minute(record(1))
     assert len(waiting(state)) == 2
 
 
-def test_a_minute_whose_receipt_was_lost_is_written_once(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_minute_whose_receipt_was_lost_is_written_once(state: StateLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(state) as store:
         store.claim()
         transaction = store._database.transaction
@@ -107,7 +106,10 @@ def test_a_minute_whose_receipt_was_lost_is_written_once(state: State, monkeypat
                 yield
             raise StateError("the connection broke after the commit")
 
-        for write in (lambda: store.keep(record(0)), lambda: store.change([incident(5)], sent(incident(5)), [1])):
+        for write in (
+            lambda: store.save_minute(record(0)),
+            lambda: store.save_commands([incident(5)], sent(incident(5)), [1]),
+        ):
             instructed(state, store)
             with monkeypatch.context() as patch:
                 patch.setattr(store._database, "transaction", forgetful)
@@ -121,57 +123,59 @@ def test_a_minute_whose_receipt_was_lost_is_written_once(state: State, monkeypat
         assert list(store.incidents()) == [incident(0), incident(5)]
 
 
-def instructed(state: State, store: Store) -> None:
+def instructed(state: StateLocation, store: Store) -> None:
     """Leave an instruction about an incident that is there."""
     if found := list(store.incidents()):
-        CommandQueue(state).instruct(found[:1], IncidentOperation.COMMENT, Actor("u", "s", 1), "text")
+        CommandQueue(state).submit(found[:1], IncidentOperation.COMMENT, Actor("u", "s", 1), "text")
 
 
-def test_the_same_message_twice_is_one(state: State) -> None:
+def test_the_same_message_twice_is_one(state: StateLocation) -> None:
     with Store(state) as store:
         for _ in range(2):
-            store.change([incident(1)], sent(incident(1)))
+            store.save_commands([incident(1)], sent(incident(1)))
         assert list(store.incidents()) == [incident(1)]
     assert waiting(state) == [message for _, message in sent(incident(1))]
 
 
-def test_text_that_no_database_holds_is_made_plain(state: State) -> None:
+def test_text_that_no_database_holds_is_made_plain(state: StateLocation) -> None:
     """Nobody's name or word may stop the monitor."""
     with Store(state) as store:
-        store.change([incident(1, "a\0b")], sent(incident(1, "a\0b")))
+        store.save_commands([incident(1, "a\0b")], sent(incident(1, "a\0b")))
         (kept,) = store.incidents()
-        CommandQueue(state).instruct([kept], IncidentOperation.COMMENT, Actor("u\0", "s", 1), "half \ud800 a pair")
-        assert store.instructions()[0][3:] == ("u\ufffd", "s", 1, "half ? a pair")
+        CommandQueue(state).submit([kept], IncidentOperation.COMMENT, Actor("u\0", "s", 1), "half \ud800 a pair")
+        assert store.commands()[0][3:] == ("u\ufffd", "s", 1, "half ? a pair")
         with pytest.raises(UsageError, match="knows no incident"):
             CommandQueue(state).incident("no\0thing")
     assert len(waiting(state)) == 1
 
 
-def test_a_second_monitor_is_refused_while_the_first_is_there(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "PATIENCE_S", 0.3)
+def test_a_second_monitor_is_refused_while_the_first_is_there(
+    state: StateLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "LOCK_TIMEOUT_S", 0.3)
     with Store(state) as first, Store(state) as second:
         first.claim()
         with pytest.raises(UsageError, match="Another monitor is at work"):
             second.claim()
-        first.keep(record(0))
+        first.save_minute(record(0))
     with Store(state) as third:
         third.claim()
-        third.keep(record(1))
+        third.save_minute(record(1))
 
 
-def test_who_lost_its_claim_writes_no_more(state: State) -> None:
+def test_who_lost_its_claim_writes_no_more(state: StateLocation) -> None:
     with Store(state) as first:
         first.claim()
-        first.keep(record(0))
+        first.save_minute(record(0))
         lose(first, state)
         with Store(state) as second:
             second.claim()
-        with pytest.raises(UsageError, match="Another monitor has gone on"):
-            first.keep(record(1))
+        with pytest.raises(UsageError, match="Another monitor has continued with"):
+            first.save_minute(record(1))
         assert first.facts()["closed"] == "0"
 
 
-def lose(store: Store, state: State) -> None:
+def lose(store: Store, state: StateLocation) -> None:
     """The claim goes, as with a broken connection, or where somebody has tidied up."""
     if isinstance(state, Path):
         state.with_name(state.name + ".lock").unlink()
@@ -179,7 +183,7 @@ def lose(store: Store, state: State) -> None:
         store._database.close()
 
 
-def test_two_that_begin_at_once_make_one_state(state: State) -> None:
+def test_two_that_begin_at_once_make_one_state(state: StateLocation) -> None:
     stores: list[Store] = []
     threads = [threading.Thread(target=lambda: stores.append(Store(state))) for _ in range(4)]
     for thread in threads:
@@ -198,7 +202,7 @@ def test_what_is_no_state_file_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE theirs (x)")
     for path, sentence in (
         (text, "cannot be opened"),
-        (other, "another program's"),
+        (other, "a database of another program"),
         (tmp_path / "no/s.db", "does not exist"),
     ):
         with pytest.raises(UsageError, match=sentence):

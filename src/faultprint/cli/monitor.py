@@ -1,4 +1,4 @@
-"""The verbs that watch nodes: live, or recorded ones as if they were live."""
+"""The commands `monitor` and `replay`: watch nodes live, or from a recording."""
 
 from __future__ import annotations
 
@@ -19,47 +19,56 @@ from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
     from faultprint.monitor.base.interfaces import Clock
+    from faultprint.monitor.base.location import StateLocation
+    from faultprint.monitor.base.log import Log
     from faultprint.monitor.config.kafka import KafkaSettings
     from faultprint.monitor.config.settings import Settings
-    from faultprint.monitor.deliver.delivery import Deliveries, Log
-    from faultprint.monitor.kafka.group import Group
+    from faultprint.monitor.deliver.delivery import DeliveryCounts
     from faultprint.monitor.monitor import Monitor
-    from faultprint.monitor.state.connect import State
+    from faultprint.monitor.serve.observed import Observed
 
-config_option = click.option("--config", type=INPUT, required=True, help="Configuration (TOML, docs/monitor.md).")
+config_option = click.option(
+    "--config", type=INPUT, required=True, help="Configuration (TOML, docs/reference/monitor.md)."
+)
 dry_option = click.option(
-    "--dry-run", is_flag=True, help="Print what would be sent to the sinks; send nothing, work on a copy of the state."
+    "--dry-run", is_flag=True, help="Print messages instead of sending them, and work on a copy of the state."
 )
 
 
 @click.command()
 @config_option
 @click.option(
-    "--interface", "interfaces", multiple=True, metavar="IF", help="Listen to this interface, too; repeatable."
+    "--interface",
+    "interfaces",
+    multiple=True,
+    metavar="IF",
+    help="Also capture from this network interface; repeatable.",
 )
 @click.option(
-    "--hep", "agents", multiple=True, metavar="HOST:PORT", help="Listen for HEP version 3 there, too; repeatable."
+    "--hep", multiple=True, metavar="HOST:PORT", help="Also receive HEP version 3 on this address; repeatable."
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long.  [default: SIGTERM]"
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop after this many seconds.  [default: run until SIGTERM]",
 )
 @dry_option
 @json_option
 def monitor(
     config: Path,
     interfaces: tuple[str, ...],
-    agents: tuple[str, ...],
+    hep: tuple[str, ...],
     seconds: float | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Watch the nodes that the configuration names: a verdict every minute, incidents, and word of them to the sinks.
+    """Watch the nodes of the configuration: a verdict every minute, incidents, and messages to the sinks.
 
-    With [kafka] in the configuration it hears no packets, but shares the topic's nodes out with the other monitors of its
-    group.
+    With [kafka] in the configuration it captures no packets. It shares the nodes on the topic with the other monitors of its
+    consumer group.
 
-    Logs are JSON lines on standard error. SIGTERM and Ctrl-C end it after the minute in hand; started again, and after a
-    kill, too, it goes on from there.
+    Logs are JSON lines on standard error. SIGTERM and Ctrl-C stop it after the current minute. Started again, also after a
+    kill, it continues from there.
     """
     from dataclasses import replace
 
@@ -68,62 +77,69 @@ def monitor(
     from faultprint.monitor.config import settings
 
     wanted = settings.read(config)
-    heard = wanted.probe
-    probe = replace(heard, interfaces=(*heard.interfaces, *interfaces), hep=(*heard.hep, *agents))
+    probe = replace(
+        wanted.probe,
+        interfaces=(*wanted.probe.interfaces, *interfaces),
+        hep=(*wanted.probe.hep, *hep),
+    )
     clock = SystemClock()
-    tell = JsonLog(sys.stderr, clock)
+    log = JsonLog(sys.stderr, clock)
     if wanted.kafka is None:
-        result = _listen(replace(wanted, probe=probe), clock, tell, stopping(seconds), dry_run)
-    elif interfaces or agents:
-        raise UsageError("A monitor with [kafka] hears no packets; leave --interface and --hep to `faultprint feed`.")
+        result = _watch_packets(replace(wanted, probe=probe), clock, log, stop_when(seconds), dry_run)
+    elif interfaces or hep:
+        raise UsageError(
+            "A monitor with [kafka] captures no packets; use --interface and --hep with `faultprint produce`."
+        )
     elif dry_run:
         raise UsageError(
-            "A dry run would take partitions from the monitors at work; try a recording with `faultprint replay --dry-run`."
+            "A dry run would take partitions from running monitors; use a recording with `faultprint replay --dry-run`."
         )
     else:
-        result = _join(wanted, wanted.kafka, clock, tell, stopping(seconds))
+        result = _watch_topic(wanted, wanted.kafka, clock, log, stop_when(seconds))
     report(result, as_json)
 
 
-def _listen(wanted: Settings, clock: Clock, tell: Log, stop: Callable[[], bool], dry_run: bool) -> dict[str, Any]:
-    """Watch by what the probe hears."""
+def _watch_packets(wanted: Settings, clock: Clock, log: Log, stop: Callable[[], bool], dry_run: bool) -> dict[str, Any]:
+    """Watch the traffic that the probe captures."""
     from faultprint.monitor.build import build_monitor
-    from faultprint.monitor.ingest.probe import listening
+    from faultprint.monitor.ingest.probe import probe_source
 
     with (
-        _state(wanted.state, dry_run) as place,
-        build_monitor(wanted, clock, tell, state=place, dry=sys.stdout if dry_run else None) as watch,
-        _serving(watch, wanted, place, clock) as address,
+        _location(wanted.state, dry_run) as state,
+        build_monitor(wanted, clock, log, state=state, dry_run=sys.stdout if dry_run else None) as running,
+        _serving(running, wanted, state, clock) as address,
     ):
-        source = listening(wanted.probe, watch.model.manifest.interval_us, watch.buffer.lateness_us, clock)
-        tell("started", nodes=len(watch.nodes), http=address)
-        watch.run([source], stop)
-        return _summary(watch)
+        source = probe_source(wanted.probe, running.model.manifest.interval_us, running.buffer.lateness_us, clock)
+        log("started", nodes=len(running.nodes), http=address)
+        running.run([source], stop)
+        return _summary(running)
 
 
-def _join(wanted: Settings, kafka: KafkaSettings, clock: Clock, tell: Log, stop: Callable[[], bool]) -> dict[str, Any]:
-    """Watch as a member of a group."""
+def _watch_topic(
+    wanted: Settings, kafka: KafkaSettings, clock: Clock, log: Log, stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """Watch as a member of a consumer group."""
     from faultprint.monitor.kafka.build import group_member
 
     partitions: list[dict[str, Any]] = []
     with (
-        group_member(wanted, kafka, clock, tell) as group,
+        group_member(wanted, kafka, clock, log) as group,
         _serving(group, wanted, wanted.state, clock) as address,
     ):
         group.leaving.append(lambda monitor: partitions.append(_summary(monitor)))
-        tell("started", group=kafka.group, http=address)
+        log("started", group=kafka.group, http=address)
         group.run(stop)
-    return _added(partitions)
+    return _sum(partitions)
 
 
 @contextmanager
 def _serving(
-    watched: Monitor | Group, wanted: Settings, state: State, clock: Clock
+    observed: Observed, wanted: Settings, state: StateLocation, clock: Clock
 ) -> Iterator[tuple[str, int] | None]:
-    """Metrics, health and alarms, where they are wanted."""
-    from faultprint.monitor.serve.http import served
+    """Serve metrics, health and alarms, unless http.port is 0."""
+    from faultprint.monitor.serve.http import start_server
 
-    server = served(wanted.http, watched, state, clock) if wanted.http.port else None
+    server = start_server(wanted, observed, state, clock) if wanted.http.port else None
     try:
         yield server.address if server else None
     finally:
@@ -137,21 +153,21 @@ def _serving(
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
-    help="Times as fast as it was.  [default: as fast as it goes]",
+    help="Speed factor; 1 is real time.  [default: as fast as possible]",
 )
 @click.option(
     "--state",
     type=StateType(),
     metavar="FILE|URL",
-    help="State of the replay.  [default: beside the configuration's: FILE.replay, or SCHEMA_replay]",
+    help="State of the replay.  [default: next to the state of the configuration: FILE.replay, or SCHEMA_replay]",
 )
-@click.option("--out", type=OUTPUT, help="Write the verdicts that are kept there (Parquet).")
+@click.option("--out", type=OUTPUT, help="Write the kept verdicts to this file (Parquet).")
 @click.option(
-    "--drain",
+    "--drain-timeout",
     type=click.FloatRange(min=0),
     default=10.0,
     show_default=True,
-    help="Seconds to wait for sinks at the end.",
+    help="Seconds to wait at the end until the sinks have received all messages.",
 )
 @dry_option
 @json_option
@@ -159,64 +175,63 @@ def replay(
     recording: Path,
     config: Path,
     speed: float | None,
-    state: State | None,
+    state: StateLocation | None,
     out: Path | None,
-    drain: float,
+    drain_timeout: float,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Feed RECORDING (minutes, transactions or a capture) to the monitor as if it happened now.
 
-    The same parts are at work as live, with a state of their own.
+    It runs the same code as the live monitor, with a state of its own.
 
-    A replay that was stopped or killed goes on where it stood when it is started again.
+    A replay that was stopped or killed continues from there when it is started again.
     """
     from faultprint import storage
     from faultprint.files import check_folder
+    from faultprint.monitor.base.location import sibling
     from faultprint.monitor.base.log import JsonLog
     from faultprint.monitor.build import build_monitor
     from faultprint.monitor.config import settings
     from faultprint.monitor.ingest.files import Replay, ReplayClock
-    from faultprint.monitor.ingest.recordings import recorded
+    from faultprint.monitor.ingest.recordings import open_recording
     from faultprint.monitor.state import persistence
-    from faultprint.monitor.state.connect import beside
     from faultprint.monitor.state.store import Store
     from faultprint.tables import VERDICTS
 
     wanted = settings.read(config)
     clock = ReplayClock()
-    kept = state or beside(wanted.state, "replay")
+    location = state or sibling(wanted.state, "replay")
     if out:
         check_folder(out)
-    stop = stopping()
-    tell, dry = JsonLog(sys.stderr, clock), sys.stdout if dry_run else None
-    with _state(kept, dry_run) as place:
-        with build_monitor(wanted, clock, tell, state=place, dry=dry) as monitor:
-            with recorded(recording, monitor.model, wanted.probe) as source:
+    stop, log = stop_when(), JsonLog(sys.stderr, clock)
+    with _location(location, dry_run) as used:
+        with build_monitor(wanted, clock, log, state=used, dry_run=sys.stdout if dry_run else None) as monitor:
+            with open_recording(recording, monitor.model, wanted.probe) as source:
                 monitor.run([Replay(source, clock, speed)], stop)
-            undelivered = [courier.sink.name for courier in monitor.workers if not courier.drain(drain)]
+            undelivered = [worker.sink.name for worker in monitor.workers if not worker.drain(drain_timeout)]
             result = _summary(monitor) | {"undelivered": undelivered}
             interval_us = monitor.buffer.interval_us
         if out:
-            with Store(place) as store:
+            with Store(used) as store:
                 storage.write(persistence.verdicts(store, interval_us), VERDICTS, out)
     report(result, as_json)
 
 
-def _state(kept: State, dry_run: bool) -> AbstractContextManager[State]:
+def _location(state: StateLocation, dry_run: bool) -> AbstractContextManager[StateLocation]:
     """The state to work on: a copy of it for a dry run."""
     from faultprint.monitor.state.dry_run import copied_state
 
-    return copied_state(kept) if dry_run else nullcontext(kept)
+    return copied_state(state) if dry_run else nullcontext(state)
 
 
-def stopping(seconds: float | None = None) -> Callable[[], bool]:
-    """Ctrl-C, SIGTERM and the end of `seconds` end the work after the minute in hand."""
-    over = threading.Event()
+def stop_when(seconds: float | None = None) -> Callable[[], bool]:
+    """A function that returns true after Ctrl-C, SIGTERM, or `seconds`."""
+    signalled = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, lambda *_: signalled.set())
     end = float("inf") if seconds is None else time.monotonic() + seconds
-    return lambda: over.is_set() or time.monotonic() >= end
+    return lambda: signalled.is_set() or time.monotonic() >= end
 
 
 def _summary(monitor: Monitor) -> dict[str, Any]:
@@ -228,21 +243,23 @@ def _summary(monitor: Monitor) -> dict[str, Any]:
         "changes": dict(monitor.counters.changes),
         "open_incidents": len(monitor.incidents.open),
         "refused_rows": refused,
-        "sinks": {courier.sink.name: _counts(courier.counts) for courier in monitor.workers},
+        "sinks": {worker.sink.name: _counts(worker.counts) for worker in monitor.workers},
     }
 
 
-def _counts(deliveries: Deliveries) -> dict[str, Any]:
-    return {name: value for name, value in asdict(deliveries).items() if name != "since"}
+def _counts(counts: DeliveryCounts) -> dict[str, Any]:
+    values = asdict(counts)
+    del values["first_tried"]
+    return {("away" if name == "unreachable" else name): value for name, value in values.items()}
 
 
-def _added(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """One summary of several: numbers are added."""
-    found: dict[str, Any] = {}
-    for one in summaries:
-        for name, value in one.items():
+def _sum(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sum of several summaries, number by number."""
+    total: dict[str, Any] = {}
+    for summary in summaries:
+        for name, value in summary.items():
             if isinstance(value, Mapping):
-                found[name] = _added([found.get(name, {}), value])
+                total[name] = _sum([total.get(name, {}), value])
             else:
-                found[name] = found.get(name, 0) + value
-    return found
+                total[name] = total.get(name, 0) + value
+    return total

@@ -1,4 +1,4 @@
-"""From a configuration to a monitor that is ready to run: the one place where its parts are put together."""
+"""Builds a monitor from its configuration: the only module that puts the parts together."""
 
 from __future__ import annotations
 
@@ -8,97 +8,103 @@ from typing import TextIO
 
 import numpy as np
 
+from faultprint.cases.baseline import Baseline
 from faultprint.embedding.model import Model, load_model
 from faultprint.monitor.base.interfaces import Clock
-from faultprint.monitor.config.settings import Settings
-from faultprint.monitor.deliver.delivery import DeliveryWorker, Log
+from faultprint.monitor.base.location import StateLocation
+from faultprint.monitor.base.log import Log
+from faultprint.monitor.config.settings import BaselineKind, Settings
+from faultprint.monitor.deliver.delivery import DeliveryWorker
 from faultprint.monitor.deliver.sink import Sink
-from faultprint.monitor.deliver.sinks import backoff, sinks
+from faultprint.monitor.deliver.sinks import backoff, sinks_for
 from faultprint.monitor.detect.incidents import Incidents
 from faultprint.monitor.ingest.watermark import WatermarkBuffer
 from faultprint.monitor.monitor import Monitor
-from faultprint.monitor.state.connect import State
 from faultprint.monitor.state.store import Store
-
-_SECOND = 1_000_000
+from faultprint.units import SECOND_US
 
 
 @contextmanager
 def build_monitor(
     settings: Settings,
     clock: Clock,
-    tell: Log,
+    log: Log,
     *,
-    state: State | None = None,
-    dry: TextIO | None = None,
+    state: StateLocation | None = None,
+    dry_run: TextIO | None = None,
     model: Model | None = None,
-    told: Sequence[Sink] | None = None,
+    sinks: Sequence[Sink] | None = None,
 ) -> Iterator[Monitor]:
-    """The monitor with its couriers at work; both end with the block. `state`: another state than the settings';
-    `model`, `told`: the model and the sinks that are meant, where they are there already.
+    """A monitor with its delivery workers running; both end with the block.
 
-    Raises any FaultprintError.
+    `state`: instead of the state in the settings. `dry_run`: print messages there instead of sending them.
+    `model`, `sinks`: if they exist already. Raises any FaultprintError.
     """
     model = model or load_model(settings.model)
-    place = state or settings.state
-    with Store(place) as store:
+    location = state or settings.state
+    with Store(location) as store:
         store.claim()
-        couriers = [
+        workers = [
             DeliveryWorker(
                 sink,
-                place,
-                settings.keep.messages,
+                location,
+                settings.retention.messages,
                 backoff(settings.retry),
                 np.random.default_rng(),
                 clock,
-                tell,
+                log,
             )
-            for sink in (build_sinks(settings, model, dry) if told is None else told)
+            for sink in (build_sinks(settings, model, dry_run) if sinks is None else sinks)
         ]
         try:
             monitor = Monitor(
                 model,
                 settings.library,
                 store,
-                build_watermark(settings, model.manifest.interval_us),
+                build_watermark_buffer(settings, model.manifest.interval_us),
                 Incidents(
-                    settings.incidents, settings.maintenance, model.manifest.interval_us, settings.nodes.persistence
+                    settings.incidents, settings.maintenance, model.manifest.interval_us, settings.nodes.confirm_minutes
                 ),
-                couriers,
+                workers,
                 clock,
-                tell,
-                profile_minutes=settings.nodes.profile_minutes,
-                vouched=not settings.nodes.mostly_normal,
-                persistence=settings.nodes.persistence,
-                compact=settings.nodes.compact,
-                silent_minutes=settings.time.silent_minutes,
-                keep_minutes=settings.keep.verdict_minutes,
-                keep_incident_days=settings.keep.incident_days,
+                log,
+                baseline=build_baseline(settings),
+                confirm_minutes=settings.nodes.confirm_minutes,
+                quantized=settings.nodes.quantized,
+                no_data_minutes=settings.time.no_data_minutes,
+                keep_minutes=settings.retention.verdict_minutes,
+                keep_incident_days=settings.retention.incident_days,
             )
-            for courier in couriers:
-                courier.start()
+            for worker in workers:
+                worker.start()
             yield monitor
         finally:
-            for courier in couriers:
-                courier.stop()
+            for worker in workers:
+                worker.stop()
 
 
-def build_sinks(settings: Settings, model: Model, dry: TextIO | None) -> list[Sink]:
-    """All whom the settings want told. Raises UsageError."""
+def build_sinks(settings: Settings, model: Model, dry_run: TextIO | None) -> list[Sink]:
+    """All sinks of the settings. Raises UsageError."""
     return [
         sink
-        for number, one in enumerate(settings.sink)
-        for sink in sinks(one, settings.retry, model, np.random.default_rng(number), dry)
+        for seed, sink_settings in enumerate(settings.sink)
+        for sink in sinks_for(sink_settings, settings, model, np.random.default_rng(seed), dry_run)
     ]
 
 
-def build_watermark(settings: Settings, interval_us: int) -> WatermarkBuffer:
-    """The gate that the settings ask for."""
-    seconds = settings.time
+def build_baseline(settings: Settings) -> Baseline:
+    """How the settings choose the baseline of a new node."""
+    first = settings.baseline.kind is BaselineKind.FIRST
+    return Baseline.first(settings.baseline.length) if first else Baseline.robust(settings.baseline.length)
+
+
+def build_watermark_buffer(settings: Settings, interval_us: int) -> WatermarkBuffer:
+    """The watermark buffer with the limits of the settings."""
+    limits = settings.time
     return WatermarkBuffer(
         interval_us,
-        int(seconds.lateness_seconds * _SECOND),
-        int(seconds.ahead_seconds * _SECOND),
-        int(seconds.patience_seconds * _SECOND),
-        settings.nodes.most,
+        int(limits.lateness_seconds * SECOND_US),
+        int(limits.ahead_seconds * SECOND_US),
+        int(limits.idle_timeout_seconds * SECOND_US),
+        settings.nodes.max,
     )

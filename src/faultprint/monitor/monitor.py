@@ -1,4 +1,4 @@
-"""The monitor itself: batches in; verdicts, incidents and outgoing messages kept, a minute at a time."""
+"""The main loop: takes batches of minutes, and saves verdicts, incidents and outgoing messages minute by minute."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from faultprint.cases.calibration import matcher_for, rule_for
+from faultprint.cases.baseline import FIRST_HOUR, Baseline
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher
+from faultprint.cases.thresholds import matcher_for, rule_for
 from faultprint.embedding.model import Model
 from faultprint.errors import FaultprintError
 from faultprint.monitor.base.interfaces import Batch, BatchSource, Clock
 from faultprint.monitor.base.liveness import Liveness
+from faultprint.monitor.base.log import Log
 from faultprint.monitor.base.memory import trim_memory
 from faultprint.monitor.control.executor import CommandExecutor
-from faultprint.monitor.deliver.delivery import DeliveryWorker, Log
+from faultprint.monitor.deliver.delivery import DeliveryWorker
 from faultprint.monitor.detect.counters import Counters
 from faultprint.monitor.detect.incidents import Incidents
 from faultprint.monitor.detect.nodes import NodeTable
@@ -29,18 +31,19 @@ from faultprint.monitor.state.persistence import Persistence
 from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message
-from faultprint.windows.series import matrix
+from faultprint.windows.series import feature_matrix
 
-Addressed = tuple[str, Message]
-"""A message, and the name of the sink that it is for."""
-PUT_BACK_US: Final = 1_000_000
-"""How far a clock must go back to be called put back; less is a correction."""
+QueuedMessage = tuple[str, Message]
+"""The name of a sink's outbox, and a message for it."""
+CLOCK_JUMP_US: Final = 1_000_000
+"""The clock must go back this far to be logged; NTP corrects less than that every day."""
 
 
 class Monitor:
-    """Wires gate, judge, incidents, memory and couriers together; single-threaded but for the couriers.
+    """Connects the watermark buffer, scorer, incidents, persistence and delivery workers.
 
-    Everything that it needs is handed in, so that a replay and a test run what runs live.
+    Only the workers have threads of their own. All parts are passed in, so that a replay and the tests run the same code as
+    the live monitor.
     """
 
     def __init__(
@@ -48,37 +51,38 @@ class Monitor:
         model: Model,
         library: Path,
         store: Store,
-        gate: WatermarkBuffer,
+        buffer: WatermarkBuffer,
         incidents: Incidents,
-        couriers: Sequence[DeliveryWorker],
+        workers: Sequence[DeliveryWorker],
         clock: Clock,
-        tell: Log,
+        log: Log,
         *,
-        profile_minutes: int = 60,
-        vouched: bool = True,
-        persistence: int = 3,
-        compact: bool = False,
-        silent_minutes: int = 5,
+        baseline: Baseline = FIRST_HOUR,
+        confirm_minutes: int = 3,
+        quantized: bool = False,
+        no_data_minutes: int = 5,
         keep_minutes: int = 1440,
         keep_incident_days: int = 90,
     ) -> None:
-        """Take up the state that `store` holds. Raises UsageError, ModelError or LibraryError."""
-        self.model, self.buffer, self.incidents, self.nodes = model, gate, incidents, NodeTable()
+        """Restores the state in `store`. Raises UsageError, ModelError or LibraryError."""
+        self.model, self.buffer, self.incidents, self.nodes = model, buffer, incidents, NodeTable()
         self.counters = Counters()
         self.stop: Callable[[], bool] = lambda: False
-        """Whether the loop is to end, though what it wants to write cannot be written."""
+        """Whether the loop shall end, also while the state cannot be written."""
         self.liveness = Liveness()
-        self.workers, self.clock, self.log = tuple(couriers), clock, tell
-        self._library, self._persistence = library, persistence
-        self._stamp = _stamp(library)
-        self._silent_minutes, self._silent = silent_minutes, frozenset[int]()
-        self._put_back = False
-        self._compact = compact
+        self.workers, self.clock, self.log = tuple(workers), clock, log
+        self.leaving: list[Callable[[Monitor], None]] = []
+        """Called before a monitor ends while others go on: see GroupMember."""
+        self._library, self._confirm_minutes = library, confirm_minutes
+        self._library_version = _file_version(library)
+        self._no_data_minutes, self._without_data = no_data_minutes, frozenset[int]()
+        self._clock_moved_back = False
+        self._quantized = quantized
         self.store = store
-        self.scorer = Scorer(model, *self._references(), profile_minutes, vouched=vouched, compact=compact)
-        self.persistence = Persistence(store, model, keep_minutes, keep_incident_days, tell)
-        self.persistence.recall(self.scorer, self.nodes, incidents, gate)
-        self.executor = CommandExecutor(store, incidents, self.nodes, tell)
+        self.scorer = Scorer(model, *self._references(), baseline, quantized=quantized)
+        self.persistence = Persistence(store, model, keep_minutes, keep_incident_days, log)
+        self.persistence.restore(self.scorer, self.nodes, incidents, buffer)
+        self.executor = CommandExecutor(store, incidents, self.nodes, log)
 
     @property
     def closed_us(self) -> int:
@@ -86,12 +90,22 @@ class Monitor:
         return (self.buffer.closed + 1) * self.buffer.interval_us
 
     @property
+    def monitors(self) -> Sequence[Monitor]:
+        """Itself; a member of a group has several."""
+        return (self,)
+
+    @property
+    def partitions(self) -> int | None:
+        """Partitions of Kafka that it holds; None: it does not use Kafka."""
+        return None
+
+    @property
     def window_buffer_bytes(self) -> int:
-        """Memory that the nodes' recent minutes take."""
-        return self.scorer.lanes.nbytes
+        """Memory of the window buffers of all nodes."""
+        return self.scorer.encoder.nbytes
 
     def run(self, sources: Sequence[BatchSource], stop: Callable[[], bool]) -> None:
-        """Take batches in turn from the sources until they have no more, or `stop` says so."""
+        """Process batches of the sources in turn until all sources end or `stop` returns true."""
         self.stop = stop
         streams = {source.name: source.batches(self.closed_us) for source in sources}
         try:
@@ -100,7 +114,7 @@ class Monitor:
                     batch = next(streams[name], None)
                     if batch is None:
                         del streams[name]
-                        self.buffer.end(name)
+                        self.buffer.remove_source(name)
                     else:
                         self.process(name, batch)
                     if stop():
@@ -112,75 +126,77 @@ class Monitor:
                 source.close()
 
     def process(self, source: str, batch: Batch) -> None:
-        """A batch, and all minutes that it makes final."""
+        """Add a batch, and score all minutes that become final."""
         self.liveness.beat()
         now_us = self.clock.now_us()
-        self._watch_clock(now_us)
-        self.buffer.take(source, batch, now_us)
-        for finished in self.buffer.due(now_us):
+        self._check_clock(now_us)
+        self.buffer.add(source, batch, now_us)
+        for finished in self.buffer.finished(now_us):
             self._finish(finished)
-        self._obey()
+        self._execute_commands()
 
     def finish_through(self, number: int) -> None:
-        """All minutes up to that of this number are final."""
-        for finished in self.buffer.through(number):
+        """Score all minutes up to the one of this number."""
+        for finished in self.buffer.finish_through(number):
             self._finish(finished)
 
     def finish(self) -> None:
-        """No source has any more: what waits is final."""
-        for finished in self.buffer.rest():
+        """Score all waiting minutes; call it when all sources have ended."""
+        for finished in self.buffer.drain():
             self._finish(finished)
 
     def _finish(self, finished: FinishedMinute) -> None:
-        begun = time.perf_counter()
-        self._look_at_library()
+        start = time.perf_counter()
+        self._reload_library()
         rows, names = finished.rows, self.model.catalogue.names
         if rows is None:
             observed, values = np.empty(0, np.int64), np.empty((0, len(names)), np.float32)
         else:
             observed = self.nodes.index(*(rows.get_column(name).cast(pl.String) for name in ("node", "network")))
-            values = matrix(rows, names)
-        judged = self.scorer.judge(finished.number, self.nodes, observed, values)
-        changed = self.incidents.follow(judged, self.nodes)
+            values = feature_matrix(rows, names)
+        verdicts = self.scorer.score(finished.number, self.nodes, observed, values)
+        changed = self.incidents.update(verdicts, self.nodes)
         messages = [*self._messages(changed), *self._measurements(finished)]
-        self.persistence.keep(judged, self.scorer, self.nodes, changed, messages, self.stop)
-        self._account(judged, changed, messages)
-        if self._compact:
+        self.persistence.save(verdicts, self.scorer, self.nodes, changed, messages, self.stop)
+        self._report(verdicts, changed, messages)
+        if self._quantized:
             trim_memory()
-        self.counters.seconds_of_last = time.perf_counter() - begun
+        self.counters.last_minute_seconds = time.perf_counter() - start
 
-    def _messages(self, changed: Sequence[Incident]) -> list[Addressed]:
+    def _messages(self, changed: Sequence[Incident]) -> list[QueuedMessage]:
         return [
-            (courier.sink.name, message)
+            (worker.sink.name, message)
             for incident in changed
-            for courier in self.workers
-            for message in courier.sink.encode(incident)
+            for worker in self.workers
+            for message in worker.sink.encode(incident)
         ]
 
-    def _measurements(self, finished: FinishedMinute) -> Iterator[Addressed]:
+    def _measurements(self, finished: FinishedMinute) -> Iterator[QueuedMessage]:
         minute_us = finished.number * self.buffer.interval_us
-        for sink in (courier.sink for courier in self.workers):
+        for sink in (worker.sink for worker in self.workers):
             if sink.measure and finished.rows is not None:
                 yield from ((sink.name, message) for message in sink.measure(finished.rows, minute_us))
 
-    def _account(self, judged: MinuteVerdicts, changed: Sequence[Incident], messages: Sequence[Addressed]) -> None:
-        """Count, say what happened, wake who has something to send."""
-        tallies = self.counters
-        tallies.minutes += 1
-        tallies.verdicts.update(judged.counts())
-        for node in judged.normals:
-            self.log("node ready", node=self.nodes.names[node])
-        for node, condition in judged.doubts.items():
-            event, more = ("normal is doubtful", {"looks_like": condition}) if condition else ("normal has gaps", {})
-            self.log(event, node=self.nodes.names[node], **more)
-        self._watch_silence(judged.number)
+    def _report(self, verdicts: MinuteVerdicts, changed: Sequence[Incident], messages: Sequence[QueuedMessage]) -> None:
+        """Count and log the minute, and wake the delivery workers."""
+        self.counters.minutes += 1
+        self.counters.verdicts.update(verdicts.counts())
+        for node in verdicts.baselines:
+            self.log("node_baselined", node=self.nodes.names[node])
+        for node, condition in verdicts.suspects.items():
+            if condition:
+                self.log("baseline_suspect", node=self.nodes.names[node], looks_like=condition)
+            else:
+                self.log("baseline_incomplete", node=self.nodes.names[node])
+        self._check_data(verdicts.number)
         self._announce(changed, messages)
 
-    def _announce(self, changed: Sequence[Incident], messages: Sequence[Addressed]) -> None:
+    def _announce(self, changed: Sequence[Incident], messages: Sequence[QueuedMessage]) -> None:
+        """Count and log changes of incidents, and wake the delivery workers."""
         for incident in changed:
             self.counters.changes[incident.change.value] += 1
             self.log(
-                "incident",
+                "incident_changed",
                 change=incident.change.value,
                 incident=str(incident.identity),
                 node=incident.node,
@@ -188,62 +204,66 @@ class Monitor:
                 severity=incident.severity.value,
             )
         if messages:
-            for courier in self.workers:
-                courier.wake()
+            for worker in self.workers:
+                worker.wake()
 
-    def _watch_clock(self, now_us: int) -> None:
-        """Say once that the clock was put back (the gate waits for it), and once that it is where it was."""
+    def _check_clock(self, now_us: int) -> None:
+        """Log once that the clock moved back (the buffer then waits for it), and once that it has caught up."""
         behind_us = self.buffer.now_us - now_us
-        if (behind_us > PUT_BACK_US) != self._put_back:
-            self._put_back = not self._put_back
-            event = "clock put back" if self._put_back else "clock has caught up"
-            self.log(event, seconds=max(behind_us, 0) / 1e6)
-
-    def _watch_silence(self, number: int) -> None:
-        """Say once of a node that nobody listens to it any more, and once that somebody does again."""
-        silent = frozenset(self.nodes.silent(number, self._silent_minutes).tolist())
-        for event, which in (("node silent", silent - self._silent), ("node heard again", self._silent - silent)):
-            for node in sorted(which):
-                self.log(event, node=self.nodes.names[node])
-        self._silent = silent
-        self.counters.silent = len(silent)
-
-    def _obey(self) -> None:
-        """Do what people asked for."""
-        if carried := self.executor.carry_out(self.buffer.closed):
-            messages = self._messages(carried.changes)
-            self.persistence.change(carried.latest, messages, carried.done, self.stop)
-            self.counters.instructions += len(carried.done)
-            self._announce(carried.changes, messages)
-
-    def _look_at_library(self) -> None:
-        """Take over what was taught since the last minute; a library that cannot be read changes nothing."""
-        stamp = _stamp(self._library)
-        if stamp == self._stamp:
+        if (behind_us > CLOCK_JUMP_US) == self._clock_moved_back:
             return
-        self._stamp = stamp
+        self._clock_moved_back = not self._clock_moved_back
+        if self._clock_moved_back:
+            self.log("clock_moved_back", seconds=behind_us / 1e6)
+        else:
+            self.log("clock_caught_up", seconds=max(behind_us, 0) / 1e6)
+
+    def _check_data(self, number: int) -> None:
+        """Log once for each node that its data stopped, and once that it resumed."""
+        without_data = frozenset(self.nodes.without_data(number, self._no_data_minutes).tolist())
+        for node in sorted(without_data - self._without_data):
+            self.log("node_no_data", node=self.nodes.names[node])
+        for node in sorted(self._without_data - without_data):
+            self.log("node_data_resumed", node=self.nodes.names[node])
+        self._without_data = without_data
+        self.counters.no_data = len(without_data)
+
+    def _execute_commands(self) -> None:
+        """Execute the waiting commands of operators."""
+        if executed := self.executor.execute(self.buffer.closed):
+            messages = self._messages(executed.changes)
+            self.persistence.save_commands(executed.latest, messages, executed.done, self.stop)
+            self.counters.commands += len(executed.done)
+            self._announce(executed.changes, messages)
+
+    def _reload_library(self) -> None:
+        """Load the library if it changed since the last minute. If it cannot be read, the old references stay."""
+        version = _file_version(self._library)
+        if version == self._library_version:
+            return
+        self._library_version = version
         try:
             matcher, rule = self._references()
         except (FaultprintError, OSError) as error:
             self.counters.library_errors += 1
-            self.log("library unreadable", detail=str(error))
+            self.log("library_unreadable", detail=str(error))
             return
-        self.scorer.exchange(matcher, rule, self.nodes)
-        self.log("library read", conditions=list(matcher.conditions))
+        self.scorer.replace_references(matcher, rule, self.nodes)
+        self.log("library_loaded", conditions=list(matcher.conditions))
 
     def _references(self) -> tuple[Matcher, Any]:
         with Library.open(self._library) as library:
             references = library.for_model(self.model.id, self.model.dimensions)
-            return matcher_for(self.model, references), rule_for(self.model, library, self._persistence)
+            return matcher_for(self.model, references), rule_for(self.model, library, self._confirm_minutes)
 
 
-def _stamp(path: Path) -> tuple[tuple[int, int], ...]:
-    """What tells that a SQLite file has changed: times and sizes of the file and of its write-ahead log."""
-    found = []
+def _file_version(path: Path) -> tuple[tuple[int, int], ...]:
+    """Modification times and sizes of a SQLite file and its write-ahead log; they change with the content."""
+    versions = []
     for name in (path, path.with_name(path.name + "-wal")):
         try:
             status = name.stat()
         except OSError:
             continue
-        found.append((status.st_mtime_ns, status.st_size))
-    return tuple(found)
+        versions.append((status.st_mtime_ns, status.st_size))
+    return tuple(versions)

@@ -1,4 +1,4 @@
-"""What is handed to the monitor: sources and the clock."""
+"""Interfaces of what the monitor is given: sources and the clock."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Protocol
 
 import polars as pl
 
-from faultprint.features.coverage import Interval
+from faultprint.features.coverage import CoverageInterval
 
 
 class Clock(Protocol):
-    """The arrival clock: when something was heard, as against when it happened."""
+    """The arrival clock: when data arrived, in contrast to when it happened (event time)."""
 
     def now_us(self) -> int:
-        """µs since 1970, UTC; may jump, as clocks do."""
+        """µs since 1970, UTC. May jump forward or back."""
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of the machine."""
 
     def now_us(self) -> int:
         return time.time_ns() // 1000
@@ -28,50 +28,50 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a source has to say.
+    """Rows and a watermark from a source.
 
-    `minutes`: rows of a MINUTES table, in any order, or None. `complete_us`: the source promises that nothing which happened
-    before this moment is still to come (µs, UTC); None: no promise. `origin`: whose rows and promise these are, where the
-    source passes on what others send.
+    `minutes`: rows of a MINUTES table, in any order, or None. `complete_us`: the source will send no more data
+    from before this moment (µs, UTC); None: no watermark. `origin`: the original sender, if the source forwards data of
+    several senders.
     """
 
     minutes: pl.DataFrame | None
-    complete_us: int | None
+    watermark_us: int | None
     origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionBatch:
-    """What a source of transactions has heard from `begin_us` on until the end of a minute.
+    """The transactions of a source from `begin_us` until the end of a minute.
 
-    `over`: TRANSACTIONS that are told once and for all; `standing`: those that may change yet, as they stand; `coverage`: the
-    stretches that were listened to, each from where it began until now at most; `complete_us` as in Batch.
+    `over`: TRANSACTIONS that will not change any more; `standing`: those that may still change, in their present state;
+    `coverage`: the monitored intervals, each from its start until now at most; `complete_us` as in Batch.
     """
 
-    over: pl.DataFrame
-    standing: pl.DataFrame
-    coverage: Sequence[Interval]
+    final: pl.DataFrame
+    open: pl.DataFrame
+    coverage: Sequence[CoverageInterval]
     begin_us: int
-    complete_us: int
+    watermark_us: int
 
 
 class BatchSource(Protocol):
-    """Something that minutes come from."""
+    """A source of minutes."""
 
     name: str
 
     def batches(self, closed_us: int) -> Iterator[Batch]:
-        """What there is, until there is no more; minutes that ended by `closed_us` have been judged and may be left out.
+        """Batches until the source ends. Minutes that ended by `closed_us` are already scored and may be left out.
 
-        A source that waits for others yields an empty batch at least once a second.
+        A live source yields an empty batch at least once a second.
         """
 
     def close(self) -> None:
-        """Let go of files and sockets."""
+        """Close files and sockets."""
 
 
 class TransactionSource(BatchSource, Protocol):
-    """One that has the transactions, too."""
+    """A source that also gives the transactions."""
 
-    def heard(self) -> Iterator[TransactionBatch | None]:
-        """What there is, a minute at a time, until there is no more; a source that waits yields None once a second."""
+    def transaction_batches(self) -> Iterator[TransactionBatch | None]:
+        """One batch a minute until the source ends. A live source yields None once a second while it waits."""

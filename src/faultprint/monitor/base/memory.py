@@ -1,4 +1,4 @@
-"""Memory that was needed for a moment only, given back to the system."""
+"""Return freed memory to the operating system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 
 
 def trim_memory() -> None:
-    """What the C library keeps of memory that is free; where it is not glibc, nothing happens."""
+    """Call `malloc_trim`: glibc keeps freed memory otherwise. Does nothing with another C library."""
     if _trim is not None:
         _trim(0)
 

@@ -1,39 +1,40 @@
-"""Writing to a state that may be away (disk full, server gone): tried again until it is taken, and said once."""
+"""Retries writes while the state is not available (disk full, server down), and logs that once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from faultprint.errors import StateError
+from faultprint.monitor.base.log import Log
 
 T = TypeVar("T")
 RETRY_S: Final = 1.0
-"""Between attempts."""
+"""Pause between attempts, seconds."""
 
 
 class RetryUntilWritten:
-    """`failing`: whether what was tried last has not succeeded yet."""
+    """`failing`: whether the last attempt failed; `sleep`: waits between attempts."""
 
-    def __init__(self, what: str, tell: Callable[..., Any], sleep: Callable[[float], object]) -> None:
-        """`what`: the thing that cannot be written meanwhile, for the log."""
+    def __init__(self, target: str, log: Log, sleep: Callable[[float], object]) -> None:
+        """`target`: name of what is written, for the log."""
         self.failing = False
-        self._what, self._tell, self._sleep = what, tell, sleep
+        self._target, self._log, self.sleep = target, log, sleep
 
-    def until_done(self, act: Callable[[], T], stop: Callable[[], bool]) -> T:
-        """The result of `act`, once the state lets it. Raises StateError if `stop` says so meanwhile."""
+    def retry(self, write: Callable[[], T], stop: Callable[[], bool]) -> T:
+        """The result of `write`, as soon as it succeeds. Raises StateError if `stop` becomes true."""
         while True:
             try:
-                result = act()
+                result = write()
                 break
             except StateError as error:
                 if stop():
                     raise
                 if not self.failing:
-                    self._tell(f"{self._what} cannot be written", detail=str(error))
+                    self._log("write_failing", target=self._target, detail=str(error))
                 self.failing = True
-                self._sleep(RETRY_S)
+                self.sleep(RETRY_S)
         if self.failing:
             self.failing = False
-            self._tell(f"{self._what} written again")
+            self._log("write_recovered", target=self._target)
         return result

@@ -1,4 +1,4 @@
-"""What the configuration reference says of a key; stands in the annotation of a settings' field."""
+"""Documentation of a configuration key, in the annotation of its dataclass field."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SettingDoc:
-    """`meaning`: for the reference and for errors. `least`: the smallest number that may be given."""
+    """`meaning`: for the reference and for errors. `minimum`: the smallest number allowed."""
 
     meaning: str
-    least: float | None = None
+    minimum: float | None = None

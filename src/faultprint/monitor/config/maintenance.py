@@ -1,4 +1,4 @@
-"""Maintenance windows: stretches in which a node's faults are expected and raise nothing."""
+"""Maintenance windows: intervals in which faults of a node are expected and raise no incident."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from faultprint.units import microseconds
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """[[maintenance]]: a window. Times without a zone are UTC."""
+    """[[maintenance]]: a maintenance window. Times without a time zone are UTC."""
 
-    start: Annotated[datetime, SettingDoc("first moment, such as 2026-01-05T01:00:00Z")]
-    end: Annotated[datetime, SettingDoc("first moment after it")]
-    nodes: Annotated[str, SettingDoc("names of nodes; `*` and `?` stand for any characters")] = "*"
-    comment: Annotated[str, SettingDoc("for people")] = ""
+    start: Annotated[datetime, SettingDoc("start, such as 2026-01-05T01:00:00Z")]
+    end: Annotated[datetime, SettingDoc("end (exclusive)")]
+    nodes: Annotated[str, SettingDoc("names of nodes; `*` and `?` match any characters")] = "*"
+    comment: Annotated[str, SettingDoc("free text")] = ""
 
     def __post_init__(self) -> None:
         for name in ("start", "end"):
@@ -30,11 +30,11 @@ class Maintenance:
             raise UsageError(f"The maintenance of {self.nodes!r} ends before it starts ({self.start}); correct it.")
 
     def covers(self, node: str, time_us: int) -> bool:
-        """Whether the node is being maintained at that moment."""
+        """Whether the node is in maintenance at that moment (µs)."""
         inside = microseconds(self.start) <= time_us < microseconds(self.end)
         return inside and fnmatchcase(node, self.nodes)
 
 
 def maintained(windows: Sequence[Maintenance], node: str, time_us: int) -> bool:
-    """Whether any of the windows covers the node at that moment."""
+    """Whether any window covers the node at that moment (µs)."""
     return any(window.covers(node, time_us) for window in windows)

@@ -1,4 +1,4 @@
-"""A secret that stands in a file of its own, so that no configuration holds it."""
+"""Secrets in files of their own, so that the configuration holds none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from faultprint.errors import UsageError
 
 
 def first_line(path: Path | None) -> str:
-    """The file's first line; empty where no file is named. Raises UsageError."""
+    """The first line of the file; empty if `path` is None. Raises UsageError."""
     if path is None:
         return ""
     try:
@@ -16,5 +16,5 @@ def first_line(path: Path | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The secret in {path} cannot be read ({error}); give a file of one line.") from None
     if not lines or not lines[0]:
-        raise UsageError(f"{path} has no first line, but a secret must stand there; write it.")
+        raise UsageError(f"{path} has no first line, but must hold a secret there; write it.")
     return lines[0]

@@ -1,12 +1,11 @@
-"""What people asked for at the desk, carried out by the monitor's loop, which alone changes incidents."""
+"""Executes the commands of operators in the main loop, the only place that changes incidents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from faultprint.errors import FaultprintError, StateError
+from faultprint.monitor.base.log import Log
 from faultprint.monitor.detect.incidents import Incidents
 from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.monitor.state.store import Store
@@ -15,8 +14,10 @@ from faultprint.publish.incident import Actor, Incident, IncidentOperation
 
 @dataclass(frozen=True, slots=True)
 class ExecutedCommands:
-    """The incidents after each deed, in order (`changes`), as they are after all of them (`latest`), and the numbers of the
-    instructions."""
+    """The result of the waiting commands.
+
+    `changes`: incidents after each operation, in order; `latest`: after all operations; `done`: numbers of the commands.
+    """
 
     changes: tuple[Incident, ...]
     latest: tuple[Incident, ...]
@@ -24,34 +25,37 @@ class ExecutedCommands:
 
 
 class CommandExecutor:
-    """Does to the open incidents, and to those kept, what instructions ask for."""
+    """Applies commands to open incidents and to cleared ones that are still kept."""
 
-    def __init__(self, store: Store, incidents: Incidents, nodes: NodeTable, tell: Callable[..., Any]) -> None:
-        self._store, self._incidents, self._nodes, self._tell = store, incidents, nodes, tell
+    def __init__(self, store: Store, incidents: Incidents, nodes: NodeTable, log: Log) -> None:
+        self._store, self._incidents, self._nodes, self._log = store, incidents, nodes, log
 
-    def carry_out(self, closed: int) -> ExecutedCommands | None:
-        """Do what is asked for, in or after the minute of this number; None if nothing is. It is not yet written."""
+    def execute(self, closed: int) -> ExecutedCommands | None:
+        """Execute the waiting commands; None if there are none. The caller saves the result.
+
+        `closed`: number of the last finished minute.
+        """
         try:
-            asked = self._store.instructions()
-            known = {identity: self._store.incident(identity) for _, identity, *_ in asked}
+            commands = self._store.commands()
+            known = {identity: self._store.incident(identity) for _, identity, *_ in commands}
         except StateError:
-            return None  # they can wait; the next minute that cannot be written says why
-        if not asked:
+            return None  # the commands wait; the next save logs that the state is not available
+        if not commands:
             return None
         changes: list[Incident] = []
         latest: dict[str, Incident] = {}
-        for _, identity, deed, user, system, time_us, text in asked:
+        for _, identity, deed, user, system, time_us, text in commands:
             incident = latest.get(identity) or known[identity]
             try:
                 if incident is None:
-                    raise FaultprintError("it is not known any more")
+                    raise FaultprintError("the incident is no longer kept")
                 incident = self._do(incident, IncidentOperation(deed), Actor(user, system, time_us), text, closed)
             except (FaultprintError, ValueError) as error:
-                self._tell("instruction refused", incident=identity, deed=deed, detail=str(error))
+                self._log("command_refused", incident=identity, deed=deed, detail=str(error))
                 continue
             latest[identity] = incident
             changes.append(incident)
-        return ExecutedCommands(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in asked))
+        return ExecutedCommands(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in commands))
 
     def _do(self, incident: Incident, deed: IncidentOperation, person: Actor, text: str, closed: int) -> Incident:
         after = incident.apply(deed, person, text)
@@ -59,5 +63,5 @@ class CommandExecutor:
             self._incidents.open[after.node] = after
         elif incident.cleared_us is None:
             after = self._incidents.clear(incident, closed, person.time_us)
-            self._nodes["alarmed"][self._nodes.index([after.node], [after.network])] = 0
+            self._nodes["fault_minutes"][self._nodes.index([after.node], [after.network])] = 0
         return after

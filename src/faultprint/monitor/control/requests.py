@@ -1,7 +1,7 @@
-"""Where people meet the monitor: they read its incidents, and ask for deeds (acknowledge, withdraw, comment, clear).
+"""The command queue: operators read incidents and submit operations (acknowledge, unacknowledge, comment, clear).
 
-Another process or thread asks by leaving an instruction in the state; the monitor, which alone writes incidents, carries
-it out within a second, in the order in which they came.
+Any process or thread may write a command into the state. The monitor is the only writer of incidents. It executes commands
+within a second, in order of arrival.
 """
 
 from __future__ import annotations
@@ -12,58 +12,63 @@ from contextlib import closing
 from typing import Final
 
 from faultprint.errors import UsageError
-from faultprint.monitor.state.connect import State, connect, exists
-from faultprint.publish import stored
+from faultprint.monitor.base.location import StateLocation
+from faultprint.monitor.state.connect import connect, state_exists
+from faultprint.publish import incident_codec
 from faultprint.publish.incident import Actor, Incident, IncidentOperation
-from faultprint.publish.text import NAME, clean
+from faultprint.publish.text import MAX_NAME, clean
 
 WAITING: Final = 10_000
-"""Instructions that may wait for the monitor, so that nobody fills the disk with them while it is away."""
+"""Largest number of waiting commands, so that they do not fill the disk while the monitor is down."""
 _LOOK_S: Final = 0.05
-"""Between looks at whether an instruction was carried out."""
+"""Pause between two checks whether commands are done, seconds."""
 
 
 class CommandQueue:
-    """The state of a monitor, as people use it; each call has a connection of its own, so any thread may call.
+    """Access of operators to the state of a monitor. Each call opens its own connection, so it is thread-safe.
 
-    Whatever reads or writes may raise StateError.
+    All methods may raise StateError.
     """
 
-    def __init__(self, state: State) -> None:
-        """Raises UsageError where there is no state."""
-        if not exists(state):
+    def __init__(self, state: StateLocation) -> None:
+        """Raises UsageError if there is no state."""
+        if not state_exists(state):
             raise UsageError(f"There is no state of a monitor at {state}; name the `state` of its configuration.")
         self._state = state
 
     def incidents(self, *, cleared: bool = True) -> Iterator[Incident]:
-        """The incidents that are kept, open ones first, else by the time of their last change; without `cleared`, only the
-        open ones. Read as they are asked for."""
+        """The kept incidents, open ones first, then by time of their last change. They are read lazily.
+
+        `cleared`: false, only the open ones.
+        """
         which = "" if cleared else "WHERE open = 1"
         with closing(connect(self._state)) as database:
             query = f"SELECT document FROM incident {which} ORDER BY open DESC, changed, identity"
             for (document,) in database.stream(query):
-                yield stored.load(document)
+                yield incident_codec.load(document)
 
     def find(self, identity: str) -> Incident | None:
-        """The incident of this identity, if it is kept."""
+        """The incident with this identity, or None."""
         with closing(connect(self._state)) as database:
             rows = database.execute("SELECT document FROM incident WHERE identity = ?", (identity,))
-        return stored.load(rows[0][0]) if rows else None
+        return incident_codec.load(rows[0][0]) if rows else None
 
     def incident(self, beginning: str) -> Incident:
-        """The incident whose identity begins so. Raises UsageError if there is none, or more than one."""
+        """The incident whose identity starts with `beginning`. Raises UsageError if there is none, or more than one."""
         with closing(connect(self._state)) as database:
             query = "SELECT document FROM incident WHERE substr(identity, 1, ?) = ? LIMIT 2"
             rows = database.execute(query, (len(beginning), beginning))
         if len(rows) == 1 and beginning:
-            return stored.load(rows[0][0])
+            return incident_codec.load(rows[0][0])
         raise UsageError(
-            f"The monitor knows {'more than one' if rows else 'no'} incident {clean(beginning, NAME)!r}; "
-            "its identity stands in every message about it."
+            f"The monitor knows {'more than one' if rows else 'no'} incident {clean(beginning, MAX_NAME)!r}; "
+            "give the start of its identity, as in `faultprint incidents list`."
         )
 
-    def instruct(self, incidents: Sequence[Incident], deed: IncidentOperation, person: Actor, text: str = "") -> list[int]:
-        """Ask for a deed to each of them, all or none; the instructions' numbers. Raises UsageError."""
+    def submit(
+        self, incidents: Sequence[Incident], deed: IncidentOperation, person: Actor, text: str = ""
+    ) -> list[int]:
+        """Submit an operation for each incident, all or none. Returns the numbers of the commands. Raises UsageError."""
         rows = [
             (str(incident.identity), deed.value, person.user, person.system, person.time_us, text)
             for incident in incidents
@@ -73,12 +78,12 @@ class CommandQueue:
             ((waiting,),) = database.execute("SELECT count(*) FROM instruction")
             if waiting + len(rows) > WAITING:
                 raise UsageError(
-                    f"{WAITING} instructions wait for the monitor already; see that it runs, then try again."
+                    f"{WAITING} commands already wait for the monitor; check that it runs, then try again."
                 )
             return [database.execute(query, row)[0][0] for row in rows]
 
-    def settled(self, numbers: Sequence[int], seconds: float, sleep: Callable[[float], object] = time.sleep) -> bool:
-        """Whether the monitor has dealt with these instructions, waiting for it so long at most."""
+    def wait(self, numbers: Sequence[int], seconds: float, sleep: Callable[[float], object] = time.sleep) -> bool:
+        """Wait until the monitor has handled these commands, at most `seconds`; whether it has."""
         end = time.monotonic() + seconds
         marks = ", ".join("?" * len(numbers))
         with closing(connect(self._state)) as database:

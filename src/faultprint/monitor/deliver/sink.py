@@ -1,4 +1,4 @@
-"""A sink: what is encoded for it, how that may be joined, and who takes it away."""
+"""A sink: its encoders, its batching and its sender."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message, Sender
 
 Encode = Callable[[Incident], tuple[Message, ...]]
-"""The messages of an incident's last change."""
+"""Encodes the last change of an incident."""
 Measure = Callable[[pl.DataFrame, int], Iterable[Message]]
-"""The messages of the MINUTES rows of one minute, which began at this moment (µs)."""
+"""Encodes the MINUTES rows of one minute, given with its start (µs)."""
 Join = Callable[[Sequence[Message]], tuple[Message, int]]
-"""As many of the first messages as may go as one, and how many those are."""
+"""Joins the first messages to one; returns it and the number of messages in it."""
 
 
-def alone(messages: Sequence[Message]) -> tuple[Message, int]:
-    """Each message goes by itself."""
+def single(messages: Sequence[Message]) -> tuple[Message, int]:
+    """Send each message alone."""
     return messages[0], 1
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Somebody to be told: of incidents by `encode`, of minutes by `measure`."""
+    """A receiver of messages about incidents (`encode`) and minutes (`measure`)."""
 
     name: str
     encode: Encode
     sender: Sender
-    join: Join = alone
+    batch: Join = single
     measure: Measure | None = None

@@ -1,4 +1,4 @@
-"""What a monitor has done since it was started."""
+"""Counters of a monitor since its start."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Counters:
-    """For the metrics and the summary of a run; counts by condition, and by change."""
+    """Counters for the metrics and the summary. `verdicts`: by condition; `changes`: by kind of change."""
 
     minutes: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
-    instructions: int = 0
-    silent: int = 0
+    commands: int = 0
+    no_data: int = 0
     library_errors: int = 0
-    seconds_of_last: float = 0.0
+    last_minute_seconds: float = 0.0

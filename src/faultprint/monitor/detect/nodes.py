@@ -1,4 +1,4 @@
-"""What the monitor knows of each node, as arrays over all of them: the standing, the counters, the minutes of warming up."""
+"""The table of nodes: debounce states, counters, and the minutes of nodes that are warming up."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from typing import Final
 import numpy as np
 
 from faultprint.arrays import Float32Array, IntArray
-from faultprint.cases.decision import WARMING_CODE
+from faultprint.cases.decision import VerdictCode
 from faultprint.windows.series import Series
 
 COLUMNS: Final[Mapping[str, int]] = {
-    "verdict": WARMING_CODE,
-    "rival": WARMING_CODE,
-    "agreed": 0,
-    "seen": 0,
-    "last": -1,
-    "alarmed": 0,
-    "calm": 0,
-    "ready": 0,
-    "doubtful": 0,
-    "refused": 0,
-    "raised": 0,
-    "there": 0,
-    "against": 0,
+    "verdict": VerdictCode.WARMING_UP,
+    "candidate": VerdictCode.WARMING_UP,
+    "count": 0,
+    "observed_minutes": 0,
+    "last_minute": -1,
+    "fault_minutes": 0,
+    "recovered_minutes": 0,
+    "baselined": 0,
+    "baseline_suspect": 0,
+    "rejected_baselines": 0,
+    "fault": 0,
+    "active": 0,
+    "active_count": 0,
 }
 """Column → its value for a new node.
 
-verdict, rival, agreed   the standing (`cases.decision.Standing`)
-seen, last               observed minutes that count, and the number of the last one
-alarmed, calm            minutes in a row that were alarming, or normal
-ready                    1 once the node has its normal
-doubtful, refused        1 if what was last to be its normal looks like a fault; how often that was so
-raised, there, against   whether the verdict is a fault, whether that is still there (`cases.clearing.Standings`)
+verdict, candidate, count                `cases.decision.DebounceState`
+observed_minutes                         observed minutes in the present warm-up
+last_minute                              number of the last observed minute
+fault_minutes, recovered_minutes         consecutive minutes with an active fault, or without one
+baselined                                1 if the node has a baseline
+baseline_suspect, rejected_baselines     1 if the last candidate for a baseline looks like a fault; number of such candidates
+fault, active, active_count              `cases.recovery.ActiveState`
 """
 
 
 class NodeTable:
-    """Nodes by index, in order of their first row. `names` and `networks` are lists; the columns are (N,) int64 arrays."""
+    """Nodes by index, in order of their first row. `names` and `networks` are lists; columns are (N,) int64 arrays."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -52,12 +53,12 @@ class NodeTable:
         return len(self.names)
 
     def __getitem__(self, column: str) -> IntArray:
-        """A column's values for all nodes; a view, to read and to write."""
+        """A column for all nodes, as a writable view."""
         return self._columns[column][: len(self.names)]
 
     def index(self, names: Iterable[str], networks: Iterable[str]) -> IntArray:
-        """(N,) indices of nodes, those not known before added."""
-        found = []
+        """(N,) indices of nodes; adds new nodes."""
+        indices = []
         for name, network in zip(names, networks, strict=True):
             index = self._index.get(name)
             if index is None:
@@ -65,16 +66,16 @@ class NodeTable:
                 self.names.append(sys.intern(name))
                 self.networks.append(sys.intern(network))
                 self._index[self.names[-1]] = index
-            found.append(index)
+            indices.append(index)
         self._grow()
-        return np.array(found, np.int64)
+        return np.array(indices, np.int64)
 
-    def keep(self, node: int, number: int, values: Float32Array) -> None:
-        """A minute of a node that is warming up; `values` (F,)."""
+    def keep_minute(self, node: int, number: int, values: Float32Array) -> None:
+        """Keep a minute of a node that is warming up; `values` (F,)."""
         self._warming.setdefault(node, []).append((number, values))
 
     def history(self, node: int, interval_us: int, names: tuple[str, ...]) -> Series:
-        """All minutes kept of a node that is warming up, on their grid."""
+        """The kept minutes of a node that is warming up, on the minute grid."""
         kept = self._warming[node]
         first = kept[0][0]
         values = np.full((kept[-1][0] - first + 1, len(names)), np.nan, np.float32)
@@ -83,35 +84,35 @@ class NodeTable:
             values[number - first], observed[number - first] = row, True
         return Series(self.names[node], self.networks[node], first * interval_us, interval_us, names, values, observed)
 
-    def refuse(self, node: int) -> None:
-        """The minutes kept of a node are not to be its normal; those to come are."""
+    def restart_warm_up(self, node: int) -> None:
+        """Drop the kept minutes of a node; its baseline is selected from later minutes."""
         del self._warming[node]
-        self["seen"][node] = 0
+        self["observed_minutes"][node] = 0
 
     def trim(self, node: int, minutes: int) -> None:
-        """Let go all but the last so many that are kept of a node."""
+        """Keep only the last `minutes` of the kept minutes of a node."""
         kept = self._warming.pop(node)[-minutes:] if minutes else []
         if kept:
             self._warming[node] = kept
 
-    def warmed(self, node: int) -> None:
-        """The node has its normal; what was kept for it is let go."""
+    def finish_warm_up(self, node: int) -> None:
+        """The node has its baseline; drop its kept minutes."""
         del self._warming[node]
-        self["ready"][node] = 1
+        self["baselined"][node] = 1
 
     @property
     def warming(self) -> tuple[int, ...]:
-        """The nodes of which minutes are kept."""
+        """Nodes with kept minutes."""
         return tuple(self._warming)
 
     @property
     def oldest_warming(self) -> int | None:
-        """Number of the first minute that is still kept for a node that is warming up."""
+        """Number of the first kept minute of all nodes, or None."""
         return min((kept[0][0] for kept in self._warming.values()), default=None)
 
-    def silent(self, number: int, minutes: int) -> IntArray:
-        """The nodes that nobody has listened to for so many minutes, the one of this number included."""
-        return np.flatnonzero(number - self["last"] >= minutes)
+    def without_data(self, number: int, minutes: int) -> IntArray:
+        """Nodes without data in the last `minutes` up to and including this minute."""
+        return np.flatnonzero(number - self["last_minute"] >= minutes)
 
     def _grow(self) -> None:
         for name, array in self._columns.items():

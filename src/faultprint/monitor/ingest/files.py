@@ -1,4 +1,4 @@
-"""Files as sources: MINUTES or TRANSACTIONS, minute by minute in order of time."""
+"""Sources that read MINUTES or TRANSACTIONS files in order of time, and the replay of a source."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from faultprint.features import coverage
 from faultprint.features.catalogue import Catalogue
 from faultprint.features.incremental import IncrementalMinutes
 from faultprint.features.minutes import read_minutes
-from faultprint.features.partitions import Survey
+from faultprint.features.partitions import TransactionSurvey
 from faultprint.monitor.base.interfaces import Batch, BatchSource, TransactionBatch
 from faultprint.tables import TRANSACTIONS
 
 PIECE: Final = 60
-"""Intervals of a transactions file that are made at a time."""
+"""Intervals of a transactions file that are processed at a time."""
 
 
 class MinutesFileSource:
-    """The rows of a MINUTES file. They are sorted by time, so that one with an absurd time stamp comes last and closes
-    nothing that is still to come."""
+    """The rows of a MINUTES file, sorted by time. A row with a wrong time far ahead comes last, so it closes no other minute."""
 
     def __init__(self, path: Path, catalogue: Catalogue, interval_us: int) -> None:
         """Raises TableError, or ModelError for another interval than the model's."""
@@ -35,8 +34,8 @@ class MinutesFileSource:
         table = read_minutes(path, catalogue)
         if table.interval_us != interval_us:
             raise ModelError(
-                f"The minutes of {path} last {table.interval_us} µs, the model's {interval_us} µs; make them with the "
-                "model's interval."
+                f"The minutes of {path} last {table.interval_us} µs, the model's {interval_us} µs; compute them with "
+                "the interval of the model."
             )
         self._frame, self._interval_us = table.frame, interval_us
 
@@ -44,30 +43,32 @@ class MinutesFileSource:
         yield from by_minute(self._frame.filter(_end(self._interval_us) > closed_us), self._interval_us)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Does nothing: no file stays open."""
 
 
 class TransactionsFileSource:
-    """The minutes of a TRANSACTIONS file, made in pieces of an hour, so that its length does not matter."""
+    """The minutes of a TRANSACTIONS file, computed hour by hour to bound the memory."""
 
     def __init__(self, path: Path, interval_us: int) -> None:
         """Raises TableError."""
         self.name = path.name
         self._transactions = storage.scan(path, TRANSACTIONS)
-        found = coverage.read(path)
-        self._coverage = Survey.of(self._transactions, interval_us).stretches() if found is None else found
+        found = coverage.read_coverage(path)
+        self._coverage = (
+            TransactionSurvey.scan(self._transactions, interval_us).inferred_coverage() if found is None else found
+        )
         self._interval_us = interval_us
 
     def batches(self, closed_us: int) -> Iterator[Batch]:
         made, hours = IncrementalMinutes(self._interval_us), self._hours()
         for begin_us in hours:
             end_us = begin_us + hours.step
-            # What has been judged is made all the same: what is open then counts on.
-            minutes = made.minutes(self._piece(begin_us, end_us), self._coverage, begin_us, end_us)
+            # Minutes that are already scored are computed too, because open transactions count in later minutes.
+            minutes = made.compute(self._piece(begin_us, end_us), self._coverage, begin_us, end_us)
             yield from by_minute(minutes.filter(_end(self._interval_us) > closed_us), self._interval_us)
 
-    def heard(self) -> Iterator[TransactionBatch | None]:
-        told_us = -1  # the first piece has what began before anybody listened, too
+    def transaction_batches(self) -> Iterator[TransactionBatch | None]:
+        read_us = -1  # the first batch includes transactions from before the monitored intervals
         hours = self._hours()
         for begin_us in hours:
             rows = self._piece(begin_us, begin_us + hours.step)
@@ -79,12 +80,12 @@ class TransactionsFileSource:
                     for stretch in self._coverage
                     if stretch.start_us < end_us and stretch.end_us > from_us
                 ]
-                over, told_us = rows.filter((start >= told_us) & (start < end_us)), end_us
-                # All is told when it begins, for it is known how it ended.
-                yield TransactionBatch(over, over.clear(), coverage, from_us, end_us)
+                final, read_us = rows.filter((start >= read_us) & (start < end_us)), end_us
+                # Nothing stays open: the outcome of every transaction in a file is known.
+                yield TransactionBatch(final, final.clear(), coverage, from_us, end_us)
 
     def _hours(self) -> range:
-        """Where each piece that is read at a time begins, µs."""
+        """The start of each hour, µs."""
         if not self._coverage:
             return range(0)
         first = min(stretch.start_us for stretch in self._coverage) // self._interval_us * self._interval_us
@@ -96,11 +97,11 @@ class TransactionsFileSource:
         return self._transactions.filter(pl.any_horizontal(inside)).collect()
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Does nothing: no file stays open."""
 
 
 def by_minute(minutes: pl.DataFrame, interval_us: int) -> Iterator[Batch]:
-    """A batch for each minute of a MINUTES table, in order of time, complete up to its end."""
+    """One batch per minute of a MINUTES table, in order of time, with the end of the minute as watermark."""
     ordered = minutes.sort("minute", maintain_order=True)
     start = ordered.get_column("minute").to_physical().to_numpy()
     edges = np.flatnonzero(np.diff(start, prepend=-1, append=-1))
@@ -113,7 +114,7 @@ def _end(interval_us: int) -> pl.Expr:
 
 
 class ReplayClock:
-    """A clock that stands where the replayed source is."""
+    """A clock at the position of the replay."""
 
     def __init__(self) -> None:
         self.time_us = 0
@@ -123,7 +124,7 @@ class ReplayClock:
 
 
 class Replay:
-    """A recorded source, replayed: moves the clock along, and waits where `speed` (1: as it was) asks for it."""
+    """Replays a recorded source: advances the clock, and waits if `speed` is given (1: real time)."""
 
     def __init__(
         self,
@@ -132,25 +133,23 @@ class Replay:
         speed: float | None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """`speed` None: as fast as it goes."""
+        """`speed` None: as fast as possible."""
         self.name = source.name
         self._source, self._clock, self._speed, self._sleep = source, clock, speed, sleep
 
     def batches(self, closed_us: int) -> Iterator[Batch]:
         for batch in self._source.batches(closed_us):
-            if batch.complete_us is not None:
-                self._wait(batch.complete_us)
+            if batch.watermark_us is not None:
+                self._wait(batch.watermark_us)
             yield batch
 
-    def heard(self) -> Iterator[TransactionBatch | None]:
-        """Raises UsageError if the source has no transactions."""
+    def transaction_batches(self) -> Iterator[TransactionBatch | None]:
+        """The transactions of the source. Raises UsageError if it has only minutes."""
         if not isinstance(self._source, TransactionsFileSource):
-            raise UsageError(
-                f"{self.name} holds minutes, but transactions are wanted; give those that they were made of."
-            )
-        for heard in self._source.heard():
+            raise UsageError(f"{self.name} has minutes, but this topic takes transactions; give the transactions file.")
+        for heard in self._source.transaction_batches():
             if heard is not None:
-                self._wait(heard.complete_us)
+                self._wait(heard.watermark_us)
             yield heard
 
     def _wait(self, complete_us: int) -> None:

@@ -1,8 +1,8 @@
-"""The live probe as a source: packets of interfaces and HEP agents → transactions → minutes, while they happen.
+"""The live probe as a source: packets from interfaces and HEP agents become transactions and minutes.
 
-At a minute's end many of its transactions are open, or wait for retransmissions. The probe is asked for them as they
-stand: their starts count in the minute in which they started, their outcomes in that in which they complete, as in batch.
-What a retransmission adds to a minute after `lateness` has passed is not seen any more; that is all that live may lack.
+At the end of a minute many transactions are open or wait for retransmissions. The probe gives them in their present state: the
+start counts in the minute of the start, the outcome in the minute of completion, as in a batch run. The only difference to a
+batch run: a retransmission later than `lateness_seconds` after the minute does not change the minute.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 from faultprint.errors import UsageError
-from faultprint.features.coverage import Interval
+from faultprint.features.coverage import CoverageInterval
 from faultprint.monitor.base.interfaces import Batch, Clock, TransactionBatch
 from faultprint.monitor.config.settings import ProbeSettings
 from faultprint.monitor.ingest.minute_builder import MinuteBuilder
@@ -31,7 +31,7 @@ _PLAIN = {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name
 
 
 class ProbeSource:
-    """Listens until it is closed. Each node of the probe is listened to from the first `batches` on, traffic or not."""
+    """Captures until `close`. All nodes count as monitored from the first batch on, with or without traffic."""
 
     name = "probe"
 
@@ -67,7 +67,7 @@ class ProbeSource:
                 minutes = minutes.filter(pl.col("minute").dt.epoch("us") >= closed_us)
             yield Batch(minutes, now_us)
 
-    def heard(self) -> Iterator[TransactionBatch | None]:
+    def transaction_batches(self) -> Iterator[TransactionBatch | None]:
         for since_us, begin_us, end_us, now_us in self._turns():
             if end_us > begin_us:
                 yield TransactionBatch(
@@ -77,7 +77,7 @@ class ProbeSource:
                 yield None
 
     def _turns(self) -> Iterator[tuple[int, int, int, int]]:
-        """Since when it listens, what of whole minutes is over since the last turn, and how far it is complete; µs."""
+        """For each turn, µs: start of capture, start and end of the newly finished minutes, and the watermark."""
         since_us = self._clock.now_us()
         listener = Listener(self.probe, self._sources)
         begin_us = since_us // self._interval_us * self._interval_us
@@ -87,7 +87,7 @@ class ProbeSource:
                 self._collect()
             now_us = self.probe.now
             if now_us is None:
-                # Nobody has sent anything yet: our own clock must do.
+                # No packet has arrived yet, so use the clock of the machine.
                 now_us = self._clock.now_us() - self._lateness_us
             end_us = max((now_us - self._lateness_us) // self._interval_us * self._interval_us, begin_us)
             yield since_us, begin_us, end_us, now_us
@@ -97,47 +97,49 @@ class ProbeSource:
         for source in self._sources:
             source.close()
 
-    def _coverage(self, since_us: int, end_us: int) -> list[Interval]:
-        return [Interval(node, self._network, since_us, end_us) for node in self._nodes]
+    def _coverage(self, since_us: int, end_us: int) -> list[CoverageInterval]:
+        return [CoverageInterval(node, self._network, since_us, end_us) for node in self._nodes]
 
     def _standing(self) -> pl.DataFrame:
-        """What the probe still keeps."""
+        """The open transactions of the probe, in their present state."""
         return _frame(list(self.probe.pending()))
 
     def _take(self) -> pl.DataFrame:
-        """What the probe has given out since the last time."""
+        """The final transactions since the last call."""
         self._collect()
         over, self._over = self._over, self._over.clear()
         return over
 
     def _collect(self) -> None:
-        """Take the rows given out over into the table, where they need far less memory."""
+        """Move finished rows into the table, where they need far less memory."""
         self._over = pl.concat([self._over, _frame(self._rows)])
         self._rows.clear()
 
 
-def listening(settings: ProbeSettings, interval_us: int, lateness_us: int, clock: Clock) -> ProbeSource:
-    """The probe that the settings ask for. Raises UsageError."""
+def probe_source(settings: ProbeSettings, interval_us: int, lateness_us: int, clock: Clock) -> ProbeSource:
+    """The probe of the settings, with its sockets open. Raises UsageError."""
     if not settings.interfaces and not settings.hep:
-        raise UsageError("Nothing says what to listen to; give probe.interfaces or probe.hep in the configuration.")
+        raise UsageError("The probe has no input; set probe.interfaces or probe.hep in the configuration.")
     nodes = [NodeSpec.parse(node) for node in settings.nodes]
     if not nodes:
-        raise UsageError("Nothing says which nodes to watch; give probe.nodes in the configuration.")
+        raise UsageError("The probe has no nodes to watch; set probe.nodes in the configuration.")
     watched_endpoints(nodes)
     sources: list[PacketSource] = []
     try:
         sources += [InterfaceSource(name) for name in settings.interfaces]
         sources += [HepSource.from_address(address) for address in settings.hep]
         secret = key.load_or_create(settings.key_file or key.default_path())
-        return ProbeSource(sources, nodes, settings.network, secret, interval_us, lateness_us, clock, peers(settings))
+        return ProbeSource(
+            sources, nodes, settings.network, secret, interval_us, lateness_us, clock, parse_peers(settings)
+        )
     except BaseException:
         for source in sources:
             source.close()
         raise
 
 
-def peers(settings: ProbeSettings) -> dict[str, Interface]:
-    """The reference points of peers. Raises UsageError for a word that is none."""
+def parse_peers(settings: ProbeSettings) -> dict[str, Interface]:
+    """The reference points of peers by address. Raises UsageError for an unknown one."""
     for address, name in settings.peers.items():
         if name not in tuple(Interface):
             raise UsageError(f"probe.peers.{address} is {name!r}, which is none of {', '.join(Interface)}; correct it.")

@@ -1,4 +1,4 @@
-"""What a recorded file is, and the source that reads it."""
+"""Recorded files as sources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.monitor.base.interfaces import BatchSource
 from faultprint.monitor.config.settings import ProbeSettings
 from faultprint.monitor.ingest.files import MinutesFileSource, TransactionsFileSource
-from faultprint.monitor.ingest.probe import peers
+from faultprint.monitor.ingest.probe import parse_peers
 from faultprint.probe.capture.run import NodeSpec, probe_captures
 from faultprint.probe.privacy import key
 from faultprint.tables import CATALOGUE_KEY
@@ -23,8 +23,8 @@ _PARQUET = b"PAR1"
 
 
 @contextmanager
-def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[BatchSource]:
-    """The source for a MINUTES or TRANSACTIONS file, or for a capture, which the probe reads first.
+def open_recording(path: Path, model: Model, probe: ProbeSettings) -> Iterator[BatchSource]:
+    """A source for a MINUTES file, a TRANSACTIONS file, or a capture, which the probe converts first.
 
     Raises TableError, CaptureError, ModelError or UsageError.
     """
@@ -36,8 +36,8 @@ def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[BatchSo
         return
     if model.catalogue.hash != SIP_CATALOGUE.hash:
         raise UsageError(
-            f"{path} would be described by catalogue {SIP_CATALOGUE.name!r}, but the model knows {model.catalogue.name!r}; "
-            "give minutes instead."
+            f"{path} would get the features of catalogue {SIP_CATALOGUE.name!r}, but the model needs {model.catalogue.name!r}; "
+            "give a minutes file instead."
         )
     if parquet:
         yield TransactionsFileSource(path, interval_us)
@@ -50,6 +50,6 @@ def recorded(path: Path, model: Model, probe: ProbeSettings) -> Iterator[BatchSo
             nodes=[NodeSpec.parse(node) for node in probe.nodes],
             network=probe.network,
             key=key.load_or_create(probe.key_file or key.default_path()),
-            peers=peers(probe),
+            peers=parse_peers(probe),
         )
         yield TransactionsFileSource(made, interval_us)

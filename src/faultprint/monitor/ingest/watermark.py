@@ -1,19 +1,20 @@
-"""Event time: when is a minute final, and what is done with rows that come too late, too early, or twice.
+"""Event time: when a minute is final, and which rows are refused.
 
-    a row …                                                    is
-    of another grid or network, or with a NUL in a name        strange: refused
-    whose minute ends beyond the arrival clock + ahead         early: refused, so that it cannot close what is still open
-    whose minute is final already                              late: refused, since its verdict has been given
-    of another node when there are as many as there may be      crowded: refused, so that memory stays bounded
-    of a node and minute that has a row                        double: refused, the first one counts
-    that was listened to for less than half of its minute      partial: taken as a gap, as `windows.series` does
-    anything else, in whatever order                           taken
+    reason       a row with this property is refused
+    invalid      off the minute grid, of another network than before, or with a NUL in a name
+    too_early    its minute ends later than the arrival clock + `ahead_seconds`; it could close minutes that are still open
+    late         its minute is final, and the verdict is given
+    node_limit   of a new node when there are `nodes.max` nodes already
+    duplicate    the node has a row for this minute already; the first one counts
+    partial      the node was monitored for less than half of the minute; the minute counts as a gap
 
-Each source promises how far it is complete, and where it passes on what others send, each of these (its origins) for itself.
-The watermark is the least of these promises minus the lateness; a source without a promise is taken to be complete up to its
-newest row, and one whose promise has not moved for `patience` by the arrival clock no longer holds the others up. A minute is
-final when the watermark reaches its end. Where no source is left that promises anything, the arrival clock minus patience is
-the watermark: nobody listens, and that must show.
+All other rows are taken, in any order.
+
+Each source has a watermark: its data is complete up to this time. A source that forwards data has one watermark for each
+original sender. A source without watermarks is complete up to its newest row. The watermark of the buffer is the earliest one,
+minus `lateness_seconds`. A source whose watermark has not advanced for `idle_timeout_seconds` is ignored. If no source is left,
+the watermark is the arrival clock minus `idle_timeout_seconds`, so that missing data shows. A minute is final when the watermark
+reaches its end.
 """
 
 from __future__ import annotations
@@ -29,16 +30,18 @@ import polars as pl
 
 from faultprint.arrays import BoolArray, IntArray
 from faultprint.monitor.base.interfaces import Batch
-from faultprint.windows.series import LEAST_OBSERVED
+from faultprint.windows.series import MIN_OBSERVED_SHARE
 
-REFUSED: Final = ("strange", "early", "late", "crowded", "double", "partial")
-"""Reasons for which a row is not taken; counted by source."""
+REFUSAL_REASONS: Final = ("invalid", "too_early", "late", "node_limit", "duplicate", "partial")
+"""Reasons to refuse a row, in order of precedence; counted by source."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedMinute:
-    """A minute that is final: its number from the epoch in intervals, and the MINUTES rows taken for it, each node once; None
-    if there are none. Minutes that are passed over had none either."""
+    """A final minute.
+
+    `number`: intervals since the epoch; `rows`: its MINUTES rows, one per node, or None. Skipped numbers had no rows.
+    """
 
     number: int
     rows: pl.DataFrame | None
@@ -46,148 +49,156 @@ class FinishedMinute:
 
 @dataclass(slots=True)
 class SourceWatermark:
-    """How far an origin is complete, and when by the arrival clock that last moved; µs."""
+    """The watermark of a sender, and when it last advanced by the arrival clock; µs."""
 
-    complete_us: int
-    moved_us: int
+    watermark_us: int
+    advanced_us: int
 
 
 @dataclass(slots=True)
 class WatermarkBuffer:
-    """Collects rows until their minutes are final. Times are µs; `closed` is the number of the last final minute (-1: none).
+    """Collects rows until their minutes are final.
 
-    `now_us` arguments are readings of the arrival clock; a clock that is put back stands still until it has caught up.
+    Times are µs. `closed`: number of the last final minute (-1: none). `now_us` arguments are readings of the arrival clock; if
+    it goes back, the buffer keeps the old time until the clock has caught up.
     """
 
     interval_us: int
     lateness_us: int
     ahead_us: int
-    patience_us: int
-    most_nodes: int
+    idle_timeout_us: int
+    max_nodes: int
     closed: int = -1
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(source, reason) → rows."""
     _waiting: dict[int, list[pl.DataFrame]] = field(default_factory=dict)
     _seen: dict[int, set[str]] = field(default_factory=dict)
-    promises: dict[tuple[str, str], SourceWatermark] = field(default_factory=dict)
-    """(source, origin) → its promise."""
+    watermarks: dict[tuple[str, str], SourceWatermark] = field(default_factory=dict)
+    """(source, origin) → its watermark."""
     now_us: int = 0
-    """The arrival clock as it was last read, or before it was put back."""
+    """The latest reading of the arrival clock."""
     _networks: dict[str, str] = field(default_factory=dict)
 
-    def take(self, source: str, batch: Batch, now_us: int) -> None:
-        """Rows and a promise of a source."""
+    def add(self, source: str, batch: Batch, now_us: int) -> None:
+        """Add rows and a watermark of a source."""
         self.now_us = max(self.now_us, now_us)
-        newest_us = self.put(source, batch.minutes) if batch.minutes is not None else None
-        complete_us = batch.complete_us if batch.complete_us is not None else newest_us
-        if complete_us is None:
+        newest_us = self.add_rows(source, batch.minutes) if batch.minutes is not None else None
+        watermark_us = batch.watermark_us if batch.watermark_us is not None else newest_us
+        if watermark_us is None:
             return
-        promise = self.promises.setdefault((source, batch.origin), SourceWatermark(complete_us, self.now_us))
-        if complete_us > promise.complete_us:
-            promise.complete_us, promise.moved_us = complete_us, self.now_us
+        known = self.watermarks.setdefault((source, batch.origin), SourceWatermark(watermark_us, self.now_us))
+        if watermark_us > known.watermark_us:
+            known.watermark_us, known.advanced_us = watermark_us, self.now_us
 
-    def end(self, source: str) -> None:
-        """The source has no more."""
-        for key in [key for key in self.promises if key[0] == source]:
-            del self.promises[key]
+    def remove_source(self, source: str) -> None:
+        """Forget the watermarks of a source that has ended."""
+        for key in [key for key in self.watermarks if key[0] == source]:
+            del self.watermarks[key]
 
-    def reached(self, now_us: int) -> int:
-        """The number of the last minute that is final by what has been promised."""
+    def last_final(self, now_us: int) -> int:
+        """The number of the last minute that is final by the watermarks."""
         self.now_us = max(self.now_us, now_us)
-        reached = self._least(self.promises.values(), self.now_us - self.patience_us)
-        return (min(reached, self.now_us + self.ahead_us) - self.lateness_us) // self.interval_us - 1
+        earliest_us = self._earliest(self.watermarks.values(), self.now_us - self.idle_timeout_us)
+        return (min(earliest_us, self.now_us + self.ahead_us) - self.lateness_us) // self.interval_us - 1
 
-    def due(self, now_us: int) -> Iterator[FinishedMinute]:
+    def finished(self, now_us: int) -> Iterator[FinishedMinute]:
         """The minutes that have become final, in order: those with rows, and the last one."""
-        yield from self.through(self.reached(now_us))
+        yield from self.finish_through(self.last_final(now_us))
 
-    def rest(self) -> Iterator[FinishedMinute]:
-        """All that waits, because nothing more will come."""
-        yield from self.through(max(self._waiting, default=self.closed))
+    def drain(self) -> Iterator[FinishedMinute]:
+        """All waiting minutes; call it when all sources have ended."""
+        yield from self.finish_through(max(self._waiting, default=self.closed))
 
-    def complete(self) -> dict[str, int]:
-        """Up to when each source that still speaks is complete, by its own word or that of its origins; µs.
+    def source_watermarks(self) -> dict[str, int]:
+        """The watermark of each source, µs: the earliest of its senders.
 
-        Those that no longer hold the others up count where there is nobody else.
+        Idle senders count only if all senders of the source are idle.
         """
-        found: dict[str, list[SourceWatermark]] = {}
-        for (source, _), promise in self.promises.copy().items():
-            found.setdefault(source, []).append(promise)
-        return {source: self._least(some, max(one.complete_us for one in some)) for source, some in found.items()}
+        by_source: dict[str, list[SourceWatermark]] = {}
+        for (source, _), watermark in self.watermarks.copy().items():
+            by_source.setdefault(source, []).append(watermark)
+        return {
+            source: self._earliest(watermarks, max(watermark.watermark_us for watermark in watermarks))
+            for source, watermarks in by_source.items()
+        }
 
-    def _least(self, promises: Iterable[SourceWatermark], default: int) -> int:
-        """The least of those that still move."""
-        moving = (one.complete_us for one in promises if self.now_us - one.moved_us < self.patience_us)
-        return min(moving, default=default)
+    def _earliest(self, watermarks: Iterable[SourceWatermark], default: int) -> int:
+        """The earliest watermark that is not idle, or `default`."""
+        active = (
+            watermark.watermark_us
+            for watermark in watermarks
+            if self.now_us - watermark.advanced_us < self.idle_timeout_us
+        )
+        return min(active, default=default)
 
-    def known(self, node: str, network: str) -> None:
-        """A node and its network, from before."""
+    def register(self, node: str, network: str) -> None:
+        """Add a node from the restored state, with its network."""
         self._networks[sys.intern(node)] = sys.intern(network)
 
-    def through(self, last: int) -> Iterator[FinishedMinute]:
-        """The minutes up to that of this number, which are final now, in order: those with rows, and the last one."""
+    def finish_through(self, last: int) -> Iterator[FinishedMinute]:
+        """Close all minutes up to this number. Gives those with rows, in order, and the last one."""
         if last <= self.closed or (self.closed < 0 and last < min(self._waiting, default=last + 1)):
             return
-        for number in sorted({last, *(one for one in self._waiting if one < last)}):
+        for number in sorted({last, *(waiting for waiting in self._waiting if waiting < last)}):
             parts = self._waiting.pop(number, None)
             self._seen.pop(number, None)
             self.closed = number
             yield FinishedMinute(number, None if not parts else parts[0] if len(parts) == 1 else pl.concat(parts))
 
-    def put(self, source: str, rows: pl.DataFrame) -> int | None:
-        """Take the rows in; the end of the newest minute taken, or None."""
+    def add_rows(self, source: str, rows: pl.DataFrame) -> int | None:
+        """Add rows. Returns the end of the newest minute among the taken rows (µs), or None."""
         start = rows.get_column("minute").to_physical().to_numpy().astype(np.int64)
         number = start // self.interval_us
         reason = self._reasons(rows, start, number)
-        self._find_doubles(rows, number, reason)
+        self._mark_duplicates(rows, number, reason)
         for code, count in zip(*np.unique(reason, return_counts=True), strict=True):
             if code >= 0:
-                self.refused[source, REFUSED[code]] += int(count)
+                self.refused[source, REFUSAL_REASONS[code]] += int(count)
         taken = np.unique(number[reason < 0]).tolist()
-        for one in taken:
-            mine = (number == one) & (reason < 0)
-            self._waiting.setdefault(one, []).append(rows if mine.all() else rows.filter(pl.Series(mine)))
+        for minute in taken:
+            selected = (number == minute) & (reason < 0)
+            self._waiting.setdefault(minute, []).append(rows if selected.all() else rows.filter(pl.Series(selected)))
         return (max(taken) + 1) * self.interval_us if taken else None
 
-    def _find_doubles(self, rows: pl.DataFrame, number: IntArray, reason: IntArray) -> None:
-        """Mark the rows whose node has one in their minute."""
-        nodes, double = rows.get_column("node").cast(pl.String).to_list(), REFUSED.index("double")
+    def _mark_duplicates(self, rows: pl.DataFrame, number: IntArray, reason: IntArray) -> None:
+        """Mark the rows of nodes that have a row in the same minute."""
+        nodes, duplicate = rows.get_column("node").cast(pl.String).to_list(), REFUSAL_REASONS.index("duplicate")
         for row in np.flatnonzero(reason < 0).tolist():
             seen = self._seen.setdefault(int(number[row]), set())
             if nodes[row] in seen:
-                reason[row] = double
+                reason[row] = duplicate
             seen.add(nodes[row])
 
     def _reasons(self, rows: pl.DataFrame, start: IntArray, number: IntArray) -> IntArray:
-        """(N,) index into REFUSED of the first that applies, -1 for none."""
-        elsewhere, crowded = self._strangers(rows)
+        """(N,) index of the first reason that applies, -1: none."""
+        invalid, over_limit = self._check_nodes(rows)
         applies = (
-            (start % self.interval_us != 0) | (start < 0) | elsewhere,
+            (start % self.interval_us != 0) | (start < 0) | invalid,
             (number + 1) * self.interval_us > self.now_us + self.ahead_us,
             number <= self.closed,
-            crowded,
-            np.zeros(len(number), np.bool_),  # doubles: found afterwards, among what is else taken
-            ~(rows.get_column("observed").to_numpy() >= LEAST_OBSERVED),
+            over_limit,
+            np.zeros(len(number), np.bool_),  # duplicates: marked later, among the rows taken otherwise
+            ~(rows.get_column("observed").to_numpy() >= MIN_OBSERVED_SHARE),
         )
         reason = np.full(len(number), -1)
         for code, which in reversed(list(enumerate(applies))):
             reason[which] = code
         return reason
 
-    def _strangers(self, rows: pl.DataFrame) -> tuple[BoolArray, BoolArray]:
-        """(N,) rows of another network than their node's, or of names that no state can hold; of nodes beyond the limit."""
-        elsewhere, crowded = np.zeros((2, len(rows)), np.bool_)
+    def _check_nodes(self, rows: pl.DataFrame) -> tuple[BoolArray, BoolArray]:
+        """(N,) rows with an invalid name or another network than before; (N,) rows of nodes above the limit."""
+        invalid, over_limit = np.zeros((2, len(rows)), np.bool_)
         columns = (rows.get_column(name).cast(pl.String).to_list() for name in ("node", "network"))
         for row, (node, network) in enumerate(zip(*columns, strict=True)):
             known = self._networks.get(node)
             if known is None:
                 if "\0" in node or "\0" in network:
-                    elsewhere[row] = True
-                elif len(self._networks) < self.most_nodes:
-                    # Names are kept in several places, networks with each of their nodes: one object for all.
+                    invalid[row] = True
+                elif len(self._networks) < self.max_nodes:
+                    # Interned, because names are stored in several tables and each network with all its nodes.
                     self._networks[sys.intern(node)] = sys.intern(network)
                 else:
-                    crowded[row] = True
+                    over_limit[row] = True
             elif known != network:
-                elsewhere[row] = True
-        return elsewhere, crowded
+                invalid[row] = True
+        return invalid, over_limit

@@ -1,13 +1,13 @@
-"""TMF642 alarms as a small API over the desk: what is read comes from the state, what is done the loop does.
+"""The TMF642 alarm API. It reads alarms from the state, and the main loop of the monitor executes the tasks.
 
     GET  /tmf-api/alarmManagement/v4/alarm          filters, fields, offset, limit (`publish.alarm_query`)
     GET  /tmf-api/alarmManagement/v4/alarm/{id}     one alarm; fields
     POST /tmf-api/alarmManagement/v4/ackAlarms      also unAckAlarms, clearAlarms, commentAlarms (`publish.alarm_task`)
-    GET  /tmf-api/alarmManagement/v4/ackAlarms/{id} the task again, while it is among the latest
+    GET  /tmf-api/alarmManagement/v4/ackAlarms/{id} the task again, while it is one of the last 256
 
-The list holds the alarms that the monitor keeps (`keep.incident_days`), open ones first. A task is answered 201 once the
-monitor's loop has carried it out, with state done; after three seconds with state inProgress. It names the alarms to which
-it was done; the answer is 404 if no alarm fits the patterns, 409 if it can be done to none of those that fit.
+The list holds the alarms that the monitor keeps (`retention.incident_days`), open ones first. A task is answered with 201
+and state `done` when the monitor has executed it, or with state `inProgress` after 3 seconds. The answer names the alarms
+that the task changes. It is 404 if no alarm matches the patterns, and 409 if the task is not possible for any match.
 """
 
 from __future__ import annotations
@@ -26,109 +26,109 @@ from faultprint.monitor.base.interfaces import Clock
 from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.serve.response import Response
 from faultprint.publish.incident import Incident
-from faultprint.publish.tmf642.alarm import AlarmSettings, alarm
-from faultprint.publish.tmf642.query import LIMIT, answer, parse_query, project
+from faultprint.publish.tmf642.alarm import AlarmSettings, alarm_resource
+from faultprint.publish.tmf642.query import MAX_LIMIT, parse_query, run_query, select_fields
 from faultprint.publish.tmf642.task import AlarmTask, TaskKind, parse_task, task_resource
 
 WAIT_S: Final = 3.0
-"""How long a task's answer waits for the loop, which looks once a second."""
+"""How long the answer to a task waits for the main loop, which looks for commands once a second."""
 TASKS: Final = 256
-"""The latest tasks, which may be asked for again."""
+"""Number of recent tasks that can be read again."""
 PARAMETERS: Final = 64
 
 
 class AlarmApi:
-    """Any thread may call. Paths are those below the API's base."""
+    """Thread-safe. Paths are relative to the base of the API."""
 
-    def __init__(self, desk: CommandQueue, settings: AlarmSettings, clock: Clock, wait_s: float = WAIT_S) -> None:
-        self._desk, self._settings, self._clock, self._wait_s = desk, settings, clock, wait_s
+    def __init__(self, commands: CommandQueue, settings: AlarmSettings, clock: Clock, wait_s: float = WAIT_S) -> None:
+        self._commands, self._settings, self._clock, self._wait_s = commands, settings, clock, wait_s
         self._tasks: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, path: str, query: str) -> Response:
-        """The answer to GET."""
+        """The response to GET."""
         try:
-            wanted = parse_query(parse_qsl(query, keep_blank_values=True, max_num_fields=PARAMETERS))
+            parsed = parse_query(parse_qsl(query, keep_blank_values=True, max_num_fields=PARAMETERS))
         except (UsageError, ValueError) as error:
-            return Response.refusal(400, "bad request", str(error))
+            return Response.error(400, "bad request", str(error))
         try:
             if path == "/alarm":
-                found = answer(self._alarms(cleared=wanted.wants_cleared), wanted)
+                found = run_query(self._alarms(cleared=parsed.includes_cleared), parsed)
                 return Response.json(found.status, found.alarms, found.headers)
-            shown = self._one(path)
+            resource = self._resource(path)
         except (UsageError, StateError) as error:
-            return Response.refusal(503, "unavailable", str(error))
-        if shown is None:
-            return Response.refusal(404, "not found", "There is no such alarm or task.")
-        return Response.json(200, project(shown, wanted.fields))
+            return Response.error(503, "unavailable", str(error))
+        if resource is None:
+            return Response.error(404, "not found", "There is no alarm or task with this id.")
+        return Response.json(200, select_fields(resource, parsed.fields))
 
     def post(self, path: str, body: bytes) -> Response:
-        """The answer to POST."""
+        """The response to POST."""
         kind = path.removeprefix("/")
         if kind == "alarm":
-            return Response.refusal(405, "not allowed", "Alarms are made by the monitor alone.", {"Allow": "GET"})
+            return Response.error(405, "not allowed", "Only the monitor creates alarms.", {"Allow": "GET"})
         if kind not in tuple(TaskKind):
-            return Response.refusal(404, "not found", f"Tasks are posted to {', '.join(TaskKind)}.")
+            return Response.error(404, "not found", f"POST a task to one of {', '.join(TaskKind)}.")
         try:
             task = parse_task(TaskKind(kind), _decoded(body), self._clock.now_us())
         except UsageError as error:
-            return Response.refusal(400, "bad request", str(error))
+            return Response.error(400, "bad request", str(error))
         try:
-            return self._do(task)
+            return self._execute(task)
         except (UsageError, StateError) as error:
-            return Response.refusal(503, "unavailable", str(error))
+            return Response.error(503, "unavailable", str(error))
 
-    def _one(self, path: str) -> Mapping[str, Any] | None:
-        """The alarm or task at a path, if there is one. Raises UsageError or StateError."""
+    def _resource(self, path: str) -> Mapping[str, Any] | None:
+        """The alarm or task at a path, or None. Raises UsageError or StateError."""
         match path.split("/"):
             case ["", "alarm", identity]:
-                incident = self._desk.find(unquote(identity))
-                return None if incident is None else alarm(incident, self._settings)
+                incident = self._commands.find(unquote(identity))
+                return None if incident is None else alarm_resource(incident, self._settings)
             case ["", kind, identity] if kind in tuple(TaskKind):
                 with self._lock:
                     return self._tasks.get(identity)
         return None
 
-    def _do(self, task: AlarmTask) -> Response:
-        meant = list(islice(self._meant(task), LIMIT + 1))
-        if not meant:
-            return Response.refusal(404, "not found", "No alarm fits the alarmPattern.")
-        if len(meant) > LIMIT:
-            return Response.refusal(
-                400, "bad request", f"More than {LIMIT} alarms fit the alarmPattern; give narrower ones."
+    def _execute(self, task: AlarmTask) -> Response:
+        matching = list(islice(self._matching(task), MAX_LIMIT + 1))
+        if not matching:
+            return Response.error(404, "not found", "No alarm matches the alarmPattern.")
+        if len(matching) > MAX_LIMIT:
+            return Response.error(
+                400, "bad request", f"More than {MAX_LIMIT} alarms match the alarmPattern; narrow it."
             )
-        done, refusal = [], ""
-        for incident in meant:
+        done, reason = [], ""
+        for incident in matching:
             try:
-                incident.apply(task.operation, task.by, task.text)
+                incident.apply(task.operation, task.actor, task.text)
                 done.append(incident)
             except UsageError as error:
-                refusal = str(error)
+                reason = str(error)
         if not done:
-            return Response.refusal(409, "conflict", refusal)
-        numbers = self._desk.instruct(done, task.operation, task.by, task.text)
-        state = "done" if self._desk.settled(numbers, self._wait_s) else "inProgress"
-        told = task_resource(task, uuid4(), done, self._settings, state=state)
+            return Response.error(409, "conflict", reason)
+        numbers = self._commands.submit(done, task.operation, task.actor, task.text)
+        state = "done" if self._commands.wait(numbers, self._wait_s) else "inProgress"
+        resource = task_resource(task, uuid4(), done, self._settings, state=state)
         with self._lock:
-            self._tasks[told["id"]] = told
+            self._tasks[resource["id"]] = resource
             while len(self._tasks) > TASKS:
                 self._tasks.popitem(last=False)
-        return Response.json(201, told, {"Location": told["href"]})
+        return Response.json(201, resource, {"Location": resource["href"]})
 
-    def _meant(self, task: AlarmTask) -> Iterator[Incident]:
-        """The incidents whose alarms the task's patterns fit. Raises UsageError or StateError."""
-        if task.identities is None:
-            known = self._desk.incidents()
+    def _matching(self, task: AlarmTask) -> Iterator[Incident]:
+        """The incidents whose alarms match the patterns of the task. Raises UsageError or StateError."""
+        if task.alarm_ids is None:
+            known = self._commands.incidents()
         else:
-            known = (incident for one in task.identities if (incident := self._desk.find(one)))
-        return (incident for incident in known if task.applies_to(alarm(incident, self._settings)))
+            known = (incident for identity in task.alarm_ids if (incident := self._commands.find(identity)))
+        return (incident for incident in known if task.applies_to(alarm_resource(incident, self._settings)))
 
     def _alarms(self, *, cleared: bool) -> Iterator[dict[str, Any]]:
-        return (alarm(incident, self._settings) for incident in self._desk.incidents(cleared=cleared))
+        return (alarm_resource(incident, self._settings) for incident in self._commands.incidents(cleared=cleared))
 
 
 def _decoded(body: bytes) -> object:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"The body is no JSON ({error}); correct it.") from None
+        raise UsageError(f"The body is not JSON ({error}); correct it.") from None

@@ -1,4 +1,4 @@
-"""Who may ask for alarms: whoever has the token, or without one whoever is on this machine, but no web page there."""
+"""Authentication of alarm requests: a bearer token, or without a token only requests from this machine."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ from faultprint.publish.senders.endpoint import is_loopback
 
 @dataclass(frozen=True, slots=True)
 class BearerAuth:
-    """`token`: must come with every request as `Authorization: Bearer`; empty: requests must be addressed to loopback."""
+    """`token`: required as `Authorization: Bearer` in every request; empty: the request must address a loopback name."""
 
     token: str = field(default="", repr=False)
 
-    def refuses(self, headers: Mapping[str, str]) -> Response | None:
-        """The refusal that a request with these headers gets, if any."""
+    def rejection(self, headers: Mapping[str, str]) -> Response | None:
+        """The error response to a request with these headers, or None."""
         if self.token:
             given = headers.get("Authorization", "").encode("latin-1", "replace")
             if hmac.compare_digest(given, f"Bearer {self.token}".encode()):
                 return None
-            return Response.refusal(
-                401, "unauthorized", "Send the token as Authorization: Bearer.", {"WWW-Authenticate": "Bearer"}
+            return Response.error(
+                401,
+                "unauthorized",
+                "Send the token in the header Authorization: Bearer.",
+                {"WWW-Authenticate": "Bearer"},
             )
-        # A page in a browser here could have its own name point to this machine; the browser then says that name.
+        # DNS rebinding: a web page can point its own host name to this machine; the Host header then has that name.
         if _named(headers.get("Host", "localhost")):
             return None
-        return Response.refusal(
-            403, "forbidden", "Without a token alarms are served to 127.0.0.1 or localhost by name only."
+        return Response.error(
+            403,
+            "forbidden",
+            "Without http.token_file alarms are served for http://127.0.0.1 and http://localhost only.",
         )
 
 

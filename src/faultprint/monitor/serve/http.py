@@ -1,12 +1,12 @@
-"""/metrics, /healthz, /readyz and, if wanted, TMF642 alarms over HTTP, on this machine unless configured otherwise.
+"""The HTTP server: /metrics, /healthz, /readyz and, if `http.alarms` is set, TMF642 alarms.
 
-    /metrics      for Prometheus
-    /healthz      200 while the monitor's loop turns, 503 when it has not for a minute
-    /readyz       the same, once it has turned for the first time
-    /tmf-api/…    alarms (`alarm_api`), for those whom `guard` lets
+    /metrics      metrics for Prometheus
+    /healthz      200 while the main loop turns, 503 after a minute without a turn
+    /readyz       like /healthz, but 503 until the first turn
+    /tmf-api/…    TMF642 alarms
 
-A connection carries one request, which must have arrived, whole, within ten seconds and with a body of 256 KiB at most; 32 of
-them are served at once, and further ones closed.
+Each connection carries one request. It must arrive completely within 10 seconds, with a body of at most 256 KiB. The server
+handles 32 connections at a time and closes further ones.
 """
 
 from __future__ import annotations
@@ -18,24 +18,22 @@ from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from faultprint.errors import UsageError
 from faultprint.monitor.base.interfaces import Clock
+from faultprint.monitor.base.location import StateLocation
 from faultprint.monitor.config.secret import first_line
-from faultprint.monitor.config.settings import HttpSettings
+from faultprint.monitor.config.settings import Settings
+from faultprint.monitor.config.sinks import elements
 from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.serve.alarm_api import AlarmApi
 from faultprint.monitor.serve.auth import BearerAuth
+from faultprint.monitor.serve.observed import Observed
 from faultprint.monitor.serve.response import Response
-from faultprint.monitor.state.connect import State
-from faultprint.publish.senders.exchange import TimedSocket
-from faultprint.publish.tmf642.alarm import BASE, AlarmSettings
-
-if TYPE_CHECKING:
-    from faultprint.monitor.kafka.group import Group
-    from faultprint.monitor.monitor import Monitor
+from faultprint.publish.senders.http_connection import DeadlineSocket
+from faultprint.publish.tmf642.alarm import BASE_PATH
 
 REQUEST_S: Final = 10.0
 BODY: Final = 262_144
@@ -44,37 +42,39 @@ CONNECTIONS: Final = 32
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def served(settings: HttpSettings, watched: Monitor | Group, state: State, clock: Clock) -> HttpServer:
-    """The server that the settings ask for; `state`: the monitor's. Raises UsageError or StateError."""
-    api = AlarmApi(CommandQueue(state), AlarmSettings(), clock) if settings.alarms else None
-    return HttpServer(watched, settings.host, settings.port, api, BearerAuth(first_line(settings.token_file)))
+def start_server(settings: Settings, observed: Observed, state: StateLocation, clock: Clock) -> HttpServer:
+    """Start the server of these settings. `state`: location of the monitor's state. Raises UsageError or StateError."""
+    http, api = settings.http, None
+    if http.alarms:
+        api = AlarmApi(CommandQueue(state), settings.tmf642.alarm_settings(elements(settings.inventory)), clock)
+    return HttpServer(observed, http.host, http.port, api, BearerAuth(first_line(http.token_file)))
 
 
 class HttpServer:
-    """Serves in a thread until it is closed. `address` is where: the port that was free, if 0 was asked for."""
+    """Serves in a thread of its own until `close`. `address`: host and port; a free port if `port` is 0."""
 
     def __init__(
         self,
-        watched: Monitor | Group,
+        observed: Observed,
         host: str,
         port: int,
         api: AlarmApi | None = None,
-        guard: BearerAuth | None = None,
+        auth: BearerAuth | None = None,
     ) -> None:
-        """`api`: none, no alarms. Raises UsageError if the address cannot be had, or prometheus-client is not installed."""
+        """`api`: None, no alarms. Raises UsageError if the address is not available or prometheus-client is not installed."""
         try:
             from faultprint.monitor.serve import metrics
         except ImportError:
             raise UsageError(
-                "Metrics need prometheus-client; install faultprint[monitor], or set http.port = 0."
+                "The HTTP server needs prometheus-client; install faultprint[monitor], or set http.port = 0."
             ) from None
-        collector = metrics.MonitorCollector(watched)
-        pages = _Pages(watched, partial(metrics.exposition, collector), api, guard or BearerAuth())
+        collector = metrics.MonitorCollector(observed)
+        pages = _Pages(observed, partial(metrics.exposition, collector), api, auth or BearerAuth())
         try:
             self._server = _Server((host, port), pages)
         except (OSError, OverflowError) as error:
             raise UsageError(
-                f"Metrics cannot be served on {host}:{port} ({error}); set http.host and http.port."
+                f"The HTTP server cannot listen on {host}:{port} ({error}); change http.host or http.port."
             ) from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
         self._thread.start()
@@ -85,51 +85,51 @@ class HttpServer:
         return str(host), int(port)
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
 class _Pages:
-    """What is answered to whom. `watched` is a monitor, or several."""
+    """Finds the response to a request."""
 
     def __init__(
-        self, watched: Monitor | Group, exposition: Callable[[], bytes], api: AlarmApi | None, guard: BearerAuth
+        self, observed: Observed, exposition: Callable[[], bytes], api: AlarmApi | None, auth: BearerAuth
     ) -> None:
-        self.watched = watched
-        self._exposition, self._api, self._guard = exposition, api, guard
+        self.observed = observed
+        self._exposition, self._api, self._auth = exposition, api, auth
 
     def get(self, path: str, query: str, headers: Any) -> Response:
         match path:
             case "/metrics":
                 return Response(200, self._exposition(), _TEXT)
             case "/healthz":
-                return _health(self.watched.liveness.well)
+                return _health(self.observed.liveness.alive)
             case "/readyz":
-                return _health(self.watched.liveness.ready)
-        if self._api and path.startswith(f"{BASE}/"):
-            return self._guard.refuses(headers) or self._api.get(path.removeprefix(BASE), query)
+                return _health(self.observed.liveness.ready)
+        if self._api and path.startswith(f"{BASE_PATH}/"):
+            return self._auth.rejection(headers) or self._api.get(path.removeprefix(BASE_PATH), query)
         return Response(404, b"not found\n", _TEXT)
 
     def post(self, path: str, body: bytes, headers: Any) -> Response:
         assert self._api
         if headers.get_content_type() != "application/json":
-            # Also keeps out what a web page may post without being asked.
-            return Response.refusal(415, "unsupported", "The body must be application/json.")
-        return self._api.post(path.removeprefix(BASE), body)
+            # Browsers send this type across origins only after a CORS preflight, which we do not answer.
+            return Response.error(415, "unsupported", "The body must be application/json.")
+        return self._api.post(path.removeprefix(BASE_PATH), body)
 
-    def refuses_post(self, path: str, headers: Any) -> Response | None:
-        """The refusal of a body that need not be read."""
-        if not self._api or not path.startswith(f"{BASE}/"):
+    def early_error(self, path: str, headers: Any) -> Response | None:
+        """The error response to a request whose body need not be read, or None."""
+        if not self._api or not path.startswith(f"{BASE_PATH}/"):
             return Response(404, b"not found\n", _TEXT)
-        if refusal := self._guard.refuses(headers):
+        if refusal := self._auth.rejection(headers):
             return refusal
         length = headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
-            return Response.refusal(411, "length required", "Say by Content-Length how long the body is.")
+            return Response.error(411, "length required", "Send the length of the body as Content-Length.")
         if len(length) > 9 or int(length) > BODY:
-            return Response.refusal(413, "too large", f"A body may have {BODY} bytes; send less.")
+            return Response.error(413, "too large", f"The body may have at most {BODY} bytes; send less.")
         return None
 
 
@@ -137,8 +137,8 @@ def _health(well: bool) -> Response:
     return Response(200, b"ok\n", _TEXT) if well else Response(503, b"not ok\n", _TEXT)
 
 
-class _Bounded(TimedSocket):
-    """A client's socket to be read from: no longer than REQUEST_S in whole, and no more than a request may have."""
+class _Bounded(DeadlineSocket):
+    """A socket that reads for at most REQUEST_S, and at most the size of one request."""
 
     def __init__(self, plain: socket) -> None:
         super().__init__(plain, time.monotonic() + REQUEST_S, time.monotonic)
@@ -161,42 +161,42 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             url = urlsplit(self.path)
         except ValueError:
-            self._reply(Response.refusal(400, "bad request", "The path is none."))
+            self._send(Response.error(400, "bad request", "The path is not valid."))
             return
-        self._reply(cast(_Server, self.server).pages.get(url.path, url.query, self.headers))
+        self._send(cast(_Server, self.server).pages.get(url.path, url.query, self.headers))
 
     def do_POST(self) -> None:
         pages, path = cast(_Server, self.server).pages, self.path.partition("?")[0]
-        reply = pages.refuses_post(path, self.headers)
-        if reply is None:
+        response = pages.early_error(path, self.headers)
+        if response is None:
             length = int(self.headers["Content-Length"])
             body = self.rfile.read(length)
             if len(body) < length:
-                return  # the client has gone
-            reply = pages.post(path, body, self.headers)
-        self._reply(reply)
+                return  # the client has closed the connection
+            response = pages.post(path, body, self.headers)
+        self._send(response)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """For requests that are none, in our form."""
-        self._reply(Response.refusal(code, message or "bad request", explain or "The request cannot be understood."))
+        """Answer malformed requests with a TMF642 error."""
+        self._send(Response.error(code, message or "bad request", explain or "The request is malformed."))
 
-    def _reply(self, reply: Response) -> None:
-        self.connection.settimeout(REQUEST_S)  # for all of the answer
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
+    def _send(self, response: Response) -> None:
+        self.connection.settimeout(REQUEST_S)  # for the whole response
+        self.send_response(response.status)
+        for name, value in response.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Type", reply.content_type)
-        self.send_header("Content-Length", str(len(reply.body)))
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(reply.body)
+            self.wfile.write(response.body)
 
     def log_message(self, *_: Any) -> None:
-        """Standard error is the log's."""
+        """No access log: standard error carries the JSON log."""
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection, and a bounded number of both."""
+    """One thread per connection, and at most CONNECTIONS of them."""
 
     daemon_threads = True
 
@@ -211,7 +211,7 @@ class _Server(ThreadingHTTPServer):
             return
         try:
             super().process_request(request, client_address)
-        except RuntimeError:  # no more threads
+        except RuntimeError:  # the system has no more threads
             self._free.release()
             self.shutdown_request(request)
 
@@ -222,6 +222,6 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves is none; a defect of ours is told."""
+        """Ignore broken connections, log everything else."""
         if not isinstance(error := sys.exception(), OSError):
-            self.pages.watched.log("request failed", detail=f"{type(error).__name__}: {error}"[:200])
+            self.pages.observed.log("request_failed", detail=f"{type(error).__name__}: {error}"[:200])

@@ -1,6 +1,6 @@
-"""What the monitor says of itself, for Prometheus: numbers read from it when they are asked for.
+"""Metrics of the monitor for Prometheus, read when they are scraped.
 
-No label is a node's name: labels are sources, reasons, conditions, changes and sinks, which are few.
+No label is a node name, because there may be thousands. Labels are sources, reasons, conditions, changes and sinks.
 """
 
 from __future__ import annotations
@@ -9,225 +9,246 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from faultprint import __version__
-from faultprint.monitor.deliver.delivery import Deliveries
-from faultprint.monitor.ingest.watermark import REFUSED
-from faultprint.monitor.kafka.group import Group
+from faultprint.monitor.deliver.delivery import DeliveryCounts
+from faultprint.monitor.ingest.watermark import REFUSAL_REASONS
+from faultprint.monitor.monitor import Monitor
+from faultprint.monitor.serve.observed import Observed
 from faultprint.tables import UNKNOWN
-
-if TYPE_CHECKING:
-    from faultprint.monitor.monitor import Monitor
+from faultprint.version import __version__
 
 Values = Mapping[Any, float]
 """Label values, in the order of the labels, → number."""
-Join = Callable[[Iterable[float]], float]
+Aggregate = Callable[[Iterable[float]], float]
 
 
 class MetricKind(StrEnum):
-    """A gauge goes up and down; a counter only up, and its name ends with _total."""
+    """A gauge goes up and down. A counter only goes up, and its name ends with _total."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """One metric: its name without the prefix, what it means, how to read it, its labels, and how to make one number of
-    several monitors'."""
+class MetricSpec:
+    """One metric.
+
+    `name`: without prefix and suffix; `read`: reads it from a monitor (or Observed); `aggregate`: combines the numbers of
+    several monitors.
+    """
 
     kind: MetricKind
     name: str
     meaning: str
     read: Callable[[Any], Values]
     labels: tuple[str, ...] = ()
-    join: Join = sum
+    aggregate: Aggregate = sum
 
     @property
     def exported(self) -> str:
-        """The name that Prometheus knows it by."""
+        """Its name in Prometheus."""
         return f"faultprint_{self.name}{'_total' if self.kind is MetricKind.COUNTER else ''}"
 
-    def joined(self, several: Iterable[Values]) -> Values:
+    def combined(self, readings: Iterable[Values]) -> Values:
         """One number for each set of labels."""
-        found: dict[Any, list[float]] = {}
-        for values in several:
+        by_labels: dict[Any, list[float]] = {}
+        for values in readings:
             for labels, number in values.items():
-                found.setdefault(labels, []).append(number)
-        return {labels: self.join(numbers) for labels, numbers in found.items()}
+                by_labels.setdefault(labels, []).append(number)
+        return {labels: self.aggregate(numbers) for labels, numbers in by_labels.items()}
 
     def family(self, values: Values) -> Metric:
-        """As Prometheus has it."""
+        """The metric in the form of the Prometheus client."""
         make = GaugeMetricFamily if self.kind is MetricKind.GAUGE else CounterMetricFamily
-        found = make(f"faultprint_{self.name}", self.meaning, labels=self.labels)
+        family = make(f"faultprint_{self.name}", self.meaning, labels=self.labels)
         for labels, number in values.items():
-            found.add_metric(labels, float(number))
-        return found
+            family.add_metric(labels, float(number))
+        return family
 
 
-def _one(
+def _metric(
     name: str,
     meaning: str,
     read: Callable[[Monitor], float | None],
     kind: MetricKind = MetricKind.GAUGE,
-    join: Join = sum,
-) -> Measure:
-    """A metric without labels; None: there is no number yet."""
+    aggregate: Aggregate = sum,
+) -> MetricSpec:
+    """A metric without labels. `read` returns None if there is no number yet."""
 
     def values(monitor: Monitor) -> Values:
         number = read(monitor)
         return {} if number is None else {(): number}
 
-    return Measure(kind, name, meaning, values, join=join)
+    return MetricSpec(kind, name, meaning, values, aggregate=aggregate)
 
 
-def _sink(kind: MetricKind, name: str, meaning: str, read: Callable[[Deliveries], float], join: Join = sum) -> Measure:
-    """A metric of each sink."""
+def _sink_metric(
+    kind: MetricKind, name: str, meaning: str, read: Callable[[DeliveryCounts], float], aggregate: Aggregate = sum
+) -> MetricSpec:
+    """A metric with one value per sink."""
 
     def values(monitor: Monitor) -> Values:
-        return {(one.sink.name,): read(one.counts) for one in monitor.workers}
+        return {(worker.sink.name,): read(worker.counts) for worker in monitor.workers}
 
-    return Measure(kind, name, meaning, values, ("sink",), join)
+    return MetricSpec(kind, name, meaning, values, ("sink",), aggregate)
 
 
-def _open(monitor: Monitor) -> Values:
+def _open_incidents(monitor: Monitor) -> Values:
     none = dict.fromkeys((*monitor.scorer.matcher.conditions, UNKNOWN), 0)
-    found = Counter(incident.condition for incident in list(monitor.incidents.open.values()))
-    return {(condition,): count for condition, count in (none | found).items()}
+    counts = Counter(incident.condition for incident in list(monitor.incidents.open.values()))
+    return {(condition,): count for condition, count in (none | counts).items()}
 
 
-def _refused(monitor: Monitor) -> Values:
-    # Each reason from the start, so that the first refusal is an increase.
-    none = {(source, reason): 0 for source in monitor.buffer.complete() for reason in REFUSED}
+def _refused_rows(monitor: Monitor) -> Values:
+    # All reasons exist from the start with 0, so that Prometheus sees the first refusal as an increase.
+    none = {(source, reason): 0 for source in monitor.buffer.source_watermarks() for reason in REFUSAL_REASONS}
     return none | monitor.buffer.refused.copy()
 
 
-_OF_THE_PROCESS: Final = (
-    Measure(MetricKind.GAUGE, "info", "1, with the version.", lambda m: {(__version__,): 1}, ("version",)),
-    _one("ready", "1 while the loop turns, as /readyz says.", lambda m: m.liveness.ready),
-)
-_OF_EACH: Final = (
-    _one("state_failing", "1 while the state cannot be written.", lambda m: m.persistence.insistence.failing, join=max),
-    _one("nodes", "Nodes known.", lambda m: len(m.nodes)),
-    _one("nodes_ready", "Nodes that have their normal; the others are warming up.", lambda m: m.nodes["ready"].sum()),
-    _one(
-        "nodes_doubtful",
-        "Nodes of which what was last to be their normal looks like a fault.",
-        lambda m: m.nodes["doubtful"].sum(),
+def _dead_letters(monitor: Monitor) -> Values:
+    return {
+        (worker.sink.name, reason): count
+        for worker in monitor.workers
+        for reason, count in (("rejected", worker.counts.rejected), ("overflow", worker.counts.overflowed))
+    }
+
+
+_PROCESS_METRICS: Final = (
+    MetricSpec(
+        MetricKind.GAUGE, "build_info", "1; the label is the version.", lambda _: {(__version__,): 1}, ("version",)
     ),
-    _one("nodes_silent", "Nodes that nobody listens to.", lambda m: m.counters.silent),
-    Measure(MetricKind.GAUGE, "incidents_open", "Incidents that are open.", _open, ("condition",)),
-    _one(
+    MetricSpec(MetricKind.GAUGE, "ready", "1 if /readyz answers 200.", lambda observed: {(): observed.liveness.ready}),
+)
+_MONITOR_METRICS: Final = (
+    _metric(
+        "state_write_failing",
+        "1 while the state cannot be written.",
+        lambda m: m.persistence.retry_write.failing,
+        aggregate=max,
+    ),
+    _metric("nodes", "Nodes known.", lambda m: len(m.nodes)),
+    _metric(
+        "nodes_baselined", "Nodes with a baseline; the others are warming up.", lambda m: m.nodes["baselined"].sum()
+    ),
+    _metric(
+        "nodes_baseline_suspect",
+        "Nodes whose last candidate for a baseline looks like a fault.",
+        lambda m: m.nodes["baseline_suspect"].sum(),
+    ),
+    _metric("nodes_no_data", "Nodes without data.", lambda m: m.counters.no_data),
+    MetricSpec(MetricKind.GAUGE, "incidents_open", "Open incidents.", _open_incidents, ("condition",)),
+    _metric(
         "last_minute_timestamp_seconds",
         "End of the last finished minute.",
         lambda m: m.closed_us / 1e6 or None,
-        join=min,
+        aggregate=min,
     ),
-    _one(
+    _metric(
         "last_minute_duration_seconds",
-        "Time that it took to judge and keep.",
-        lambda m: m.counters.seconds_of_last,
-        join=max,
+        "Time to score and save the last minute.",
+        lambda m: m.counters.last_minute_seconds,
+        aggregate=max,
     ),
-    Measure(
+    MetricSpec(
         MetricKind.GAUGE,
-        "source_complete_timestamp_seconds",
-        "Up to when a source is complete.",
-        lambda m: {(source,): us / 1e6 for source, us in m.gate.complete().items()},
+        "source_watermark_timestamp_seconds",
+        "Watermark of a source: its data is complete up to here.",
+        lambda m: {(source,): us / 1e6 for source, us in m.buffer.source_watermarks().items()},
         ("source",),
         min,
     ),
-    _one("rings_bytes", "Memory of the nodes' recent minutes.", lambda m: m.window_buffer_bytes),
-    _one("intervals", "Finished minutes.", lambda m: m.counters.minutes, MetricKind.COUNTER),
-    _one(
+    _metric("window_buffer_bytes", "Memory of the window buffers of all nodes.", lambda m: m.window_buffer_bytes),
+    _metric("intervals_processed", "Finished minutes.", lambda m: m.counters.minutes, MetricKind.COUNTER),
+    _metric(
         "library_errors",
-        "Times that the library could not be read.",
+        "Failed attempts to read the library.",
         lambda m: m.counters.library_errors,
         MetricKind.COUNTER,
     ),
-    Measure(
+    MetricSpec(
         MetricKind.COUNTER,
         "verdicts",
         "Verdicts given.",
-        lambda m: {(condition,): count for condition, count in m.tallies.verdicts.copy().items()},
+        lambda m: {(condition,): count for condition, count in m.counters.verdicts.copy().items()},
         ("condition",),
     ),
-    Measure(
+    MetricSpec(
         MetricKind.COUNTER,
         "incident_changes",
         "Changes of incidents.",
-        lambda m: {(change,): count for change, count in m.tallies.changes.copy().items()},
+        lambda m: {(change,): count for change, count in m.counters.changes.copy().items()},
         ("change",),
     ),
-    Measure(MetricKind.COUNTER, "rows_refused", "Rows not taken.", _refused, ("source", "reason")),
-    _sink(MetricKind.GAUGE, "messages_waiting", "Messages in the outbox.", lambda one: one.waiting),
-    _sink(
+    MetricSpec(MetricKind.COUNTER, "rows_refused", "Rows refused.", _refused_rows, ("source", "reason")),
+    _sink_metric(MetricKind.GAUGE, "messages_waiting", "Messages in the outbox.", lambda counts: counts.waiting),
+    _sink_metric(
         MetricKind.GAUGE,
         "oldest_message_tried_seconds",
-        "How long the message whose turn it is has been tried; 0: none waits.",
-        lambda one: one.tried_seconds,
+        "Time since the first attempt to deliver the oldest message; 0: none waits.",
+        lambda counts: counts.tried_seconds,
         max,
     ),
-    _sink(MetricKind.GAUGE, "sink_away", "1 while a sink does not receive.", lambda one: one.away, max),
-    _sink(MetricKind.COUNTER, "messages_delivered", "Messages received by the sink.", lambda one: one.delivered),
-    _sink(MetricKind.COUNTER, "messages_retried", "Attempts that are to be repeated.", lambda one: one.retried),
-    _sink(
-        MetricKind.COUNTER,
-        "messages_rejected",
-        "Messages put aside, for the sink rejects them.",
-        lambda one: one.rejected,
+    _sink_metric(
+        MetricKind.GAUGE, "sink_up", "0 while a sink cannot be reached.", lambda counts: not counts.unreachable, min
     ),
-    _sink(
+    _sink_metric(
+        MetricKind.COUNTER, "messages_delivered", "Messages received by the sink.", lambda counts: counts.delivered
+    ),
+    _sink_metric(
         MetricKind.COUNTER,
-        "messages_overflowed",
-        "Messages put aside, for too many waited.",
-        lambda one: one.overflowed,
+        "messages_retried",
+        "Failed delivery attempts that are retried.",
+        lambda counts: counts.retried,
+    ),
+    MetricSpec(
+        MetricKind.COUNTER,
+        "messages_dead_lettered",
+        "Messages that will not be sent: rejected by the sink, or overflow of the outbox.",
+        _dead_letters,
+        ("sink", "reason"),
     ),
 )
-METRICS: Final = (*_OF_THE_PROCESS, *_OF_EACH)
-"""All metrics of the monitor, in order; those of the process (`process_…`) come on top."""
-PARTITIONS: Final = Measure(
+METRICS: Final = (*_PROCESS_METRICS, *_MONITOR_METRICS)
+"""All metrics of the monitor, in order; those of the process (`process_…`) come from the client library."""
+PARTITIONS: Final = MetricSpec(
     MetricKind.GAUGE,
     "kafka_partitions",
-    "Partitions held, of a monitor with [kafka].",
-    lambda group: {(): len(group.monitors)},
+    "Partitions held (only with [kafka]).",
+    lambda observed: {(): observed.partitions},
 )
 
 
 class MonitorCollector(Collector):
-    """The metrics of a monitor, or of all monitors of a group's member as if they were one; what those that left have counted
-    stays counted."""
+    """Collects the metrics of all monitors of a process, combined. Counters of monitors that have ended stay counted."""
 
-    def __init__(self, watched: Monitor | Group) -> None:
-        self._watched = watched
-        self._past: dict[str, Values] = {}
-        if isinstance(watched, Group):
-            watched.leaving.append(self._leave)
+    def __init__(self, observed: Observed) -> None:
+        self._observed = observed
+        self._ended: dict[str, Values] = {}
+        observed.leaving.append(self._add_ended)
 
     def collect(self) -> Iterator[Metric]:
-        watched = self._watched
-        yield from (measure.family(measure.read(watched)) for measure in _OF_THE_PROCESS)
-        if isinstance(watched, Group):
-            yield PARTITIONS.family(PARTITIONS.read(watched))
-        monitors = watched.monitors if isinstance(watched, Group) else [watched]
-        yield from (measure.family(self._whole(measure, monitors)) for measure in _OF_EACH)
+        yield from (spec.family(spec.read(self._observed)) for spec in _PROCESS_METRICS)
+        if self._observed.partitions is not None:
+            yield PARTITIONS.family(PARTITIONS.read(self._observed))
+        monitors = self._observed.monitors
+        yield from (spec.family(self._total(spec, monitors)) for spec in _MONITOR_METRICS)
 
-    def _leave(self, monitor: Monitor) -> None:
-        for measure in _OF_EACH:
-            if measure.kind is MetricKind.COUNTER:
-                self._past[measure.name] = self._whole(measure, [monitor])
+    def _add_ended(self, monitor: Monitor) -> None:
+        for spec in _MONITOR_METRICS:
+            if spec.kind is MetricKind.COUNTER:
+                self._ended[spec.name] = self._total(spec, [monitor])
 
-    def _whole(self, measure: Measure, monitors: Iterable[Monitor]) -> Values:
-        return measure.joined([self._past.get(measure.name, {}), *map(measure.read, monitors)])
+    def _total(self, spec: MetricSpec, monitors: Iterable[Monitor]) -> Values:
+        return spec.combined([self._ended.get(spec.name, {}), *map(spec.read, monitors)])
 
 
 def exposition(collector: Collector) -> bytes:
-    """The metrics in Prometheus' text format."""
+    """The metrics in the text format of Prometheus."""
     registry = CollectorRegistry()
     registry.register(collector)
     ProcessCollector(registry=registry)

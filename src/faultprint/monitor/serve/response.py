@@ -1,4 +1,4 @@
-"""An answer of the monitor's own HTTP server."""
+"""The response of the HTTP server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from faultprint.publish.tmf642.query import error
+from faultprint.publish.tmf642.query import error_body
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered."""
+    """Status, body and headers."""
 
     status: int
     body: bytes
@@ -21,10 +21,10 @@ class Response:
 
     @classmethod
     def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:
-        """JSON, in ASCII."""
+        """A JSON body, in ASCII."""
         return cls(status, json.dumps(value, allow_nan=False).encode("ascii"), "application/json", headers or {})
 
     @classmethod
-    def refusal(cls, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-        """TMF642's Error: `message` is one sentence."""
-        return cls.json(status, error(status, reason, message), headers)
+    def error(cls, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+        """An Error of TMF642; `message` is one sentence."""
+        return cls.json(status, error_body(status, reason, message), headers)

@@ -1,4 +1,4 @@
-"""What the monitor's state asks of a database: statements that SQLite and PostgreSQL understand alike, `?` for a value."""
+"""Interface of the state's database. Statements must be valid in SQLite and in PostgreSQL; `?` is a value."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ class Database(Protocol):
     """One connection, for one thread at a time. Every method but `close` may raise errors.StateError."""
 
     def prepare(self) -> None:
-        """Make the tables where there are none. Raises UsageError for a database that is something else."""
+        """Create the tables if they do not exist. Raises UsageError for a database of another program."""
 
     def made(self) -> bool:
-        """Whether a monitor's tables are there."""
+        """Whether the tables of a monitor exist."""
 
     def copy(self, path: Path) -> None:
-        """Put all that is in it at this moment into a new state file."""
+        """Copy its present content into a new state file."""
 
     def claim(self) -> None:
-        """Keep all others from claiming it while this connection lives. Raises UsageError where another one has."""
+        """Lock it for this connection until it closes. Raises UsageError if another connection holds the lock."""
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> list[tuple[Any, ...]]:
-        """Do it; its rows, if it gives any."""
+        """Execute a statement; returns its rows, if any."""
 
     def many(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
-        """Do it once for each row of values."""
+        """Execute a statement once for each row of values."""
 
     def stream(self, statement: str, values: Sequence[Any] = (), /) -> Iterator[tuple[Any, ...]]:
-        """Its rows, one after the other, for results that should not be in memory at once; read to the end."""
+        """Rows one by one, for large results. Read it to the end."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """What is done in the block is done whole or not at all."""
+        """Commit the block as a whole, or roll it back."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
 
 
 def plain(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Values that both databases can hold: in text, lone surrogates and NULs are replaced."""
+    """Values that both databases can store: lone surrogates and NULs in text are replaced."""
     return tuple(_clean(value) if isinstance(value, str) else value for value in values)
 
 

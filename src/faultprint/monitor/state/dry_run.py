@@ -1,4 +1,4 @@
-"""A dry run's state: a copy, so that what would be sent can be seen and nothing counts as sent."""
+"""The state of a dry run: a temporary copy, so that nothing counts as sent."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from faultprint.monitor.state.connect import State, connect, exists
+from faultprint.monitor.base.location import StateLocation
+from faultprint.monitor.state.connect import connect, state_exists
 
 
 @contextmanager
-def copied_state(state: State) -> Iterator[Path]:
-    """A copy of a state, also of one that a monitor is writing, in a file that is gone after the block.
+def copied_state(state: StateLocation) -> Iterator[Path]:
+    """A copy of a state in a temporary file, deleted after the block. A running monitor may use the original.
 
     Raises UsageError or StateError.
     """
     with tempfile.TemporaryDirectory(prefix="faultprint-") as folder:
         copy = Path(folder) / "state.db"
-        if exists(state):
+        if state_exists(state):
             with closing(connect(state)) as database:
                 database.copy(copy)
         yield copy

@@ -1,4 +1,4 @@
-"""The claim on states that are files: a lock beside them, which ends with the process."""
+"""The lock of a state file. It is a file of its own and ends with the process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from faultprint.errors import UsageError
 
 
 class Lock:
-    """Held until it is closed."""
+    """Held until `close`."""
 
     def __init__(self, state: Path) -> None:
-        """Raises UsageError where another holds it, or there can be none."""
-        # A file of its own: whoever closes a SQLite file loses all locks that its process holds on it.
+        """Raises UsageError if another process holds it, or if it cannot be created."""
+        # A separate file: a process that closes a SQLite file loses all its POSIX locks on it.
         path = state.with_name(state.name + ".lock")
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -26,5 +26,5 @@ class Lock:
             raise UsageError(f"{path} cannot be locked ({error.strerror}); put the state where it can.") from None
 
     def close(self) -> None:
-        """Let another have it."""
+        """Release the lock."""
         os.close(self._file)

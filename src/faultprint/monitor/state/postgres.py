@@ -1,6 +1,6 @@
 """A monitor's state in a schema of a PostgreSQL database.
 
-A connection that breaks is made anew with the next use. What was begun on it has come to nothing.
+A broken connection is replaced at its next use. PostgreSQL rolls back what was open on it.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from faultprint.errors import StateError, UsageError
+from faultprint.monitor.base.location import PostgresUrl
 from faultprint.monitor.state.database import plain
 from faultprint.monitor.state.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES, statements
 from faultprint.monitor.state.sqlite import SqliteDatabase
 
-if TYPE_CHECKING:
-    from faultprint.monitor.state.connect import PostgresUrl
-
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "connect_timeout": 10,
-    # Either side notices within a minute that the other's machine has gone, and the lock of a dead monitor with it.
+    # Both sides detect a dead peer within a minute, so that the lock of a dead monitor is released.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -39,23 +37,23 @@ _SESSION: Final = (
     "SET tcp_keepalives_count = 3",
     "SET lock_timeout = '30s'",
 )
-PATIENCE_S: Final = 5.0
-"""A session whose monitor was killed ends with the statement in hand, and its lock only then."""
+LOCK_TIMEOUT_S: Final = 5.0
+"""How long to wait for the lock: the session of a killed monitor ends only after its current statement."""
 _SUFFIXED: Final = "SELECT set_config('search_path', quote_ident(current_schema() || %s), false)"
 _AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
-"""Server or connection gone, disk full, shutting down; or read-only after a change of roles."""
+"""Server or connection lost, disk full, shutdown, or read-only after a failover."""
 
 
 class PostgresDatabase:
     """A connection to a database; see `database.Database`."""
 
     def __init__(self, url: PostgresUrl) -> None:
-        """Raises UsageError for what libpq cannot read."""
+        """Raises UsageError for a URL that libpq cannot parse."""
         try:
             given = conninfo_to_dict(url.url)
-        except psycopg.Error:  # what it says may show the password
+        except psycopg.Error:  # its text may contain the password
             raise UsageError(
-                f"{url} is no PostgreSQL URL; write postgresql://user@host:port/database and escape special characters."
+                f"{url} is not a PostgreSQL URL; write postgresql://user@host:port/database and escape special characters."
             ) from None
         self._url, self._parameters = url, {**_DEFAULTS, **given}
         self._connection: psycopg.Connection | None = None
@@ -67,25 +65,25 @@ class PostgresDatabase:
                 self._prepare()
         except psycopg.Error as error:
             raise UsageError(
-                f"{self._url} cannot be used as a monitor's state ({_line(error)}); give a user who may make tables in a "
-                "schema that holds nothing else."
+                f"{self._url} cannot be used as a monitor's state ({_line(error)}); use a user who may create tables in a "
+                "schema of its own."
             ) from None
 
     def _prepare(self) -> None:
-        self.execute("SELECT pg_advisory_xact_lock(?)", (APPLICATION_ID,))  # two that begin at once
+        self.execute("SELECT pg_advisory_xact_lock(?)", (APPLICATION_ID,))  # two monitors may start at the same time
         if self.execute("SHOW server_encoding") != [("UTF8",)]:
-            raise UsageError(f"{self._url} does not keep text as UTF8; make a database with ENCODING 'UTF8'.")
+            raise UsageError(f"{self._url} does not store text as UTF8; create a database with ENCODING 'UTF8'.")
         if self._url.suffix:
             ((schema,),) = self.execute("SHOW search_path")
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         if self.made():
             if self.execute("SELECT value FROM fact WHERE name = 'schema'") != [(str(SCHEMA_VERSION),)]:
-                raise UsageError(f"{self._url} holds no state of a monitor of this version; name another database.")
+                raise UsageError(f"{self._url} is not a monitor state of this version; name another database.")
             return
         serial = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
         for statement in statements(integer="BIGINT", blob="BYTEA", serial=serial):
             self.execute(statement)
-        # Codes are numbers in single precision, which hardly compress: PostgreSQL is not to try.
+        # Embeddings in single precision hardly compress, so PostgreSQL need not try.
         self.execute("ALTER TABLE frame ALTER COLUMN data SET STORAGE EXTERNAL")
         self.execute("INSERT INTO fact VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
 
@@ -129,7 +127,7 @@ class PostgresDatabase:
             yield
             self.execute("COMMIT")
         except BaseException:
-            if self._connection is not None:  # else the server has rolled it back
+            if self._connection is not None:  # otherwise the server has rolled it back
                 self.execute("ROLLBACK")
             raise
 
@@ -145,16 +143,16 @@ class PostgresDatabase:
                 yield cursor
         except psycopg.errors.InsufficientPrivilege as error:
             raise UsageError(
-                f"{self._url} does not let its user do that ({_line(error)}); name the one who made the tables."
+                f"{self._url} does not let its user do that ({_line(error)}); use the owner of the tables."
             ) from None
         except _AWAY as error:
             self.close()
             raise StateError(
-                f"{self._url} cannot be read or written ({_line(error)}); see that the server can be reached."
+                f"{self._url} cannot be read or written ({_line(error)}); check that the server is reachable."
             ) from error
 
     def _live(self) -> psycopg.Connection:
-        """The connection; a new one holds the claim again that the last one held, or raises UsageError."""
+        """The connection. A new one takes the lock again if this object held it, or raises UsageError."""
         if self._connection is None:
             self._connection = psycopg.connect(**self._parameters, autocommit=True)
             for statement in _SESSION:
@@ -166,9 +164,9 @@ class PostgresDatabase:
         return self._connection
 
     def _lock(self) -> None:
-        """An advisory lock on our table of facts, which ends with the connection."""
+        """Take an advisory lock on the table `fact`; it ends with the connection."""
         number = f"({APPLICATION_ID}::bigint << 32) + 'fact'::regclass::oid::bigint"
-        limit = time.monotonic() + PATIENCE_S
+        limit = time.monotonic() + LOCK_TIMEOUT_S
         while self.execute(f"SELECT pg_try_advisory_lock({number})") != [(True,)]:
             if time.monotonic() > limit:
                 self.close()

@@ -1,4 +1,4 @@
-"""The tables of the monitor's state, in the words of either database."""
+"""The tables of the monitor's state, for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ _INDEX: Final = "CREATE INDEX incident_open ON incident (open, changed)"
 
 
 def statements(*, integer: str, blob: str, serial: str, after: str = "") -> list[str]:
-    """What makes the tables. `serial`: a number that counts up by itself; `after`: what stands behind each table."""
+    """The CREATE statements. `serial`: an automatic number; `after`: text after each table definition."""
     tables = _TABLES.format(integer=integer, blob=blob, serial=serial).strip().split("\nCREATE ")
     return [*(f"CREATE {table.removeprefix('CREATE ')}{after}" for table in tables), _INDEX]

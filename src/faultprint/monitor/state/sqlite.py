@@ -15,7 +15,7 @@ from faultprint.monitor.state.lock import Lock
 from faultprint.monitor.state.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
 _WAIT_S: Final = 60
-"""For others who have the file locked, at most."""
+"""Longest wait for a lock of the file, seconds."""
 _AGAIN_S: Final = 0.01
 
 
@@ -23,14 +23,14 @@ class SqliteDatabase:
     """A connection to a state file; see `database.Database`."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make an empty one. Raises UsageError for what is no state."""
+        """Open the file, or create an empty one. Raises UsageError for a file that is not a state."""
         self._path = path
         self._lock: Lock | None = None
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S, check_same_thread=False)
             _write_ahead(self._connection)
             self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("BEGIN")  # of one moment: another may be making the state just now
+            self._connection.execute("BEGIN")  # one snapshot: another process may be creating the state now
             identity, version = (self._pragma(name) for name in ("application_id", "user_version"))
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -39,14 +39,14 @@ class SqliteDatabase:
             ) from None
         if (identity, version) not in ((0, 0), (APPLICATION_ID, SCHEMA_VERSION)):
             self.close()
-            raise UsageError(f"{path} is no state of a monitor of this version; name another state file, or remove it.")
+            raise UsageError(f"{path} is not a monitor state of this version; name another state file, or remove it.")
 
     def prepare(self) -> None:
         with self.transaction():
             if self.made():
                 return
             if self.execute("SELECT 1 FROM sqlite_master"):
-                raise UsageError(f"{self._path} is another program's database; name another state file.")
+                raise UsageError(f"{self._path} is a database of another program; name another state file.")
             serial = "INTEGER PRIMARY KEY AUTOINCREMENT"
             for statement in statements(integer="INTEGER", blob="BLOB", serial=serial, after=" STRICT"):
                 self.execute(statement)
@@ -60,7 +60,7 @@ class SqliteDatabase:
         try:
             self.execute("VACUUM INTO ?", (str(path),))
         except StateError as error:
-            raise StateError(f"{path} cannot be written ({error.__cause__}); make room there.") from error
+            raise StateError(f"{path} cannot be written ({error.__cause__}); free some disk space.") from error
 
     def claim(self) -> None:
         self._lock = Lock(self._path)
@@ -84,7 +84,7 @@ class SqliteDatabase:
             yield
             self.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:  # SQLite itself has rolled back what a full disk interrupted
+            if self._connection.in_transaction:  # SQLite rolls back by itself when the disk is full
                 self.execute("ROLLBACK")
             raise
 
@@ -100,7 +100,7 @@ class SqliteDatabase:
             yield
         except sqlite3.OperationalError as error:
             raise StateError(
-                f"{self._path} cannot be read or written ({error}); see to its disk, or name another state."
+                f"{self._path} cannot be read or written ({error}); check its disk, or name another state."
             ) from error
 
     def _pragma(self, name: str) -> int:
@@ -108,8 +108,7 @@ class SqliteDatabase:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Set the journal's mode. While others who open the file do the same, SQLite answers at once that it is locked, whatever
-    the connection's time-out."""
+    """Set the journal mode. SQLite ignores the time-out for this statement while another connection sets it, so retry."""
     end = time.monotonic() + _WAIT_S
     while True:
         try:

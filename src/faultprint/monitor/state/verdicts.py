@@ -1,4 +1,4 @@
-"""A minute's verdicts as compact bytes for the store, and as a VERDICTS table for everybody else."""
+"""The verdicts of a minute: as compact bytes for the store, and as a VERDICTS table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from faultprint.cases.identify import names
+from faultprint.cases.decision import verdict_names
 from faultprint.monitor.detect.scorer import MinuteVerdicts
 from faultprint.storage import schema
 from faultprint.tables import VERDICTS
@@ -29,9 +29,11 @@ _NOTHING: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """The verdicts of the minute of this number: `rows` of _ROW, the `conditions` that its codes count (JSON), and the
-    `evidence` by place among the rows (JSON)."""
+class PackedVerdicts:
+    """The verdicts of one minute.
+
+    `minute`: its number; `rows`: bytes of _ROW; `conditions`: what the codes index (JSON); `evidence`: by row (JSON).
+    """
 
     minute: int
     rows: bytes
@@ -39,8 +41,8 @@ class Packed:
     evidence: str
 
 
-def pack(judged: MinuteVerdicts) -> Packed:
-    """The verdicts of a minute."""
+def pack(judged: MinuteVerdicts) -> PackedVerdicts:
+    """Encode the verdicts of a minute."""
     rows = np.zeros(len(judged.nodes), _ROW)
     rows["node"], rows["code"] = judged.nodes, judged.code
     matches, at = judged.matches, judged.windows
@@ -50,32 +52,34 @@ def pack(judged: MinuteVerdicts) -> Packed:
         column = name.replace("nearest", "distance").replace("runner_up", "runner_up_distance")
         rows[column] = np.nan
         rows[column][at] = matches.distance_to(codes)
-    return Packed(judged.number, rows.tobytes(), json.dumps(matches.conditions), json.dumps(dict(judged.evidence)))
+    return PackedVerdicts(
+        judged.number, rows.tobytes(), json.dumps(matches.conditions), json.dumps(dict(judged.evidence))
+    )
 
 
-def unpack(minutes: Iterable[Packed], nodes: Sequence[str], interval_us: int) -> pl.DataFrame:
-    """A VERDICTS table, by node and time; `nodes`: names by index."""
-    parts = [_table(one, nodes, interval_us) for one in minutes]
+def unpack(minutes: Iterable[PackedVerdicts], nodes: Sequence[str], interval_us: int) -> pl.DataFrame:
+    """A VERDICTS table, sorted by node and time. `nodes`: names by index."""
+    parts = [_table(minute, nodes, interval_us) for minute in minutes]
     return pl.concat([pl.DataFrame(schema=schema(VERDICTS)), *parts]).sort("node", "minute")
 
 
-def _table(packed: Packed, nodes: Sequence[str], interval_us: int) -> pl.DataFrame:
+def _table(packed: PackedVerdicts, nodes: Sequence[str], interval_us: int) -> pl.DataFrame:
     rows = np.frombuffer(packed.rows, _ROW)
     conditions = json.loads(packed.conditions)
-    evidence = {int(place): words for place, words in json.loads(packed.evidence).items()}
-    known = [*conditions, None]  # the last one lies where _NOTHING points
-    near, second = (rows[name].astype(np.float32) for name in ("distance", "runner_up_distance"))
+    evidence = {int(row): lines for row, lines in json.loads(packed.evidence).items()}
+    known = [*conditions, None]  # _NOTHING (-1) indexes the last item
+    distance, second = (rows[name].astype(np.float32) for name in ("distance", "runner_up_distance"))
     return pl.DataFrame(
         {
             "node": [nodes[node] for node in rows["node"].tolist()],
             "minute": pl.Series(np.full(len(rows), packed.minute * interval_us)).cast(pl.Datetime("us", "UTC")),
-            "condition": names(rows["code"].astype(np.int64), conditions),
+            "condition": verdict_names(rows["code"].astype(np.int64), conditions),
             "nearest": [known[code] for code in rows["nearest"].tolist()],
-            "distance": near,
+            "distance": distance,
             "runner_up": [known[code] for code in rows["runner_up"].tolist()],
             "runner_up_distance": second,
-            "margin": second - near,
-            "evidence": [evidence.get(place) for place in range(len(rows))],
+            "margin": second - distance,
+            "evidence": [evidence.get(row) for row in range(len(rows))],
         },
         schema=schema(VERDICTS),
     ).with_columns(pl.col("distance", "runner_up_distance", "margin").fill_nan(None))
