@@ -8,7 +8,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from captures import PCSCF, T0, UE, ethernet, request, response, tcp
+from captures import PCSCF, T0, UE, ethernet, request, response, tcp, udp
 from hypothesis import given
 from hypothesis import strategies as st
 from test_decoder import decode
@@ -71,6 +71,18 @@ def test_a_lost_segment_is_given_up_and_the_stream_goes_on() -> None:
     assert texts([(0, STREAM[:100]), (at, STREAM[at:])], step=4_000_000) == WANTED[1:]
     late = len(FIRST) - 20
     assert texts([(0, FIRST[:100]), (late, STREAM[late:])], step=4_000_000) == WANTED[1:]
+
+
+def test_the_time_of_a_second_gap_does_not_begin_with_the_first() -> None:
+    parts = cut(STREAM, [100, 200, 300, 400])
+    order = [parts[0], parts[2], parts[4], parts[1], None, parts[3]]
+    frames = [
+        (1, ethernet(udp(UE, PCSCF, b"x") if part is None else tcp(UE, PCSCF, part[1], part[0]))) for part in order
+    ]
+    # When the datagram lets the timers run, the second gap is 2.8 s old, and the first would be 4.2 s old.
+    messages, skipped = decode(frames, step=1_400_000)
+    assert [text for _, _, text in messages] == WANTED
+    assert "missing TCP segments" not in skipped
 
 
 def test_a_stream_whose_start_was_not_captured() -> None:

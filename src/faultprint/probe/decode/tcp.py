@@ -165,6 +165,8 @@ class TcpStreams:
         for sequence in sorted(stream.ahead, key=lambda number: _distance(number, stream.next_sequence)):
             distance = _distance(sequence, stream.next_sequence)
             if distance > 0:
+                # The next gap opened with the first segment that came after it.
+                stream.gap_since = min(arrival for arrival, _ in stream.ahead.values())
                 return
             stamp, segment = stream.ahead.pop(sequence)
             stream.ahead_size -= len(segment) + _OVERHEAD
@@ -179,7 +181,6 @@ class TcpStreams:
         sequence = min(stream.ahead, key=lambda number: _distance(number, stream.next_sequence))
         stamp = stream.ahead[sequence][0]
         stream.next_sequence = sequence
-        stream.gap_since = stamp
         self._drain(stamp, key, stream)
         self._account(stream)
 
