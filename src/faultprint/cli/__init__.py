@@ -13,12 +13,24 @@ from typing import Final
 
 import click
 
-from faultprint import __version__
 from faultprint.cli import cases, evaluate, identify, incidents, monitor, probe, produce, train
 from faultprint.errors import FaultprintError
+from faultprint.version import __version__
 
 PLUGINS: Final = "faultprint.commands"
 """Entry point group through which another distribution adds commands."""
+
+EXTRAS: Final = {
+    "torch": "train",
+    "onnx": "train",
+    "optuna": "train",
+    "lightgbm": "train",
+    "sklearn": "train",
+    "confluent_kafka": "monitor",
+    "prometheus_client": "monitor",
+    "psycopg": "postgres",
+}
+"""Optional packages, by the name of their import, and the extra of faultprint that installs them."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -67,5 +79,15 @@ def main() -> None:
         status = 0
     except (FaultprintError, OSError) as error:
         click.echo(f"faultprint: {error}", err=True)
+        status = 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        click.echo(
+            f"faultprint: this command needs the package {package}, which is not installed; run: "
+            f"pip install 'faultprint[{EXTRAS[package]}]'",
+            err=True,
+        )
         status = 2
     sys.exit(status if isinstance(status, int) else 0)

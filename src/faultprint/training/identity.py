@@ -1,4 +1,4 @@
-"""What a training is of: it goes on from a file only where this is the same."""
+"""The identity of a training: its data and settings. A checkpoint or study is continued only if the identity is equal."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-import faultprint
 from faultprint.training.config import Hyperparameters
-from faultprint.training.data.dataset import STRETCH, TrainingSet
+from faultprint.training.data.dataset import BLOCK_MINUTES, TrainingSet
 from faultprint.training.loop import TrainingPlan
+from faultprint.version import __version__
 
 FORMAT: Final = 3
-_WORDS: Final[Mapping[str, str]] = {
+_NAMES: Final[Mapping[str, str]] = {
     "format": "format",
     "version": "Faultprint version",
     "preset": "preset",
@@ -23,14 +23,14 @@ _WORDS: Final[Mapping[str, str]] = {
     "seed": "seed",
     "folds": "number of folds",
     "epochs": "number of epochs",
-    "steps": "number of steps an epoch",
+    "steps": "number of steps per epoch",
     "patience": "patience",
-    "max_seconds": "budget of seconds",
+    "max_seconds": "limit of seconds",
     "data": "minutes or labels",
 }
-"""What must be the same, and what it is called."""
-_UNSPEAKABLE: Final = ("settings", "data")
-"""Values too long for a sentence."""
+"""The keys that must be equal, and their names in messages."""
+_WITHOUT_VALUES: Final = ("settings", "data")
+"""Keys whose values are too long for a message."""
 
 
 def identity(
@@ -39,15 +39,15 @@ def identity(
     plan: TrainingPlan,
     data: TrainingSet,
     *,
-    settings: Hyperparameters | None = None,
+    hyperparameters: Hyperparameters | None = None,
     folds: int | None = None,
 ) -> dict[str, Any]:
-    """What a training is of (with `folds`: what a study is of), one value for every one of `_WORDS`, for JSON."""
+    """The identity of a training, or with `folds` of a tuning study, as JSON: one value for every key of `_NAMES`."""
     return {
         "format": FORMAT,
-        "version": faultprint.__version__,
+        "version": __version__,
         "preset": preset,
-        "settings": settings and settings.as_dict(),
+        "settings": hyperparameters and hyperparameters.as_dict(),
         "seed": seed,
         "folds": folds,
         "epochs": plan.epochs,
@@ -58,14 +58,14 @@ def identity(
     }
 
 
-def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """The first thing that is not the same, such as "seed (1 there, 2 here)"; empty if there is none.
+def difference(stored: Mapping[str, Any], current: Mapping[str, Any]) -> str:
+    """The first difference, such as "seed (1 in the file, 2 now)"; empty if there is none.
 
-    Raises LookupError or TypeError for a `there` that is no identity.
+    Raises LookupError or TypeError if `stored` is not an identity.
     """
-    for name, word in _WORDS.items():
-        if there[name] != here[name]:
-            return word if name in _UNSPEAKABLE else f"{word} ({there[name]} there, {here[name]} here)"
+    for key, name in _NAMES.items():
+        if stored[key] != current[key]:
+            return name if key in _WITHOUT_VALUES else f"{name} ({stored[key]} in the file, {current[key]} now)"
     return ""
 
 
@@ -73,10 +73,10 @@ def _digest(data: TrainingSet) -> str:
     digest = hashlib.blake2b(digest_size=8)
     digest.update(json.dumps([data.catalogue.hash, data.window, data.conditions]).encode())
     for node in data.nodes:
-        one = node.series
-        digest.update(json.dumps([one.node, one.network, one.first_us, one.interval_us]).encode())
-        for start in range(0, len(one), STRETCH):
-            digest.update(np.ascontiguousarray(one.part(start, start + STRETCH).values).data)
-        for array in (one.observed, node.code, node.exposed, node.normal):
+        series = node.series
+        digest.update(json.dumps([series.node, series.network, series.first_us, series.interval_us]).encode())
+        for start in range(0, len(series), BLOCK_MINUTES):
+            digest.update(np.ascontiguousarray(series.slice(start, start + BLOCK_MINUTES).values).data)
+        for array in (series.observed, node.code, node.fault_minutes, node.normal):
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

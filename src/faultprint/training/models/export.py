@@ -1,4 +1,4 @@
-"""From a trained task to an artefact, looked over before it is saved."""
+"""Export of a trained task: the model file's content, checked against torch and calibrated."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 import onnxruntime
 import torch
 
-import faultprint
 from faultprint.embedding.model import Model
 from faultprint.embedding.model_file import Manifest, ModelArtifact
-from faultprint.embedding.population_baseline import population_baseline
 from faultprint.errors import ModelError
 from faultprint.training.calibration import calibrate
 from faultprint.training.data.dataset import TrainingSet
+from faultprint.training.models.population_baseline import compute_population_baseline
 from faultprint.training.models.task import TrainingTask
+from faultprint.version import __version__
 
 TOLERANCE: Final = 1e-5
-"""Largest difference between torch's and ONNX Runtime's vectors that is let pass, relative to the largest component."""
+"""Largest accepted difference between the vectors of torch and ONNX Runtime, relative to the largest component."""
 
 
 def model_artifact(
     task: TrainingTask, preset: str, train: TrainingSet, interval_us: int, record: dict[str, Any]
 ) -> tuple[ModelArtifact, float]:
-    """The uncalibrated artefact, and the largest difference between torch and ONNX Runtime on a held-out node.
+    """The model without calibration, and the largest difference between torch and ONNX Runtime on a held-out node.
 
-    Raises ModelError where they differ by more than TOLERANCE.
+    Raises ModelError if the difference is larger than TOLERANCE.
     """
     manifest = Manifest(
         preset,
@@ -38,35 +38,39 @@ def model_artifact(
         train.window,
         task.dimensions,
         task.spans,
-        task.people,
+        task.population,
         {**record, "conditions": list(train.conditions), "versions": versions()},
         {},
     )
-    artefact = ModelArtifact(manifest, task.graphs())
-    expected, found = task.compare(Model(artefact))
-    difference = float(np.abs(expected - found).max() / max(1.0, np.abs(expected).max()))
+    artifact = ModelArtifact(manifest, task.graphs())
+    expected, exported = task.compare(Model(artifact))
+    difference = float(np.abs(expected - exported).max() / max(1.0, np.abs(expected).max()))
     if not difference <= TOLERANCE:
         raise ModelError(
-            f"The exported graphs differ from the trained network by {difference:.1e}, more than {TOLERANCE:.0e}, so nothing "
-            "was saved; train anew with another seed."
+            f"The exported graphs differ from the trained network by {difference:.1e}, but at most {TOLERANCE:.0e} is allowed, "
+            "so nothing was saved; train again with another seed."
         )
-    return artefact, difference
+    return artifact, difference
 
 
-def calibrated(
-    artefact: ModelArtifact, train: TrainingSet, held_out: TrainingSet, rng: np.random.Generator, most: int
+def calibrate_artifact(
+    artifact: ModelArtifact, train: TrainingSet, held_out: TrainingSet, rng: np.random.Generator, max_windows: int
 ) -> ModelArtifact:
-    """The artefact with the distances of held-out networks in its manifest, see `calibrate`, and what is normal for a stranger."""
-    model, people = Model(artefact), artefact.manifest.population
-    found = calibrate(model, train, held_out, rng, most)
-    met = population_baseline(model, [(node.series, node.hours) for node in train.nodes], people) if people else None
-    return replace(artefact, manifest=replace(artefact.manifest, calibration=found, population_baseline=met))
+    """The model with its calibration (see `training.calibration`) and its population baseline."""
+    model, population = Model(artifact), artifact.manifest.population
+    calibration = calibrate(model, train, held_out, rng, max_windows)
+    baseline = None
+    if population:
+        nodes = [(node.series, node.normal_hours) for node in train.nodes]
+        baseline = compute_population_baseline(model, nodes, population)
+    manifest = replace(artifact.manifest, calibration=calibration, population_baseline=baseline)
+    return replace(artifact, manifest=manifest)
 
 
 def versions() -> dict[str, str]:
-    """What the training ran on."""
+    """The versions of the software that the training ran on."""
     return {
-        "faultprint": faultprint.__version__,
+        "faultprint": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
