@@ -1,1 +1,1 @@
-"""Side-by-side benchmarks: `make bench`. Figures are medians of several runs; ratios come from one and the same run."""
+"""Benchmarks: `make bench`. A figure is the median of several runs; both sides of a ratio run in turns in the same process."""

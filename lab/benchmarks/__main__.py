@@ -1,4 +1,4 @@
-"""Run the benchmarks one after the other, print a table, and write the figures as JSON."""
+"""Run the benchmarks one after another, print a table, and write the figures as JSON."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from pathlib import Path
 
 from faultprint.files import replacing
 
-STAGES = ("probe", "simulate", "features", "training", "inference", "cached", "monitor", "hep_monitor")
-BESIDE = ("keras",)
-"""Run when named only."""
+STAGES = ("probe", "simulate", "features", "training", "inference", "streaming", "monitor", "hep_monitor")
+ON_REQUEST = ("keras",)
+"""Benchmarks that run only if they are named."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    known = ", ".join((*STAGES, *BESIDE))
-    parser.add_argument("stages", nargs="*", default=STAGES, help=f"which of {known} (default: all but {BESIDE[0]})")
+    known = ", ".join((*STAGES, *ON_REQUEST))
+    parser.add_argument(
+        "stages", nargs="*", default=STAGES, help=f"which of {known} (default: all except {ON_REQUEST[0]})"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/bench/figures.json"))
     arguments = parser.parse_args()
-    if strange := set(arguments.stages) - {*STAGES, *BESIDE}:
-        parser.error(f"there is no benchmark {min(strange)!r}; take from {known}")
+    if unknown := set(arguments.stages) - {*STAGES, *ON_REQUEST}:
+        parser.error(f"there is no benchmark {min(unknown)!r}; choose from {known}")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for stage in arguments.stages:

@@ -1,11 +1,10 @@
-"""kill -9 at random moments: a replaying monitor is killed again and again, and what arrived is set beside a calm run.
+"""kill -9 at random moments: a replay is killed again and again, and its output is compared with an undisturbed run.
 
     python -m benchmarks.crash_test RECORDING CONFIG FOLDER --kills 500 [--postgres URL] [--out kills.json] 2> kills.log &
 
-CONFIG's file sinks are written below FOLDER, once by a run that nobody disturbs and once by one that is killed; the lines
-and the verdicts of both must be the same. With --postgres every run has its state in a schema of its own in that database,
-which must have none of them yet. A line on standard error tells how far it has come; the figures so far are in --out after each
-round, and printed as one JSON object at the end.
+The file sinks of both runs are in FOLDER; their lines and verdicts must be equal. With --postgres every run keeps its state
+in a new schema of that database. Standard error shows the progress. The figures so far are in --out after each round, and
+printed as one JSON object at the end.
 """
 
 from __future__ import annotations
@@ -26,31 +25,31 @@ from urllib.parse import quote
 from faultprint.files import replacing
 
 _CODE = "from faultprint.cli import main; main()"
-_PATIENCE_S = 120.0
+_TIMEOUT_S = 120.0
 _LAST = "SELECT value FROM fact WHERE name = 'closed'"
 
 
-def kills(
-    make: Callable[[str], _Run], number: int, seed: int, tell: Callable[[dict[str, Any]], None]
+def crash_test(
+    make: Callable[[str], _Run], number: int, seed: int, report: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """Kill `number` times, then let it finish. `make` gives a run that has not been started yet, by its name.
+    """Kill `number` times, then let the run finish. `make` makes a run by its name, without starting it.
 
-    Every kill falls a random number of finished minutes, and a random moment more, after the start; when the recording has
-    been replayed to its end it begins anew, in another round with a calm run's outcome of its own. `tell` gets the figures so far.
+    Every kill comes a random number of finished minutes and a random time after the start. When the recording has been replayed
+    to its end, another round starts, with a new state. `report` gets the figures so far.
     """
     random, begun = Random(seed), time.monotonic()
-    calm = make("calm")
-    calm.finish()
-    done, rounds, bad = 0, 0, Counter[str]()
+    undisturbed = make("undisturbed")
+    undisturbed.finish()
+    done, rounds, errors = 0, 0, Counter[str]()
 
     def figures() -> dict[str, Any]:
         return {
             "kills": done,
             "rounds": rounds,
-            "messages": len(calm.lines()),
-            "lost": bad["lost"],
-            "twice": bad["twice"],
-            "other_verdicts": bad["verdicts"],
+            "messages": len(undisturbed.lines()),
+            "lost": errors["lost"],
+            "twice": errors["twice"],
+            "other_verdicts": errors["verdicts"],
             "seconds": round(time.monotonic() - begun, 1),
         }
 
@@ -61,13 +60,13 @@ def kills(
             print(f"{done} of {number} kills, round {rounds}", file=sys.stderr, flush=True)
         run.finish()
         rounds += 1
-        bad += run.difference(calm)
-        tell(figures())
+        errors += run.difference(undisturbed)
+        report(figures())
     return figures()
 
 
 class _Run:
-    """One replay with its own state and its own sink; `state`: a PostgreSQL URL, or None for a file."""
+    """One replay with a state and a sink of its own; `state`: a PostgreSQL URL, or None for a file."""
 
     def __init__(self, recording: Path, config: Path, folder: Path, state: str | None) -> None:
         folder.mkdir(parents=True)
@@ -84,9 +83,9 @@ class _Run:
             raise RuntimeError(f"the replay in {self._folder} failed; see {self._folder / 'log'}")
 
     def kill(self, random: Random) -> bool:
-        """Start it and kill it; False if it came to its end before."""
-        process = self._start("--drain", "0")
-        goal, limit = self._closed() + random.randrange(40), time.monotonic() + _PATIENCE_S
+        """Start it and kill it; False if it ended before."""
+        process = self._start("--drain-timeout", "0")
+        goal, limit = self._closed() + random.randrange(40), time.monotonic() + _TIMEOUT_S
         while process.poll() is None and self._closed() < goal and time.monotonic() < limit:
             time.sleep(0.001)
         time.sleep(random.random() * 0.02)
@@ -101,10 +100,10 @@ class _Run:
         return path.read_text().splitlines() if path.exists() else []
 
     def difference(self, other: _Run) -> Counter[str]:
-        """What this run has lost or has twice, beside the other; and whether its verdicts differ."""
-        mine, theirs = Counter(self.lines()), Counter(other.lines())
+        """Counts of lines that this run lost or has twice, compared with the other, and whether the verdicts differ."""
+        lines, expected = Counter(self.lines()), Counter(other.lines())
         same = (self._folder / "verdicts.parquet").read_bytes() == (other._folder / "verdicts.parquet").read_bytes()
-        return Counter(lost=(theirs - mine).total(), twice=(mine - theirs).total(), verdicts=int(not same))
+        return Counter(lost=(expected - lines).total(), twice=(lines - expected).total(), verdicts=int(not same))
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", _CODE, "replay", str(self._recording), "--config", str(self._config)]
@@ -114,12 +113,12 @@ class _Run:
 
 
 def _in_file(path: Path) -> Callable[[], int]:
-    """Tells the number of the last finished minute, as far as a state file has it; 0: of none."""
+    """A function that reads the number of the last finished minute from a state file; 0 if there is none."""
 
     def closed() -> int:
         if not path.exists():
             return 0
-        # Only to read: whoever else closes such a file last puts it in order, which is the killed monitor's own to do.
+        # Read-only: the last writer to close the file recovers it, and that must be the killed monitor.
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
         try:
             row = connection.execute(_LAST).fetchone()
@@ -133,7 +132,7 @@ def _in_file(path: Path) -> Callable[[], int]:
 
 
 def _in_database(url: str) -> Callable[[], int]:
-    """The same of a state in a database."""
+    """The same for a state in a database."""
     import psycopg
 
     connection = psycopg.connect(url, autocommit=True)
@@ -172,12 +171,12 @@ def main() -> None:
         state = _schema(given.postgres, f"kills_{name}") if given.postgres else None
         return _Run(given.recording, given.config, given.folder / name, state)
 
-    def tell(figures: dict[str, Any]) -> None:
+    def report(figures: dict[str, Any]) -> None:
         if given.out:
             with replacing(given.out) as temporary:
                 temporary.write_text(json.dumps(figures) + "\n")
 
-    print(json.dumps(kills(make, given.kills, given.seed, tell)))
+    print(json.dumps(crash_test(make, given.kills, given.seed, report)))
 
 
 if __name__ == "__main__":

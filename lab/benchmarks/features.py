@@ -1,7 +1,7 @@
-"""Features against the straightforward way: one Polars expression a figure, grouped by node and minute.
+"""Features against the direct way: one Polars expression for each figure, grouped by node and minute.
 
-The transactions are made here, a day of four nodes that handle as many each; both ways read the same Parquet file, and
-their counts and shares are compared before anything is timed.
+The transactions are generated: one day of four nodes with equal traffic. Both ways read the same Parquet file, and their
+counts and shares are compared before the timing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import polars as pl
 
 from faultprint import storage
 from faultprint.features import coverage
-from faultprint.features.coverage import Interval
+from faultprint.features.coverage import CoverageInterval
 from faultprint.features.minutes import (
-    minutes,
+    compute_minutes,
 )
 from faultprint.features.operations import OPERATIONS
 from faultprint.features.outcomes import METHODS
@@ -37,11 +37,11 @@ _DAY = 86_400_000_000
 STATUSES = (200, 200, 200, 200, 200, 200, 202, 401, 401, 404, 408, 480, 486, 487, 500, 503)
 USERS = 40_000
 
-COVERAGE = tuple(Interval(node, "bench", _START, _START + _DAY) for node in NODES)
+COVERAGE = tuple(CoverageInterval(node, "bench", _START, _START + _DAY) for node in NODES)
 
 
 def transactions(count: int, seed: int) -> pl.DataFrame:
-    """A TRANSACTIONS table in order of node and start: a daily curve, log-normal delays, one in a hundred unanswered."""
+    """A TRANSACTIONS table ordered by node and start: a daily curve, log-normal delays, 1 % without an answer."""
     rng = np.random.default_rng(seed)
     moment = np.sort(rng.beta(4, 3, count) * (_DAY - 40_000_000)).astype(np.int64) + _START
     node = np.sort(np.arange(count) % len(NODES))
@@ -82,7 +82,7 @@ def _times(time_us: np.ndarray, absent: np.ndarray) -> pl.Series:
 
 
 def wide(frame: pl.LazyFrame) -> pl.DataFrame:
-    """The ten operations' twelve statistics as one would write them in Polars, without a grid, checks or indicators."""
+    """Ten operations × twelve statistics in plain Polars, without a grid, checks or indicators."""
     status, minute = pl.col("status"), pl.lit(MINUTE_US)
     shares = {
         "success_share": status.is_between(200, 299),
@@ -118,7 +118,7 @@ def wide(frame: pl.LazyFrame) -> pl.DataFrame:
 
 def _compare(path: Path) -> None:
     """Raise AssertionError unless both ways agree on all counts and shares."""
-    ours = minutes(pl.scan_parquet(path), COVERAGE).with_columns(pl.col("minute").cast(pl.Int64))
+    ours = compute_minutes(pl.scan_parquet(path), COVERAGE).with_columns(pl.col("minute").cast(pl.Int64))
     theirs = wide(pl.scan_parquet(path))
     ours = ours.join(theirs.select("node", "minute"), on=["node", "minute"], how="semi").sort("node", "minute")
     for name in theirs.columns[2:]:
@@ -134,14 +134,16 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def run() -> list[dict[str, Any]]:
-    """One row: transactions a second from a Parquet file to its minutes."""
+    """One row: transactions per second from a Parquet file to its minutes."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / "transactions.parquet"
-    storage.write(transactions(TRANSACTIONS_MADE, SEED), TRANSACTIONS, path, {COVERAGE_KEY: coverage.dump(COVERAGE)})
+    storage.write(
+        transactions(TRANSACTIONS_MADE, SEED), TRANSACTIONS, path, {COVERAGE_KEY: coverage.dump_coverage(COVERAGE)}
+    )
     _compare(path)
     ours, theirs = [], []
     for _ in range(RUNS):
-        ours.append(_seconds(lambda: minutes(pl.scan_parquet(path), COVERAGE)))
+        ours.append(_seconds(lambda: compute_minutes(pl.scan_parquet(path), COVERAGE)))
         theirs.append(_seconds(lambda: wide(pl.scan_parquet(path))))
     path.unlink()
     rate = TRANSACTIONS_MADE / statistics.median(ours)

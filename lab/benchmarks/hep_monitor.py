@@ -1,8 +1,8 @@
-"""From HEP to verdicts: a real `faultprint monitor` hears the calls and registrations of several nodes over loopback.
+"""From HEP to verdicts: `faultprint monitor` receives the calls and registrations of several nodes over loopback.
 
-All nodes are ready from the start. Their minutes follow one another faster than time does; the sender waits while much lies
-in the socket's buffer, and nothing may be lost there. The figure is messages for each second of the processor that the
-monitor took, all its threads, user and system.
+All nodes have a baseline from the start. Their minutes follow one another faster than real time. The sender waits while
+the socket's buffer is full, and no message may be lost there. The figure is messages per second of processor time of the
+monitor, all threads, user and system.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ NODES = 4
 MINUTES = 3
 _HISTORY = 70
 _CODE = "from faultprint.cli import main; main()"
-_AT_ONCE = 100
-_MUCH = 100_000
-"""Bytes in the socket's buffer at which the sender waits: half of what Linux gives to anybody."""
+_CHECK_INTERVAL = 100
+_MAX_BUFFERED = 100_000
+"""Bytes in the socket's buffer at which the sender waits: half of the default of Linux."""
 
 
 def run() -> list[dict[str, Any]]:
     """The row monitor.hep_messages_per_s."""
     with tempfile.TemporaryDirectory() as folder:
-        messages, seconds = _heard(Path(folder))
+        messages, seconds = _measure(Path(folder))
     row = {"name": "monitor.hep_messages_per_s", "value": messages / seconds, "unit": "messages/s"}
     return [row | {"against": None, "ratio": None, "runs": 1}]
 
 
-def _heard(folder: Path) -> tuple[int, float]:
-    """How many messages there were, and the processor seconds that they took."""
+def _measure(folder: Path) -> tuple[int, float]:
+    """The number of messages, and the processor seconds for them."""
     prepare(folder)
     first_us = (time.time_ns() // 1000 // MINUTE_US + 2) * MINUTE_US
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     _configure(folder, port)
-    _remember(folder, first_us)
+    _prepare_state(folder, first_us)
     with (folder / "log").open("w+") as log:
         process = _start(folder, log, "monitor", "--json")
         try:
@@ -66,12 +66,12 @@ def _heard(folder: Path) -> tuple[int, float]:
             messages = _send(port, first_us)
             seconds = _processor_seconds(process.pid) - before
             process.terminate()
-            found = json.loads(process.communicate(timeout=60)[0])
+            result = json.loads(process.communicate(timeout=60)[0])
         finally:
             process.kill()
-    assert found["nodes"] == NODES and found["minutes"] >= MINUTES and not found["refused_rows"], found
-    assert "warming-up" not in found["verdicts"], found
-    assert sum(found["verdicts"].values()) >= NODES * MINUTES, found
+    assert result["nodes"] == NODES and result["minutes"] >= MINUTES and not result["refused_rows"], result
+    assert "warming-up" not in result["verdicts"], result
+    assert sum(result["verdicts"].values()) >= NODES * MINUTES, result
     return messages, seconds
 
 
@@ -88,8 +88,8 @@ def _configure(folder: Path, port: int) -> None:
     )
 
 
-def _remember(folder: Path, first_us: int) -> None:
-    """Let the state hold all nodes' normal and the hour before the first minute."""
+def _prepare_state(folder: Path, first_us: int) -> None:
+    """Write a state with the baselines of all nodes and the hour before the first minute."""
     values = np.load(folder / VALUES)[: NODES * _HISTORY]
     start = pl.from_epoch(pl.Series([first_us]), time_unit="us")[0] - timedelta(minutes=_HISTORY)
     rows = pl.DataFrame(
@@ -104,8 +104,8 @@ def _remember(folder: Path, first_us: int) -> None:
     rows = rows.with_columns(pl.col("minute").dt.replace_time_zone("UTC"), pl.col(SIP_CATALOGUE.names).fill_nan(None))
     write_minutes(rows, folder / "minutes.parquet")
     with (folder / "log").open("w") as log:
-        words = ("replay", "minutes.parquet", "--state", "state.db", "--json")
-        assert _start(folder, log, *words).wait() == 0, (folder / "log").read_text()
+        arguments = ("replay", "minutes.parquet", "--state", "state.db", "--json")
+        assert _start(folder, log, *arguments).wait() == 0, (folder / "log").read_text()
 
 
 def _start(folder: Path, log: IO[str], verb: str, *words: str) -> subprocess.Popen[str]:
@@ -115,7 +115,7 @@ def _start(folder: Path, log: IO[str], verb: str, *words: str) -> subprocess.Pop
 
 
 def _send(port: int, first_us: int) -> int:
-    """All messages of the minutes, and one some time after them so that they are over; until the monitor has judged them."""
+    """Send all messages of the minutes, and a later one so that they are complete; wait until the monitor has read all."""
     end = first_us / 1e6 + 60 * MINUTES
     sent = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
@@ -123,15 +123,15 @@ def _send(port: int, first_us: int) -> int:
         for event in _events(first_us / 1e6, end + 2):
             agent.send(_datagram(event))
             sent += 1
-            if sent % _AT_ONCE == 0:
-                _wait(port, _MUCH)
+            if sent % _CHECK_INTERVAL == 0:
+                _wait(port, _MAX_BUFFERED)
         _wait(port, 0)
     time.sleep(1)
     return sent
 
 
 def _events(start: float, end: float) -> Iterator[Event]:
-    """Of all nodes, by time."""
+    """The messages of all nodes, by time."""
     streams = [_by_time(Traffic(node, _address(node), start), end) for node in range(NODES)]
     return heapq.merge(*streams, key=lambda event: event[0])
 
@@ -156,7 +156,7 @@ def _datagram(event: Event) -> bytes:
 
 
 def _wait(port: int, most: int) -> None:
-    """Until no more bytes than `most` lie in the socket's buffer; none may have been lost there."""
+    """Wait until at most `most` bytes are in the socket's buffer. No message may have been lost there."""
     mine = f"0100007F:{port:04X}"
     while True:
         rows = (line.split() for line in Path("/proc/net/udp").read_text().splitlines())

@@ -1,4 +1,4 @@
-"""Side by side: whoever is measured takes turns with the others, so that a busy machine slows all alike."""
+"""Measure several workloads in turns, so that a busy machine slows all of them alike."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from statistics import median
 RUNS = 5
 
 
-def rates(works: Mapping[str, Callable[[], float]]) -> dict[str, float]:
-    """What each gets done in a second, the median of RUNS turns. A work returns how much it did; a first turn warms up."""
-    found: dict[str, list[float]] = {name: [] for name in works}
+def rates(workloads: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Work per second of each workload, the median of RUNS turns after one warm-up turn. A workload returns how much it did."""
+    rates_by_name: dict[str, list[float]] = {name: [] for name in workloads}
     for turn in range(RUNS + 1):
-        for name, work in works.items():
+        for name, workload in workloads.items():
             begin = time.perf_counter()
-            done = work()
+            done = workload()
             if turn:
-                found[name].append(done / (time.perf_counter() - begin))
-    return {name: median(several) for name, several in found.items()}
+                rates_by_name[name].append(done / (time.perf_counter() - begin))
+    return {name: median(values) for name, values in rates_by_name.items()}

@@ -1,9 +1,9 @@
-"""Make the general eye (`faultprint.training.models.pretrained`): it learns to tell faults apart that nobody has named.
+"""Train the pretrained encoder (`faultprint.training.models.pretrained`) on procedurally generated faults.
 
     python -m benchmarks.pretrain [--networks 400] [--faults 480] [--seed 9] [--seconds 1500] [--out FILE]
 
-Its networks are of the simulator's seed 71,000 + SEED, of which neither side of the evaluation's split has any. SECONDS of one core
-are for the steps; the simulation takes some three minutes before.
+Its networks have the simulator's seed 71,000 + SEED, which no split of the benchmark uses. SECONDS of one core are for the
+training; the simulation before takes about three minutes.
 """
 
 from __future__ import annotations
@@ -32,53 +32,55 @@ from faultprint_lab.baselines.recorded import Tables
 
 _BASE: Final = 71_000
 _EPISODES: Final = 7.0
-"""A network and day."""
+"""For each network and day."""
 _HELD_OUT: Final = 10
-"""Networks that are not learnt from: the best epoch is taken by them."""
-_SLOTS, _AT_ONCE, _CHUNKS = 64, 36, 2
+"""Networks that are not trained on; they choose the best epoch."""
+_SLOTS, _FAULTS_PER_BATCH, _CHUNKS = 64, 36, 2
 """Nodes in use, faults in a batch, chunks of each."""
 
 
-class ManyKinds(ChunkSampler):
-    """A few of many faults a batch, each on nodes that differ: two windows of one episode are told to be alike too easily."""
+class ManyFaultsSampler(ChunkSampler):
+    """A few windows of many faults in each batch, each window from another node: windows of one episode are too easy to match."""
 
     def conditions(self) -> Sequence[int]:
-        """Normal, and some of the faults that nodes enough in use bear."""
-        held = {slot.node for slot in self.slots}
-        borne = {code: len(held & self.places.by_node[code].keys()) for code in self.codes if code != NORMAL_CODE}
-        often = [code for code, nodes in borne.items() if nodes >= self.per_fault]
-        return [NORMAL_CODE, *(int(code) for code in self.rng.permutation(often)[:_AT_ONCE])]
+        """Normal, and some of the faults that occur on enough of the nodes in use."""
+        in_use = {slot.node for slot in self.slots}
+        nodes_with = {code: len(in_use & self.index.by_node[code].keys()) for code in self.codes if code != NORMAL_CODE}
+        common = [code for code, nodes in nodes_with.items() if nodes >= self.chunks_per_fault]
+        return [NORMAL_CODE, *(int(code) for code in self.rng.permutation(common)[:_FAULTS_PER_BATCH])]
 
     def targets(self, code: int, wanted: int, places: Mapping[int, int]) -> list[tuple[int, int]]:
-        """Of a fault a window each of so many nodes."""
+        """For a fault, one window from each of `wanted` nodes."""
         if code == NORMAL_CODE:
             return super().targets(code, wanted, places)
-        here = [rows for node, rows in self.places.by_node[code].items() if node in places]
+        here = [rows for node, rows in self.index.by_node[code].items() if node in places]
         chosen = (here[index] for index in self.rng.permutation(len(here))[:wanted])
         return [(int(node), int(end)) for node, end in (rows[self.rng.integers(len(rows))] for rows in chosen)]
 
 
-class Generally(PooledTask):
-    """The default training on such batches."""
+class PretrainingTask(PooledTask):
+    """The default training with such batches."""
 
-    looks_generally = False
+    use_pretrained = False
     reference_batches = 40
 
     def __init__(self, train: TrainingSet, held_out: TrainingSet, rng: np.random.Generator) -> None:
-        super().__init__(train, held_out, rng, settings=Hyperparameters(**SIZES))
+        super().__init__(train, held_out, rng, hyperparameters=Hyperparameters(**SIZES))
 
     def sampling(self, train: TrainingSet, people: Profile, rng: np.random.Generator) -> ChunkSampler:
-        return ManyKinds(train, people, rng, per_fault=_CHUNKS, active=_SLOTS, refresh_every=1)
+        return ManyFaultsSampler(train, people, rng, chunks_per_fault=_CHUNKS, active=_SLOTS, refresh_every=1)
 
 
-def learnt(tables: Tables, seed: int, seconds: float) -> PooledTask:
-    """The task, trained."""
-    everything = training_set(*tables, SIP_CATALOGUE)
+def pretrained(tables: Tables, seed: int, seconds: float) -> PooledTask:
+    """The task after its training."""
+    all_networks = training_set(*tables, SIP_CATALOGUE)
     rng = np.random.default_rng(seed)
-    held = frozenset(str(name) for name in rng.permutation(everything.networks)[:_HELD_OUT])
+    held_out = frozenset(str(name) for name in rng.permutation(all_networks.networks)[:_HELD_OUT])
     with seeded(seed, torch.device("cpu")):
-        task = Generally(everything.of(frozenset(everything.networks) - held), everything.of(held), rng)
-        plan = TrainingPlan(epochs=1, steps=40, patience=1).bounded(seconds, None)
+        task = PretrainingTask(
+            all_networks.select(frozenset(all_networks.networks) - held_out), all_networks.select(held_out), rng
+        )
+        plan = TrainingPlan(epochs=1, steps=40, patience=1).with_limits(seconds, None)
         began = time.thread_time()
         with tqdm(total=round(seconds), unit="s", desc="learning") as bar:
             course = fit(task, plan, lambda *_: bar.update(round(time.thread_time() - began) - bar.n), time.thread_time)
@@ -96,8 +98,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     numbers = tqdm(range(arguments.networks), desc="simulating", unit="network")
-    tables = labelled(numbers, _BASE + arguments.seed, episodes_per_day=_EPISODES, strange=arguments.faults)
-    task = learnt(tables, arguments.seed, arguments.seconds)
+    tables = labelled(numbers, _BASE + arguments.seed, episodes_per_day=_EPISODES, random_faults=arguments.faults)
+    task = pretrained(tables, arguments.seed, arguments.seconds)
     save(task.network, SIP_CATALOGUE, arguments.out)
 
 

@@ -1,7 +1,7 @@
-"""Probe against tshark: messages a second on one capture, and memory on two lengths of it.
+"""Probe against tshark: messages per second on one capture, and memory on captures of two lengths.
 
-The capture is made here: subscribers register and call one another through a P-CSCF, every message on both of its
-legs, over UDP, with the headers and sizes of an IMS.
+The capture is generated: subscribers register and call each other through a P-CSCF. Every message is on both of its legs,
+over UDP, with the headers and sizes of an IMS.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _FIELDS = (
     "sip.from.user", "sip.from.host", "sip.from.tag", "sip.to.user", "sip.to.host", "sip.to.tag", "sip.Expires",
     "sip.contact.parameter", "sip.Content-Length",
 )  # fmt: skip
-"""What the probe reads of a message to fill the transactions table."""
+"""The fields that the probe reads for the transactions table."""
 
 Event = tuple[float, str, str, bytes]
 Answers = list[tuple[float, str]]
 
 
 class Call(NamedTuple):
-    """What the messages of one call or registration share. `names_first`: the phone writes From before Via, as many do."""
+    """What the messages of a call or registration share. `names_first`: the phone writes From before Via, as many phones do."""
 
     ue: str
     caller: str
@@ -93,7 +93,7 @@ class Traffic:
         self._pcscf, self._start = pcscf, start
 
     def events(self, count: int) -> Iterator[list[Event]]:
-        """Procedures, each a list of messages, until there are `count` messages; 40 procedures a second start."""
+        """Procedures, each a list of messages, until there are `count` messages; 40 procedures start per second."""
         start, made = self._start, 0
         while made < count:
             start += float(self._random.exponential(1 / 40))
@@ -130,10 +130,14 @@ class Traffic:
         return events
 
     def _parties(self) -> Call:
-        one, two = self._random.integers(_USERS, size=2)
+        caller, callee = self._random.integers(_USERS, size=2)
         call_id = f"{self._random.integers(1 << 62):016x}{self._random.integers(1 << 31):08x}"
         return Call(
-            f"10.8.{one // 250}.{one % 250 + 1}", f"00101{one:010d}", f"00101{two:010d}", call_id, bool(one % 2)
+            f"10.8.{caller // 250}.{caller % 250 + 1}",
+            f"00101{caller:010d}",
+            f"00101{callee:010d}",
+            call_id,
+            bool(caller % 2),
         )
 
     def _register(self, at: float) -> list[Event]:
@@ -170,7 +174,7 @@ def frame(source: str, target: str, payload: bytes) -> bytes:
 
 
 def make_capture(path: Path, count: int, seed: int = 1) -> int:
-    """Write a capture of at least `count` messages; how many they are."""
+    """Write a capture of at least `count` messages; returns their number."""
     events = [event for procedure in Traffic(seed).events(count) for event in procedure]
     events.sort(key=lambda event: event[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +194,7 @@ report = probe_captures([Path(sys.argv[1])], Path(sys.argv[2]), nodes=[NodeSpec.
 status = Path("/proc/self/status").read_text()
 print(report.messages, status.partition("VmHWM:")[2].split()[0])
 """
-# The peak is asked of the process itself: what wait4 reports begins with the peak of the process that forked it.
+# The process reports its own peak: the value of wait4 includes the peak of the process that forked it.
 
 
 def _timed(command: list[str]) -> tuple[float, str]:
@@ -214,7 +218,7 @@ def run_probe(capture: Path) -> tuple[float, float, int]:
 
 
 def run_tshark(capture: Path) -> float:
-    """Processor seconds that tshark takes for the same fields, in its fast setting."""
+    """Processor seconds of tshark for the same fields, in its fast setting."""
     fields = [part for name in _FIELDS for part in ("-e", name)]
     return _timed(
         ["tshark", "-n", "-r", str(capture), "-o", "sdp.establish_conversation:FALSE", "-T", "fields", *fields]

@@ -1,4 +1,4 @@
-"""What `nodes.compact` changes: recorded minutes are replayed with it and without, and the verdicts set side by side.
+"""The effect of quantised buffers: recorded minutes are replayed with and without, and the verdicts are compared.
 
 python -m benchmarks.quantized MINUTES MODEL LIBRARY
 """
@@ -21,17 +21,17 @@ from faultprint.tables import VERDICTS, WARMING_UP
 _CODE = "from faultprint.cli import main; main()"
 
 
-def compared(minutes: Path, model: Path, library: Path) -> dict[str, Any]:
-    """Verdicts past warming-up, the share of them with another condition, and by how much distances differ, of their median."""
+def compare(minutes: Path, model: Path, library: Path) -> dict[str, Any]:
+    """Verdicts after warm-up, the share with another condition, and the differences of distances relative to their median."""
     with tempfile.TemporaryDirectory() as folder:
         exact, compact = (_replayed(Path(folder), minutes, model, library, word) for word in ("false", "true"))
     ready = exact["condition"] != WARMING_UP
-    apart = ((exact["distance"] - compact["distance"]).abs() / exact["distance"].median()).filter(ready)
+    difference = ((exact["distance"] - compact["distance"]).abs() / exact["distance"].median()).filter(ready)
     return {
         "verdicts": int(ready.sum()),
         "other_condition": float((exact["condition"] != compact["condition"]).filter(ready).mean()),  # type: ignore[arg-type]
-        "distance_apart_median": float(apart.median()),  # type: ignore[arg-type]
-        "distance_apart_p99": float(apart.quantile(0.99)),  # type: ignore[arg-type]
+        "distance_apart_median": float(difference.median()),  # type: ignore[arg-type]
+        "distance_apart_p99": float(difference.quantile(0.99)),  # type: ignore[arg-type]
     }
 
 
@@ -41,8 +41,8 @@ def _replayed(folder: Path, minutes: Path, model: Path, library: Path, compact: 
         f'model = "{model.resolve()}"\nlibrary = "{library.resolve()}"\nstate = "{compact}.db"\n'
         f"[nodes]\ncompact = {compact}\n[keep]\nverdict_minutes = 1000000\n"
     )
-    words = ["replay", str(minutes), "--config", str(config), "--out", str(out)]
-    subprocess.run([sys.executable, "-c", _CODE, *words], check=True, stdout=subprocess.DEVNULL)
+    arguments = ["replay", str(minutes), "--config", str(config), "--out", str(out)]
+    subprocess.run([sys.executable, "-c", _CODE, *arguments], check=True, stdout=subprocess.DEVNULL)
     return storage.read(out, VERDICTS)
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     for name in ("minutes", "model", "library"):
         parser.add_argument(name, type=Path)
     given = parser.parse_args()
-    print(json.dumps(compared(given.minutes, given.model, given.library)))
+    print(json.dumps(compare(given.minutes, given.model, given.library)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast the simulator makes transactions, in memory and on one core's worth of work; nothing to compare it with."""
+"""Transactions per second of the simulator, in memory and on one core; there is nothing to compare it with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNS = 3
 
 
 def run() -> list[dict[str, Any]]:
-    """The median of RUNS runs over a handful of networks, in transactions per second of processor time."""
+    """The median of RUNS runs over some networks, in transactions per second of processor time."""
     simulate_network(0, 0.2, SEED, episodes_per_day=0)
     rates = []
     for _ in range(RUNS):

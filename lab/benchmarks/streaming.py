@@ -1,7 +1,7 @@
-"""Cached inference: a new minute of many nodes through encoder and matching, one thread; and how much of the core that uses.
+"""Streaming inference: a new minute of many nodes through encoder and matching, on one thread, and the share of the core's peak.
 
-A core's peak is measured beside it: single-precision products of 1,024 × 1,024 matrices. What an encoder multiplies is counted from
-its layers; normalising, pooling and matching count as nothing, so that the share says what they cost.
+The peak of the core is measured in turns with it: single-precision products of 1,024 × 1,024 matrices. Operations of an
+encoder are counted from its layers. Normalisation, pooling and matching count as zero, so the share shows their cost.
 """
 
 from __future__ import annotations
@@ -27,47 +27,47 @@ from faultprint.training.networks.reference_lstm import KerasLSTM
 
 NODES = 4_000
 _REFERENCES = 13
-_AT_ONCE = 128
-"""Rows that the graphs are given, as lanes give them."""
+_BATCH = 128
+"""Rows in one call of the graphs, as in the streaming encoder."""
 _SIDE = 1_024
-_POSTS_WINDOWS = 64
+_REFERENCE_WINDOWS = 64
 
 
 def run() -> list[dict[str, Any]]:
-    """Rows inference.cached_nodes_per_minute, and the share of the peak of our graphs, of a whole step and of the posts' graph."""
+    """Row inference.cached_nodes_per_minute, and rows with the share of the peak: our graphs, a whole step, the 2017 baseline."""
     torch.manual_seed(1)
     torch.set_num_threads(1)
     material = simulated()
-    ours, posts = (task(material, material, np.random.default_rng(1)) for task in (PooledTask, ReferenceTask))
-    step, encode = _ours(Model(untrained(ours)))
-    theirs = _theirs(Model(untrained(posts)))
+    pooled, reference = (task(material, material, np.random.default_rng(1)) for task in (PooledTask, ReferenceTask))
+    step, encode = _pooled_work(Model(untrained(pooled)))
+    recurrent = _reference_work(Model(untrained(reference)))
     square = torch.rand(_SIDE, _SIDE)
 
     def product() -> int:
         square @ square
         return 2 * _SIDE**3
 
-    rate = rates({"step": step, "encode": encode, "posts": theirs, "peak": product})
+    rate = rates({"step": step, "encode": encode, "reference": recurrent, "peak": product})
     peak = rate["peak"]
-    one, window = _operations(ours.network), _operations(posts.network, material.window)
-    beside = f"peak {peak / 1e9:.0f} GFLOP/s"
+    minute, window = _operations(pooled.network), _operations(reference.network, material.window)
+    against = f"peak {peak / 1e9:.0f} GFLOP/s"
     return [
         _row("inference.cached_nodes_per_minute", 60 * rate["step"], "nodes/min", None),
-        _row("inference.gemm_share", 100 * one * rate["encode"] / peak, "%", beside),
-        _row("inference.step_gemm_share", 100 * one * rate["step"] / peak, "%", beside),
-        _row("inference.posts_gemm_share", 100 * window * rate["posts"] / peak, "%", beside),
+        _row("inference.gemm_share", 100 * minute * rate["encode"] / peak, "%", against),
+        _row("inference.step_gemm_share", 100 * minute * rate["step"] / peak, "%", against),
+        _row("inference.posts_gemm_share", 100 * window * rate["reference"] / peak, "%", against),
     ]
 
 
-def _ours(model: Model) -> tuple[Callable[[], int], Callable[[], int]]:
-    """(a new minute of NODES nodes from values to matches, the two graphs alone on as many minutes)."""
+def _pooled_work(model: Model) -> tuple[Callable[[], int], Callable[[], int]]:
+    """(a new minute of NODES nodes from values to matches, only the two graphs on as many minutes)."""
     rng = np.random.default_rng(1)
     series = simulated().nodes[0].series
-    normal = model.baseline(series.part(0, model.window))
-    lanes, every = StreamingEncoder(model), np.arange(NODES)
-    lanes.add(NODES)
-    for lane in range(NODES):
-        lanes.teach(lane, normal)
+    normal = model.baseline(series.slice(0, model.window))
+    encoder, slots = StreamingEncoder(model), np.arange(NODES)
+    encoder.add_slots(NODES)
+    for slot in range(NODES):
+        encoder.set_baseline(slot, normal)
     matcher = Matcher(
         rng.normal(size=(_REFERENCES, model.dimensions)).astype(np.float32), [*map(str, range(_REFERENCES))]
     )
@@ -75,39 +75,39 @@ def _ours(model: Model) -> tuple[Callable[[], int], Callable[[], int]]:
     numbers = count()
 
     def step() -> int:
-        lanes.advance(next(numbers))
-        matcher.match(lanes.step(every, values)[0].vectors)
+        encoder.advance(next(numbers))
+        matcher.match(encoder.step(slots, values)[0].vectors)
         return NODES
 
     for _ in range(model.window):
         step()
     inputs = rng.normal(size=(NODES, 2 * len(model.catalogue) * len(model.manifest.spans))).astype(np.float32)
-    pooled = np.tile(model.encode(inputs), 3)
+    pooled = np.tile(model.encoder.encode_minutes(inputs), 3)
 
     def graphs() -> int:
-        for start in range(0, NODES, _AT_ONCE):
-            model.encode(inputs[start : start + _AT_ONCE])
-            model.head(pooled[start : start + _AT_ONCE])
+        for start in range(0, NODES, _BATCH):
+            model.encoder.encode_minutes(inputs[start : start + _BATCH])
+            model.encoder.apply_head(pooled[start : start + _BATCH])
         return NODES
 
     return step, graphs
 
 
-def _theirs(model: Model) -> Callable[[], int]:
+def _reference_work(model: Model) -> Callable[[], int]:
     node = simulated().nodes[0]
-    ends = np.arange(model.window, model.window + _POSTS_WINDOWS)
-    return lambda: len(model.embed(node.series, node.whole, ends=ends))
+    ends = np.arange(model.window, model.window + _REFERENCE_WINDOWS)
+    return lambda: len(model.embed(node.series, node.full_profile, ends=ends))
 
 
 def _operations(network: nn.Module, minutes: int = 1) -> int:
-    """Multiplications and additions for a vector; recurrent layers run once a minute of the window."""
-    found = 0
+    """Multiplications and additions for one vector; recurrent layers run once for each minute of the window."""
+    operations = 0
     for layer in network.modules():
         if isinstance(layer, KerasLSTM):
-            found += 2 * minutes * (layer.kernel.numel() + layer.recurrent.numel())
+            operations += 2 * minutes * (layer.kernel.numel() + layer.recurrent.numel())
         elif isinstance(layer, nn.Linear | SpanLinear):
-            found += 2 * layer.weight.numel()
-    return found
+            operations += 2 * layer.weight.numel()
+    return operations
 
 
 def _row(name: str, value: float, unit: str, against: str | None) -> dict[str, Any]:

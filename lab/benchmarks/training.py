@@ -1,6 +1,6 @@
-"""Training: the default network, each window embedded once, against the posts' network in three towers.
+"""Training: the default network, which embeds each window once, against the 2017 baseline in three towers.
 
-Both train in this process on one thread, in turns, so that a busy machine slows both.
+Both train in this process on one thread, in turns, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from faultprint.training.models.reference_task import ReferenceTask
 from faultprint.training.models.task import Step, TrainingTask
 
 RUNS = 5
-_STEPS = {"default": 12, "posts": 2}
+_STEPS = {"default": 12, "reference": 2}
 
 
 def run() -> list[dict[str, Any]]:
@@ -27,7 +27,7 @@ def run() -> list[dict[str, Any]]:
     material = simulated()
     tasks: dict[str, TrainingTask] = {
         "default": PooledTask(material, material, np.random.default_rng(1)),
-        "posts": ReferenceTask(material, material, np.random.default_rng(1)),
+        "reference": ReferenceTask(material, material, np.random.default_rng(1)),
     }
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
     for turn in range(RUNS + 1):
@@ -36,15 +36,15 @@ def run() -> list[dict[str, Any]]:
             if turn:  # the first turn warms up
                 rates[name].append(rate)
     rows = []
-    for index, what in enumerate(("windows", "triplets")):
-        ours, theirs = (median(rate[index] for rate in rates[name]) for name in ("default", "posts"))
+    for index, unit in enumerate(("windows", "triplets")):
+        default, reference = (median(rate[index] for rate in rates[name]) for name in ("default", "reference"))
         rows.append(
             {
-                "name": f"training.{what}_per_s",
-                "value": ours,
-                "unit": f"{what}/s",
-                "against": f"posts three-tower: {theirs:.1f} {what}/s",
-                "ratio": ours / theirs,
+                "name": f"training.{unit}_per_s",
+                "value": default,
+                "unit": f"{unit}/s",
+                "against": f"2017 baseline, three towers: {reference:.1f} {unit}/s",
+                "ratio": default / reference,
                 "runs": RUNS,
             }
         )
@@ -52,7 +52,7 @@ def run() -> list[dict[str, Any]]:
 
 
 def _rate(task: TrainingTask, steps: int) -> tuple[float, float]:
-    """(windows/s, triplets/s) of so many steps, sampling included."""
+    """(windows/s, triplets/s) of `steps` steps, with sampling."""
     begin = time.perf_counter()
     done: list[Step] = [task.step(0.0) for _ in range(steps)]
     seconds = time.perf_counter() - begin

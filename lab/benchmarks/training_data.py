@@ -1,4 +1,4 @@
-"""What the training and inference benchmarks work on: a few simulated networks, ready to draw from."""
+"""Data for the training and inference benchmarks: a few simulated networks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from faultprint.features.catalogue import SIP_CATALOGUE
-from faultprint.features.coverage import Interval
-from faultprint.features.minutes import minutes
+from faultprint.features.coverage import CoverageInterval
+from faultprint.features.minutes import compute_minutes
 from faultprint.training.data.dataset import TrainingSet, training_set
 from faultprint_lab.simulate.run import START, network_of, simulate_network
 
@@ -25,14 +25,14 @@ def simulated() -> TrainingSet:
     return training_set(*labelled(range(NETWORKS), SEED, load=0.25), SIP_CATALOGUE)
 
 
-def labelled(indices: Iterable[int], seed: int, **how: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(minutes, labels) of these networks of DAYS days; `how` as `simulate_network` takes it."""
+def labelled(indices: Iterable[int], seed: int, **options: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(minutes, labels) of these networks, DAYS days each; `options` are those of `simulate_network`."""
     begin = round(START.timestamp() * 1e6)
     frames, truths = [], []
     for index in indices:
-        transactions, truth = simulate_network(index, DAYS, seed, **how)
+        transactions, truth = simulate_network(index, DAYS, seed, **options)
         network = network_of(index, seed)
-        stretch = Interval(network.node, network.name, begin, begin + round(DAYS * 86_400e6))
-        frames.append(minutes(transactions.lazy(), [stretch]))
+        interval = CoverageInterval(network.node, network.name, begin, begin + round(DAYS * 86_400e6))
+        frames.append(compute_minutes(transactions.lazy(), [interval]))
         truths.append(truth)
     return pl.concat(frames), pl.concat(truths)

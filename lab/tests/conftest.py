@@ -15,13 +15,13 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="session")
-def learnt() -> tuple[pl.DataFrame, pl.DataFrame]:
+def known_networks() -> tuple[pl.DataFrame, pl.DataFrame]:
     """Minutes and labels of four networks; the model's record says that gamma was held out."""
     return four_networks()
 
 
 @pytest.fixture(scope="session")
-def met() -> tuple[pl.DataFrame, pl.DataFrame]:
+def new_network() -> tuple[pl.DataFrame, pl.DataFrame]:
     """Minutes and labels of a network that nobody learnt from."""
     faults = [(200, 240, "bye-slow"), (360, 380, "register-timeouts")]
     return minutes("omega-1", 520, faults, seed=9), labels("omega-1", 520, faults)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Final
 
 _LAB: Final = Path(__file__).resolve().parents[2]
-BEDS: Final = _LAB / "data" / "beds"
-"""Hours recorded on the test bed."""
+TESTBED_DATA: Final = _LAB / "data" / "beds"
+"""The data set recorded on the test bed."""
 RESULTS: Final = _LAB / "results"
-"""Figures of the benchmark suite, as published."""
-DATA: Final = "FAULTPRINT_LAB_DATA"
-"""Environment variable with the folder of other people's data sets: `5gc-faults/`, `captures/`."""
+"""Published figures of the benchmark suite."""
+DATA_VARIABLE: Final = "FAULTPRINT_LAB_DATA"
+"""Environment variable that names the folder of external data sets: `5gc-faults/`, `captures/`."""
 
 
-def others(name: str) -> Path | None:
-    """The data set or file `name` in the folder that the environment variable DATA names; None without it."""
-    folder = os.environ.get(DATA)
+def external_data(name: str) -> Path | None:
+    """The data set or file `name` in the folder of external data sets; None if the environment variable is not set."""
+    folder = os.environ.get(DATA_VARIABLE)
     return Path(folder) / name if folder else None

@@ -1,9 +1,9 @@
-"""What a fault looks like in the features, in two sets of labelled minutes side by side: the bed's and the simulator's.
+"""How faults show in the features, compared between two sets of labelled minutes: of the test bed and of the simulator.
 
-A fault's signature is, for every feature, how surprising its minutes are to the node that has it (`windows.normalise`:
-departure from the node's own normal over its standard deviation, put through sign(z) ln(1 + |z|)): the mean over an episode's
-minutes, the median over episodes. 2 is seven standard deviations. Both sets lean on one population, so that a spread
-that is believed in one of them is believed in the other.
+The signature of a fault is, for every feature, the z-score of its minutes at the faulty node on a logarithmic scale
+(`windows.normalisation`: sign(z) ln(1 + |z|), z the deviation from the node's own baseline in standard deviations): the mean
+over the minutes of an episode, and the median over episodes. 2 means about seven standard deviations. Both sets use the
+same population statistics, so that the same spread is used for both.
 """
 
 from __future__ import annotations
@@ -19,131 +19,140 @@ from numpy.typing import NDArray
 from faultprint.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from faultprint.features.catalogue import Catalogue
 from faultprint.tables import NORMAL
-from faultprint.windows.labelling import faults, minute_conditions
-from faultprint.windows.levels import Kinds, Levels, levels
-from faultprint.windows.normalise import CHANNELS, normalise
-from faultprint.windows.profile import LEAST_MINUTES, Profile, population, profile
-from faultprint.windows.series import series
+from faultprint.windows.labelling import fault_names, label_minutes
+from faultprint.windows.levels import FeatureKinds, Levels, compute_levels
+from faultprint.windows.normalisation import CHANNELS, normalise
+from faultprint.windows.profile import MIN_PROFILE_MINUTES, Profile, build_profile, population_profile
+from faultprint.windows.series import build_series
 from faultprint_lab.baselines.recorded import Tables
 
-TOLD: Final = 0.7
-"""Surprise (one standard deviation) from which a feature is part of what a signature tells."""
-_NAMED: Final = 6
+MIN_SHOWN: Final = 0.7
+"""Value (one standard deviation) from which a feature belongs to a signature."""
+_MAX_LISTED: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A fault's episodes (E, F), and their median, its signature (F,)."""
+    """The mean values of each episode of a fault (E, F), and their median (F,)."""
 
     episodes: Float32Array
-    surprise: Float32Array
+    median: Float32Array
+
+
+FeaturePair = tuple[str, float, float]
+"""(feature, value in the measured set, value in the reference set)"""
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """One fault in both sets: `cosine` of its signatures, and of the signature here with the `nearest` episode there, because
-    a fault has several ways and a median shows none of them; features strongest in one with both values, and those that
-    only one of them shows, as (feature, here, there)."""
+class SignatureSimilarity:
+    """One fault in both sets.
+
+    - `cosine` of the two signatures; `nearest`: of the measured signature and the most similar reference episode, because
+      a fault may have several forms and a median shows none of them.
+    - `strongest` features of the measured signature; features that `only_here` or `only_there` belong to the signature.
+    """
 
     condition: str
     episodes: tuple[int, int]
     cosine: float
     nearest: float
-    strongest: tuple[tuple[str, float, float], ...]
-    only_here: tuple[tuple[str, float, float], ...]
-    only_there: tuple[tuple[str, float, float], ...]
+    strongest: tuple[FeaturePair, ...]
+    only_here: tuple[FeaturePair, ...]
+    only_there: tuple[FeaturePair, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """One node: its single minutes' levels (1, T, F), its normal profile, and the minutes of each episode."""
+class LabelledNode:
+    """One node: levels of its single minutes (1, T, F), its baseline profile, and the minutes of each episode."""
 
     levels: Levels
-    own: Profile
+    profile: Profile
     episodes: tuple[tuple[str, IntArray], ...]
 
 
-def labelled(minutes: pl.DataFrame, labels: pl.DataFrame, catalogue: Catalogue) -> list[Labelled]:
-    """The nodes of a MINUTES and a LABELS table that have normal minutes enough for a profile.
+def labelled_nodes(minutes: pl.DataFrame, labels: pl.DataFrame, catalogue: Catalogue) -> list[LabelledNode]:
+    """The nodes of a MINUTES and a LABELS table with enough normal minutes for a profile.
 
     Raises TableError or LabelError.
     """
-    kinds, names, found = Kinds.of(catalogue), faults(labels), []
-    for one in series(minutes, catalogue.names):
-        conditions = minute_conditions(labels, one, names)
-        normal = conditions.normal & one.observed
-        if np.count_nonzero(normal) < LEAST_MINUTES:
+    kinds, names, nodes = FeatureKinds.from_catalogue(catalogue), fault_names(labels), []
+    for series in build_series(minutes, catalogue.names):
+        conditions = label_minutes(labels, series, names)
+        normal = conditions.normal & series.observed
+        if np.count_nonzero(normal) < MIN_PROFILE_MINUTES:
             continue
-        single = levels(one, kinds, (1,))
-        words = np.array([*conditions.conditions, NORMAL])[np.where(conditions.faulty, conditions.code, -1)]
-        found.append(Labelled(single, profile(single, kinds, normal), tuple(_episodes(words, one.observed))))
-    return found
+        levels = compute_levels(series, kinds, (1,))
+        truth = np.array([*conditions.conditions, NORMAL])[np.where(conditions.faulty, conditions.code, -1)]
+        episodes = tuple(_episodes(truth, series.observed))
+        nodes.append(LabelledNode(levels, build_profile(levels, kinds, normal), episodes))
+    return nodes
 
 
-def signatures(nodes: Sequence[Labelled], kinds: Kinds, people: Profile) -> dict[str, Signature]:
-    """The signature of every fault that the nodes have, by name."""
+def signatures(nodes: Sequence[LabelledNode], kinds: FeatureKinds, population: Profile) -> dict[str, Signature]:
+    """The signature of every fault of the nodes, by name."""
     episodes: dict[str, list[Float32Array]] = {}
     for node in nodes:
-        inputs = normalise(node.levels, kinds, node.own, people)
-        surprise = inputs.reshape(len(inputs), CHANNELS, -1)[:, 0]
+        inputs = normalise(node.levels, kinds, node.profile, population)
+        z_scores = inputs.reshape(len(inputs), CHANNELS, -1)[:, 0]
         for name, minutes in node.episodes:
-            episodes.setdefault(name, []).append(surprise[minutes].mean(axis=0))
-    stacks = {name: np.stack(each) for name, each in sorted(episodes.items())}
+            episodes.setdefault(name, []).append(z_scores[minutes].mean(axis=0))
+    stacks = {name: np.stack(means) for name, means in sorted(episodes.items())}
     return {name: Signature(stack, np.median(stack, axis=0)) for name, stack in stacks.items()}
 
 
-def compare(here: Tables, there: Tables, catalogue: Catalogue) -> list[Likeness]:
+def compare(measured: Tables, reference: Tables, catalogue: Catalogue) -> list[SignatureSimilarity]:
     """Every fault that both sets have, by name. Raises TableError, LabelError or UsageError."""
-    both = [labelled(*tables, catalogue) for tables in (here, there)]
-    kinds = Kinds.of(catalogue)
-    people = population([node.own for nodes in both for node in nodes], kinds)
-    ours, theirs = (signatures(nodes, kinds, people) for nodes in both)
-    return [_likeness(name, ours[name], theirs[name], catalogue.names) for name in sorted(ours.keys() & theirs.keys())]
+    both = [labelled_nodes(*tables, catalogue) for tables in (measured, reference)]
+    kinds = FeatureKinds.from_catalogue(catalogue)
+    population = population_profile([node.profile for nodes in both for node in nodes], kinds)
+    here, there = (signatures(nodes, kinds, population) for nodes in both)
+    common = sorted(here.keys() & there.keys())
+    return [_similarity(name, here[name], there[name], catalogue.names) for name in common]
 
 
-def table(likenesses: Sequence[Likeness]) -> list[str]:
+def markdown_table(similarities: Sequence[SignatureSimilarity]) -> list[str]:
     """Lines of a Markdown table."""
 
-    def named(features: Sequence[tuple[str, float, float]]) -> str:
+    def pairs(features: Sequence[FeaturePair]) -> str:
         return ", ".join(f"{name} {here:+.1f}/{there:+.1f}" for name, here, there in features) or "–"
 
     head = "| fault | episodes | cosine | nearest | strongest here | only here | only there |"
     rows = [
-        f"| {one.condition} | {one.episodes[0]}, {one.episodes[1]} | {one.cosine:.2f} | {one.nearest:.2f} | {named(one.strongest)} "
-        f"| {named(one.only_here)} | {named(one.only_there)} |"
-        for one in likenesses
+        f"| {fault.condition} | {fault.episodes[0]}, {fault.episodes[1]} | {fault.cosine:.2f} | {fault.nearest:.2f} "
+        f"| {pairs(fault.strongest)} | {pairs(fault.only_here)} | {pairs(fault.only_there)} |"
+        for fault in similarities
     ]
     return [head, "|---|---|---|---|---|---|---|", *rows]
 
 
-def _episodes(words: NDArray[np.str_], observed: BoolArray) -> Iterator[tuple[str, IntArray]]:
-    """Each fault's stretches: its name, and the indices of the minutes in it that were observed."""
-    edges = np.flatnonzero(words[1:] != words[:-1]) + 1
-    for part in np.split(np.arange(len(words)), edges):
-        inside = part[observed[part]]
-        if words[part[0]] != NORMAL and len(inside):
-            yield str(words[part[0]]), inside
+def _episodes(truth: NDArray[np.str_], observed: BoolArray) -> Iterator[tuple[str, IntArray]]:
+    """The episodes of faults: the name of the fault, and the indices of the observed minutes."""
+    edges = np.flatnonzero(truth[1:] != truth[:-1]) + 1
+    for minutes in np.split(np.arange(len(truth)), edges):
+        seen = minutes[observed[minutes]]
+        if truth[minutes[0]] != NORMAL and len(seen):
+            yield str(truth[minutes[0]]), seen
 
 
-def _likeness(name: str, ours: Signature, theirs: Signature, names: Sequence[str]) -> Likeness:
-    a, b = ours.surprise.astype(np.float64), theirs.surprise.astype(np.float64)
-    shown_a, shown_b = np.abs(a) >= TOLD, np.abs(b) >= TOLD
-    order = np.argsort(-np.abs(a), kind="stable")
-    against = np.argsort(-np.abs(b), kind="stable")
+def _similarity(name: str, here: Signature, there: Signature, features: Sequence[str]) -> SignatureSimilarity:
+    a, b = here.median.astype(np.float64), there.median.astype(np.float64)
+    shown_a, shown_b = np.abs(a) >= MIN_SHOWN, np.abs(b) >= MIN_SHOWN
+    by_a = np.argsort(-np.abs(a), kind="stable")
+    by_b = np.argsort(-np.abs(b), kind="stable")
 
-    def told(which: IntArray) -> tuple[tuple[str, float, float], ...]:
-        return tuple((names[i], round(float(a[i]), 2), round(float(b[i]), 2)) for i in which[:_NAMED])
+    def listed(indices: IntArray) -> tuple[FeaturePair, ...]:
+        return tuple((features[i], round(float(a[i]), 2), round(float(b[i]), 2)) for i in indices[:_MAX_LISTED])
 
-    apart = np.abs(a - b) >= TOLD
-    only_a, only_b = shown_a & ~shown_b & apart, shown_b & ~shown_a & apart
-    return Likeness(
+    different = np.abs(a - b) >= MIN_SHOWN
+    only_a, only_b = shown_a & ~shown_b & different, shown_b & ~shown_a & different
+    return SignatureSimilarity(
         name,
-        (len(ours.episodes), len(theirs.episodes)),
+        (len(here.episodes), len(there.episodes)),
         round(_cosine(a, b), 3),
-        round(max(_cosine(a, episode) for episode in theirs.episodes.astype(np.float64)), 3),
-        told(order[(shown_a & ~only_a)[order]]),
-        told(order[only_a[order]]),
-        told(against[only_b[against]]),
+        round(max(_cosine(a, episode) for episode in there.episodes.astype(np.float64)), 3),
+        listed(by_a[(shown_a & ~only_a)[by_a]]),
+        listed(by_a[only_a[by_a]]),
+        listed(by_b[only_b[by_b]]),
     )
 
 

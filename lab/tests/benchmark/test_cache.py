@@ -13,7 +13,7 @@ SOURCE = (
 )
 
 
-def test_a_result_is_made_once(tmp_path: Path) -> None:
+def test_a_result_is_computed_once(tmp_path: Path) -> None:
     made: list[int] = []
 
     def make(path: Path) -> None:
@@ -29,13 +29,13 @@ def test_a_result_is_made_once(tmp_path: Path) -> None:
     assert first.read_text() == "x"
 
 
-def test_other_code_is_another_result(tmp_path: Path) -> None:
+def test_changed_code_gives_another_result(tmp_path: Path) -> None:
     store = Cache(tmp_path)
     assert store.path("t", 1, TABLES, "") != store.path("t", 1, ERRORS, "")
     both = ("faultprint.cases", "faultprint.windows")
     assert cache.version(both[:1]) != cache.version(both[1:])
     assert cache.version(both) == cache.version(both[::-1])
-    with pytest.raises(ModuleNotFoundError, match="no module"):
+    with pytest.raises(ModuleNotFoundError, match="cannot find the module"):
         cache.version(("faultprint.nothing",))
 
 
@@ -54,11 +54,11 @@ def test_prose_imports_and_layout_do_not_count(same: str) -> None:
 
 
 @pytest.mark.parametrize("other", [SOURCE.replace("2 * x", "3 * x"), SOURCE + "Y = 1\n"])
-def test_code_counts(other: str) -> None:
+def test_changed_statements_count(other: str) -> None:
     assert [*statements(other)] != [*statements(SOURCE)]
 
 
-def test_moved_code_and_shipped_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moved_code_does_not_count_and_weights_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     for name, (one, two) in {"before": (SOURCE + "Y = 1\n", ""), "after": (SOURCE, "Y = 1\n")}.items():
         (tmp_path / name).mkdir()
@@ -71,7 +71,7 @@ def test_moved_code_and_shipped_weights(tmp_path: Path, monkeypatch: pytest.Monk
     assert cache.version(("before",)) != cache.version(("after",))
 
 
-def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
     def fail(path: Path) -> None:
         path.write_text("half")
         raise RuntimeError("killed")

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from faultprint_lab.benchmark.competitors.dtw import warped
+from faultprint_lab.benchmark.competitors.dtw import dtw_distances
 
 
-def slowly(a: np.ndarray, b: np.ndarray, band: int) -> float:
+def textbook(a: np.ndarray, b: np.ndarray, band: int) -> float:
     size = len(a)
     total = np.full((size + 1, size + 1), np.inf)
     total[0, 0] = 0
@@ -23,16 +23,16 @@ def test_as_by_the_textbook(band: int) -> None:
     minutes = rng.normal(size=(40, 3)).astype(np.float32)
     references = rng.normal(size=(2, 12, 3)).astype(np.float32)
     ends = np.array([3, 11, 20, 39])
-    found = warped(minutes, ends, references, band)
+    found = dtw_distances(minutes, ends, references, band)
     padded = np.concatenate([np.zeros((11, 3)), minutes])
-    expected = [[slowly(padded[end : end + 12], one, band) for one in references] for end in ends]
+    expected = [[textbook(padded[end : end + 12], reference, band) for reference in references] for end in ends]
     assert found == pytest.approx(np.array(expected), rel=1e-4)
 
 
-def test_a_late_copy_is_nearer_than_a_stranger() -> None:
+def test_a_delayed_copy_is_nearer_than_another_series() -> None:
     rng = np.random.default_rng(1)
     shape = rng.normal(size=(30, 4)).astype(np.float32)
     late = np.roll(shape, 3, axis=0)
-    stranger = rng.normal(size=(30, 4)).astype(np.float32)
-    found = warped(shape, np.array([29]), np.stack([late, stranger]))
+    other = rng.normal(size=(30, 4)).astype(np.float32)
+    found = dtw_distances(shape, np.array([29]), np.stack([late, other]))
     assert found[0, 0] < 0.8 * found[0, 1]

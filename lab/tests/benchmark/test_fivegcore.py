@@ -12,15 +12,14 @@ import pytest
 from faultprint.errors import TableError
 from faultprint.windows.series import Series
 from faultprint_lab.baselines import trees
-from faultprint_lab.benchmark.fivegcore import cross_validation as core_rows
-from faultprint_lab.benchmark.fivegcore import encoder, row_features
+from faultprint_lab.benchmark.fivegcore import cross_validation, encoder, row_features
 from faultprint_lab.benchmark.fivegcore.dataset import (
     CATALOGUE,
     CONDITIONS,
     FUNCTIONS,
     INTERVAL_US,
-    ROWS,
-    WORDS,
+    LABELS_FILE,
+    VALUES_FILE,
     CoreRows,
     read,
 )
@@ -28,12 +27,12 @@ from faultprint_lab.benchmark.splits import Sizes
 from faultprint_lab.benchmark.trials import trials
 
 MOVED = (("in_octets", 5e5), ("down", 1), ("out_octets", 5e5), ("memory_state", 1), ("core0_idle", 0))
-"""A figure for each fault, and what it then is."""
+"""The figure that each fault changes, and its value."""
 REAL = Path(__file__).resolve().parents[3] / "../shared/data/5gc-faults"
 
 
-def invented(rows: int = 1500, functions: tuple[str, ...] = FUNCTIONS[:1]) -> CoreRows:
-    """Little traffic and idle cores; each fault moves a figure of its own, five rows at a time, of the functions in turn."""
+def made_up(rows: int = 1500, functions: tuple[str, ...] = FUNCTIONS[:1]) -> CoreRows:
+    """Little traffic and idle cores; each fault changes another figure for five rows, of one function after another."""
     rng = np.random.default_rng(1)
     values = np.zeros((rows, len(CATALOGUE)), np.float32)
     for column, feature in enumerate(CATALOGUE.features):
@@ -58,112 +57,114 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trees, "_PARAMETERS", trees._PARAMETERS | {"feature_fraction": 1.0, "learning_rate": 0.3})
 
 
-@pytest.mark.parametrize("system", [*core_rows.NAMERS["by-time"]])
-def test_plain_faults_are_named_in_parts_that_were_not_learnt(system: str) -> None:
-    trial = trials("by-time", "5gc-faults", Sizes(), "report", 1)[0]
-    found = core_rows.play(trial, system, invented(), seconds=60)
+@pytest.mark.parametrize("system", [*cross_validation.CLASSIFIERS["blocked-cv"]])
+def test_clear_faults_are_named_in_blocks_that_were_not_used_for_the_fit(system: str) -> None:
+    trial = trials("blocked-cv", "5gc-faults", Sizes(), "test", 1)[0]
+    found = cross_validation.run_trial(trial, system, made_up(), seconds=60)
     assert found["balanced_accuracy"] > 0.6
     assert found["rows"] == 1500
 
 
-def test_the_last_two_parts_are_not_chosen_on() -> None:
-    rows = invented()
+def test_the_validation_split_has_no_row_of_the_last_two_blocks() -> None:
+    rows = made_up()
     later = CoreRows(rows.series, rows.code.copy())
     later.code[900:] = 0
-    trial = trials("by-time", "5gc-faults", Sizes(), "choose", 1)[0]
-    figures = [core_rows.play(trial, "1-nn", one, seconds=1) for one in (rows, later)]
+    trial = trials("blocked-cv", "5gc-faults", Sizes(), "validation", 1)[0]
+    figures = [cross_validation.run_trial(trial, "1-nn", one, seconds=1) for one in (rows, later)]
     assert figures[0] == figures[1]
     assert figures[0]["rows"] == 900
 
 
-def test_one_episode_of_a_fault_teaches_it() -> None:
-    trial = trials("by-time-one", "5gc-faults", Sizes(), "report", 1)[0]
-    assert core_rows.play(trial, "1-nn", invented(), seconds=1)["balanced_accuracy"] > 0.8
-    assert not core_rows.refuses(trial, "default")
-    assert "one episode" in core_rows.refuses(trial, "lightgbm")
-    assert "five rows" in core_rows.refuses(trial, "posts")
+def test_one_episode_of_a_fault_is_enough() -> None:
+    trial = trials("blocked-cv-one-shot", "5gc-faults", Sizes(), "test", 1)[0]
+    assert cross_validation.run_trial(trial, "1-nn", made_up(), seconds=1)["balanced_accuracy"] > 0.8
+    assert not cross_validation.exclusion_reason(trial, "default")
+    assert "one episode" in cross_validation.exclusion_reason(trial, "lightgbm")
+    assert "five rows" in cross_validation.exclusion_reason(trial, "reference-lstm")
 
 
-def test_a_fault_taught_on_one_function_is_named_on_another() -> None:
-    rows = invented(functions=FUNCTIONS)
-    taught = (rows.code == 0) | (
+def test_a_fault_of_one_function_is_named_on_another() -> None:
+    rows = made_up(functions=FUNCTIONS)
+    known = (rows.code == 0) | (
         np.arange(len(rows.code)) < 20 + 5 * 30
     )  # of each kind one episode, all on one function
-    said = core_rows.NAMERS["by-time-one"]["default"](rows, taught, 1, 1.0)
-    others = ~taught & np.isin(rows.code, [CONDITIONS.index(name) for name in ("interface-down", "memory-stress")])
+    predicted = cross_validation.CLASSIFIERS["blocked-cv-one-shot"]["default"](rows, known, 1, 1.0)
+    others = ~known & np.isin(rows.code, [CONDITIONS.index(name) for name in ("interface-down", "memory-stress")])
     assert others.sum() > 50
-    assert (said[others] == rows.code[others]).mean() > 0.9
+    assert (predicted[others] == rows.code[others]).mean() > 0.9
 
 
-def test_no_encoder_is_begun_when_the_time_is_spent_but_one_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_encoder_starts_after_the_time_limit_except_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "STEPS", 2)
     begun: list[int] = []
-    learn = encoder._Member.learn
+    learn = encoder.RowEncoder.fit
 
     def counted(self: Any, *given: Any) -> None:
         begun.append(1)
         learn(self, *given)
 
-    monkeypatch.setattr(encoder._Member, "learn", counted)
-    rows = invented(300)
+    monkeypatch.setattr(encoder.RowEncoder, "fit", counted)
+    rows = made_up(300)
     inputs, known = rows.series.values, np.ones(300, np.bool_)
     for seconds, expected in ((0.5, 1), (9.0, encoder.MEMBERS)):
         begun.clear()
         clock = partial(next, itertools.count(0.0))
-        chances = encoder.judged(inputs, known, rows.code, len(CONDITIONS), seed=1, seconds=seconds, clock=clock)
+        probabilities = encoder.encoder_probabilities(
+            inputs, known, rows.code, len(CONDITIONS), seed=1, seconds=seconds, clock=clock
+        )
         assert len(begun) == expected
-        assert chances.sum(axis=1) == pytest.approx(np.ones(300), abs=1e-5)
+        assert probabilities.sum(axis=1) == pytest.approx(np.ones(300), abs=1e-5)
 
 
-def test_a_row_stands_among_its_neighbours() -> None:
+def test_a_row_has_its_neighbours() -> None:
     column = np.arange(4, dtype=np.float32)[:, None]
-    assert row_features.among(column, 1).tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
+    assert row_features.with_neighbours(column, 1).tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
 
 
-def test_signs_are_finite_where_a_row_is_missing_and_normal_rows_are_their_origin() -> None:
-    rows = invented(400)
+def test_features_are_finite_where_a_row_is_missing_and_the_mean_of_normal_rows_is_zero() -> None:
+    rows = made_up(400)
     rows.series.values[7] = np.nan
     rows.series.observed[7] = False
     normal = (rows.code == 0) & rows.series.observed
-    for figures in (row_features.signs(rows, normal), row_features.shared_signs(rows, normal)):
+    for figures in (row_features.all_features(rows, normal), row_features.shared_features(rows, normal)):
         assert np.isfinite(figures).all()
         assert len(figures) == 400
-    assert row_features.signs(rows, normal)[normal].mean(axis=0) == pytest.approx(0, abs=1e-3)
+    assert row_features.all_features(rows, normal)[normal].mean(axis=0) == pytest.approx(0, abs=1e-3)
 
 
-def test_signs_do_not_depend_on_what_is_not_known() -> None:
-    rows = invented(400)
+def test_features_do_not_depend_on_unknown_rows() -> None:
+    rows = made_up(400)
     normal = (rows.code == 0) & (np.arange(400) < 300)
-    before = row_features.signs(rows, normal)[:300]
+    before = row_features.all_features(rows, normal)[:300]
     rows.series.values[300:] += 50
-    assert np.array_equal(row_features.signs(rows, normal)[:300], before)
+    assert np.array_equal(row_features.all_features(rows, normal)[:300], before)
 
 
-def test_labels_that_say_nothing_teach_nothing() -> None:
-    rows = invented()
+def test_shuffled_labels_give_no_skill() -> None:
+    rows = made_up()
     shuffled = CoreRows(rows.series, np.random.default_rng(1).permutation(rows.code))
-    trial = trials("by-time", "5gc-faults", Sizes(), "report", 1)[0]
-    assert core_rows.play(trial, "lightgbm-raw", shuffled, seconds=60)["balanced_accuracy"] < 0.4
+    trial = trials("blocked-cv", "5gc-faults", Sizes(), "test", 1)[0]
+    assert cross_validation.run_trial(trial, "lightgbm-raw", shuffled, seconds=60)["balanced_accuracy"] < 0.4
 
 
-def write(folder: Path, values: str, words: str) -> None:
-    for name, text in ((ROWS, values), (WORDS, words)):
+def write(folder: Path, values: str, labels: str) -> None:
+    for name, text in ((VALUES_FILE, values), (LABELS_FILE, labels)):
         with gzip.open(folder / name, "wt") as file:
             file.write(text)
 
 
 def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="fetch it anew"):
+    with pytest.raises(TableError, match="download it again"):
         read(tmp_path)
     write(tmp_path, "1 2 3\n", "0\n")
-    with pytest.raises(TableError, match="do not go with"):
+    with pytest.raises(TableError, match="do not match"):
         read(tmp_path)
     write(tmp_path, " ".join("0" * len(CATALOGUE)) + "\n", "9\n")
-    with pytest.raises(TableError, match="fetch the files anew"):
+    with pytest.raises(TableError, match="download the files again"):
         read(tmp_path)
 
 
-def test_a_counters_reset_is_not_observed(tmp_path: Path) -> None:
+def test_a_row_with_a_counter_reset_is_unobserved(tmp_path: Path) -> None:
     quiet = ["0"] * len(CATALOGUE)
     reset = [*quiet[:3], "3701525850", *quiet[4:]]
     write(tmp_path, "\n".join(" ".join(row) for row in (quiet, reset)) + "\n", "0\n0\n")
@@ -173,7 +174,7 @@ def test_a_counters_reset_is_not_observed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"{REAL} is not here: the 5G core's table is not part of Faultprint")
-def test_the_real_table_is_as_its_makers_say() -> None:
+def test_the_real_table_has_the_published_size_and_labels() -> None:
     found = read(REAL)
     assert len(CATALOGUE) == 33
     assert found.series.values.shape == (11740, 33)
@@ -183,11 +184,11 @@ def test_the_real_table_is_as_its_makers_say() -> None:
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"{REAL} is not here: the 5G core's table is not part of Faultprint")
-def test_one_real_episode_of_a_fault_teaches_it_better_than_the_plain_columns() -> None:
+def test_one_real_episode_of_a_fault_is_better_with_row_features_than_with_columns() -> None:
     rows = read(REAL)
-    asked = [trials("by-time-one", "5gc-faults", Sizes(), "choose", seed)[0] for seed in (1, 2, 3)]
+    asked = [trials("blocked-cv-one-shot", "5gc-faults", Sizes(), "validation", seed)[0] for seed in (1, 2, 3)]
     ours, plain = (
-        np.mean([core_rows.play(trial, system, rows, seconds=60)["balanced_accuracy"] for trial in asked])
+        np.mean([cross_validation.run_trial(trial, system, rows, seconds=60)["balanced_accuracy"] for trial in asked])
         for system in ("default", "1-nn")
     )
     assert ours > 0.5

@@ -13,7 +13,7 @@ windows = st.lists(
 )
 
 
-def slowly(given_windows: list[Window], unknown: set[str]) -> tuple[float, float]:
+def brute_force(given_windows: list[Window], unknown: set[str]) -> tuple[float, float]:
     """By every pair, and by every threshold."""
     count = {word: sum(other == word for _, other in given_windows) for _, word in given_windows}
     new = [(score, 1 / count[word]) for score, word in given_windows if word in unknown]
@@ -27,7 +27,7 @@ def slowly(given_windows: list[Window], unknown: set[str]) -> tuple[float, float
 
 
 @given(windows)
-def test_as_by_pairs_and_thresholds(drawn: list[Window]) -> None:
+def test_figures_equal_a_search_over_pairs_and_thresholds(drawn: list[Window]) -> None:
     unknown = {"new", "newer"}
     words = {word for _, word in drawn}
     scores = np.array([score for score, _ in drawn], np.float64)
@@ -36,4 +36,4 @@ def test_as_by_pairs_and_thresholds(drawn: list[Window]) -> None:
         assert found is None
     else:
         assert found is not None
-        assert (found.auroc, found.fpr95) == pytest.approx(slowly(drawn, unknown))
+        assert (found.auroc, found.fpr95) == pytest.approx(brute_force(drawn, unknown))

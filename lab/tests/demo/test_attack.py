@@ -1,4 +1,4 @@
-"""The real capture: what stands for normal, what counts, and that the whole of it runs."""
+"""The real capture: its baseline, which minutes count, and the whole run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.tables import MINUTES
 from faultprint_lab.baselines.compare import split_networks
-from faultprint_lab.demo.attack import CONDITION, NODES, TEACHER, idle_before, recognise, with_truth
-from faultprint_lab.demo.demo import _capture
+from faultprint_lab.demo.attack import CONDITION, ENROLLED_NODE, NODES, idle_before, recognise, with_truth
+from faultprint_lab.demo.demo import demo, find_capture
 
 CAPTURE = Path(__file__).resolve().parents[3] / "../shared/data/captures/SIP-Bruteforce-Single-IP.pcap"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -27,15 +27,15 @@ Tables = tuple[pl.DataFrame, pl.DataFrame]
 
 
 @pytest.fixture
-def library(model: Model, learnt: Tables) -> Iterator[Library]:
-    with Library.open(":memory:") as shelf:
-        lessons = split_networks(*learnt, model)
-        found = examples(lessons.taught, lessons.taught_labels, model)
-        shelf.add(enrol_examples(found, model, created=NOW))
-        yield shelf
+def library(model: Model, known_networks: Tables) -> Iterator[Library]:
+    with Library.open(":memory:") as opened:
+        split = split_networks(*known_networks, model)
+        found = examples(split.train, split.train_labels, model)
+        opened.add(enrol_examples(found, model, created=NOW))
+        yield opened
 
 
-def test_an_idle_hour_is_listened_to_and_empty() -> None:
+def test_an_idle_hour_is_observed_and_empty() -> None:
     table = pl.concat([minutes("a", 10), minutes("b", 10)])
     idle = idle_before(table, SIP_CATALOGUE)
     storage.check_schema(idle.schema, MINUTES, "idle")
@@ -50,44 +50,47 @@ def test_an_idle_hour_is_listened_to_and_empty() -> None:
             assert idle[feature.name].null_count() == 120
 
 
-def test_what_counts_as_attack(model: Model) -> None:
-    calls = [0.0] * 400
-    calls[70] = calls[200] = 3.0
+def test_which_minutes_count_as_attack(model: Model) -> None:
+    attempts = [0.0] * 400
+    attempts[70] = attempts[200] = 3.0
     table = pl.concat(
         [
-            minutes(node, 400).with_columns(pl.Series("in.register_initial.attempts", calls, dtype=pl.Float32))
+            minutes(node, 400).with_columns(pl.Series("in.register_initial.attempts", attempts, dtype=pl.Float32))
             for node in NODES
         ]
     )
-    said = table.select("node", "minute", condition=pl.lit("normal"))
-    found = with_truth(said, table, minute(130), model)
-    teacher, other = (found.filter(pl.col("node") == node)["truth"].to_list() for node in NODES)
+    verdicts = table.select("node", "minute", condition=pl.lit("normal"))
+    found = with_truth(verdicts, table, minute(130), model)
+    enrolled, other = (found.filter(pl.col("node") == node)["truth"].to_list() for node in NODES)
     assert other[69] == "normal" and other[70] == other[129] == CONDITION and other[130] == "normal"
-    assert teacher[100] is None  # part of the lesson
-    assert teacher[189] == "normal" and teacher[200] == teacher[259] == CONDITION and teacher[260] == "normal"
-    warming = with_truth(said.with_columns(condition=pl.lit("warming-up")), table, minute(130), model)
+    assert enrolled[100] is None  # part of the enrolled interval
+    assert enrolled[189] == "normal" and enrolled[200] == enrolled[259] == CONDITION and enrolled[260] == "normal"
+    warming = with_truth(verdicts.with_columns(condition=pl.lit("warming-up")), table, minute(130), model)
     assert warming["truth"].null_count() == len(warming)
 
 
-def test_without_the_capture_there_is_a_clear_line(
-    model: Model, library: Library, learnt: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    absent = tmp_path / "absent.pcap"
+def test_a_missing_capture_is_refused_or_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAULTPRINT_LAB_DATA", str(tmp_path))
-    told = _capture(None, model, library, minutes("a", 10), learnt, tmp_path, NOW)
-    assert isinstance(told, str) and "skipped" in told and "FAULTPRINT_LAB_DATA" in told
+    assert find_capture(None) is None
     with pytest.raises(UsageError, match="no capture"):
-        _capture(absent, model, library, minutes("a", 10), learnt, tmp_path, NOW)
+        find_capture(tmp_path / "absent.pcap")
+
+
+def test_the_demo_refuses_a_missing_capture_before_any_work(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match="no capture"):
+        demo(out, capture=tmp_path / "nosuch")
+    assert not out.exists()
 
 
 @pytest.mark.skipif(not CAPTURE.exists(), reason="the real captures are not beside the repository")
-def test_the_capture_is_taught_and_asked(
-    model: Model, library: Library, learnt: Tables, met: Tables, tmp_path: Path
+def test_the_capture_is_enrolled_and_identified(
+    model: Model, library: Library, known_networks: Tables, new_network: Tables, tmp_path: Path
 ) -> None:
-    lessons = split_networks(*learnt, model)
-    kept = lessons.kept, lessons.kept_labels
-    found = recognise(CAPTURE, model, library, met[0], kept, tmp_path, key=b"k" * 32, persistence=3, now=NOW)
-    assert found.reference.condition == CONDITION and found.reference.node == TEACHER
+    split = split_networks(*known_networks, model)
+    kept = split.calibration, split.calibration_labels
+    found = recognise(CAPTURE, model, library, new_network[0], kept, tmp_path, key=b"k" * 32, persistence=3, now=NOW)
+    assert found.reference.condition == CONDITION and found.reference.node == ENROLLED_NODE
     assert found.reference.end - found.reference.start == timedelta(hours=1)
     assert {reference.condition for reference in library.references()} >= {CONDITION, "bye-slow"}
     assert library.rule(model.id, 3) is not None

@@ -1,4 +1,4 @@
-"""The report: complete, self-contained, and deaf to what data might want to tell a browser."""
+"""The report: complete, self-contained, and safe against markup in data."""
 
 from __future__ import annotations
 
@@ -28,19 +28,23 @@ EVIL = "</script><script>alert(1)</script>&amp;\u2028<b>"
 
 
 @pytest.fixture(scope="module")
-def result(model: Model, learnt: Tables, met: Tables, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    folder = tmp_path_factory.mktemp("contest")
-    lessons = split_networks(*learnt, model)
+def comparison(
+    model: Model, known_networks: Tables, new_network: Tables, tmp_path_factory: pytest.TempPathFactory
+) -> Comparison:
+    folder = tmp_path_factory.mktemp("comparison")
+    split = split_networks(*known_networks, model)
 
-    def students() -> FittedBaselines:
-        return FittedBaselines.of(lessons.taught, lessons.taught_labels, model, seed=1, max_seconds=1)
+    def baselines() -> FittedBaselines:
+        return FittedBaselines.fit(split.train, split.train_labels, model, seed=1, max_seconds=1)
 
-    return compare_systems({"default": model}, lessons, *met, folder, students=students, now=NOW, say=lambda line: None)
+    return compare_systems(
+        {"default": model}, split, *new_network, folder, baselines=baselines, now=NOW, log=lambda line: None
+    )
 
 
 @pytest.fixture(scope="module")
-def data(result: Comparison, met: Tables) -> dict[str, Any]:
-    return page(result, met[1], None, traffic="Hours of traffic", seed=1, seconds=12.3)
+def data(comparison: Comparison, new_network: Tables) -> dict[str, Any]:
+    return page(comparison, new_network[1], None, traffic="Hours of traffic", seed=1, seconds=12.3)
 
 
 def embedded(text: str) -> Any:
@@ -49,7 +53,7 @@ def embedded(text: str) -> Any:
     return json.loads(found[1])
 
 
-def test_the_page_holds_its_data_and_asks_nobody(data: dict[str, Any], tmp_path: Path) -> None:
+def test_the_page_holds_its_data_and_loads_nothing(data: dict[str, Any], tmp_path: Path) -> None:
     html.write(data, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "{{" not in text.replace((files("faultprint.reports") / "vendor/plotly-gl3d.min.js").read_text("utf-8"), "")
@@ -75,19 +79,19 @@ def test_data_stays_data(data: dict[str, Any]) -> None:
     assert "innerHTML" not in (files("faultprint.reports") / "report.js").read_text("utf-8")
 
 
-def test_names_are_no_markup_in_the_chart() -> None:
-    assert charts.plain("<b>&") == "&lt;b&gt;&amp;"
+def test_names_are_escaped_in_the_chart() -> None:
+    assert charts.escape_plotly("<b>&") == "&lt;b&gt;&amp;"
 
 
-def test_numbers_that_json_lacks_are_refused() -> None:
+def test_numbers_that_json_does_not_have_are_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        html.embeddable({"x": float("nan")})
+        html.script_json({"x": float("nan")})
 
 
-def test_lanes_cover_what_was_scored(data: dict[str, Any], result: Comparison) -> None:
+def test_lanes_cover_all_scored_minutes(data: dict[str, Any], comparison: Comparison) -> None:
     track = data["tracks"][0]
     assert [lane["name"] for lane in track["lanes"]] == ["truth", "Faultprint", "LightGBM", "1-NN"]
-    truth = result.outcomes[0].scored
+    truth = comparison.results[0].scored
     for lane, column in ((track["lanes"][0], "truth"), (track["lanes"][1], "verdict")):
         drawn = {at: word for start, end, word in lane["runs"] for at in range(start, end, 60_000)}
         expected = {
@@ -98,18 +102,18 @@ def test_lanes_cover_what_was_scored(data: dict[str, Any], result: Comparison) -
         assert drawn == expected
 
 
-def test_runs_part_at_gaps_and_changes() -> None:
+def test_runs_end_at_gaps_and_changes() -> None:
     words = ["a", "a", None, "a", "b", "b"]
     minute_ms = np.array([0, 1, 2, 3, 4, 9])
     assert charts.runs(minute_ms, words, 1) == [[0, 2, "a"], [3, 4, "a"], [4, 5, "b"], [9, 10, "b"]]
 
 
-def test_conditions_are_in_order(result: Comparison) -> None:
-    names = charts.conditions(result.outcomes, result.references)
+def test_conditions_are_in_order(comparison: Comparison) -> None:
+    names = charts.conditions(comparison.results, comparison.references)
     assert names == ["normal", "bye-slow", "invite-errors", "register-timeouts", "unknown", "warming-up"]
 
 
-def test_the_cloud_turns_but_does_not_bend() -> None:
+def test_the_projection_keeps_distances() -> None:
     rng = np.random.default_rng(0)
     vectors = np.zeros((40, 8), np.float32)
     vectors[:, [1, 4, 6]] = rng.normal(size=(40, 3))
@@ -133,11 +137,11 @@ def test_the_cloud_turns_but_does_not_bend() -> None:
     assert [found["references"][axis][0] for axis in "xyz"] == [0, 0, 0]
 
 
-def test_the_terminal_shows_every_episode_and_system(result: Comparison) -> None:
-    episodes = result.outcomes[0].figures.outcomes
+def test_the_terminal_shows_every_episode_and_system(comparison: Comparison) -> None:
+    episodes = comparison.results[0].figures.outcomes
     lines = [*episode_table(episodes)]
     assert len(lines) == 1 + len(episodes)
     assert all(episode.condition in line for episode, line in zip(episodes, lines[1:], strict=True))
-    table = "\n".join(figure_table(result.outcomes))
+    table = "\n".join(figure_table(comparison.results))
     assert all(name in table for name in ("default", "lightgbm", "1-nn", "false alarms a day"))
     assert [*episode_table([])]

@@ -10,7 +10,7 @@ from faultprint.tables import TABLES
 from faultprint_lab.pages.build import PAGES, main
 
 
-def test_pages_are_written_once_and_then_found_fresh(tmp_path: Path) -> None:
+def test_pages_are_written_once_and_then_up_to_date(tmp_path: Path) -> None:
     run = CliRunner().invoke
     assert run(main, ["--check", "--folder", str(tmp_path)]).exit_code == 1
     assert run(main, ["--folder", str(tmp_path)]).exit_code == 0
@@ -19,16 +19,16 @@ def test_pages_are_written_once_and_then_found_fresh(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_changed_page_is_stale(tmp_path: Path, page: str) -> None:
+def test_a_changed_page_is_out_of_date(tmp_path: Path, page: str) -> None:
     CliRunner().invoke(main, ["--folder", str(tmp_path)])
     (tmp_path / page).write_text((tmp_path / page).read_text(encoding="utf-8") + "\n", encoding="utf-8")
     result = CliRunner().invoke(main, ["--check", "--folder", str(tmp_path)])
     assert result.exit_code == 1
-    assert result.output.count("is stale") == 1
+    assert result.output.count("is out of date") == 1
     assert page in result.output
 
 
-def test_every_feature_and_every_column_has_its_line() -> None:
+def test_every_feature_and_every_column_is_on_its_page() -> None:
     features, tables = PAGES["features.md"](), PAGES["tables.md"]()
     assert all(f"| `{name}` |" in features for name in SIP_CATALOGUE.names)
     assert all(f"| `{name}` |" in tables for table in TABLES for name in table.names)

@@ -1,7 +1,7 @@
-"""The systems that are compared: each turns a node's windows into distances to conditions.
+"""The systems that are compared. Each turns the windows of a node into distances to conditions.
 
-All are given the same minutes, the same normal minutes of the node and the same windows, and their distances
-go through the same rule (`cases.decision`), calibrated in the same way (`cases.calibration`).
+All systems get the same minutes, the same normal minutes of the node and the same windows. Their distances go through
+the same decision rule (`cases.decision`), which is calibrated in the same way (`cases.calibration`).
 """
 
 from __future__ import annotations
@@ -13,177 +13,195 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 
 from faultprint.arrays import BoolArray, Float32Array, Float64Array, IntArray
-from faultprint.cases.calibration import matcher_for, min_norm
 from faultprint.cases.decision import Rule
 from faultprint.cases.enrol import Example
 from faultprint.cases.matching import Matcher, Matches
 from faultprint.cases.recovery import is_recovered
 from faultprint.cases.reference import Reference
 from faultprint.cases.scope import EvaluationScope
-from faultprint.embedding.model import SHORTEST_OF_NORMAL, Model, NodeBaseline
+from faultprint.cases.thresholds import matcher_for, min_norm
+from faultprint.embedding.model import MIN_BASELINE_WINDOW_MINUTES, Model, NodeBaseline
 from faultprint.errors import UsageError
-from faultprint.windows.profile import LEAST_MINUTES
-from faultprint_lab.baselines.summary import Summaries
+from faultprint.windows.profile import MIN_PROFILE_MINUTES
+from faultprint_lab.baselines.summary import NormalisedSummaries
 
-REACH: Final = 120
-"""Minutes up to a window's last that a system may look at: the window, and the trailing means of its first minute."""
+MAX_HISTORY: Final = 120
+"""Minutes up to the end of a window that a system may read: the window, and the trailing means of its first minute."""
 
 
 class System(Protocol):
-    """Something that knows conditions."""
+    """A method that identifies conditions."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def loosest(self) -> float:
-        """The largest `closer` that has a sense for its distances (`cases.calibration`)."""
+    def max_ratio(self) -> float:
+        """The largest `max_distance_ratio` that makes sense for the distances of this system (`cases.calibration`)."""
         ...
 
-    def match(self, place: EvaluationScope) -> Matches:
-        """Distances of the windows that end at `place.ends`."""
+    def match(self, scope: EvaluationScope) -> Matches:
+        """Distances of the windows that end at `scope.last_minutes`."""
         ...
 
 
 @runtime_checkable
 class SupportsRecovery(Protocol):
-    """A system that can judge the last minutes by themselves (`cases.clearing`)."""
+    """A system that can judge the last few minutes without the rest of the window (`cases.recovery`)."""
 
-    def quiet(self, place: EvaluationScope, rule: Rule, ends: IntArray) -> BoolArray:
-        """(N,) whether the minutes that end at `ends` claim to be normal."""
+    def is_recovered(self, scope: EvaluationScope, rule: Rule, ends: IntArray) -> BoolArray:
+        """(N,) whether the few minutes that end at `ends` look normal."""
         ...
 
 
-class Space(Protocol):
-    """Where windows are vectors, and a node's normal traffic is the origin."""
+class VectorSpace(Protocol):
+    """A space in which windows are vectors and the normal traffic of each node is the origin."""
 
     @property
     def name(self) -> str: ...
 
-    def vectors(self, place: EvaluationScope) -> Float32Array:
-        """(N, D) float32 of the windows that end at `place.ends`."""
+    def vectors(self, scope: EvaluationScope) -> Float32Array:
+        """(N, D) float32 for the windows that end at `scope.last_minutes`."""
         ...
 
 
 class ModelSpace:
-    """A model's vectors, minus the node's normal mean: what the product does.
+    """The vectors of a model minus the node's normal mean, as the product computes them.
 
-    `stranger` stands for the normal of nodes of which no normal traffic is known.
+    `population_baseline` is used for nodes without normal minutes.
     """
 
-    def __init__(self, name: str, model: Model, stranger: NodeBaseline | None = None) -> None:
-        self.name, self.model, self.stranger = name, model, stranger
+    def __init__(self, name: str, model: Model, population_baseline: NodeBaseline | None = None) -> None:
+        self.name, self.model = name, model
+        self.population_baseline = population_baseline
 
-    def vectors(self, place: EvaluationScope) -> Float32Array:
-        """Raises UsageError where no normal traffic is known, and nothing stands for it."""
-        own = self.normal(place)
-        return self.embed(place, own) - own.mean
+    def vectors(self, scope: EvaluationScope) -> Float32Array:
+        """Raises UsageError where the node has no normal minutes and there is no population baseline."""
+        baseline = self.baseline(scope)
+        return self.embed(scope, baseline) - baseline.mean
 
-    def normal(self, place: EvaluationScope) -> NodeBaseline:
-        """The node's normal, from as little as is known."""
-        if known := int(np.count_nonzero(place.baseline_minutes & place.series.observed)):
-            return self.model.baseline(place.series, place.baseline_minutes, min(known, LEAST_MINUTES))
-        if self.stranger is None:
-            raise UsageError(f"Of node {place.series.node!r} no normal traffic is known; mark some.")
-        return self.stranger
+    def baseline(self, scope: EvaluationScope) -> NodeBaseline:
+        """The node's baseline from its normal minutes, however few they are."""
+        if normal_minutes := int(np.count_nonzero(scope.baseline_minutes & scope.series.observed)):
+            return self.model.baseline(scope.series, scope.baseline_minutes, min(normal_minutes, MIN_PROFILE_MINUTES))
+        if self.population_baseline is None:
+            raise UsageError(f"Node {scope.series.node!r} has no normal minutes; label an interval of it as normal.")
+        return self.population_baseline
 
-    def embed(self, place: EvaluationScope, own: NodeBaseline) -> Float32Array:
-        """(N, D) float32, from the space's own origin."""
-        return self.model.embed(place.series, own.profile, ends=place.last_minutes).vectors
+    def embed(self, scope: EvaluationScope, baseline: NodeBaseline) -> Float32Array:
+        """(N, D) float32, before the node's normal mean is subtracted."""
+        return self.model.embed(scope.series, baseline.profile, ends=scope.last_minutes).vectors
 
 
 class SummarySpace:
-    """Summaries minus the mean of the node's normal ones, features scaled by their spread in training."""
+    """Summaries minus the mean summary of normal windows; every value is divided by its spread in training."""
 
     name = "1-nn"
 
-    def __init__(self, summaries: Summaries, scale: Float32Array) -> None:
-        """`scale` (S,): spread of each summary feature."""
+    def __init__(self, summaries: NormalisedSummaries, scale: Float32Array) -> None:
+        """`scale` (S,): standard deviation of each summary value in training."""
         self.summaries = summaries
         self._scale = np.maximum(scale, np.float32(1e-3))
 
-    def vectors(self, place: EvaluationScope) -> Float32Array:
-        """Without normal traffic the summaries themselves, which are departures from the population's normal."""
-        normal = place.baseline_minutes & place.series.observed
-        # As in `embedding.model`, windows of the normal stretch count from half an hour of history.
+    def vectors(self, scope: EvaluationScope) -> Float32Array:
+        """Without normal minutes nothing is subtracted; the summaries are deviations from the population already."""
+        normal = scope.baseline_minutes & scope.series.observed
+        # As in `embedding.model`, windows with at least half an hour of normal minutes count.
         history = np.convolve(normal, np.ones(self.summaries.window, np.int64))[: len(normal)]
-        usual = np.flatnonzero(normal & (history >= min(SHORTEST_OF_NORMAL, int(normal.sum()))))
-        found = self.summaries(
-            EvaluationScope(place.series, place.baseline_minutes, np.append(place.last_minutes, usual), place.begin)
+        baseline_minutes = np.flatnonzero(normal & (history >= min(MIN_BASELINE_WINDOW_MINUTES, int(normal.sum()))))
+        summaries = self.summaries(
+            EvaluationScope(
+                scope.series, scope.baseline_minutes, np.append(scope.last_minutes, baseline_minutes), scope.begin
+            )
         )
-        mean = found[len(place.last_minutes) :].mean(axis=0) if len(usual) else np.zeros(found.shape[1], np.float32)
-        return np.asarray((found[: len(place.last_minutes)] - mean) / self._scale, np.float32)
+        mean = (
+            summaries[len(scope.last_minutes) :].mean(axis=0)
+            if len(baseline_minutes)
+            else np.zeros(summaries.shape[1], np.float32)
+        )
+        return np.asarray((summaries[: len(scope.last_minutes)] - mean) / self._scale, np.float32)
 
 
-class Nearest:
-    """The nearest reference of each condition in a space; `normal` is its origin."""
+class NearestReference:
+    """The nearest reference of each condition in a space; normal traffic is at the origin."""
 
-    def __init__(self, space: Space, matcher: Matcher, loosest: float = 1.0) -> None:
-        self.space, self.matcher, self.loosest = space, matcher, loosest
+    def __init__(self, space: VectorSpace, matcher: Matcher, max_ratio: float = 1.0) -> None:
+        self.space, self.matcher, self.max_ratio = space, matcher, max_ratio
 
     @property
     def name(self) -> str:
         return self.space.name
 
     @classmethod
-    def of(cls, space: Space, taught: Sequence[Example]) -> Nearest:
-        """One reference an example: the mean vector of its windows."""
-        vectors = [centre(space, one) for one in taught]
-        return cls(space, Matcher(np.stack(vectors), [one.enrolment.condition for one in taught], least_of(space)))
+    def from_examples(cls, space: VectorSpace, enrolled: Sequence[Example]) -> NearestReference:
+        """One reference for each example: the mean vector of its windows."""
+        vectors = [mean_vector(space, example) for example in enrolled]
+        conditions = [example.enrolment.condition for example in enrolled]
+        return cls(space, Matcher(np.stack(vectors), conditions, min_norm_of(space)))
 
-    def match(self, place: EvaluationScope) -> Matches:
-        """In a space of other vectors than a model's doubt is the distance to the nearest, which tells more there."""
-        found = self.matcher.match(self.space.vectors(place))
-        return found if isinstance(self.space, ModelSpace) else replace(found, uncertainty=found.distances.min(axis=1))
+    def match(self, scope: EvaluationScope) -> Matches:
+        """Distances to the nearest reference of each condition.
 
-    def quiet(self, place: EvaluationScope, rule: Rule, ends: IntArray) -> BoolArray:
-        """As `Hindsight`; never in a space of other vectors than a model's."""
+        In a space that is not a model's, uncertainty is the smallest distance: it separates unknown faults better there.
+        """
+        matches = self.matcher.match(self.space.vectors(scope))
+        if isinstance(self.space, ModelSpace):
+            return matches
+        return replace(matches, uncertainty=matches.distances.min(axis=1))
+
+    def is_recovered(self, scope: EvaluationScope, rule: Rule, ends: IntArray) -> BoolArray:
+        """As `SupportsRecovery`; always false in a space that is not a model's."""
         if not isinstance(self.space, ModelSpace):
             return np.zeros(len(ends), np.bool_)
-        return is_recovered(place.series, self.space.normal(place), self.space.model, self.matcher, rule, ends)
+        return is_recovered(scope.series, self.space.baseline(scope), self.space.model, self.matcher, rule, ends)
 
 
 def scope_of(example: Example) -> EvaluationScope:
-    """Where the example's windows are, without the minutes that no system looks at."""
-    there = np.flatnonzero(example.baseline_minutes)
-    start = max(0, min(int(there[0]), int(example.ends[0]) - REACH + 1))
-    stop = max(int(there[-1]), int(example.ends[-1])) + 1
-    return EvaluationScope(example.series.part(start, stop), example.baseline_minutes[start:stop], example.ends - start, 0)
+    """The windows of an example, without the minutes that no system reads."""
+    normal_minutes = np.flatnonzero(example.baseline_minutes)
+    start = max(0, min(int(normal_minutes[0]), int(example.last_minutes[0]) - MAX_HISTORY + 1))
+    stop = max(int(normal_minutes[-1]), int(example.last_minutes[-1])) + 1
+    return EvaluationScope(
+        example.series.slice(start, stop), example.baseline_minutes[start:stop], example.last_minutes - start, 0
+    )
 
 
-def centre(space: Space, example: Example) -> Float32Array:
-    """(D,) the mean vector of an example's windows."""
+def mean_vector(space: VectorSpace, example: Example) -> Float32Array:
+    """(D,) the mean vector of the windows of an example."""
     return np.asarray(space.vectors(scope_of(example)).mean(axis=0, dtype=np.float64), np.float32)
 
 
-def least_of(space: Space) -> float:
-    """How long a fault's reference is at least (`cases.calibration`); 0 in a space of other vectors than a model's."""
+def min_norm_of(space: VectorSpace) -> float:
+    """The smallest length of a reference (`cases.calibration`); 0 in a space that is not a model's."""
     return min_norm(space.model) if isinstance(space, ModelSpace) else 0.0
 
 
-class Embedding(Nearest):
-    """A model and its library's references."""
+class LibrarySystem(NearestReference):
+    """A model and the references of its library."""
 
     def __init__(self, name: str, model: Model, references: Sequence[Reference]) -> None:
         super().__init__(ModelSpace(name, model), matcher_for(model, references))
         self.model, self.references = model, list(references)
 
-    def vectors(self, place: EvaluationScope) -> Float32Array:
+    def vectors(self, scope: EvaluationScope) -> Float32Array:
         """(N, D) float32, minus the node's normal mean."""
-        return self.space.vectors(place)
+        return self.space.vectors(scope)
 
 
-def ranked(conditions: tuple[str, ...], distances: Float32Array, doubt: Float32Array | None = None) -> Matches:
-    """Matches of distances (N, C) to the conditions, however they came about; `doubt` (N,) is the distance to the nearest
-    where the system has no better measure."""
+def matches_of(
+    conditions: tuple[str, ...], distances: Float32Array, uncertainty: Float32Array | None = None
+) -> Matches:
+    """Matches from distances (N, C) to the conditions; `uncertainty` (N,) is the smallest distance by default."""
     order = np.argsort(distances, axis=1, kind="stable")
     second = order[:, 1] if len(conditions) > 1 else np.full(len(order), -1)
-    return Matches(conditions, distances, order[:, 0], second, distances.min(axis=1) if doubt is None else doubt)
+    nearest = distances.min(axis=1)
+    return Matches(conditions, distances, order[:, 0], second, nearest if uncertainty is None else uncertainty)
 
 
-def by_chance(conditions: tuple[str, ...], chances: Float64Array) -> Matches:
-    """Matches of a classifier that gives probabilities (N, C): the distance to a condition is one over its own.
+def matches_from_probabilities(conditions: tuple[str, ...], probabilities: Float64Array) -> Matches:
+    """Matches of a classifier with probabilities (N, C). The distance to a condition is 1 / its probability.
 
-    Doubt is one minus the largest: of LightGBM's it tells more than their entropy does."""
-    doubt = (1 - chances.max(axis=1)).astype(np.float32)
-    return ranked(conditions, (1 / np.maximum(chances, 1e-12)).astype(np.float32), doubt)
+    Uncertainty is 1 minus the largest probability, which separated unknown faults better than the entropy for LightGBM.
+    """
+    uncertainty = (1 - probabilities.max(axis=1)).astype(np.float32)
+    return matches_of(conditions, (1 / np.maximum(probabilities, 1e-12)).astype(np.float32), uncertainty)

@@ -1,1 +1,1 @@
-"""The benchmark suite: protocols × data × systems × seeds, a row of figures each (docs/protocols.md)."""
+"""The benchmark suite: protocols × data × systems × seeds, with a row of figures for each (docs/science/protocols.md)."""

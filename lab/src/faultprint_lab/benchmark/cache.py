@@ -1,8 +1,9 @@
-"""Results that take long, made once: files in a folder, named by a hash of what they were made from and by.
+"""Files of results that take long to compute, each computed once.
 
-The name covers the arguments and the code that makes the result, so a stale file is never read and a run that was killed
-continues. Comments, docstrings, imports, layout, and the file in which a statement stands do not count: moving code or
-rewriting its prose leaves cached results valid. Files appear whole (`files.replacing`), so several runs may share a folder.
+The file name is a hash of the arguments and of the code that computes the result, so that an outdated file is never used
+and a run that was killed continues. Comments, docstrings, imports, layout and the file that holds a statement do not
+count: moving code or rewriting its prose leaves cached results valid. Files appear whole (`files.replacing`), so several
+runs may share a folder.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import Any, Final
 
 from faultprint.files import replacing
 
-_DIGITS: Final = 20
+_HASH_DIGITS: Final = 20
 
 
-class _Bare(ast.NodeTransformer):
-    """Takes imports and docstrings out of a syntax tree."""
+class _CodeOnly(ast.NodeTransformer):
+    """Removes imports and docstrings from a syntax tree."""
 
     def visit_Import(self, node: ast.Import) -> None:
         return None
@@ -31,19 +32,19 @@ class _Bare(ast.NodeTransformer):
         return None
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if text else self.generic_visit(node)
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
 
 
 def statements(source: str) -> Iterator[str]:
-    """Each top-level statement of Python source, without what makes no difference to its results."""
-    for node in _Bare().visit(ast.parse(source)).body:
+    """Each top-level statement of Python source, without what cannot change its results."""
+    for node in _CodeOnly().visit(ast.parse(source)).body:
         yield ast.dump(node)
 
 
 @cache
 def version(modules: Sequence[str]) -> str:
-    """A hash of the code of `modules`, and of the weights shipped in them; a package stands for all that is in it."""
+    """A hash of the code of `modules` and of the weights shipped in them; a package stands for everything in it."""
     digests = set()
     for path in {path for name in modules for path in _files(name)}:
         contents = (
@@ -52,14 +53,14 @@ def version(modules: Sequence[str]) -> str:
             else (path.read_bytes(),)
         )
         digests |= {hashlib.sha256(content).digest() for content in contents}
-    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()[:_DIGITS]
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()[:_HASH_DIGITS]
 
 
 def _files(name: str) -> Iterator[Path]:
-    found = find_spec(name)
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError(f"There is no module {name!r} for the cache to look at; correct the list of modules.")
-    path = Path(found.origin)
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"The cache cannot find the module {name!r}; correct the list of modules.")
+    path = Path(spec.origin)
     if path.name != "__init__.py":
         yield path
         return
@@ -75,12 +76,12 @@ class Cache:
         self.folder = folder
 
     def path(self, kind: str, arguments: Any, code: tuple[str, ...], suffix: str) -> Path:
-        """Where the result of this kind is that is made from `arguments` (JSON) by the modules `code`."""
+        """The path of the result of this kind, computed from `arguments` (JSON) by the modules `code`."""
         text = json.dumps([kind, arguments, version(code)], sort_keys=True)
-        return self.folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}{suffix}"
+        return self.folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]}{suffix}"
 
     def file(self, kind: str, arguments: Any, code: tuple[str, ...], suffix: str, make: Callable[[Path], None]) -> Path:
-        """The file; `make`, which gets a path to write to, makes it if it is absent."""
+        """The file. If it is absent, `make` is called with a path to write to."""
         path = self.path(kind, arguments, code, suffix)
         if not path.exists():
             with replacing(path) as temporary:

@@ -1,4 +1,4 @@
-"""A trial made ready: everything that is the same for all systems, made once."""
+"""A prepared trial: everything that is the same for all systems, computed once."""
 
 from __future__ import annotations
 
@@ -16,136 +16,161 @@ from faultprint.embedding.model import Model
 from faultprint.evaluation.truth import truth
 from faultprint.tables import UNKNOWN
 from faultprint_lab.baselines.compare import TrainingSplit, split_networks
-from faultprint_lab.baselines.recorded import PREFIX, Tables, joined
+from faultprint_lab.baselines.recorded import TESTBED_PREFIX, Tables, joined
 from faultprint_lab.benchmark.cache import Cache
 from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit
-from faultprint_lab.benchmark.competitors.encoders import trained
+from faultprint_lab.benchmark.competitors.encoders import trained_model
 from faultprint_lab.benchmark.data.datasets import Dataset, Datasets, only
-from faultprint_lab.benchmark.data.scopes import grounds
-from faultprint_lab.benchmark.data.severity import of_strength
+from faultprint_lab.benchmark.data.scopes import trial_scopes
+from faultprint_lab.benchmark.data.severity import only_severity
 from faultprint_lab.benchmark.splits import Sizes
 from faultprint_lab.benchmark.trials import HOUR, BenchmarkTrial
 
-_DRAW: Final = 11
-"""Beside the suite's seed, of the generator that draws references."""
+_REFERENCES_STREAM: Final = 11
+"""Second seed of the generator that draws references."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedTrial:
-    """`places` are met and `kept` set the rules; `known` is the truth (`evaluate.truth`), in which faults that nobody is
-    taught are "unknown"; `strange` are these; `given` are the examples that everybody is taught beyond the lessons, `own` those
-    from a node's own past."""
+    """The input of every system in a trial.
 
-    school: BenchmarkSplit
-    places: Sequence[EvaluationScope]
-    kept: Sequence[EvaluationScope]
-    kept_labels: pl.DataFrame
+    - `scopes` are scored; `calibration_scopes` and `calibration_labels` set the decision rule.
+    - `labels` of the scored nodes and `true_conditions` of their windows (`evaluation.truth`); faults that nobody enrols
+      are "unknown" there, and `unknown_faults` are their names.
+    - `hidden` faults are not in the training.
+    - `enrolled` examples are given to every system after the training; `enrolled_by_node` are from the node's own past.
+    """
+
+    data: BenchmarkSplit
+    scopes: Sequence[EvaluationScope]
+    calibration_scopes: Sequence[EvaluationScope]
+    calibration_labels: pl.DataFrame
     labels: pl.DataFrame
-    known: pl.DataFrame
+    true_conditions: pl.DataFrame
     hidden: tuple[str, ...]
-    strange: frozenset[str]
-    given: Sequence[Example]
-    own: Mapping[str, Sequence[Example]]
+    unknown_faults: frozenset[str]
+    enrolled: Sequence[Example]
+    enrolled_by_node: Mapping[str, Sequence[Example]]
     model: Model
 
 
-def make_ready(trial: BenchmarkTrial, stages: Datasets, cache: Cache, sizes: Sizes) -> PreparedTrial:
-    """Trains the default preset where no trial did before. Raises as training and `cases.enrol` do."""
-    stage = stages.stage(trial)
-    identity = trial.learning | {"sizes": _learning_sizes(sizes), "files": stages.fingerprint(trial.data)}
-    model = trained(cache, "default", stage.learn, identity, seed=trial.seed, seconds=sizes.seconds)
-    lessons = split_networks(*stage.learn, model, trial.seed)
-    kept_tables = _kept(trial, lessons, stage)
-    lessons = TrainingSplit(lessons.taught, lessons.taught_labels, *kept_tables)
-    every = lessons.taught, lessons.taught_labels
-    pool = _like(trial, every) or every
-    school = BenchmarkSplit(
-        stage.learn, stage.lessons, lessons, examples(*pool, model), model, identity, cache, trial.seed, sizes.seconds
+def prepare(trial: BenchmarkTrial, datasets: Datasets, cache: Cache, sizes: Sizes) -> PreparedTrial:
+    """Prepare a trial; trains the default preset if the cache does not hold it. Raises as training and `cases.enrol` do."""
+    dataset = datasets.dataset(trial)
+    identity = trial.training | {"sizes": _training_sizes(sizes), "files": datasets.fingerprint(trial.data)}
+    model = trained_model(cache, "default", dataset.train, identity, seed=trial.seed, seconds=sizes.seconds)
+    split = split_networks(*dataset.train, model, trial.seed)
+    calibration = _calibration_tables(trial, split, dataset)
+    split = TrainingSplit(split.train, split.train_labels, *calibration)
+    train = split.train, split.train_labels
+    pool = _same_kind(trial, train) or train
+    data = BenchmarkSplit(
+        train=dataset.train,
+        all_labels=dataset.all_labels,
+        split=split,
+        examples=examples(*pool, model),
+        model=model,
+        identity=identity,
+        cache=cache,
+        seed=trial.seed,
+        seconds=sizes.seconds,
     )
-    meet = stage.meet
-    if trial.later:
-        meet = only(meet, {str(name) for name in lessons.taught["network"].unique()})
-    places = grounds(meet, model, normal=trial.normal, history=stage.history, vouched=trial.vouched)
-    labels = meet[1].filter(pl.col("node").cast(pl.String).is_in([place.series.node for place in places]))
-    known = truth([place.series for place in places], labels, model.window) if places else pl.DataFrame()
-    if trial.strength and places:
-        known = of_strength(
-            known, labels, trial.strength, model.window, timedelta(microseconds=model.manifest.interval_us)
-        )
-    given, own = _given(trial, stage, pool, meet, model)
-    strange = frozenset(stage.hidden if trial.hidden and not trial.hidden.shots else ())
+    scored = dataset.scored
+    if trial.temporal:
+        scored = only(scored, {str(name) for name in split.train["network"].unique()})
+    scopes = trial_scopes(scored, model, normal=trial.normal, history=dataset.history_minutes, trusted=trial.trusted)
+    labels = scored[1].filter(pl.col("node").cast(pl.String).is_in([scope.series.node for scope in scopes]))
+    enrolled, enrolled_by_node = _enrolled(trial, dataset, pool, scored, model)
+    unknown_faults = frozenset(dataset.hidden if trial.hidden and not trial.hidden.shots else ())
     return PreparedTrial(
-        school=school,
-        places=places,
-        kept=grounds(kept_tables, model, normal=min(trial.normal, HOUR), history=None),
-        kept_labels=kept_tables[1],
-        labels=called_unknown(labels, "condition", strange),
-        known=known,
-        hidden=stage.hidden,
-        strange=strange,
-        given=given,
-        own=own,
+        data=data,
+        scopes=scopes,
+        calibration_scopes=trial_scopes(calibration, model, normal=min(trial.normal, HOUR), history=None),
+        calibration_labels=calibration[1],
+        labels=with_unknown(labels, "condition", unknown_faults),
+        true_conditions=_true_conditions(trial, scopes, labels, model),
+        hidden=dataset.hidden,
+        unknown_faults=unknown_faults,
+        enrolled=enrolled,
+        enrolled_by_node=enrolled_by_node,
         model=model,
     )
 
 
-def _learning_sizes(sizes: Sizes) -> dict[str, object]:
-    """The sizes that a training depends on, beside the number of networks."""
-    return {"train_days": sizes.train_days, "later_days": sizes.later_days, "later_networks": sizes.later_networks}
+def _true_conditions(
+    trial: BenchmarkTrial, scopes: Sequence[EvaluationScope], labels: pl.DataFrame, model: Model
+) -> pl.DataFrame:
+    if not scopes:
+        return pl.DataFrame()
+    table = truth([scope.series for scope in scopes], labels, model.window)
+    if not trial.severity:
+        return table
+    interval = timedelta(microseconds=model.manifest.interval_us)
+    return only_severity(table, labels, trial.severity, model.window, interval)
 
 
-def _like(trial: BenchmarkTrial, tables: Tables) -> Tables | None:
-    """The networks of the trial's kind of data; None, if there are none of it."""
+def _training_sizes(sizes: Sizes) -> dict[str, object]:
+    """The sizes that a training depends on, except the number of networks."""
+    names = ("train_days", "temporal_days", "temporal_networks")
+    return {name: getattr(sizes, name) for name in names}
+
+
+def _same_kind(trial: BenchmarkTrial, tables: Tables) -> Tables | None:
+    """The networks of the trial's kind of data; None if there are none."""
     networks = {str(name) for name in tables[0]["network"].unique()}
-    alike = {name for name in networks if name.startswith(PREFIX) == (trial.data == "bed")}
-    return only(tables, alike) if alike else None
+    same = {name for name in networks if name.startswith(TESTBED_PREFIX) == (trial.data == "testbed")}
+    return only(tables, same) if same else None
 
 
-def _kept(trial: BenchmarkTrial, lessons: TrainingSplit, stage: Dataset) -> Tables:
-    """What thresholds are set on: networks like those met, if any were kept."""
-    every = lessons.kept, lessons.kept_labels
-    found = [tables for tables in (_like(trial, every), stage.kept) if tables]
-    return joined(*found) if found else every
+def _calibration_tables(trial: BenchmarkTrial, split: TrainingSplit, dataset: Dataset) -> Tables:
+    """Minutes and labels that set the thresholds: of networks like those scored, if there are any."""
+    calibration = split.calibration, split.calibration_labels
+    same_kind = [tables for tables in (_same_kind(trial, calibration), dataset.calibration) if tables]
+    return joined(*same_kind) if same_kind else calibration
 
 
-def _given(
-    trial: BenchmarkTrial, stage: Dataset, pool: Tables, meet: Tables, model: Model
+def _enrolled(
+    trial: BenchmarkTrial, dataset: Dataset, pool: Tables, scored: Tables, model: Model
 ) -> tuple[list[Example], dict[str, list[Example]]]:
-    """Examples of the hidden faults: for all, from elsewhere; and by node, from its own past."""
+    """Examples of the hidden faults: from other networks, for all nodes; and by node, from its own past."""
     if not trial.hidden or not trial.hidden.shots:
         return [], {}
-    rng = np.random.default_rng([trial.seed, _DRAW])
+    rng = np.random.default_rng([trial.seed, _REFERENCES_STREAM])
     nodes = pool[0]["node"].cast(pl.String).unique().to_list()
-    every = examples(pool[0], stage.lessons.filter(pl.col("node").cast(pl.String).is_in(nodes)), model)
-    given = _draw(every, stage.hidden, trial.hidden.shots, rng)
-    if trial.hidden.origin == "elsewhere":
-        return given, {}
-    minutes, labels = meet
-    assert stage.history is not None
-    past = minutes.filter(pl.col("minute") < pl.col("minute").min().over("node") + timedelta(minutes=stage.history))
-    own: dict[str, list[Example]] = {}
-    for one in examples(past, labels, model):
-        own.setdefault(one.series.node, []).append(one)
-    return given, {node: _draw(theirs, stage.hidden, trial.hidden.shots, rng) for node, theirs in own.items()}
+    pool_labels = dataset.all_labels.filter(pl.col("node").cast(pl.String).is_in(nodes))
+    enrolled = _draw(examples(pool[0], pool_labels, model), dataset.hidden, trial.hidden.shots, rng)
+    if trial.hidden.origin == "other-networks":
+        return enrolled, {}
+    minutes, labels = scored
+    assert dataset.history_minutes is not None
+    start = pl.col("minute").min().over("node")
+    past = minutes.filter(pl.col("minute") < start + timedelta(minutes=dataset.history_minutes))
+    by_node: dict[str, list[Example]] = {}
+    for example in examples(past, labels, model):
+        by_node.setdefault(example.series.node, []).append(example)
+    drawn = {node: _draw(own, dataset.hidden, trial.hidden.shots, rng) for node, own in by_node.items()}
+    return enrolled, drawn
 
 
-def _draw(every: Sequence[Example], hidden: Sequence[str], shots: int, rng: np.random.Generator) -> list[Example]:
-    """So many examples of each hidden fault, of different networks as far as there are."""
+def _draw(candidates: Sequence[Example], faults: Sequence[str], shots: int, rng: np.random.Generator) -> list[Example]:
+    """Up to `shots` random examples of each fault, from different networks as far as possible."""
     drawn: list[Example] = []
-    for fault in hidden:
-        own = [one for one in every if one.enrolment.condition == fault]
-        order = [own[index] for index in rng.permutation(len(own))]
-        rank: dict[str, int] = {}
+    for fault in faults:
+        of_fault = [example for example in candidates if example.enrolment.condition == fault]
+        order = [of_fault[index] for index in rng.permutation(len(of_fault))]
+        count: dict[str, int] = {}
         turns = []
-        for one in order:
-            rank[one.series.network] = rank.get(one.series.network, 0) + 1
-            turns.append(rank[one.series.network])
+        for example in order:
+            network = example.series.network
+            count[network] = count.get(network, 0) + 1
+            turns.append(count[network])
         chosen = sorted(range(len(order)), key=lambda index: turns[index])[:shots]
         drawn += [order[index] for index in chosen]
     return drawn
 
 
-def called_unknown(frame: pl.DataFrame, column: str, strange: frozenset[str]) -> pl.DataFrame:
-    """The frame with faults that nobody is taught called what they are to be called."""
-    word = pl.col(column).cast(pl.String)
-    return frame.with_columns(pl.when(word.is_in(sorted(strange))).then(pl.lit(UNKNOWN)).otherwise(word).alias(column))
+def with_unknown(frame: pl.DataFrame, column: str, unknown_faults: frozenset[str]) -> pl.DataFrame:
+    """The frame, with "unknown" in the column instead of the unknown faults."""
+    condition = pl.col(column).cast(pl.String)
+    renamed = pl.when(condition.is_in(sorted(unknown_faults))).then(pl.lit(UNKNOWN)).otherwise(condition)
+    return frame.with_columns(renamed.alias(column))

@@ -1,4 +1,4 @@
-"""The rows of figures: one for each data, protocol, variant, system and seed, and the file that holds them."""
+"""The results file: rows of figures, one for each data, protocol, variant, system, seed and split."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ from faultprint.files import replacing
 
 KEYS: Final = ("data", "protocol", "variant", "system", "seed", "split")
 FIGURES: Final[Mapping[str, str]] = {
-    "macro_f1": "macro-F1 over normal and every fault met; a window with one faulty minute counts as faulty",
-    "macro_f1_exposed": "the same over normal windows and those with ten or more faulty minutes",
+    "macro_f1": "macro-F1 over normal and all faults that occur; a window with one faulty minute counts as faulty",
+    "macro_f1_exposed": "the same over normal windows and windows with ten or more faulty minutes",
     "hidden_f1": "mean F1 of the faults that training never saw",
-    "hidden_f1_exposed": "the same over normal windows and those with ten or more faulty minutes",
-    "false_alarms_per_day": "false alarms a node and day of normal traffic",
-    "episodes_found": "share of episodes named right at some time",
+    "hidden_f1_exposed": "the same over normal windows and windows with ten or more faulty minutes",
+    "false_alarms_per_day": "false alarms for each node and day of normal traffic",
+    "episodes_found": "share of episodes with the right verdict at some time",
     "delay_median_minutes": "minutes from onset to the first right verdict, median of the episodes found",
-    "delay_p90_minutes": "the same, nine of ten",
-    "clearing_median_minutes": "minutes from a fault's end until it is told to be over, median of the episodes found",
-    "auroc": "area under the ROC curve, faults without any reference against all that is known",
-    "fpr95": "share of what is known called unknown where 95 % of what is not known are",
-    "doubted_normal": "share of the hours of normal traffic that look like a fault",
-    "doubted_fault": "share of the hours of nine or more tenths of a fault that look like one",
-    "doubted_by_name": "share of these that look like the fault that it was",
-    "satisfied": "share of the triplets drawn at the end of training that violate no margin, in training mode",
-    "satisfied_inference": "that of the same triplets by the same weights in inference mode: by BatchNorm's running statistics",
-    "satisfied_mixed": "the same of triplets drawn from all networks at once, whatever was learnt from",
-    "satisfied_reestimated": "`satisfied, inference` by running statistics that were taken anew over mixed batches",
-    "loss_training": "triplet loss of these triplets in training mode: by the batch's own statistics",
+    "delay_p90_minutes": "the same, 90th percentile",
+    "clearing_median_minutes": "time to clear: minutes from a fault's end to the end of its verdict, median of the episodes found",
+    "auroc": "area under the ROC curve, faults without a reference against everything that is known",
+    "fpr95": "share of known windows called unknown where 95 % of the unknown ones are",
+    "suspect_normal": "share of the hours of normal traffic that the baseline check suspects",
+    "suspect_fault": "share of the hours with at least 54 minutes of a fault that the baseline check suspects",
+    "suspect_named": "share of these where it also names the right fault",
+    "satisfied": "share of triplets that violate no margin at the end of training, in training mode",
+    "satisfied_inference": "the same triplets and weights in inference mode, with the running statistics of BatchNorm",
+    "satisfied_mixed": "the same for triplets drawn from all networks, whatever the training used",
+    "satisfied_reestimated": "`satisfied, inference` with running statistics that were estimated again over mixed batches",
+    "loss_training": "loss of these triplets in training mode, with the statistics of the batch",
     "loss_inference": "the same in inference mode",
-    "loss_reestimated": "the same by statistics taken anew",
-    "sampled_f1": "macro-F1 of the nearest reference on a sample of windows of networks held out, in inference mode",
-    "sampled_f1_reestimated": "the same by statistics taken anew",
-    "carried": "share of faults of one network that, moved by vector arithmetic, are nearest to the same fault at another",
+    "loss_reestimated": "the same with statistics that were estimated again",
+    "sampled_f1": "macro-F1 of the nearest reference on a sample of windows of held-out networks, in inference mode",
+    "sampled_f1_reestimated": "the same with statistics that were estimated again",
+    "carried": "share of faults of one network that vector arithmetic places nearest to the same fault of another network",
     "carried_unmoved": "the same without the arithmetic",
-    "carried_by_chance": "the same for a vector drawn at random",
+    "carried_by_chance": "the same for a random vector",
     "row_macro_f1": "macro-F1 of single rows",
-    "balanced_accuracy": "mean share of each condition's rows that were named right",
+    "balanced_accuracy": "mean over the conditions of the share of rows with the right verdict",
 }
 REASON: Final = "not_applicable"
+"""Why a row has no figures."""
 
 
 def write(path: Path, about: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
-    """The file: what holds for all rows, then a line a row, in order of their keys, so that differences can be read."""
+    """Write what holds for all rows, then one line for each row in the order of its keys, so that changes are easy to see."""
     lines = [json.dumps(row, allow_nan=False) for row in sorted(rows, key=lambda row: [str(row[key]) for key in KEYS])]
     text = ",\n".join([json.dumps(about, allow_nan=False)[:-1] + ', "rows": [', ",\n".join(lines)]).replace(
         "[,\n", "[\n", 1
@@ -55,15 +56,15 @@ def write(path: Path, about: Mapping[str, Any], rows: Iterable[Mapping[str, Any]
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """(about, rows) of such a file. Raises TableError for anything else."""
+    """(about, rows) of a results file. Raises TableError for another file."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        rows: Sequence[dict[str, Any]] = found.pop("rows")
-        ok = all({*KEYS} <= {*row} for row in rows)
+        about = json.loads(path.read_text(encoding="utf-8"))
+        rows: Sequence[dict[str, Any]] = about.pop("rows")
+        complete = all({*KEYS} <= {*row} for row in rows)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TableError(f"{path} holds no figures ({error}); make it with `faultprint evaluate --protocol`.") from None
-    if not ok:
+        raise TableError(f"{path} holds no figures ({error}); make it with `faultprint benchmark --out`.") from None
+    if not complete:
         raise TableError(
-            f"{path}: a row lacks one of {', '.join(KEYS)}; make it anew with `faultprint evaluate --protocol`."
+            f"{path}: a row lacks one of {', '.join(KEYS)}; make the file again with `faultprint benchmark --out`."
         )
-    return found, list(rows)
+    return about, list(rows)

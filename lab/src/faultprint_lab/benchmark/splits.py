@@ -1,8 +1,8 @@
-"""The frozen splits: which simulated networks train, which are chosen on, which are reported, and how much of each.
+"""The fixed splits: which simulated networks train, validate and test, and how much traffic of each.
 
-Every seed of the suite has networks of its own: number and simulator's seed together make a network, and neither is shared
-between sides. The report side is looked at once, when figures are published; whatever is decided before is decided on the
-choose side. The simulator's seeds below 1,000 were looked at while Faultprint was made, so none of them is here.
+A network is the simulator's seed and a number. Every seed of the suite has networks of its own, and no network is in two
+splits. Decisions are made on the validation split. The test split is used once, when figures are published. Simulator
+seeds below 1,000 were used during development, so none of them is here.
 """
 
 from __future__ import annotations
@@ -15,44 +15,45 @@ from typing import Any, Final
 from faultprint.errors import UsageError
 
 TRAIN: Final = "train"
-SPLITS: Final = ("choose", "report")
+SPLITS: Final = ("validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class NetworkBlock:
     """Networks `first`, `first` + 1, … of the simulator's seed `base` + the suite's seed."""
 
     first: int
     base: int
 
 
-BLOCKS: Final[Mapping[str, Block]] = {
-    TRAIN: Block(first=0, base=41_000),
-    "choose": Block(first=100, base=52_000),
-    "report": Block(first=200, base=63_000),
+BLOCKS: Final[Mapping[str, NetworkBlock]] = {
+    TRAIN: NetworkBlock(first=0, base=41_000),
+    "validation": NetworkBlock(first=100, base=52_000),
+    "test": NetworkBlock(first=200, base=63_000),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much there is of everything; the defaults are those of the published figures.
+    """How much data there is; the defaults are those of the published figures.
 
-    A fifth of `train_networks` is held out of the training and sets thresholds (50: 40 are trained on). Of the first
-    `later_networks` of each split the days up to `train_days` are trained on, and `later_days` more are met. Each of the
-    `meet_networks` has `history_days` before the `meet_days` that are scored; at five episodes a day, 11 days hold five of
-    each fault, for lessons of the network's own. `seconds` of one core is what each system may learn for. `few` are numbers of
-    networks trained on, thresholds' networks not counted.
+    - `train_networks`, `train_days`: networks to train on. A fifth is held out of training and sets thresholds.
+    - `temporal_networks`, `temporal_days`: of so many training networks in each split, later days are scored as well.
+    - `evaluation_networks`: networks that are scored, with `history_days` before the scored `evaluation_days`. At five
+      episodes a day, 11 days hold five episodes of each fault, for references from the same node.
+    - `seconds`: time of one core that each system may train for.
+    - `learning_curve`: numbers of networks to train on, without those held out.
     """
 
     train_networks: int = 50
     train_days: float = 2
-    later_networks: int = 10
-    later_days: float = 2
-    meet_networks: int = 10
+    temporal_networks: int = 10
+    temporal_days: float = 2
+    evaluation_networks: int = 10
     history_days: float = 11
-    meet_days: float = 2
+    evaluation_days: float = 2
     seconds: float = 60
-    few: tuple[int, ...] = (1, 2, 5, 10, 20, 40)
+    learning_curve: tuple[int, ...] = (1, 2, 5, 10, 20, 40)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -62,47 +63,46 @@ class Sizes:
 QUICK: Final = Sizes(
     train_networks=6,
     train_days=1,
-    later_networks=2,
-    later_days=1,
-    meet_networks=2,
+    temporal_networks=2,
+    temporal_days=1,
+    evaluation_networks=2,
     history_days=3,
-    meet_days=1,
+    evaluation_days=1,
     seconds=6,
-    few=(1, 4),
+    learning_curve=(1, 4),
 )
-"""To see that everything runs; its figures mean nothing."""
+"""For a check that everything runs; its figures mean nothing."""
+
+_MINIMA: Final = {"train_networks": 2, "evaluation_networks": 1}
+"""Smallest value of a size, where it is not 0."""
 
 
-_LEAST: Final = {"train_networks": 2, "meet_networks": 1}
-"""What a size must be at least, where none at all makes no sense."""
-
-
-def sized(sizes: Sizes, words: Sequence[str]) -> Sizes:
-    """The sizes with others in their place, each a word like `meet_networks=4`. Raises UsageError."""
+def with_changes(sizes: Sizes, changes: Sequence[str]) -> Sizes:
+    """The sizes with some changed, each change a text like `evaluation_networks=4`. Raises UsageError."""
     names = [name for name, value in sizes.as_dict().items() if not isinstance(value, tuple)]
-    given: dict[str, Any] = {}
-    for word in words:
-        name, _, text = word.partition("=")
+    changed: dict[str, Any] = {}
+    for change in changes:
+        name, _, text = change.partition("=")
         if name not in names:
-            raise UsageError(f"There is no size {name!r}; take from {', '.join(names)}, as in meet_networks=4.")
-        given[name] = _size(name, text)
-    return replace(sizes, **given)
+            raise UsageError(f"There is no size {name!r}; choose from {', '.join(names)}, as in evaluation_networks=4.")
+        changed[name] = _size(name, text)
+    return replace(sizes, **changed)
 
 
 def _size(name: str, text: str) -> float:
-    least, whole = _LEAST.get(name, 0), name.endswith("networks")
+    minimum, whole = _MINIMA.get(name, 0), name.endswith("networks")
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not least <= value < math.inf or (whole and value % 1):
+    if not minimum <= value < math.inf or (whole and value % 1):
         kind = "a whole number" if whole else "a number"
-        raise UsageError(f"The size {name} is {text!r}, but it must be {kind} of {least} or more; correct it.")
+        raise UsageError(f"The size {name} is {text!r}, but it must be {kind} of {minimum} or more; correct it.")
     return value if value % 1 else int(value)
 
 
 def networks_for(trained_on: int) -> int:
-    """The networks to hand to a training so that `trained_on` are left when a fifth (one at least) is held out."""
+    """How many networks to give to a training so that `trained_on` are left after a fifth (at least one) is held out."""
     total = trained_on + 1
     while total - max(1, round(0.2 * total)) < trained_on:
         total += 1

@@ -1,79 +1,86 @@
-"""The suite: every protocol, kind of data, system and seed that is asked for, a row each; what is done is not done again."""
+"""The suite: one row of figures for each protocol, kind of data, system and seed; finished rows are not computed again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from faultprint.errors import UsageError
+from faultprint.progress import NotedProgress
 from faultprint_lab.benchmark.cache import Cache
-from faultprint_lab.benchmark.competitors.boosting import Boosting, normalised, untouched
+from faultprint_lab.benchmark.competitors.boosting import BoostedTreesCompetitor, normalised_summaries, raw_summaries
 from faultprint_lab.benchmark.competitors.competitor import Competitor, FittedSystem
+from faultprint_lab.benchmark.competitors.encoders import CODE as MODEL_CODE
 from faultprint_lab.benchmark.competitors.encoders import (
-    AT_LENGTH,
-    AtLength,
-    Encoder,
+    FULL_LENGTH,
+    EncoderCompetitor,
+    FullLengthEncoder,
     Oracle,
     Retrained,
 )
-from faultprint_lab.benchmark.competitors.encoders import CODE as MODEL_CODE
 from faultprint_lab.benchmark.competitors.minirocket_competitor import MiniRocketCompetitor
-from faultprint_lab.benchmark.competitors.nearest_neighbour import Summarised, Warped
-from faultprint_lab.benchmark.competitors.operator_rules import Operator
+from faultprint_lab.benchmark.competitors.nearest_neighbour import DtwNearestNeighbour, SummaryNearestNeighbour
+from faultprint_lab.benchmark.competitors.operator_rules import OperatorRules
 from faultprint_lab.benchmark.data.datasets import DataFolders, Datasets
-from faultprint_lab.benchmark.fivegcore import dataset
-from faultprint_lab.benchmark.prepared import PreparedTrial, make_ready
+from faultprint_lab.benchmark.fivegcore import cross_validation
+from faultprint_lab.benchmark.fivegcore.dataset import read as read_core
+from faultprint_lab.benchmark.prepared import PreparedTrial, prepare
 from faultprint_lab.benchmark.protocols.ablations import ABLATIONS
-from faultprint_lab.benchmark.protocols.baseline_check import VOUCHED
-from faultprint_lab.benchmark.puzzles.batchnorm_gap import GAPS
-from faultprint_lab.benchmark.puzzles.variants import TAUGHT
-from faultprint_lab.benchmark.puzzles.vector_arithmetic import CARRIERS
-from faultprint_lab.benchmark.registry import ANEW, BEYOND, DATA
+from faultprint_lab.benchmark.protocols.baseline_check import BASELINE_CHECKS
+from faultprint_lab.benchmark.puzzles.batchnorm_gap import GAP_MEASUREMENTS
+from faultprint_lab.benchmark.puzzles.variants import VARIANT_ENCODERS
+from faultprint_lab.benchmark.puzzles.vector_arithmetic import ARITHMETIC_ENCODERS
+from faultprint_lab.benchmark.registry import DATA, ORACLES, RETRAINED
 from faultprint_lab.benchmark.results_file import FIGURES, REASON
 from faultprint_lab.benchmark.splits import SPLITS, Sizes
 from faultprint_lab.benchmark.trial_run import MeasuredSystem, run_trial
 from faultprint_lab.benchmark.trials import PROTOCOLS, BenchmarkTrial, trials
 
 _ALL: Final[tuple[Competitor, ...]] = (
-    Encoder("default", "default"),
-    Encoder("posts", "posts"),
-    *(AtLength(name, name, AT_LENGTH) for name in AT_LENGTH),
-    Boosting("lightgbm", normalised),
-    Boosting("lightgbm-raw", untouched),
-    Summarised(),
-    Warped(),
+    EncoderCompetitor("default", "default"),
+    EncoderCompetitor("reference-lstm", "reference-lstm"),
+    *(FullLengthEncoder(name, name, FULL_LENGTH) for name in FULL_LENGTH),
+    BoostedTreesCompetitor("lightgbm", normalised_summaries),
+    BoostedTreesCompetitor("lightgbm-raw", raw_summaries),
+    SummaryNearestNeighbour(),
+    DtwNearestNeighbour(),
     MiniRocketCompetitor(),
-    Operator(),
+    OperatorRules(),
 )
-CONTENDERS: Final[Mapping[str, Competitor]] = {contender.name: contender for contender in _ALL}
-_ANEW: Final = {name: Retrained(name, "default") for name in ANEW}
-_BEYOND: Final = {name: Oracle(name, "default") for name in BEYOND}
-_WITHOUT: Final[Mapping[str, Competitor]] = {contender.name: contender for contender in ABLATIONS}
-_SLOW: Final = ("posts", "dtw", "minirocket")
-"""They take minutes for what others do in seconds: left out where a protocol asks the same question many times."""
-_QUICK: Final[Mapping[str, Competitor]] = {name: one for name, one in CONTENDERS.items() if name not in _SLOW}
-_GAUGES: Final[Mapping[str, Mapping[str, MeasuredSystem]]] = {
-    protocol: {gauge.name: gauge for gauge in gauges}
-    for protocol, gauges in (("doubtful", VOUCHED), ("puzzles", TAUGHT), ("gap", GAPS), ("arithmetic", CARRIERS))
+COMPETITORS: Final[Mapping[str, Competitor]] = {competitor.name: competitor for competitor in _ALL}
+_RETRAINED: Final = {name: Retrained(name, "default") for name in RETRAINED}
+_ORACLES: Final = {name: Oracle(name, "default") for name in ORACLES}
+_ABLATED: Final[Mapping[str, Competitor]] = {competitor.name: competitor for competitor in ABLATIONS}
+_SLOW: Final = ("reference-lstm", "dtw", "minirocket")
+"""They take minutes where others take seconds, so they are left out of protocols with many similar trials."""
+_FAST: Final[Mapping[str, Competitor]] = {name: each for name, each in COMPETITORS.items() if name not in _SLOW}
+_MEASURED: Final[Mapping[str, Mapping[str, MeasuredSystem]]] = {
+    protocol: {system.name: system for system in systems}
+    for protocol, systems in (
+        ("baseline-check", BASELINE_CHECKS),
+        ("encoder-variants", VARIANT_ENCODERS),
+        ("batchnorm-gap", GAP_MEASUREMENTS),
+        ("vector-arithmetic", ARITHMETIC_ENCODERS),
+    )
 }
-_OWN: Final[Mapping[str, Mapping[str, Competitor | MeasuredSystem]]] = {
-    "new-fault": {**CONTENDERS, **_ANEW, **_BEYOND},
-    "unknown": {**CONTENDERS, **_BEYOND},
-    "parts": {"default": CONTENDERS["default"], **_WITHOUT},
-    "few": _QUICK,
-    "rough": _QUICK,
-    "strength": _QUICK,
-    **_GAUGES,
+_SPECIAL: Final[Mapping[str, Mapping[str, Competitor | MeasuredSystem]]] = {
+    "new-fault": {**COMPETITORS, **_RETRAINED, **_ORACLES},
+    "open-set": {**COMPETITORS, **_ORACLES},
+    "ablation": {"default": COMPETITORS["default"], **_ABLATED},
+    "learning-curve": _FAST,
+    "degraded": _FAST,
+    "by-severity": _FAST,
+    **_MEASURED,
 }
-LINE_UPS: Final[Mapping[str, Mapping[str, Competitor | MeasuredSystem]]] = {
-    name: _OWN.get(name, CONTENDERS) for name in PROTOCOLS
+LINEUPS: Final[Mapping[str, Mapping[str, Competitor | MeasuredSystem]]] = {
+    name: _SPECIAL.get(name, COMPETITORS) for name in PROTOCOLS
 }
-"""Who takes part, by protocol."""
-_NAMES: Final = tuple(dict.fromkeys(name for line_up in LINE_UPS.values() for name in line_up))
-ROWS_OF_5GC: Final = "5gc-faults"
+"""The systems of each protocol, by name."""
+_SYSTEMS: Final = tuple(dict.fromkeys(name for lineup in LINEUPS.values() for name in lineup))
+_CORE_DATA: Final = "5gc-faults"
 CODE: Final = (
     *MODEL_CODE,
     "faultprint.cases",
@@ -81,54 +88,54 @@ CODE: Final = (
     "faultprint_lab.baselines",
     "faultprint_lab.benchmark",
 )
-"""The source that a row depends on."""
-
-Progress = Callable[[int, int, str], None]
+"""The code that a row depends on."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuitePlan:
-    """What to run. Raises UsageError for a name that is none."""
+    """What to run. Raises UsageError for an unknown name."""
 
     protocols: tuple[str, ...] = tuple(PROTOCOLS)
     data: tuple[str, ...] = tuple(DATA)
-    systems: tuple[str, ...] = _NAMES
+    systems: tuple[str, ...] = _SYSTEMS
     seeds: tuple[int, ...] = (1, 2, 3)
     split: str = SPLITS[0]
     sizes: Sizes = field(default_factory=Sizes)
 
     def __post_init__(self) -> None:
-        for what, given, there in (
+        for what, names, known in (
             ("protocol", self.protocols, PROTOCOLS),
             ("data", self.data, DATA),
-            ("system", self.systems, _NAMES),
+            ("system", self.systems, _SYSTEMS),
             ("split", (self.split,), SPLITS),
         ):
-            if strange := [name for name in given if name not in there]:
-                raise UsageError(f"There is no {what} {strange[0]!r}; take from {', '.join(there)}.")
+            if unknown := [name for name in names if name not in known]:
+                raise UsageError(f"There is no {what} {unknown[0]!r}; choose from {', '.join(known)}.")
 
-    def line_up(self, trial: BenchmarkTrial) -> list[str]:
-        """Who takes part in a trial."""
-        return [name for name in LINE_UPS[trial.protocol] if name in self.systems]
+    def lineup(self, trial: BenchmarkTrial) -> list[str]:
+        """Names of the systems in a trial."""
+        return [name for name in LINEUPS[trial.protocol] if name in self.systems]
 
     def trials(self) -> list[BenchmarkTrial]:
-        """In an order in which neighbours share what was learnt."""
-        found = [
+        """All trials, those that share trained models one after another."""
+        planned = [
             trial
             for data in self.data
             for seed in self.seeds
             for protocol in self.protocols
             for trial in trials(protocol, data, self.sizes, self.split, seed)
         ]
-        return sorted(found, key=lambda trial: json.dumps(trial.learning, sort_keys=True))
+        return sorted(planned, key=lambda trial: json.dumps(trial.training, sort_keys=True))
 
 
-def run(plan: SuitePlan, folder: Path, places: DataFolders, progress: Progress | None = None) -> list[dict[str, Any]]:
-    """The plan's rows. All that takes long is kept in `folder`; a run that was killed goes on where it stood."""
-    jobs, rows = plan.trials(), []
-    total = sum(len(plan.line_up(trial)) for trial in jobs)
-    suite = _Suite(plan, folder, places)
-    for trial in jobs:
+def run(
+    plan: SuitePlan, folder: Path, folders: DataFolders, progress: NotedProgress | None = None
+) -> list[dict[str, Any]]:
+    """The rows of the plan. Results that take long are kept in `folder`; a run that was killed continues from them."""
+    planned, rows = plan.trials(), []
+    total = sum(len(plan.lineup(trial)) for trial in planned)
+    suite = Suite(plan, folder, folders)
+    for trial in planned:
         for row in suite.rows(trial):
             rows.append(row)
             if progress:
@@ -136,66 +143,64 @@ def run(plan: SuitePlan, folder: Path, places: DataFolders, progress: Progress |
     return rows
 
 
-class _Suite:
-    """What is shared between trials."""
+class Suite:
+    """What the trials of a plan share: the cache, the data sets and the fitted systems."""
 
-    def __init__(self, plan: SuitePlan, folder: Path, places: DataFolders) -> None:
-        self.plan = plan
+    def __init__(self, plan: SuitePlan, folder: Path, folders: DataFolders) -> None:
+        self.plan, self.folders = plan, folders
         self.cache = Cache(folder)
-        self.stages = Datasets(self.cache, plan.sizes, places)
-        self._learning: Mapping[str, Any] = {}
-        self._students: dict[str, FittedSystem] = {}
+        self.datasets = Datasets(self.cache, plan.sizes, folders)
+        self._identity: Mapping[str, Any] = {}
+        self._fitted: dict[str, FittedSystem] = {}
 
     def rows(self, trial: BenchmarkTrial) -> Iterator[dict[str, Any]]:
-        """A row a system."""
-        missing = self.stages.missing(trial.data)
+        """One row for each system."""
+        missing = self.datasets.missing(trial.data)
         ready: list[PreparedTrial] = []
-        for name in self.plan.line_up(trial):
-            if reason := missing or self._refuses(trial, name):
+        for name in self.plan.lineup(trial):
+            if reason := missing or _exclusion_reason(trial, name):
                 yield _row(trial, name, {REASON: reason})
                 continue
 
             def make(path: Path, name: str = name) -> None:
-                if trial.data != ROWS_OF_5GC and not ready:
-                    ready.append(make_ready(trial, self.stages, self.cache, self.plan.sizes))
-                found = self._figures(trial, name, ready)
-                path.write_text(json.dumps(found, allow_nan=False), encoding="utf-8")
+                if trial.data != _CORE_DATA and not ready:
+                    ready.append(prepare(trial, self.datasets, self.cache, self.plan.sizes))
+                figures = self._figures(trial, name, ready)
+                path.write_text(json.dumps(figures, allow_nan=False), encoding="utf-8")
 
-            files = self.stages.fingerprint(trial.data)
-            arguments = {"contender": name, "sizes": self.plan.sizes.as_dict(), "files": files, **trial.as_dict()}
-            yield _row(
-                trial, name, json.loads(self.cache.file("row", arguments, CODE, ".json", make).read_text("utf-8"))
-            )
-
-    def _refuses(self, trial: BenchmarkTrial, name: str) -> str:
-        return (
-            fivegcore_rows.refuses(trial, name)
-            if trial.data == ROWS_OF_5GC
-            else LINE_UPS[trial.protocol][name].refuses(trial)
-        )
+            files = self.datasets.fingerprint(trial.data)
+            arguments = {"system": name, "sizes": self.plan.sizes.as_dict(), "files": files, **trial.as_dict()}
+            path = self.cache.file("row", arguments, CODE, ".json", make)
+            yield _row(trial, name, json.loads(path.read_text("utf-8")))
 
     def _figures(self, trial: BenchmarkTrial, name: str, ready: Sequence[PreparedTrial]) -> dict[str, Any]:
-        if trial.data == ROWS_OF_5GC:
-            assert self.stages.places.core is not None  # or `missing` would have said so
-            rows = dataset.read(self.stages.places.core)
-            return fivegcore_rows.play(trial, name, rows, self.plan.sizes.seconds)
-        if not ready[0].places:
-            return {REASON: f"no node has {trial.normal} minutes of normal traffic before what is scored"}
-        entrant = LINE_UPS[trial.protocol][name]
-        if isinstance(entrant, MeasuredSystem):
-            return entrant.figures(ready[0])
-        return run_trial(self._student(entrant, ready[0]), ready[0])
+        if trial.data == _CORE_DATA:
+            assert self.folders.core is not None  # otherwise the data would be missing
+            rows = read_core(self.folders.core)
+            return cross_validation.run_trial(trial, name, rows, self.plan.sizes.seconds)
+        if not ready[0].scopes:
+            return {REASON: f"no node has {trial.normal} minutes of normal traffic before the scored minutes"}
+        system = LINEUPS[trial.protocol][name]
+        if isinstance(system, MeasuredSystem):
+            return system.figures(ready[0])
+        return run_trial(self.fitted(system, ready[0]), ready[0])
 
-    def _student(self, contender: Competitor, setting: PreparedTrial) -> FittedSystem:
-        """Learnt once for all trials in a row that share what is learnt."""
-        if self._learning != setting.school.identity:
-            self._learning, self._students = setting.school.identity, {}
-        if contender.name not in self._students:
-            self._students[contender.name] = contender.learn(setting.school)
-        return self._students[contender.name]
+    def fitted(self, competitor: Competitor, prepared: PreparedTrial) -> FittedSystem:
+        """The competitor, trained once for consecutive trials with the same training data."""
+        if self._identity != prepared.data.identity:
+            self._identity, self._fitted = prepared.data.identity, {}
+        if competitor.name not in self._fitted:
+            self._fitted[competitor.name] = competitor.fit(prepared.data)
+        return self._fitted[competitor.name]
 
 
-def _row(trial: BenchmarkTrial, system: str, found: Mapping[str, Any]) -> dict[str, Any]:
+def _exclusion_reason(trial: BenchmarkTrial, name: str) -> str:
+    if trial.data == _CORE_DATA:
+        return cross_validation.exclusion_reason(trial, name)
+    return LINEUPS[trial.protocol][name].exclusion_reason(trial)
+
+
+def _row(trial: BenchmarkTrial, system: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     keys: dict[str, Any] = {"data": trial.data, "protocol": trial.protocol, "variant": trial.variant}
     keys |= {"system": system, "seed": trial.seed, "split": trial.split}
-    return keys | {REASON: None} | dict.fromkeys(FIGURES) | dict(found)
+    return keys | {REASON: None} | dict.fromkeys(FIGURES) | dict(figures)

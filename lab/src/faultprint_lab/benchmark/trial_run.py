@@ -1,90 +1,138 @@
-"""One contender in one trial: learn, be taught, set the rule, be asked, be scored."""
+"""One competitor in one trial: enrol examples, set the decision rule, score the windows."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
-from faultprint.evaluation.metrics import CLEAR, condition_figures
-from faultprint.evaluation.truth import of_windows
-from faultprint_lab.baselines.compare import SystemResult, score
+from faultprint.cases.calibration import CalibrationSet, calibrate, calibration_sets, max_uncertainty
+from faultprint.cases.decision import Rule
+from faultprint.cases.matching import NORMAL_INDEX
+from faultprint.cases.scope import EvaluationScope
+from faultprint.evaluation.metrics import CLEAR_WINDOWS, condition_figures
+from faultprint.evaluation.truth import truth_of_windows
+from faultprint_lab.baselines.compare import CONFIRM_MINUTES, SystemResult, score
 from faultprint_lab.baselines.systems import System
-from faultprint_lab.benchmark.competitors.competitor import FittedSystem, Own
+from faultprint_lab.benchmark.competitors.competitor import FittedSystem, PerNodeSystem
 from faultprint_lab.benchmark.open_set import open_set
-from faultprint_lab.benchmark.prepared import PreparedTrial, called_unknown
-from faultprint_lab.benchmark.rules import rule_for
+from faultprint_lab.benchmark.prepared import PreparedTrial, with_unknown
 from faultprint_lab.benchmark.trials import BenchmarkTrial
+
+_FAULT_QUANTILE: Final = 0.99
+_NORMAL_QUANTILE: Final = 0.999
 
 
 @runtime_checkable
 class MeasuredSystem(Protocol):
-    """An entrant that is not only asked about windows, but measured in a way of its own; as a `Contender` otherwise."""
+    """A participant with measurements of its own, instead of verdicts on windows."""
 
     @property
     def name(self) -> str: ...
 
-    def refuses(self, trial: BenchmarkTrial) -> str: ...
+    def exclusion_reason(self, trial: BenchmarkTrial) -> str:
+        """As `Competitor.exclusion_reason`."""
+        ...
 
-    def figures(self, setting: PreparedTrial) -> dict[str, Any]:
-        """By name, as `play` gives them."""
+    def figures(self, prepared: PreparedTrial) -> dict[str, Any]:
+        """Figures by name, as `run_trial` returns them."""
         ...
 
 
-def run_trial(student: FittedSystem, setting: PreparedTrial) -> dict[str, Any]:
-    """The figures, by name (`rows.FIGURES` and what they rest on); None where there is nothing to measure."""
-    window = setting.model.window
-    system, judged_by = _own(student, setting) if setting.own else [student.system(setting.given)] * 2
-    # Vectors of an encoder have a scale, so that it may always say unknown, as the product does; other systems' doubt grows
-    # with noise and with every fault they have seen little of, so that they would only lose by it where nobody asks.
-    unknown = bool(setting.strange) or system.loosest <= 1
-    rule = rule_for(judged_by, setting.kept, setting.kept_labels, window, unknown=unknown)
-    known = called_unknown(setting.known, "truth", setting.strange)
-    outcome = score(system, rule, setting.places, known, setting.labels, window)
-    found = outcome.figures.summary() | {"closer": rule.max_distance_ratio, "nodes": len(setting.places)}
-    return found | _of_hidden(outcome, setting) | _open(system, setting)
+def run_trial(fitted: FittedSystem, prepared: PreparedTrial) -> dict[str, Any]:
+    """The figures by name (`results_file.FIGURES`, and counts behind them); None where there is nothing to measure."""
+    window = prepared.model.window
+    if prepared.enrolled_by_node:
+        system, calibration_system = _per_node(fitted, prepared)
+    else:
+        system = calibration_system = fitted.with_examples(prepared.enrolled)
+    # Vectors of an encoder have a scale, so that it may always answer "unknown", as the product does. The uncertainty of
+    # other systems grows with noise and with every fault of which they saw little: "unknown" would only cost them.
+    unknown = bool(prepared.unknown_faults) or system.max_ratio <= 1
+    calibration = prepared.calibration_scopes, prepared.calibration_labels
+    rule = decision_rule(calibration_system, *calibration, window, unknown=unknown)
+    true_conditions = with_unknown(prepared.true_conditions, "truth", prepared.unknown_faults)
+    result = score(system, rule, prepared.scopes, true_conditions, prepared.labels, window)
+    figures = result.figures.summary() | {"closer": rule.max_distance_ratio, "nodes": len(prepared.scopes)}
+    return figures | _hidden_fault_figures(result, prepared) | _open_set_figures(system, prepared)
 
 
-def _own(student: FittedSystem, setting: PreparedTrial) -> tuple[System, System]:
-    """(the systems of the nodes met, each taught by its own past; the same to set the rule by).
+def decision_rule(
+    system: System, scopes: Sequence[EvaluationScope], labels: pl.DataFrame, window: int, *, unknown: bool
+) -> Rule:
+    """The rule by `cases.calibration`, set on networks that neither trained the system nor gave a reference.
 
-    The rule is set on nodes that gave no reference: each is asked of one of these systems, in turn. A node that has no past
-    to teach by has references from elsewhere.
+    It answers "unknown" only if `unknown`.
     """
-    if student.pooled:
-        every = student.system([one for theirs in setting.own.values() for one in theirs])
-        return every, every
-    systems = {node: student.system(theirs) for node, theirs in setting.own.items()}
-    elsewhere = student.system(setting.given)
-    turns = zip(setting.kept, itertools.cycle(systems.values()), strict=False)
-    return Own(systems, elsewhere), Own({place.series.node: system for place, system in turns}, elsewhere)
+    sets = calibration_sets(scopes, labels, system.match, window)
+    radius, uncertainty = (_unknown_radius(sets), max_uncertainty(sets)) if unknown else (float("inf"), None)
+    return calibrate(
+        sets,
+        persistence=CONFIRM_MINUTES,
+        max_ratio=system.max_ratio,
+        unknown_radius=radius,
+        max_uncertainty=uncertainty,
+    )
 
 
-def _of_hidden(outcome: SystemResult, setting: PreparedTrial) -> dict[str, Any]:
-    """Mean F1 of the faults that training never saw, where they were taught afterwards."""
-    if not setting.hidden or setting.strange:
+def _unknown_radius(sets: Sequence[CalibrationSet]) -> float:
+    """The distance beyond which a window is unknown.
+
+    99 % of clear fault windows are nearer to their own condition, and 99.9 % of normal windows are nearer to normal.
+    """
+    fault_distances = [each.matches.distance_to(each.fault)[each.fault >= 0] for each in sets]
+    normal_distances = [each.matches.distances[each.normal, NORMAL_INDEX] for each in sets]
+    bounds = [
+        float(np.quantile(values, quantile))
+        for parts, quantile in ((fault_distances, _FAULT_QUANTILE), (normal_distances, _NORMAL_QUANTILE))
+        if parts and len(values := np.concatenate(parts))
+    ]
+    return max(bounds) if bounds else float("inf")
+
+
+def _per_node(fitted: FittedSystem, prepared: PreparedTrial) -> tuple[System, System]:
+    """(the system with each node's own examples, the system that sets the rule).
+
+    The rule is set on nodes without examples of their own: they take the examples of the scored nodes in turn. A node
+    without examples of its own has those from other networks.
+    """
+    if fitted.retrains:
+        pooled = [example for examples in prepared.enrolled_by_node.values() for example in examples]
+        system = fitted.with_examples(pooled)
+        return system, system
+    systems = {node: fitted.with_examples(examples) for node, examples in prepared.enrolled_by_node.items()}
+    default = fitted.with_examples(prepared.enrolled)
+    turns = zip(prepared.calibration_scopes, itertools.cycle(systems.values()), strict=False)
+    calibration_systems = {scope.series.node: system for scope, system in turns}
+    return PerNodeSystem(systems, default), PerNodeSystem(calibration_systems, default)
+
+
+def _hidden_fault_figures(result: SystemResult, prepared: PreparedTrial) -> dict[str, Any]:
+    """Mean F1 of the faults that training never saw and that were enrolled afterwards."""
+    if not prepared.hidden or prepared.unknown_faults:
         return {"hidden_f1": None, "hidden_f1_exposed": None}
-    kept = outcome.scored.filter(pl.col("truth").is_not_null())
-    clear = kept.filter(CLEAR)
+    counted = result.scored.filter(pl.col("truth").is_not_null())
+    clear = counted.filter(CLEAR_WINDOWS)
 
     def mean(frame: pl.DataFrame) -> float | None:
-        scores = [row.f1 for row in condition_figures(frame, ()) if row.condition in setting.hidden]
+        scores = [row.f1 for row in condition_figures(frame, ()) if row.condition in prepared.hidden]
         return float(np.mean(scores)) if scores else None
 
-    return {"hidden_f1": mean(kept), "hidden_f1_exposed": mean(clear)}
+    return {"hidden_f1": mean(counted), "hidden_f1_exposed": mean(clear)}
 
 
-def _open(system: System, setting: PreparedTrial) -> dict[str, Any]:
-    """How well clear windows of faults that nobody is taught stand out from those of what is known."""
-    if not setting.strange:
+def _open_set_figures(system: System, prepared: PreparedTrial) -> dict[str, Any]:
+    """How well the uncertainty separates clear windows of unknown faults from those of known conditions."""
+    if not prepared.unknown_faults:
         return {"auroc": None, "fpr95": None}
-    scores, words = [], []
-    for place in setting.places:
-        asked = of_windows(setting.known, place)
-        clear = asked.select(CLEAR).to_series()
-        scores.append(system.match(place).uncertainty[clear.to_numpy()].astype(np.float64))
-        words.append(np.array(asked.filter(clear)["truth"].to_list(), dtype=object))
-    found = open_set(np.concatenate(scores), np.concatenate(words), setting.strange)
-    return {"auroc": found and found.auroc, "fpr95": found and found.fpr95}
+    scores, conditions = [], []
+    for scope in prepared.scopes:
+        windows = truth_of_windows(prepared.true_conditions, scope)
+        clear = windows.select(CLEAR_WINDOWS).to_series()
+        scores.append(system.match(scope).uncertainty[clear.to_numpy()].astype(np.float64))
+        conditions.append(np.array(windows.filter(clear)["truth"].to_list(), dtype=object))
+    figures = open_set(np.concatenate(scores), np.concatenate(conditions), prepared.unknown_faults)
+    return {"auroc": figures and figures.auroc, "fpr95": figures and figures.fpr95}

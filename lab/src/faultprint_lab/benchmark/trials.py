@@ -1,7 +1,7 @@
-"""The protocols, as a table; each is a list of trials, and a trial is one complete question to every system.
+"""The protocols, as a table. A protocol is a list of trials, and a trial is one complete task for every system.
 
-A trial says what is learnt from, which nodes are met, how much of their normal traffic is known, which faults training never
-saw, and what is wrong with the data. How systems answer is not its business.
+A trial says what to train on, which nodes are scored, how much normal traffic of them is known, which faults training
+never saw, and how the data is damaged. It says nothing about how a system works.
 """
 
 from __future__ import annotations
@@ -11,36 +11,40 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from faultprint.errors import UsageError
-from faultprint_lab.benchmark.data.severity import Strength
 from faultprint_lab.benchmark.splits import Sizes, networks_for
 
 HOUR: Final = 60
-Origin = Literal["elsewhere", "own"]
+Origin = Literal["other-networks", "same-node"]
+SeverityRange = tuple[float, float]
+"""Above the first, up to the second value of the labels' `severity`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
-    """Faults that training never saw, each then taught by `shots` references (0: none, it is to be called unknown).
+class HiddenFaults:
+    """Faults that are not in the training: every FOLDS-th by name, from `fold` on.
 
-    `origin`: references from networks of the training (which did not learn from these stretches), or from each met node's
-    own earlier days. Which faults: every FOLDS-th by name from `fold` on.
+    `shots` references of each are enrolled afterwards; with 0, the right verdict is "unknown". Their `origin` is other
+    networks, of the training split without these intervals, or the earlier days of the same node.
     """
 
     fold: int
     shots: int
-    origin: Origin = "elsewhere"
+    origin: Origin = "other-networks"
 
 
 FOLDS: Final = 3
-"""The suite's seed picks the fold, so that three seeds in a row hide every fault once."""
+"""The suite's seed chooses the fold, so that three seeds in a row hide every fault once."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkTrial:
-    """`networks` are those handed to training; `later`: met are their later days, not the networks of the split.
+    """One task: train on `networks` networks, then score the split.
 
-    `normal` is in minutes; not `vouched` for, they are minutes as they come, faults and all. `spoil` names a row of
-    `spoil.SPOILS` (empty: the data as it is). `strength`: faults of this strength alone are scored (none: all).
+    - `normal`: minutes of normal traffic that are known of each node. If not `trusted`, they are the last minutes whatever
+      they hold, faults included.
+    - `temporal`: later days of training networks are scored, not the networks of the split.
+    - `corruption`: a name in `corruption.CORRUPTIONS`, or empty.
+    - `severity`: only faults of this severity are scored (None: all).
     """
 
     data: str
@@ -50,15 +54,15 @@ class BenchmarkTrial:
     seed: int
     networks: int
     normal: int = HOUR
-    vouched: bool = True
-    later: bool = False
-    hidden: Hidden | None = None
-    spoil: str = ""
-    strength: Strength | None = None
+    trusted: bool = True
+    temporal: bool = False
+    hidden: HiddenFaults | None = None
+    corruption: str = ""
+    severity: SeverityRange | None = None
 
     @property
-    def learning(self) -> dict[str, Any]:
-        """What a training depends on, for JSON: trials that agree in it share their trained models."""
+    def training(self) -> dict[str, Any]:
+        """What a training depends on, for JSON: trials with the same value share their trained models."""
         hidden = self.hidden.fold if self.hidden else None
         return {"data": self.data, "seed": self.seed, "networks": self.networks, "hidden": hidden}
 
@@ -68,114 +72,113 @@ class BenchmarkTrial:
 
 
 Variants = Callable[[Sizes, int], Sequence[tuple[str, Mapping[str, Any]]]]
-"""(sizes, the suite's seed) → variants: name, and how the trial differs from an unseen network with an hour of normal."""
+"""(sizes, the suite's seed) → variants: a name, and how its trial differs from an unseen network with an hour of normal traffic."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkProtocol:
-    """`meaning` in one sentence; `data` names the kinds of data that it is asked of."""
+    """`meaning` in one sentence, the variants, and the kinds of data that the protocol is run on."""
 
     meaning: str
     variants: Variants
     data: tuple[str, ...] = ("simulated",)
 
 
-def _normals(*names: tuple[str, int]) -> Variants:
-    return lambda sizes, seed: [(name, {"normal": minutes}) for name, minutes in names]
+def _normal_traffic(*variants: tuple[str, int]) -> Variants:
+    return lambda sizes, seed: [(name, {"normal": minutes}) for name, minutes in variants]
 
 
-def _hidden(*names: tuple[str, int, Origin]) -> Variants:
+def _hidden_faults(*variants: tuple[str, int, Origin]) -> Variants:
     return lambda sizes, seed: [
-        (name, {"hidden": Hidden(seed % FOLDS, shots, origin)}) for name, shots, origin in names
+        (name, {"hidden": HiddenFaults(seed % FOLDS, shots, origin)}) for name, shots, origin in variants
     ]
 
 
-def _few(sizes: Sizes, seed: int) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    return [(f"{number}", {"networks": networks_for(number)}) for number in sizes.few]
+def _learning_curve(sizes: Sizes, seed: int) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    return [(f"{number}", {"networks": networks_for(number)}) for number in sizes.learning_curve]
 
+
+_AN_HOUR: Final = _normal_traffic(("an hour", HOUR))
 
 PROTOCOLS: Final[Mapping[str, BenchmarkProtocol]] = {
-    "later": BenchmarkProtocol(
-        "Networks that were trained on, on later days.",
-        lambda sizes, seed: [("an hour", {"later": True})] if sizes.later_networks else [],
+    "temporal": BenchmarkProtocol(
+        "Later days of networks that were in the training.",
+        lambda sizes, seed: [("an hour", {"temporal": True})] if sizes.temporal_networks else [],
     ),
     "unseen": BenchmarkProtocol(
-        "Networks never seen, by how much of their normal traffic is known.",
+        "Networks that were not in the training, by the amount of normal traffic that is known of them.",
         lambda sizes, seed: [
             ("a day", {"normal": 24 * HOUR}),
-            ("a day, unvouched", {"normal": 24 * HOUR, "vouched": False}),
+            ("a day, unverified", {"normal": 24 * HOUR, "trusted": False}),
             ("an hour", {"normal": HOUR}),
             ("ten minutes", {"normal": 10}),
             ("none", {"normal": 0}),
         ],
-        ("simulated", "bed"),
+        ("simulated", "testbed"),
     ),
     "new-fault": BenchmarkProtocol(
-        "Networks never seen, a third of the faults not in the training at all; then taught by references.",
-        _hidden(
-            ("one, elsewhere", 1, "elsewhere"),
-            ("five, elsewhere", 5, "elsewhere"),
-            ("one, own", 1, "own"),
-            ("five, own", 5, "own"),
+        "Unseen networks. A third of the faults is not in the training and is enrolled afterwards by references.",
+        _hidden_faults(
+            ("1 reference, other network", 1, "other-networks"),
+            ("5 references, other networks", 5, "other-networks"),
+            ("1 reference, same node", 1, "same-node"),
+            ("5 references, same node", 5, "same-node"),
         ),
     ),
-    "unknown": BenchmarkProtocol(
-        "Networks never seen, a third of the faults neither in the training nor taught: to be called unknown.",
-        _hidden(("no reference", 0, "elsewhere")),
+    "open-set": BenchmarkProtocol(
+        "Unseen networks. A third of the faults is neither in the training nor enrolled; the right verdict is unknown.",
+        _hidden_faults(("no reference", 0, "other-networks")),
     ),
-    "few": BenchmarkProtocol("Networks never seen, by the number of networks trained on.", _few),
-    "rough": BenchmarkProtocol(
-        "Networks never seen, whose data is damaged after training.",
-        lambda sizes, seed: [(name, {"spoil": name}) for name in ("gaps", "doubled", "jitter")],
+    "learning-curve": BenchmarkProtocol("Unseen networks, by the number of networks in the training.", _learning_curve),
+    "degraded": BenchmarkProtocol(
+        "Unseen networks, whose data is damaged after the training.",
+        lambda sizes, seed: [(name, {"corruption": name}) for name in ("gaps", "duplicated", "jitter")],
     ),
-    "strength": BenchmarkProtocol(
-        "Networks never seen, an hour of normal traffic, by how strong a fault is (1: total): other faults are not scored.",
+    "by-severity": BenchmarkProtocol(
+        "Unseen networks, an hour of normal traffic, by severity of the fault (1: total); other faults are not scored.",
         lambda sizes, seed: [
-            (name, {"strength": bounds})
-            for name, bounds in (("up to .2", (0.0, 0.2)), (".2 to .5", (0.2, 0.5)), ("above .5", (0.5, 1.0)))
+            (name, {"severity": bounds})
+            for name, bounds in (("up to 0.2", (0.0, 0.2)), ("0.2 to 0.5", (0.2, 0.5)), ("above 0.5", (0.5, 1.0)))
         ],
     ),
-    "parts": BenchmarkProtocol(
-        "Networks never seen, an hour of normal traffic: the default preset without one of its parts.",
-        _normals(("an hour", HOUR)),
+    "ablation": BenchmarkProtocol(
+        "Unseen networks, an hour of normal traffic: the default preset without one of its parts.", _AN_HOUR
     ),
-    "doubtful": BenchmarkProtocol(
-        "Networks never seen: of hours that somebody vouches for as normal, those that look like a fault.",
-        _normals(("an hour", HOUR)),
-        ("simulated", "bed"),
+    "baseline-check": BenchmarkProtocol(
+        "Unseen networks: how often the baseline check suspects an hour, for hours of normal traffic and hours of a fault.",
+        _AN_HOUR,
+        ("simulated", "testbed"),
     ),
-    "puzzles": BenchmarkProtocol(
-        "Networks never seen, an hour of normal traffic: the default encoder made or taught as the posts' was.",
-        _normals(("an hour", HOUR)),
+    "encoder-variants": BenchmarkProtocol(
+        "Unseen networks, an hour of normal traffic: the default encoder with design choices of the 2017 baseline.",
+        _AN_HOUR,
     ),
-    "gap": BenchmarkProtocol(
-        "The posts' network while it learns: the loss by a batch's own statistics beside that by the running ones.",
-        _normals(("an hour", HOUR)),
+    "batchnorm-gap": BenchmarkProtocol(
+        "The network of the 2017 baseline during training: its loss in training mode and in inference mode.", _AN_HOUR
     ),
-    "arithmetic": BenchmarkProtocol(
-        "King − man + woman: is a fault of one network, normal there taken off and normal here added, nearest to the same fault "
-        "here?",
-        _normals(("an hour", HOUR)),
+    "vector-arithmetic": BenchmarkProtocol(
+        "Is a fault of one network, minus normal there plus normal here, nearest to the same fault here (king − man + woman)?",
+        _AN_HOUR,
     ),
-    "by-time": BenchmarkProtocol(
-        "Every row of a table of 10 s rows by itself, cross-validated by time in five parts.",
-        lambda sizes, seed: [("all that is known", {})],
+    "blocked-cv": BenchmarkProtocol(
+        "Single rows of a table with a row every 10 s, cross-validated over five consecutive blocks of time.",
+        lambda sizes, seed: [("all training blocks", {})],
         ("5gc-faults",),
     ),
-    "by-time-one": BenchmarkProtocol(
-        "The same, each kind of fault taught by one episode of the other four parts.",
-        lambda sizes, seed: [("one reference", {})],
+    "blocked-cv-one-shot": BenchmarkProtocol(
+        "The same, with one episode of each fault from the other four blocks.",
+        lambda sizes, seed: [("1 reference", {})],
         ("5gc-faults",),
     ),
 }
 
 
 def trials(protocol: str, data: str, sizes: Sizes, split: str, seed: int) -> list[BenchmarkTrial]:
-    """The trials of a protocol on a kind of data; none where it is not asked of it. Raises UsageError for another name."""
+    """The trials of a protocol on a kind of data; none where it is not run on it. Raises UsageError for another name."""
     if protocol not in PROTOCOLS:
-        raise UsageError(f"There is no protocol {protocol!r}; take from {', '.join(PROTOCOLS)}, or all.")
-    asked = PROTOCOLS[protocol]
-    if data not in asked.data:
+        raise UsageError(f"There is no protocol {protocol!r}; choose from {', '.join(PROTOCOLS)}, or all.")
+    chosen = PROTOCOLS[protocol]
+    if data not in chosen.data:
         return []
     plain = {"data": data, "protocol": protocol, "split": split, "seed": seed, "networks": sizes.train_networks}
-    return [BenchmarkTrial(**{**plain, "variant": name, **change}) for name, change in asked.variants(sizes, seed)]
+    return [BenchmarkTrial(**{**plain, "variant": name, **change}) for name, change in chosen.variants(sizes, seed)]

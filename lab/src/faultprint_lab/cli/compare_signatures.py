@@ -1,4 +1,4 @@
-"""The command `signatures`: each fault's signature in two sets of minutes."""
+"""The command `compare-signatures`: how each fault shows in the features, in two sets of minutes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,30 @@ from faultprint.cli.options import INPUT, json_option, report
 
 @click.command()
 @click.argument("minutes", type=INPUT)
-@click.option("--labels", type=INPUT, required=True, help="What was true of MINUTES.")
-@click.option("--beside", type=INPUT, required=True, help="Minutes to set beside them, of a simulator for example.")
-@click.option("--beside-labels", type=INPUT, required=True, help="Their labels.")
+@click.option("--labels", type=INPUT, required=True, help="True conditions of MINUTES.")
+@click.option(
+    "--reference-minutes", type=INPUT, required=True, help="Minutes to compare with, of a simulator for example."
+)
+@click.option("--reference-labels", type=INPUT, required=True, help="Labels of --reference-minutes.")
 @json_option
-def signatures(minutes: Path, labels: Path, beside: Path, beside_labels: Path, as_json: bool) -> None:
-    """Set each fault's signature in the features of MINUTES beside that in other minutes.
+def compare_signatures(
+    minutes: Path, labels: Path, reference_minutes: Path, reference_labels: Path, as_json: bool
+) -> None:
+    """Compare the signature of each fault in MINUTES with its signature in other minutes.
 
-    Values are surprises: sign(z) ln(1 + |z|) of a minute, z in standard deviations of the node's own normal; here/there.
+    Values are log-scaled z-scores, sign(z) ln(1 + |z|): z is the deviation from the node's own baseline, in standard
+    deviations. A pair is MINUTES/reference.
     """
     from faultprint import storage
     from faultprint.features.catalogue import SIP_CATALOGUE
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
-    from faultprint_lab.signatures import compare, table
+    from faultprint_lab.signatures import compare, markdown_table
 
-    here, there = (
-        (read_minutes(path).frame, storage.read(said, LABELS))
-        for path, said in ((minutes, labels), (beside, beside_labels))
+    measured, reference = (
+        (read_minutes(minutes_path).frame, storage.read(labels_path, LABELS))
+        for minutes_path, labels_path in ((minutes, labels), (reference_minutes, reference_labels))
     )
-    found = compare(here, there, SIP_CATALOGUE)
-    report({"faults": [asdict(one) for one in found]}, as_json, lambda: iter(table(found)))
+    similarities = compare(measured, reference, SIP_CATALOGUE)
+    faults = [asdict(similarity) for similarity in similarities]
+    report({"faults": faults}, as_json, lambda: iter(markdown_table(similarities)))

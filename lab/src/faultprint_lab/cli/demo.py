@@ -1,4 +1,4 @@
-"""The command `demo`: the main job on labelled traffic, from end to end."""
+"""The command `demo`: train, identify and score on labelled traffic, from end to end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from faultprint.cli.options import FOLDER, OUTPUT, json_option, report, seed_option
+from faultprint_lab.cli.dependencies import training_packages
 
 
 @click.command()
@@ -18,14 +19,19 @@ from faultprint.cli.options import FOLDER, OUTPUT, json_option, report, seed_opt
     show_default=True,
     help="Folder for the report and the figures.",
 )
-@click.option("--capture", type=OUTPUT, help="The real capture of a registration brute force to identify as well.")
+@click.option("--capture", type=OUTPUT, help="Real capture of a registration brute force, to be identified as well.")
 @click.option(
-    "--beds", type=FOLDER, help="The data set recorded on the test bed.  [default: data/beds, if it is there]"
+    "--testbed-data",
+    type=FOLDER,
+    help="Data set recorded on the test bed.  [default: the laboratory's own, if it is there]",
 )
 @json_option
-def demo(seed: int, out: Path, capture: Path | None, beds: Path | None, as_json: bool) -> None:
-    """The main job on labelled traffic, end to end: train on some networks, identify faults on one never seen."""
-    from faultprint_lab.demo.demo import demo as run
+def demo(seed: int, out: Path, capture: Path | None, testbed_data: Path | None, as_json: bool) -> None:
+    """Train on simulated networks and identify the faults of others that were never seen; takes some minutes."""
+    with training_packages():
+        from faultprint_lab.demo.demo import demo as run
 
-    result = run(out, seed=seed, capture=capture, beds=beds, say=lambda line: click.echo(line, err=as_json))
+    result = run(
+        out, seed=seed, capture=capture, testbed_data=testbed_data, log=lambda line: click.echo(line, err=as_json)
+    )
     report(result, as_json, lambda: iter(()))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from faultprint.arrays import Float32Array, Float64Array, IntArray
 from faultprint.cases.reference import Reference
 from faultprint.evaluation.episodes import Episode
-from faultprint.reports.html import plain
+from faultprint.reports.html import escape_plotly
 from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY, UNKNOWN, WARMING_UP
 from faultprint_lab.baselines.compare import SystemResult
 
@@ -23,30 +23,30 @@ _POINTS_OF_NORMAL: Final = 700
 _POINTS: Final = 2500
 
 
-def conditions(outcomes: Sequence[SystemResult], references: Sequence[Reference]) -> list[str]:
-    """All conditions in the order in which they are listed: normal, faults by name, then what is no fault."""
-    words = {NORMAL, UNKNOWN, *(reference.condition for reference in references)}
-    for outcome in outcomes:
-        for name in ("truth", "verdict"):
-            words |= {str(word) for word in outcome.scored[name].drop_nulls().unique()}
+def conditions(results: Sequence[SystemResult], references: Sequence[Reference]) -> list[str]:
+    """All conditions in the order of the legend: normal, faults by name, then conditions that are no fault."""
+    names = {NORMAL, UNKNOWN, *(reference.condition for reference in references)}
+    for result in results:
+        for column in ("truth", "verdict"):
+            names |= {str(name) for name in result.scored[column].drop_nulls().unique()}
     last = (RECOVERY, MAINTENANCE, UNKNOWN, WARMING_UP)
-    return [NORMAL, *sorted(words - {NORMAL, *last}), *(word for word in last if word in words)]
+    return [NORMAL, *sorted(names - {NORMAL, *last}), *(name for name in last if name in names)]
 
 
 def system(
-    outcome: SystemResult, name: str, evidence: Mapping[tuple[str, datetime], Sequence[str]] | None = None
+    result: SystemResult, name: str, evidence: Mapping[tuple[str, datetime], Sequence[str]] | None = None
 ) -> dict[str, Any]:
-    """One system's figures and tables; `evidence` by (node, onset) of the episode."""
-    found = outcome.figures
+    """Figures and tables of one system; `evidence` is by (node, onset) of the episode."""
+    figures = result.figures
     episodes = [
-        _episode(episode, (evidence or {}).get((episode.node, episode.start), ())) for episode in found.outcomes
+        _episode(episode, (evidence or {}).get((episode.node, episode.start), ())) for episode in figures.outcomes
     ]
     return {
-        "key": outcome.name,
+        "key": result.name,
         "name": name,
-        "figures": found.summary() | {"outcomes": episodes},
-        "conditions": [asdict(row) for row in found.conditions],
-        "confusion": found.confusion,
+        "figures": figures.summary() | {"outcomes": episodes},
+        "conditions": [asdict(row) for row in figures.conditions],
+        "confusion": figures.confusion,
     }
 
 
@@ -67,9 +67,9 @@ def track(
     ended: Sequence[datetime] = (),
     window: int = 1,
 ) -> dict[str, Any]:
-    """One node's lanes: (name, frame with node and minute, column with the words) from top to bottom.
+    """The lanes of one node, from top to bottom: (name, frame with node and minute, column of conditions).
 
-    The first lane gets a shadow from each moment in `ended` on, where a fault is over and only the window remembers it.
+    The first lane has a shadow after each moment in `ended`: the fault is over, but the window still holds it.
     """
     step = interval_us // 1000
     drawn: list[dict[str, Any]] = []
@@ -77,8 +77,8 @@ def track(
     for name, frame, column in lanes:
         rows = frame.filter(pl.col("node").cast(pl.String) == node).sort("minute")
         minute_ms = rows["minute"].dt.epoch("ms").to_numpy()
-        words = rows[column].cast(pl.String).to_list()
-        drawn.append({"name": name, "runs": runs(minute_ms, words, step), "shadow": []})
+        conditions = rows[column].cast(pl.String).to_list()
+        drawn.append({"name": name, "runs": runs(minute_ms, conditions, step), "shadow": []})
         begin.append(int(minute_ms[0]))
         end.append(int(minute_ms[-1]) + step)
     moments = [milliseconds(moment) for moment in ended]
@@ -86,53 +86,57 @@ def track(
     return {"node": node, "start": min(begin), "end": max(end), "day_ms": _DAY_MS, "lanes": drawn}
 
 
-def runs(minute_ms: IntArray, words: Sequence[str | None], step: int) -> list[list[Any]]:
-    """[[start ms, end ms, word], …]: stretches of one word, parted by gaps; without a word there is no stretch."""
+def runs(minute_ms: IntArray, conditions: Sequence[str | None], step: int) -> list[list[Any]]:
+    """[[start ms, end ms, condition], …]: intervals of one condition without a gap; minutes without a condition are in none."""
     found: list[list[Any]] = []
-    for at, word in zip(minute_ms.tolist(), words, strict=True):
-        if found and found[-1][2] == word and found[-1][1] == at:
-            found[-1][1] = at + step
+    for start, condition in zip(minute_ms.tolist(), conditions, strict=True):
+        if found and found[-1][2] == condition and found[-1][1] == start:
+            found[-1][1] = start + step
         else:
-            found.append([at, at + step, word])
+            found.append([start, start + step, condition])
     return [run for run in found if run[2] is not None]
 
 
 def cloud(vectors: Float32Array, table: pl.DataFrame, references: Sequence[Reference], seed: int) -> dict[str, Any]:
-    """The windows' vectors (N, D) and the references, on the three axes along which the windows differ most (PCA).
+    """The vectors (N, D) of windows and the references, on the three principal axes of the windows (PCA).
 
-    `table` has a row a vector: node, minute, truth, verdict. Windows without a truth are left out.
+    `table` has one row for each vector: node, minute, truth, verdict. Windows without a truth are left out.
     """
     truth = np.array(table["truth"].to_list(), dtype=object)
     chosen = _sample(truth, np.random.default_rng(seed))
-    kept = vectors[chosen].astype(np.float64)
-    _, size, axes = np.linalg.svd(kept - kept.mean(axis=0), full_matrices=False)
+    selected = vectors[chosen].astype(np.float64)
+    _, size, axes = np.linalg.svd(selected - selected.mean(axis=0), full_matrices=False)
     axes = axes[:3]
     explained = round(100 * float((size[:3] ** 2).sum() / (size**2).sum()))
-    taught = np.array([reference.vector for reference in references], np.float64).reshape(len(references), -1)
-    words = [f"reference: {plain(one.condition)}<br>taught by {plain(one.node)}" for one in references]
+    vectors_of_references = np.array([reference.vector for reference in references], np.float64).reshape(
+        len(references), -1
+    )
+    texts = [f"reference: {escape_plotly(reference.condition)}<br>from {escape_plotly(reference.node)}" for reference in references]
     return {
-        "groups": _groups(kept @ axes.T, truth[chosen], table[chosen]),
+        "groups": _groups(selected @ axes.T, truth[chosen], table[chosen]),
         "references": {
-            **_axes(np.vstack([np.zeros((1, len(axes))), taught @ axes.T])),
+            **_axes(np.vstack([np.zeros((1, len(axes))), vectors_of_references @ axes.T])),
             "condition": [NORMAL, *(reference.condition for reference in references)],
-            "text": ["the node's own normal", *words],
+            "text": ["baseline of the node", *texts],
         },
-        "text": f"Every point is an hour of a node's traffic, its {vectors.shape[1]} numbers drawn on the three axes "
-        f"along which they differ most ({explained} % of the variation), coloured by what was true. Diamonds are the "
-        "references: the nearest one gives the verdict (in all dimensions, not in three). A node's own normal lies "
-        "at the diamond named normal. Drag to turn, scroll to zoom.",
+        "text": f"Every point is one hour of a node's traffic: {vectors.shape[1]} numbers, drawn on the three axes with the "
+        f"largest variance ({explained} % of the variance). Its colour is the true condition. Diamonds are the references; the "
+        "nearest reference in all dimensions gives the verdict. The normal traffic of every node is at the diamond named "
+        "normal. Drag to turn, scroll to zoom.",
     }
 
 
 def _groups(points: Float64Array, truth: NDArray[np.object_], table: pl.DataFrame) -> list[dict[str, Any]]:
-    """The points of each condition, normal first, with what to show on hovering."""
+    """The points of each condition, normal first, with texts to show on hovering."""
     moments = table["minute"].dt.strftime("%Y-%m-%d %H:%M").to_list()
     verdicts = table["verdict"].to_list()
     groups = []
     for condition in [NORMAL, *sorted({*truth} - {NORMAL})]:
-        here = np.flatnonzero(truth == condition)
-        words = [f"{moments[i]}<br>truth: {plain(condition)}<br>verdict: {plain(verdicts[i])}" for i in here]
-        groups.append({"condition": condition, **_axes(points[here]), "text": words})
+        rows = np.flatnonzero(truth == condition)
+        texts = [
+            f"{moments[i]}<br>truth: {escape_plotly(condition)}<br>verdict: {escape_plotly(verdicts[i])}" for i in rows
+        ]
+        groups.append({"condition": condition, **_axes(points[rows]), "text": texts})
     return groups
 
 
@@ -143,8 +147,8 @@ def _axes(points: Float64Array) -> dict[str, list[float]]:
 
 
 def _sample(truth: NDArray[np.object_], rng: np.random.Generator) -> IntArray:
-    known = truth != None  # noqa: E711 - elementwise
-    normal, faulty = np.flatnonzero(truth == NORMAL), np.flatnonzero(known & (truth != NORMAL))
+    labelled = truth != None  # noqa: E711 - elementwise
+    normal, faulty = np.flatnonzero(truth == NORMAL), np.flatnonzero(labelled & (truth != NORMAL))
     normal = rng.permutation(normal)[:_POINTS_OF_NORMAL]
     faulty = rng.permutation(faulty)[: _POINTS - len(normal)]
     return np.sort(np.concatenate([normal, faulty]))

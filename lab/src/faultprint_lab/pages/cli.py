@@ -1,4 +1,4 @@
-"""docs/reference/cli.md: the help of every verb, as it is."""
+"""docs/reference/cli.md: the help text of every command."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from faultprint.cli import cli
 
 
 def page() -> str:
-    """Markdown with one section a verb."""
+    """The page, Markdown, with one section for each command."""
     parts = [
         "# Command line\n",
-        "Results go to standard output, progress and errors to standard error. A mistake that the user can mend is one sentence "
-        "and exit code 2. This page is generated from the commands' own help.\n",
+        "Results go to standard output, progress and errors to standard error. An error that the user can correct is one "
+        "sentence, and the exit code is 2. This page is generated from the help of the commands.\n",
     ]
     for path, command in _walk(cli, ("faultprint",)):
         context = click.Context(command, info_name=" ".join(path), max_content_width=110, terminal_width=110)
@@ -25,5 +25,5 @@ def page() -> str:
 def _walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name, part in sorted(command.commands.items()):
-            yield from _walk(part, (*path, name))
+        for name, subcommand in sorted(command.commands.items()):
+            yield from _walk(subcommand, (*path, name))

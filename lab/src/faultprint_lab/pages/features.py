@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from faultprint.features import outcomes
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.operations import INDICATORS, KINDS, OPERATIONS, STATISTICS
-from faultprint.features.report import DROPPED
+from faultprint.features.report import DROP_REASONS
+from faultprint_lab.pages.markdown import table
 
 _RULES: Final = """\
 ## From transactions to minutes
@@ -16,18 +17,17 @@ _RULES: Final = """\
 - Intervals (a minute, unless configured otherwise) are aligned to the epoch, 1970-01-01 UTC.
 - A request counts in the interval in which it starts; its outcome, with delays, retransmissions, messages and bytes,
   in the interval in which it completes. So an interval is final when it ends.
-- A transaction that completes without a status was not answered: it timed out. One without completion was still open when
-  listening ended: it is an attempt without outcome.
+- A transaction that completes without a status got no answer: it timed out. A transaction without completion was still
+  open when the capture ended: it is an attempt without outcome.
 - A node that forwards a request has two transactions, one in, one out; each counts in its own direction. The
-  interface (Gm, Mw) is not looked at.
-- Coverage is the stretches of time in which the node was listened to, start inclusive, end exclusive; the transactions' file
-  carries it. An interval that lies in one, be it in part, has a row, and `observed` is the share of it that does. An
-  interval in a stretch without traffic has counts of 0 and no ratios. An interval in no stretch has no row. A file
-  without coverage is taken to have been listened to from each node's first start to its last completion, and the
-  report says so.
-- `node.open` counts since the start of the stretch; what was open before a gap is not known after it.
+  interface (Gm, Mw) makes no difference.
+- Coverage is the time in which the node was captured, as intervals, start inclusive, end exclusive; the transactions file
+  holds it. A minute that is covered, fully or in part, has a row, and `observed` is the covered share. A covered minute
+  without traffic has counts of 0 and no ratios. A minute that is not covered has no row. In a file without coverage, each
+  node is taken as covered from its first start to its last completion, and the report says so.
+- `node.open` counts from the start of the covered interval; transactions that were open before a gap are not counted.
 - Live and batch agree bit for bit: counts and sums are integers, times integer microseconds. A q-quantile is the
-  nearest-rank one, the ceil(q·n)-th smallest of the n values. A fraction is one division of two integers in float64,
+  nearest-rank quantile, the ceil(q·n)-th smallest of the n values. A fraction is one division of two integers in float64,
   rounded to float32.
 """
 
@@ -35,8 +35,8 @@ _OTHERS: Final = """\
 ## Catalogues of other sources
 
 A minutes file may follow another catalogue. It is JSON: `name`, `version` (a whole number) and `features`, each with
-`name`, `unit` and `kind`, and if known `support` (the count feature that tells how many events stand behind a value),
-`term` and `meaning`. Its hash covers all but terms and meanings.
+`name`, `unit` and `kind`, and if known `support` (the count feature with the number of events behind a value), `term` and
+`meaning`. Its hash covers everything except terms and meanings.
 
 ```json
 {"name": "pm", "version": 1, "features": [{"name": "cpu.busy", "unit": "", "kind": "ratio"}]}
@@ -44,19 +44,13 @@ A minutes file may follow another catalogue. It is JSON: `name`, `version` (a wh
 """
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
-
-
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
 def _statuses(classes: Iterable[outcomes.TransactionOutcome]) -> str:
-    """The final statuses that these classes hold, as a reader would say it."""
-    return "; ".join(outcomes.WORDS[outcome] for outcome in classes)
+    """The final statuses of these classes, in words."""
+    return "; ".join(outcomes.OUTCOME_DESCRIPTIONS[outcome] for outcome in classes)
 
 
 def page() -> str:
@@ -80,7 +74,7 @@ def page() -> str:
             ("statistic", "unit", "kind", "meaning"),
             ((_code(s.key), s.unit, s.kind, s.meaning) for s in STATISTICS),
         ),
-        "Outcomes are the transactions that complete in the interval. Every one is in exactly one of the six shares:\n",
+        "Outcomes are the transactions that complete in the interval. Each is in exactly one of the six shares:\n",
         table(
             ("share", "final status"), ((_code(key), _statuses(classes)) for key, classes in outcomes.SHARES.items())
         ),
@@ -89,17 +83,17 @@ def page() -> str:
             ("indicator", "unit", "kind", "term", "meaning"),
             ((_code(i.key), i.unit, i.kind, i.term, i.meaning) for i in INDICATORS),
         ),
-        "SER, SEER, ISA, IRA, SRD and SDT are RFC 6076's. ISA and IRA count a timeout as a failure; IRA takes 401 and "
-        "407 for challenges, and every other final 4xx, 5xx and 6xx for a failure.\n",
+        "SER, SEER, ISA, IRA, SRD and SDT are RFC 6076's. ISA and IRA count a timeout as a failure; IRA counts 401 and "
+        "407 as challenges, and every other final 4xx, 5xx and 6xx as a failure.\n",
         "## What is left out\n",
-        "A transaction is left out, and counted in the report under the first reason that applies:\n",
-        table(("reason", "transactions"), ((_code(reason), meaning) for reason, meaning in DROPPED.items())),
+        "A transaction is not counted in these cases; the report counts it under the first reason that applies:\n",
+        table(("reason", "transactions"), ((_code(reason), meaning) for reason, meaning in DROP_REASONS.items())),
         f"## All {len(features)} features\n",
-        "Terms are counters of TS 32.409 (`UR.`, `SC.`) or metrics of RFC 6076. Support is the count that tells how many "
-        "events stand behind a value.\n",
+        "Terms are counters of TS 32.409 (`UR.`, `SC.`) or metrics of RFC 6076. Support is the feature "
+        "with the number of events behind a value.\n",
         table(
             ("#", "feature", "unit", "kind", "term", "support"),
-            ((str(place), _code(f.name), f.unit, f.kind, f.term, _code(f.support)) for place, f in enumerate(features)),
+            ((str(index), _code(f.name), f.unit, f.kind, f.term, _code(f.support)) for index, f in enumerate(features)),
         ),
         _OTHERS,
     ]

@@ -1,4 +1,4 @@
-"""docs/science/puzzles.md and its picture, from the committed figures of the protocols `puzzles`, `gap` and `arithmetic`."""
+"""docs/science/puzzles.md and its picture: figures of `encoder-variants`, `batchnorm-gap` and `vector-arithmetic`."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from faultprint.reports.svg import WIDTH, Axis, Plot, alone
+from faultprint.reports.svg import WIDTH, Axis, Plot, standalone
 from faultprint_lab.benchmark.results_file import read
 from faultprint_lab.locations import RESULTS
-from faultprint_lab.pages.features import table
+from faultprint_lab.pages.markdown import table
 from faultprint_lab.pages.puzzles_text import PUZZLES, Puzzle
 from faultprint_lab.pages.results import HEADS, about, cells, legend, seeds_of
 
 COMMITTED: Final = RESULTS / "puzzles.json"
-_HEAD: Final = """# The posts' puzzles
+_HEAD: Final = """# Open questions of the 2017 baseline
 
-The posts that this began with left questions open. Here they are measured, one thing changed at a time, all else the same and each
-training given the same seconds of one core. This page is generated from `lab/results/puzzles.json`, which is written by
+The [2017 baseline](../guide/glossary.md) left questions open. This page answers them by measurements: one thing is changed at a
+time, and every training gets the same seconds of one core. The page is generated from `lab/results/puzzles.json`, which is the
+output of
 
-    faultprint evaluate --protocol puzzles --protocol gap --protocol arithmetic --seeds 4,5 --size seconds=30 \\
-        --size meet_networks=6 --size meet_days=3 --size history_days=1 --size later_networks=0 \\
-        --json lab/results/puzzles.json
+    faultprint benchmark --protocol encoder-variants --protocol batchnorm-gap --protocol vector-arithmetic --seeds 4,5 \\
+        --size seconds=30 --size evaluation_networks=6 --size evaluation_days=3 --size history_days=1 \\
+        --size temporal_networks=0 --out lab/results/puzzles.json
 
-Half a minute is little, for the posts' network above all, and two seeds are few: what is compared is what each way makes of that
-time, and not what it could come to.
+Thirty seconds are little, above all for the network of the 2017 baseline, and two seeds are few. The figures compare what each
+choice reaches in that time, not what it could reach.
 """
 _SHOWN: Final = (("raw", "mixed"), ("raw, one network", "one"))
-"""The ways of training in the picture, of the first seed, and the classes of their lines."""
+"""Systems in the picture, of the first seed, and the CSS classes of their lines."""
 _MODES: Final = (("satisfied", "training"), ("satisfied_inference", "inference"))
-_WIDE: Final = 6
-"""Looks on either side that a point of the picture is the mean of."""
+_SMOOTHED: Final = 6
+"""Measurements on either side that a point of the picture averages."""
 _HEIGHT: Final = 260
 _STYLE: Final = (
     "text{font:12px sans-serif;fill:#57606a}.axis{stroke:#8c959f}polyline{fill:none;stroke-width:2}"
@@ -43,41 +44,41 @@ Row = Mapping[str, Any]
 
 def page(path: Path = COMMITTED) -> str:
     """Markdown. Raises TableError for a file that holds no figures."""
-    written, rows = read(path)
+    metadata, rows = read(path)
     sections = [_section(puzzle, rows) for puzzle in PUZZLES]
-    return "\n".join([_HEAD, *sections, "## The figures\n", about(written, rows), *legend(rows), ""])
+    return "\n".join([_HEAD, *sections, "## The figures\n", about(metadata, rows), *legend(rows), ""])
 
 
 def _section(puzzle: Puzzle, rows: Sequence[Row]) -> str:
     lines = []
     for system in puzzle.systems:
-        own = [row for row in rows if (row["protocol"], row["system"]) == (puzzle.protocol, system)]
-        if own:
-            lines.append(cells(system, own, puzzle.figures, seeds_of(rows)))
-    shown = table(["", *(HEADS[name] for name in puzzle.figures)], lines)
-    return f"## {puzzle.question}\n\n{puzzle.answer}\n{shown}"
+        selected = [row for row in rows if (row["protocol"], row["system"]) == (puzzle.protocol, system)]
+        if selected:
+            lines.append(cells(system, selected, puzzle.figures, seeds_of(rows)))
+    figures = table(["", *(HEADS[name] for name in puzzle.figures)], lines)
+    return f"## {puzzle.question}\n\n{puzzle.answer}\n{figures}"
 
 
 def picture(path: Path = COMMITTED) -> str:
-    """SVG: the share of satisfied triplets over the steps of two trainings, in either mode. Raises as `page` does."""
+    """SVG: the share of satisfied triplets over the steps of two trainings, in both modes. Raises as `page` does."""
     rows = read(path)[1]
-    courses = [(_course(rows, system), kind) for system, kind in _SHOWN]
-    plot = Plot(Axis(0, max(course["step"][-1] for course, _ in courses)), Axis(0, 1), WIDTH, _HEIGHT)
+    histories = [(_history(rows, system), kind) for system, kind in _SHOWN]
+    plot = Plot(Axis(0, max(history["step"][-1] for history, _ in histories)), Axis(0, 1), WIDTH, _HEIGHT)
     lines = [
-        plot.line([*zip(course["step"], _smooth(course[name]), strict=True)], f"{kind} {mode}")
-        for course, kind in courses
+        plot.line([*zip(history["step"], _smoothed(history[name]), strict=True)], f"{kind} {mode}")
+        for history, kind in histories
         for name, mode in _MODES
     ]
-    words = "Share of satisfied triplets over the steps of a training, in training mode and in inference mode"
-    return alone(plot.drawn(words, lines), _STYLE)
+    description = "Share of satisfied triplets over the steps of a training, in training mode and in inference mode"
+    return standalone(plot.render(description, lines), _STYLE)
 
 
-def _course(rows: Sequence[Row], system: str) -> Mapping[str, list[float]]:
-    """What was seen on the way, by name, and at which steps."""
-    first = next(row for row in rows if (row["protocol"], row["system"]) == ("gap", system))
-    course: Mapping[str, list[float]] = first["looks"]
-    return course
+def _history(rows: Sequence[Row], system: str) -> Mapping[str, list[float]]:
+    """The measurements during the training of a system, by name, and their steps."""
+    first = next(row for row in rows if (row["protocol"], row["system"]) == ("batchnorm-gap", system))
+    history: Mapping[str, list[float]] = first["looks"]
+    return history
 
 
-def _smooth(values: Sequence[float]) -> list[float]:
-    return [statistics.mean(values[max(i - _WIDE, 0) : i + _WIDE + 1]) for i in range(len(values))]
+def _smoothed(values: Sequence[float]) -> list[float]:
+    return [statistics.mean(values[max(i - _SMOOTHED, 0) : i + _SMOOTHED + 1]) for i in range(len(values))]

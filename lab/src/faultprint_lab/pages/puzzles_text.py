@@ -1,16 +1,16 @@
-"""The posts' puzzles: questions, the answers to them in words, and which figures those rest on."""
+"""The texts of docs/science/puzzles.md: questions, answers, and the systems and figures behind each answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-_WORTH: Final = ("macro_f1_exposed", "false_alarms_per_day", "episodes_found", "satisfied")
+_QUALITY: Final = ("macro_f1_exposed", "false_alarms_per_day", "episodes_found", "satisfied")
 
 
 @dataclass(frozen=True, slots=True)
 class Puzzle:
-    """A question, its answer, and the rows and figures that it rests on."""
+    """A question, its answer, and the rows and figures behind the answer."""
 
     question: str
     answer: str
@@ -21,30 +21,30 @@ class Puzzle:
 
 PUZZLES: Final = (
     Puzzle(
-        "Why does BatchNorm look so well in training and so bad in inference?",
+        "Why is BatchNorm good in training and bad in inference?",
         """![Share of satisfied triplets over the steps of a training](puzzles.svg)
 
-*Blue: mixed batches (`raw`), red: one network a batch (`raw, one network`); drawn through: in training mode, dashed: in
-inference mode. The first of the seeds; each point is the mean of thirteen looks at a batch of 32 triplets.*
+*Blue: mixed batches (`raw`). Red: one network in each batch (`raw, one network`). Solid: training mode. Dashed: inference
+mode. First seed; each point is the mean of thirteen measurements, each on a batch of 32 triplets.*
 
-Three things lie behind it, and each has a cure of its own.
+There are three causes, and each has its own remedy.
 
-- **The running statistics lag.** With Keras' momentum of .99 and three towers a step they are those of the batches after a
-  hundred steps, and until then inference mode is another network. Its loss does not show it but says the opposite: vectors
-  that are not yet scaled lie in one place, where the loss is the margin, .2, while in training mode it is 4 or 5. So count
-  satisfied triplets, not the loss. `raw, 512 units` makes twenty steps in its seconds and does not get out of this. More
-  steps close the gap, or statistics taken anew over a dozen batches.
-- **Batches of one network are easy.** Within one network faults differ plainly, and a batch's own statistics take the rest of
-  the network's ways away: before anything is learnt four fifths of such triplets are satisfied in training mode, where of
-  mixed ones it is half, as by tossing a coin. What is learnt from them is worth little. On triplets that cross networks it
-  stays near the toss, and the score on networks held out is half of what mixed batches give. It is so on normalised input,
-  too, and statistics taken anew do not mend it; **mixed batches do**, and then both modes agree.
-- **LayerNorm has no gap, but BatchNorm's other work has to be done by something else.** At the outputs it keeps the spread of
-  each number at 1. Without it random triplets draw all vectors into one place: no triplet is satisfied, and the loss is the
-  margin. A loss that stays at the margin is the sign. The default encoder has no norm at its outputs either and does not do
-  so, not even under random triplets (below).
+- **The running statistics lag.** With the momentum of 0.99 in Keras and three towers in each step, they follow the batches
+  after a hundred steps. Until then, inference mode is another network. Its loss hides that: vectors without a scale are all
+  in one place, where the loss equals the margin, 0.2, while it is 4 or 5 in training mode. So count satisfied triplets, not
+  the loss. `raw, 512 units` makes only twenty steps in its time and stays in this state. More steps close the gap, and so do
+  statistics that are estimated again over a dozen batches.
+- **Batches of one network are easy.** Within one network, faults differ clearly, and the statistics of a batch remove what is
+  particular to the network. Before any training, four fifths of such triplets are satisfied in training mode, but only half
+  of mixed ones, as by chance. Training on them has little value: on triplets across networks it stays near chance, and the
+  score on held-out networks is half of that with mixed batches. The same holds for normalised input, and statistics that are
+  estimated again do not help. **Mixed batches help**, and then both modes agree.
+- **LayerNorm has no gap, but something must replace the other effect of BatchNorm.** At the outputs, BatchNorm keeps the
+  spread of each dimension at 1. Without it, random triplets move all vectors to one place: no triplet is satisfied, and the
+  loss is the margin. A loss that stays at the margin is the sign. The default encoder has no norm at its outputs either, and
+  its vectors do not collapse, not even with random triplets (below).
 """,
-        "gap",
+        "batchnorm-gap",
         (
             "raw",
             "raw, one network",
@@ -67,67 +67,67 @@ Three things lie behind it, and each has a cure of its own.
         ),
     ),
     Puzzle(
-        "And BatchNorm in the default encoder?",
-        """It is level: batches are mixed and the input is normalised by the node's own normal, so that no batch has anything to
-hide. It is the feed that opens the gap, and not the layer. LayerNorm stays because it asks nothing of the feed.
+        "What does BatchNorm do in the default encoder?",
+        """It makes no difference. Batches mix networks, and the input is normalised by the node's own baseline, so batch statistics
+hide nothing. The input opens the gap, not the layer. The default keeps LayerNorm, because it does not depend on the batches.
 """,
-        "puzzles",
+        "encoder-variants",
         ("default", "batch norm"),
-        _WORTH,
+        _QUALITY,
     ),
     Puzzle(
         "Random triplets or mined ones?",
-        """Every triplet that violates the margin, formed from the same windows in the same time, beats random ones; the
-default's pairs and prototypes beat triplets alone by as much again. What fools is the share of satisfied triplets: at
-random four of five are satisfied, and the mean loss looks good, by which time those that matter are hardly drawn. It
-ranks no two ways of training: under the hardest triplets alone none is ever satisfied, because they pull everything
-into one place, as FaceNet's authors warn (arXiv 1503.03832).
+        """All triplets that violate the margin, from the same windows and in the same time, are better than random ones. The pairs and
+prototypes of the default are better than triplets alone by the same amount. The share of satisfied triplets misleads: of
+random triplets, four of five are satisfied and the mean loss looks good, but the triplets that matter are hardly drawn any
+more. The share does not rank the methods: with batch-hard triplets, none is ever satisfied, because they pull all vectors to
+one place, as the authors of FaceNet warn (arXiv 1503.03832).
 """,
-        "puzzles",
-        ("random triplets", "every triplet", "hardest triplets", "default"),
-        _WORTH,
+        "encoder-variants",
+        ("random triplets", "batch-all triplets", "batch-hard triplets", "default"),
+        _QUALITY,
     ),
     Puzzle(
-        "Three numbers or more?",
-        """More: each doubling gains some hundredths of F1, from three numbers to thirty-two. A picture wants three, but thirteen
-faults do not fit into them; the movie of a training draws three axes of thirty-two instead
-([training](../guide/train.md#look-at-a-training)).
+        "Three dimensions or more?",
+        """More. Each doubling, from three to thirty-two dimensions, gains some hundredths of F1. A picture needs three, but thirteen
+faults do not fit into three. The animation of a training shows three axes of thirty-two instead
+([training](../guide/train.md)).
 """,
-        "puzzles",
-        ("3 numbers", "8 numbers", "16 numbers", "every triplet"),
-        _WORTH,
+        "encoder-variants",
+        ("3 dimensions", "8 dimensions", "16 dimensions", "batch-all triplets"),
+        _QUALITY,
     ),
     Puzzle(
         "A sigmoid, the unit sphere, or no bound?",
-        """A bound gains nothing. A sigmoid is within the spread of two seeds of none, the unit sphere behind both. Sigmoids are
-there for the lossless loss.
+        """A bound gains nothing. A sigmoid is as good as no bound, within the spread of two seeds; the unit sphere is worse than both.
+The lossless loss needs the sigmoids.
 """,
-        "puzzles",
-        ("every triplet", "sigmoid", "unit sphere"),
-        _WORTH,
+        "encoder-variants",
+        ("batch-all triplets", "sigmoid", "unit sphere"),
+        _QUALITY,
     ),
     Puzzle(
         "The lossless triplet loss or the ordinary one?",
-        """The ordinary one, with 32 numbers and with the posts' three, though three name little under either. Near a positive
-the lossless loss pulls with a force of about 1/N of N numbers, from a negative it pushes with one of 1/AN, which
-knows no bound: it spreads everything, windows of one fault as well. It never stops, as it promises, and goes on where
-nothing is left to gain.
+        """The ordinary one, with 32 dimensions and with the three of the 2017 baseline, though three separate little with either loss.
+Near a positive, the lossless loss pulls with a force of about 1/N for N dimensions. From a negative, it pushes with a force
+of 1/AN, which has no bound, so it spreads everything, including windows of one fault. As promised, it never stops, and it
+continues where nothing is left to gain.
 """,
-        "puzzles",
+        "encoder-variants",
         ("sigmoid, random", "sigmoid, lossless", "3 sigmoids, random", "3 sigmoids, lossless"),
-        _WORTH,
+        _QUALITY,
     ),
     Puzzle(
-        "King − man + woman?",
-        """What is carried is carried without arithmetic. The default encoder puts three of four faults of one network nearest to
-the same fault at another as they are, and seven of ten when normal there is taken off and normal here added; chance
-is one of eleven. It learns from forty networks at once that they are the same, with the arithmetic in its training.
-Under one profile for all networks it carries six of ten, again with and without. Leaving the node's own profile out
-of an encoder that was trained with it costs more, and the arithmetic gives nothing back. The posts' network, in half
-a minute, carries little more than chance, and arithmetic adds nothing there either.
+        "Does vector arithmetic work (king − man + woman)?",
+        """Faults transfer without arithmetic. The default encoder places three of four faults of one network nearest to the same fault
+of another network, without any change. It places seven of ten if normal there is subtracted and normal here is added. Chance
+is one of eleven. The encoder learns from forty networks at the same time that these faults are equal, with the arithmetic in
+its training. With one profile for all networks, six of ten transfer, again with and without arithmetic. An encoder that was
+trained with the node's own profile loses more without it, and the arithmetic gains nothing. The network of the 2017 baseline,
+in thirty seconds, transfers little more than chance, and arithmetic adds nothing there either.
 """,
-        "arithmetic",
-        ("posts", "posts, 64 units", "one profile", "no profile", "default"),
+        "vector-arithmetic",
+        ("reference-lstm", "reference-lstm, 64 units", "one profile", "no profile", "default"),
         ("carried", "carried_unmoved", "carried_by_chance"),
     ),
 )

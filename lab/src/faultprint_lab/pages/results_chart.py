@@ -7,28 +7,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from faultprint.reports.svg import Dot, alone, dots
+from faultprint.reports.svg import Dot, dots, standalone
 from faultprint_lab.benchmark.results_file import read
 from faultprint_lab.pages.results import COMMITTED, variants_of
 
 FIGURE: Final = "macro_f1_exposed"
 COLOURS: Final[dict[str, str]] = {
     "default": "#0969da",
-    "relearnt": "#54aeff",
+    "retrained": "#54aeff",
     "lightgbm": "#cf222e",
     "lightgbm-raw": "#bf8700",
     "minirocket": "#8250df",
     "1-nn": "#57606a",
     "dtw": "#8c959f",
     "thresholds": "#d4a72c",
-    "posts-100k": "#1a7f37",
-    "posts": "#57ab5a",
-    "forewarned": "#d0d7de",
+    "reference-lstm-100k": "#1a7f37",
+    "reference-lstm": "#57ab5a",
+    "oracle": "#d0d7de",
 }
-"""Who is drawn, and how."""
+"""The systems that are drawn, and their colours."""
 _SHOWN: Final = (
-    *(("unseen", "simulated"), ("unseen", "bed"), ("later", "simulated"), ("new-fault", "simulated")),
-    *(("unknown", "simulated"), ("few", "simulated"), ("rough", "simulated"), ("strength", "simulated")),
+    *(("unseen", "simulated"), ("unseen", "testbed"), ("temporal", "simulated"), ("new-fault", "simulated")),
+    *(
+        ("open-set", "simulated"),
+        ("learning-curve", "simulated"),
+        ("degraded", "simulated"),
+        ("by-severity", "simulated"),
+    ),
 )
 _STYLE: Final = "text{font:12px sans-serif;fill:#57606a}.heading{font-weight:bold}.axis{stroke:#d0d7de}" + "".join(
     f"circle.s-{name}{{fill:{colour}}}path.s-{name}{{stroke:{colour};stroke-width:1.5}}"
@@ -41,25 +46,27 @@ Row = Mapping[str, Any]
 def picture(path: Path = COMMITTED) -> str:
     """SVG. Raises TableError for a file that holds no figures."""
     rows = read(path)[1] if path.exists() else []
-    there = {row["system"] for row in rows}
-    kinds = [(f"s-{name}", name) for name in COLOURS if name in there]
-    words = "Macro-F1 over windows with ten or more faulty minutes, by protocol and system"
-    return alone(dots([*_lines(rows)], kinds, words), _STYLE)
+    present = {row["system"] for row in rows}
+    kinds = [(f"s-{name}", name) for name in COLOURS if name in present]
+    description = "Macro-F1 over windows with ten or more faulty minutes, by protocol and system"
+    return standalone(dots([*_lines(rows)], kinds, description), _STYLE)
 
 
 def _lines(rows: Sequence[Row]) -> Iterator[tuple[str, list[Dot]]]:
     for protocol, data in _SHOWN:
-        own = [row for row in rows if (row["protocol"], row["data"]) == (protocol, data) and row[FIGURE] is not None]
-        if own:
+        selected = [
+            row for row in rows if (row["protocol"], row["data"]) == (protocol, data) and row[FIGURE] is not None
+        ]
+        if selected:
             yield f"{protocol}, {data}", []
-        for variant in variants_of(protocol, own):
-            yield variant, [*_dots([row for row in own if row["variant"] == variant])]
+        for variant in variants_of(protocol, selected):
+            yield variant, [*_dots([row for row in selected if row["variant"] == variant])]
 
 
 def _dots(rows: Sequence[Row]) -> Iterator[Dot]:
-    """The default last, so that it lies on top."""
+    """The default is last, so that it is drawn on top."""
     for name in reversed(COLOURS):
-        found = [float(row[FIGURE]) for row in rows if row["system"] == name]
-        if found:
-            mean, low, high = statistics.mean(found), min(found), max(found)
+        values = [float(row[FIGURE]) for row in rows if row["system"] == name]
+        if values:
+            mean, low, high = statistics.mean(values), min(values), max(values)
             yield Dot(mean, low, high, f"s-{name}", f"{name}: {mean:.2f} ({low:.2f} to {high:.2f})")

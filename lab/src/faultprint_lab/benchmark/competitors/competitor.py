@@ -1,4 +1,4 @@
-"""What every system has to do to take part: learn, then know conditions by examples."""
+"""What a system must implement to take part in the benchmark: train, then enrol examples."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from faultprint.cases.scope import EvaluationScope
 from faultprint.embedding.model import Model
 from faultprint_lab.baselines.compare import TrainingSplit
 from faultprint_lab.baselines.recorded import Tables
-from faultprint_lab.baselines.systems import Space, SupportsRecovery, System, centre
+from faultprint_lab.baselines.systems import SupportsRecovery, System, VectorSpace, mean_vector
 from faultprint_lab.benchmark.cache import Cache
 from faultprint_lab.benchmark.trials import BenchmarkTrial
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSplit:
-    """What there is to learn from: `learn`, without the labels of hidden faults; the same as `lessons`, parted into the
-    networks that a training learns from and those that it holds out; `known`, every example of the lessons. `told` are the
-    labels with the hidden ones, which no contestant may look at.
+    """What every system may train on.
 
-    `model` is the default preset's, whose catalogue, interval and window all follow; `identity` (JSON) says which lessons
-    they are, for the cache; `seconds` of one core are allowed.
+    - `train`: minutes and labels, without labels of hidden faults. `split` is the same, divided into networks that train
+      and networks that set thresholds. `examples` are all examples in the first of them.
+    - `all_labels`: with the hidden faults; only an oracle may use them.
+    - `model`: trained with the default preset; all systems use its catalogue, interval and window.
+    - `identity` (JSON): names this data in the cache.
+    - `seconds`: time of one core that a system may train for.
     """
 
-    learn: Tables
-    told: pl.DataFrame
-    lessons: TrainingSplit
-    known: Sequence[Example]
+    train: Tables
+    all_labels: pl.DataFrame
+    split: TrainingSplit
+    examples: Sequence[Example]
     model: Model
     identity: Mapping[str, Any]
     cache: Cache
@@ -44,65 +46,71 @@ class BenchmarkSplit:
 
 
 class FittedSystem(Protocol):
-    """A system that has learnt. One of `given` examples more teaches it a fault that it did not know."""
+    """A trained system, which learns further faults from examples."""
 
     @property
-    def pooled(self) -> bool:
-        """True where being given examples means learning anew, so that one system must serve all nodes' own."""
+    def retrains(self) -> bool:
+        """Whether new examples mean another training, so that one system must serve all nodes."""
         ...
 
-    def system(self, given: Sequence[Example]) -> System:
-        """With the faults of the lessons, and those given."""
+    def with_examples(self, enrolled: Sequence[Example]) -> System:
+        """The system with the faults of the training and the enrolled examples."""
         ...
 
 
 class Competitor(Protocol):
-    """`refuses` says why a trial is not for it; empty if it is."""
+    """A method that takes part in the benchmark."""
 
     @property
     def name(self) -> str: ...
 
-    def refuses(self, trial: BenchmarkTrial) -> str: ...
+    def exclusion_reason(self, trial: BenchmarkTrial) -> str:
+        """Why the method takes no part in a trial; empty if it does."""
+        ...
 
-    def learn(self, school: BenchmarkSplit) -> FittedSystem: ...
+    def fit(self, data: BenchmarkSplit) -> FittedSystem:
+        """Train on the split."""
+        ...
 
 
 class EveryTrial:
     """Takes part in every trial."""
 
-    def refuses(self, trial: BenchmarkTrial) -> str:
+    def exclusion_reason(self, trial: BenchmarkTrial) -> str:
+        """Never any."""
         return ""
 
 
-class Own:
-    """Systems that differ by node: those that were taught by the node's own past."""
+class PerNodeSystem:
+    """A system for each node, with that node's own examples, and a default for the other nodes."""
 
-    def __init__(self, by_node: Mapping[str, System], else_: System) -> None:
-        self._by_node, self._else = by_node, else_
+    def __init__(self, by_node: Mapping[str, System], default: System) -> None:
+        self._by_node, self._default = by_node, default
 
     @property
     def name(self) -> str:
-        return self._else.name
+        return self._default.name
 
     @property
-    def loosest(self) -> float:
-        return self._else.loosest
+    def max_ratio(self) -> float:
+        return self._default.max_ratio
 
-    def match(self, place: EvaluationScope) -> Matches:
-        return self._of(place).match(place)
+    def match(self, scope: EvaluationScope) -> Matches:
+        return self._system(scope).match(scope)
 
-    def quiet(self, place: EvaluationScope, rule: Rule, ends: IntArray) -> BoolArray:
-        """As `Hindsight`; never where the node's system has none."""
-        system = self._of(place)
-        return (
-            system.quiet(place, rule, ends) if isinstance(system, SupportsRecovery) else np.zeros(len(ends), np.bool_)
-        )
+    def is_recovered(self, scope: EvaluationScope, rule: Rule, ends: IntArray) -> BoolArray:
+        """As `SupportsRecovery`; always false where the node's system does not support it."""
+        system = self._system(scope)
+        if not isinstance(system, SupportsRecovery):
+            return np.zeros(len(ends), np.bool_)
+        return system.is_recovered(scope, rule, ends)
 
-    def _of(self, place: EvaluationScope) -> System:
-        return self._by_node.get(place.series.node, self._else)
+    def _system(self, scope: EvaluationScope) -> System:
+        return self._by_node.get(scope.series.node, self._default)
 
 
-def typical(space: Space, known: Sequence[Example]) -> list[Example]:
-    """Of each condition the example that is nearest to its others in this system's own space."""
-    chosen = medoid_indices([centre(space, one) for one in known], [one.enrolment.condition for one in known])
-    return [known[index] for index in chosen]
+def medoid_per_condition(space: VectorSpace, candidates: Sequence[Example]) -> list[Example]:
+    """For each condition, the example nearest to the others of its condition in this space."""
+    vectors = [mean_vector(space, example) for example in candidates]
+    chosen = medoid_indices(vectors, [example.enrolment.condition for example in candidates])
+    return [candidates[index] for index in chosen]

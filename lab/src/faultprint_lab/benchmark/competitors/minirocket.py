@@ -1,9 +1,10 @@
-"""MiniRocket's features of the windows of a series, reckoned once a minute instead of once a window.
+"""MiniRocket features of the windows of a series, computed once for each minute instead of once for each window.
 
-84 kernels of nine weights (three of them 2, six −1), dilated; of each convolution the share of values above a bias (PPV),
-biases being quantiles of convolutions of training windows. The value of a convolution at a minute is the same in all
-windows that hold its nine inputs, so a share over a window is a trailing mean. Where the original pads every other
-convolution with zeros, here none is padded. Dempster, Schmidt, Webb: MiniRocket, KDD 2021.
+There are 84 kernels of nine weights (three of them 2, six −1), each with several dilations. A feature is the proportion
+of positive values (PPV): the share of values of a convolution above a bias. Biases are quantiles of convolutions of
+training windows. At a given minute the convolution has the same value in all windows that hold its nine inputs, so the
+share over a window is a trailing mean. The original pads every other convolution with zeros; here none is padded.
+Dempster, Schmidt, Webb: MiniRocket, KDD 2021.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ KERNELS: Final = np.array(
 )
 """(84, 9) weights."""
 BIASES: Final = 4
-"""Quantiles a kernel and dilation."""
-_MOST_CHANNELS: Final = 9
-"""Channels that one kernel adds up, at most; how many is drawn log-uniformly, as in the original."""
+"""Biases for each kernel and dilation."""
+_MAX_CHANNELS: Final = 9
+"""Channels that one kernel sums, at most; their number is drawn from a log-uniform distribution, as in the original."""
 
 
 @dataclass(frozen=True, slots=True)
 class MiniRocket:
-    """`channels` (P, K) 0 or 1: what pair p = dilation × kernel adds up, of K channels; `bias` (P, BIASES)."""
+    """Fitted convolutions. Pair p is dilation × kernel.
+
+    `channels` (P, K) is 1 where pair p sums channel k, else 0; `bias` is (P, BIASES).
+    """
 
     window: int
     dilations: tuple[int, ...]
@@ -39,27 +43,27 @@ class MiniRocket:
 
     @classmethod
     def fitted(cls, series: list[tuple[Float32Array, IntArray]], window: int, rng: np.random.Generator) -> MiniRocket:
-        """`series`: minutes (T, K) and the last minutes of windows from which biases are drawn."""
+        """Draw channels and biases. `series`: minutes (T, K), and the last minutes of the windows that biases are drawn from."""
         dilations = tuple(sorted({int(d) for d in 2 ** np.linspace(0, np.log2((window - 1) / (LENGTH - 1)), 32)}))
         width, pairs = series[0][0].shape[1], len(dilations) * len(KERNELS)
         channels = np.zeros((pairs, width), np.float32)
-        most = np.log2(min(width, _MOST_CHANNELS) + 1)
+        limit = np.log2(min(width, _MAX_CHANNELS) + 1)
         for row in channels:
-            row[rng.choice(width, int(2 ** rng.uniform(0, most)), replace=False)] = 1
+            row[rng.choice(width, int(2 ** rng.uniform(0, limit)), replace=False)] = 1
         rocket = cls(window, dilations, channels, np.zeros((pairs, BIASES), np.float32))
         levels = (np.arange(1, pairs * BIASES + 1) * ((np.sqrt(5) + 1) / 2)) % 1
         bias = np.empty((pairs, BIASES), np.float32)
         drawn = [(values, int(rng.choice(ends))) for values, ends in series if len(ends)]
         for number, dilation in enumerate(dilations):
             parts = [rocket._convolved(values[end - window + 1 : end + 1], number) for values, end in drawn]
-            seen = np.concatenate([part[(LENGTH - 1) * dilation :] for part in parts])
+            outputs = np.concatenate([part[(LENGTH - 1) * dilation :] for part in parts])
             for kernel in range(len(KERNELS)):
                 pair = number * len(KERNELS) + kernel
-                bias[pair] = np.quantile(seen[:, kernel], levels[pair * BIASES : (pair + 1) * BIASES])
+                bias[pair] = np.quantile(outputs[:, kernel], levels[pair * BIASES : (pair + 1) * BIASES])
         return cls(window, dilations, channels, bias)
 
     def features(self, minutes: Float32Array, ends: IntArray) -> Float32Array:
-        """(N, P · BIASES) float32 for the windows of `minutes` (T, K) that end at `ends`; before the first minute are zeros."""
+        """(N, P · BIASES) float32 for the windows of `minutes` (T, K) that end at `ends`; zeros precede the first minute."""
         padded = np.concatenate([np.zeros((self.window - 1, minutes.shape[1]), np.float32), minutes])
         rows, parts = ends + self.window - 1, []
         for number, dilation in enumerate(self.dilations):
@@ -71,11 +75,11 @@ class MiniRocket:
         return np.concatenate(parts, axis=1)
 
     def _convolved(self, values: Float32Array, number: int) -> Float32Array:
-        """(T, 84) of one dilation: at each minute over it and the 8 · dilation before; the first ones want inputs."""
+        """(T, 84) of one dilation: at each minute, over it and the 8 · dilation minutes before. The first values lack inputs."""
         dilation = self.dilations[number]
         mixed = values @ self.channels[number * len(KERNELS) : (number + 1) * len(KERNELS)].T
         total = np.zeros_like(mixed)
-        for place in range(LENGTH):
-            shift = (LENGTH - 1 - place) * dilation
-            total[shift:] += KERNELS[:, place].astype(np.float32) * mixed[: len(mixed) - shift]
+        for index in range(LENGTH):
+            shift = (LENGTH - 1 - index) * dilation
+            total[shift:] += KERNELS[:, index].astype(np.float32) * mixed[: len(mixed) - shift]
         return total

@@ -1,55 +1,63 @@
-"""The grounds of a trial: nodes with a stretch of normal traffic of a given length, and windows from a moment on."""
+"""The scopes of a trial: nodes with a given amount of normal traffic, and the windows to score."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from faultprint.arrays import IntArray
+from faultprint.cases.baseline import remove_outliers
 from faultprint.cases.centering import node_series, whole_windows
-from faultprint.cases.outliers import remove_outliers
 from faultprint.cases.scope import EvaluationScope
 from faultprint.embedding.model import Model
-from faultprint.windows.labelling import faults, minute_conditions
+from faultprint.windows.labelling import fault_names, label_minutes
 from faultprint_lab.baselines.recorded import Tables
 from faultprint_lab.benchmark.trials import HOUR
 
 
-def grounds(
-    tables: Tables, model: Model, *, normal: int, history: int | None, vouched: bool = True
+def trial_scopes(
+    tables: Tables, model: Model, *, normal: int, history: int | None, trusted: bool = True
 ) -> list[EvaluationScope]:
-    """Every node: as normal the last `normal` labelled minutes of the history, windows after the history.
+    """The nodes of a trial: `normal` minutes of normal traffic from the history, and the windows after the history.
 
-    Up to an hour they are in a row, if the history holds so many: what an operator marks is a stretch. Not `vouched` for, they are
-    the last minutes whatever their labels, sifted (`cases.sifting`).
+    The minutes are the last of the history that are labelled normal; up to an hour of them are consecutive if possible, as
+    an operator would mark an interval. If not `trusted`, they are the last minutes whatever their label, without outliers
+    (`cases.baseline.remove_outliers`).
 
-    `history` is in minutes from the node's first; None: until there is an hour of normal minutes, whatever `normal` is, so that
-    windows are the same for all variants. Nodes whose history holds too few normal minutes are left out.
+    `history` is in minutes from the first minute of the node. None: the history ends when the node has an hour of normal
+    minutes, whatever `normal` is, so that all variants score the same windows. Nodes with too few normal minutes in their
+    history are left out.
     """
     minutes, labels = tables
-    names, found = faults(labels), []
+    names, scopes = fault_names(labels), []
     for series in node_series(minutes, model):
-        quiet = np.flatnonzero(minute_conditions(labels, series, names).normal & series.observed)
-        begin = history if history is not None else int(quiet[HOUR - 1]) + 1 if len(quiet) >= HOUR else len(series)
-        before = quiet if vouched else np.flatnonzero(series.observed)
-        before = before[before < begin]
-        ends = whole_windows(series, model.window)
-        ends = ends[ends >= begin]
-        if len(before) < normal or not len(ends):
+        normal_minutes = np.flatnonzero(label_minutes(labels, series, names).normal & series.observed)
+        begin = history if history is not None else _end_of_hour(normal_minutes, len(series))
+        candidates = normal_minutes if trusted else np.flatnonzero(series.observed)
+        candidates = candidates[candidates < begin]
+        last_minutes = whole_windows(series, model.window)
+        last_minutes = last_minutes[last_minutes >= begin]
+        if len(candidates) < normal or not len(last_minutes):
             continue
         chosen = np.zeros(len(series), np.bool_)
-        chosen[_last(before, normal)] = True
-        if not vouched:
+        chosen[latest_minutes(candidates, normal)] = True
+        if not trusted:
             chosen = remove_outliers(series, chosen, model)
-        # What lies further back is nobody's business, and would only be worked through for nothing.
+        # Earlier minutes have no influence on the result and would only cost time.
         start = max(0, min([begin - 2 * model.window, *np.flatnonzero(chosen)[:1].tolist()]))
-        found.append(EvaluationScope(series.part(start, len(series)), chosen[start:], ends - start, begin - start))
-    return found
+        part = series.slice(start, len(series))
+        scopes.append(EvaluationScope(part, chosen[start:], last_minutes - start, begin - start))
+    return scopes
 
 
-def _last(minutes: IntArray, count: int) -> IntArray:
-    """The last `count` of these ascending minutes; up to an hour those that are in a row, where there are."""
+def _end_of_hour(normal_minutes: IntArray, length: int) -> int:
+    """The index after the first HOUR normal minutes; `length` if there are fewer."""
+    return int(normal_minutes[HOUR - 1]) + 1 if len(normal_minutes) >= HOUR else length
+
+
+def latest_minutes(minutes: IntArray, count: int) -> IntArray:
+    """The last `count` of these ascending minutes; up to an hour they are consecutive, if there are so many in a row."""
     if 0 < count <= HOUR:
-        unbroken = np.flatnonzero(minutes[count - 1 :] - minutes[: len(minutes) - count + 1] == count - 1)
-        if len(unbroken):
-            return minutes[unbroken[-1] : unbroken[-1] + count]
+        consecutive = np.flatnonzero(minutes[count - 1 :] - minutes[: len(minutes) - count + 1] == count - 1)
+        if len(consecutive):
+            return minutes[consecutive[-1] : consecutive[-1] + count]
     return minutes[len(minutes) - count :]

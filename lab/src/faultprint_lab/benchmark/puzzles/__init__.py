@@ -1,1 +1,1 @@
-"""The puzzles that the posts left, each measured by taking one thing at a time from what they did (docs/puzzles.md)."""
+"""Open questions of the 2017 baseline, each measured by changing one thing at a time (docs/science/puzzles.md)."""

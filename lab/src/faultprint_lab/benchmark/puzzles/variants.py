@@ -1,7 +1,7 @@
-"""The default encoder, made or taught as the posts' was, one thing at a time; everything else stays.
+"""The default encoder with design choices of the 2017 baseline, one at a time; everything else stays.
 
-All but `default` and `batch norm` learn by triplets alone, so that what is compared is which triplets, how many numbers, what
-bounds them, and which loss.
+All except `default` and `batch norm` are trained by triplets only, so that the choice of triplets, the number of
+dimensions, the bound and the loss can be compared.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
+from faultprint.training.presets import PRESETS, Preset
 from torch import Tensor, nn
 
 from faultprint.training.config import Hyperparameters
 from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.losses.batch_all import BatchAll, batch_all
 from faultprint.training.losses.mining import hardest_triplets, random_triplets
-from faultprint.training.losses.triplet import lossless, triplet, violating
+from faultprint.training.losses.triplet import count_violations, lossless, triplet
 from faultprint.training.models.pooled_task import PooledTask
 from faultprint.training.networks.layers import SigmoidLinear, UnitLinear, batch_norm, linear
 from faultprint.training.networks.pooled import DIMENSIONS
-from faultprint.training.train import PRESETS, Preset
 from faultprint_lab.benchmark.cache import version
 from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit
-from faultprint_lab.benchmark.competitors.encoders import Encoder
+from faultprint_lab.benchmark.competitors.encoders import EncoderCompetitor
 from faultprint_lab.benchmark.prepared import PreparedTrial
 from faultprint_lab.benchmark.trial_run import run_trial
 
@@ -33,22 +33,23 @@ Loss = Callable[[Tensor, Tensor], BatchAll]
 
 
 @dataclass(frozen=True, slots=True)
-class AnySettings(Hyperparameters):
-    """Settings that may lie outside of what a user may choose: vectors of three numbers."""
+class UncheckedHyperparameters(Hyperparameters):
+    """Hyperparameters outside of the range that users may choose, such as vectors of three numbers."""
 
     def __post_init__(self) -> None:
-        """Nothing is refused."""
+        """No check."""
 
 
-class Variant(PooledTask):
-    """The default training with vectors of so many `dimensions` out of a last layer of the kind `bound`.
+class VariantTask(PooledTask):
+    """The default training with other vectors or another loss, without the pretrained encoder.
 
-    They are taught by `loss` alone, without it by the default's own, `moved` by their node's normal or as they are.
-    `batch_normed`: every LayerNorm gives its place to a BatchNorm. The general eye is left out, for it
-    would answer in their place.
+    - `dimensions` of the vectors, and `bound`: the kind of the last layer.
+    - `loss`: used alone; by default the loss of the default preset.
+    - `subtract_normal`: the node's normal mean is subtracted in training.
+    - `batch_normed`: BatchNorm instead of every LayerNorm.
     """
 
-    looks_generally = False
+    use_pretrained = False
 
     def __init__(
         self,
@@ -59,80 +60,83 @@ class Variant(PooledTask):
         dimensions: int = DIMENSIONS,
         bound: type[nn.Linear] = nn.Linear,
         loss: Loss | None = None,
-        moved: bool = True,
+        subtract_normal: bool = True,
         batch_normed: bool = False,
     ) -> None:
-        super().__init__(train, held_out, rng, settings=AnySettings(dimensions=dimensions))
-        self._by, self.moved = loss, moved
-        for network in (self.learning, self.network):
+        super().__init__(train, held_out, rng, hyperparameters=UncheckedHyperparameters(dimensions=dimensions))
+        self._variant_loss, self.centered = loss, subtract_normal
+        for network in (self.online_network, self.network):
             network.head_second = linear(bound, network.head_second)
             if batch_normed:
                 network.norm = batch_norm(network.norm)  # type: ignore[assignment]
                 network.head_norm = batch_norm(network.head_norm)  # type: ignore[assignment]
 
     def loss(self, vectors: Tensor, code: Tensor) -> BatchAll:
-        """By the variant's own."""
-        return self._by(vectors, code) if self._by else super().loss(vectors, code)
+        """The loss of the variant."""
+        return self._variant_loss(vectors, code) if self._variant_loss else super().loss(vectors, code)
 
 
-def _of(vectors: Tensor, triples: tuple[Tensor, Tensor, Tensor], loss: Callable[..., Tensor]) -> BatchAll:
+def _triplet_loss(vectors: Tensor, triples: tuple[Tensor, Tensor, Tensor], loss: Callable[..., Tensor]) -> BatchAll:
     anchor, positive, negative = (vectors[index] for index in triples)
     if not len(anchor):
         return BatchAll(0 * vectors.sum(), 0, 0)
-    return BatchAll(loss(anchor, positive, negative), len(anchor), violating(anchor, positive, negative))
+    return BatchAll(loss(anchor, positive, negative), len(anchor), count_violations(anchor, positive, negative))
 
 
-def by_random(vectors: Tensor, code: Tensor, loss: Callable[..., Tensor] = triplet) -> BatchAll:
-    """As many random triplets as take up each window about once."""
-    return _of(vectors, random_triplets(code, len(code) // 3), loss)
+def random_triplet_loss(vectors: Tensor, code: Tensor, loss: Callable[..., Tensor] = triplet) -> BatchAll:
+    """Random triplets, as many as use each window about once."""
+    return _triplet_loss(vectors, random_triplets(code, len(code) // 3), loss)
 
 
-def by_hardest(vectors: Tensor, code: Tensor) -> BatchAll:
-    """One triplet an anchor, the hardest."""
-    return _of(vectors, hardest_triplets(vectors, code), triplet)
+def hardest_triplet_loss(vectors: Tensor, code: Tensor) -> BatchAll:
+    """One triplet for each anchor, the hardest."""
+    return _triplet_loss(vectors, hardest_triplets(vectors, code), triplet)
 
 
-by_lossless: Final = partial(by_random, loss=lossless)
-"""Of vectors within [0, 1]."""
-_SIGMOIDS: Final[Mapping[str, Any]] = {"bound": SigmoidLinear, "moved": False}
+lossless_triplet_loss: Final = partial(random_triplet_loss, loss=lossless)
+"""For vectors within [0, 1]."""
+_SIGMOIDS: Final[Mapping[str, Any]] = {"bound": SigmoidLinear, "subtract_normal": False}
 
-_HOW: Final[Mapping[str, dict[str, Any]]] = {
-    "random triplets": {"loss": by_random},
-    "every triplet": {"loss": batch_all},
-    "hardest triplets": {"loss": by_hardest},
-    "3 numbers": {"loss": batch_all, "dimensions": 3},
-    "8 numbers": {"loss": batch_all, "dimensions": 8},
-    "16 numbers": {"loss": batch_all, "dimensions": 16},
+_ARGUMENTS: Final[Mapping[str, dict[str, Any]]] = {
+    "random triplets": {"loss": random_triplet_loss},
+    "batch-all triplets": {"loss": batch_all},
+    "batch-hard triplets": {"loss": hardest_triplet_loss},
+    "3 dimensions": {"loss": batch_all, "dimensions": 3},
+    "8 dimensions": {"loss": batch_all, "dimensions": 8},
+    "16 dimensions": {"loss": batch_all, "dimensions": 16},
     "sigmoid": {"loss": batch_all, "bound": SigmoidLinear},
     "unit sphere": {"loss": batch_all, "bound": UnitLinear},
-    "sigmoid, random": {"loss": by_random, **_SIGMOIDS},
-    "sigmoid, lossless": {"loss": by_lossless, **_SIGMOIDS},
-    "3 sigmoids, random": {"loss": by_random, "dimensions": 3, **_SIGMOIDS},
-    "3 sigmoids, lossless": {"loss": by_lossless, "dimensions": 3, **_SIGMOIDS},
+    "sigmoid, random": {"loss": random_triplet_loss, **_SIGMOIDS},
+    "sigmoid, lossless": {"loss": lossless_triplet_loss, **_SIGMOIDS},
+    "3 sigmoids, random": {"loss": random_triplet_loss, "dimensions": 3, **_SIGMOIDS},
+    "3 sigmoids, lossless": {"loss": lossless_triplet_loss, "dimensions": 3, **_SIGMOIDS},
     "batch norm": {"batch_normed": True},
 }
 VARIANTS: Final[Mapping[str, Preset]] = {
     "default": PRESETS["default"],
-    **{name: replace(PRESETS["default"], task=partial(Variant, **how), tunable=False) for name, how in _HOW.items()},
+    **{
+        name: replace(PRESETS["default"], task=partial(VariantTask, **arguments), tunable=False)
+        for name, arguments in _ARGUMENTS.items()
+    },
 }
 
 
-def own_code(school: BenchmarkSplit, preset: str) -> BenchmarkSplit:
-    """The school for a preset that is made here: what is kept in the cache depends on this source, too."""
+def with_code_version(data: BenchmarkSplit, preset: str) -> BenchmarkSplit:
+    """The split with an identity that covers this code, for a preset that is defined here."""
     if preset in PRESETS:
-        return school
-    return replace(school, identity={**school.identity, "code": version(("faultprint_lab.benchmark.puzzles",))})
+        return data
+    return replace(data, identity={**data.identity, "code": version(("faultprint_lab.benchmark.puzzles",))})
 
 
-class Taught(Encoder):
-    """A variant as a contender, that tells of its training, too."""
+class VariantEncoder(EncoderCompetitor):
+    """A variant as a competitor that reports its training as well."""
 
-    def figures(self, setting: PreparedTrial) -> dict[str, Any]:
-        """What every contender is asked, and the share of triplets that were satisfied, epoch by epoch."""
-        school = own_code(setting.school, self.preset)
-        student = self.learn(school)
-        satisfied = [1 - epoch["active_share"] for epoch in self.model(school).manifest.training["epochs"]]
-        return run_trial(student, setting) | {"satisfied": satisfied[-1], "satisfied_by_epoch": satisfied}
+    def figures(self, prepared: PreparedTrial) -> dict[str, Any]:
+        """The figures of every competitor, and the share of satisfied triplets by epoch."""
+        data = with_code_version(prepared.data, self.preset)
+        fitted = self.fit(data)
+        satisfied = [1 - epoch["active_share"] for epoch in self.model(data).manifest.training["epochs"]]
+        return run_trial(fitted, prepared) | {"satisfied": satisfied[-1], "satisfied_by_epoch": satisfied}
 
 
-TAUGHT: Final = tuple(Taught(name, name, VARIANTS) for name in VARIANTS)
+VARIANT_ENCODERS: Final = tuple(VariantEncoder(name, name, VARIANTS) for name in VARIANTS)
