@@ -78,7 +78,7 @@ class Baseline:
     def robust(cls, minutes: int = ROBUST_MINUTES, within: Interval | Mapping[str, Interval] | None = None) -> Self:
         """The first observed minutes, or those within an interval, without the windows that are outliers.
 
-        For traffic that is mostly normal, but that nobody has checked.
+        For traffic that is mostly normal, but not checked.
         """
         return cls("robust", minutes, within)
 
