@@ -28,6 +28,7 @@ from captures import (
 )
 
 from faultprint import storage
+from faultprint.errors import UsageError
 from faultprint.probe.capture import live
 from faultprint.probe.capture.hep import HepPacket, encode
 from faultprint.probe.capture.live import HepSource, probe_live
@@ -191,7 +192,25 @@ def test_a_silence_frees_what_hep_holds_back(tmp_path: Path) -> None:
     assert report.messages == 1
 
 
-def test_what_the_kernel_had_no_room_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_in_use_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[socket.socket] = []
+
+    class RecordedSocket(socket.socket):
+        def __init__(self, *arguments: int) -> None:
+            super().__init__(*arguments)
+            opened.append(self)
+
+    monkeypatch.setattr(live.socket, "socket", RecordedSocket)
+    first = HepSource("127.0.0.1", 0)
+    try:
+        with pytest.raises(UsageError, match="choose another address"):
+            HepSource("127.0.0.1", first.port)
+        assert [recorded.fileno() >= 0 for recorded in opened] == [True, False]
+    finally:
+        first.close()
+
+
+def test_packets_that_the_kernel_dropped_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "RECEIVE_BUFFER", 4096)
     monkeypatch.setattr(live, "MAX_PACKETS_PER_READ", 1)
     source = HepSource("127.0.0.1", 0)

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from faultprint.errors import UsageError
 from faultprint.files import replacing
@@ -83,9 +83,9 @@ class InterfaceSource:
             raise UsageError(
                 f"Interface {name} cannot be captured ({error}); this needs Linux and the capability CAP_NET_RAW."
             ) from None
-        _enlarge_buffer(self._socket)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         try:
+            _enlarge_buffer(self._socket)
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             self._socket.bind((name, 0))
         except OSError as error:
             self._socket.close()
@@ -124,9 +124,7 @@ class HepSource:
         """Raises UsageError."""
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-            self._socket = socket.socket(family, socket.SOCK_DGRAM)
-            _enlarge_buffer(self._socket)
-            self._socket.bind(address)
+            self._socket = _bound_socket(family, address)
         except OSError as error:
             raise UsageError(
                 f"HEP cannot be received on {host}:{port} ({error.strerror}); choose another address."
@@ -280,6 +278,18 @@ def _timestamp(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
             seconds, nanoseconds = _TIMESPEC.unpack(data[: _TIMESPEC.size])
             return int(seconds * SECOND_US + nanoseconds // 1000)
     return time.time_ns() // 1000
+
+
+def _bound_socket(family: int, address: tuple[Any, ...]) -> socket.socket:
+    """A UDP socket with a large buffer at this address. Raises OSError."""
+    receiver = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        _enlarge_buffer(receiver)
+        receiver.bind(address)
+    except OSError:
+        receiver.close()
+        raise
+    return receiver
 
 
 def _enlarge_buffer(receiver: socket.socket) -> None:
