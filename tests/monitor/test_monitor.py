@@ -223,10 +223,32 @@ def test_people_acknowledge_comment_and_clear(watch: Watch, tmp_path: Path) -> N
     mine = [one for one in told(tmp_path) if one["incident"] == identity]
     assert [one["change"] for one in mine] == ["onset", "acknowledgement", "comment", "acknowledgement", "clear"]
     assert mine[1]["acknowledged_by"] == "m.keller" and mine[2]["comment"] == "on it"
+    assert mine[4]["cleared_by"] == "m.keller"
     with pytest.raises(UsageError, match="knows no incident"):
         desk.incident("nobody")
     with pytest.raises(UsageError, match="no state of a monitor"):
         CommandQueue(tmp_path / "none.db")
+
+
+def test_operations_without_effect_are_refused_and_no_events(watch: Watch, tmp_path: Path) -> None:
+    """Acknowledging twice, and withdrawing an acknowledgement that is not there."""
+    log = Log()
+    with watch(log) as monitor:
+        feed(monitor, minutes("beta-1", 140, [(100, 140, "bye-slow")], seed=2), end=False)
+        (incident,) = monitor.incidents.open.values()
+        actor, commands = Actor("m.keller", "noc", monitor.closed_us), CommandQueue(tmp_path / "state.db")
+        for operation in (
+            IncidentOperation.UNACKNOWLEDGE,
+            IncidentOperation.ACKNOWLEDGE,
+            IncidentOperation.ACKNOWLEDGE,
+        ):
+            commands.submit([incident], operation, actor)
+        monitor.process("test", Batch(None, None))
+        assert monitor.incidents.open["beta-1"].sequence == incident.sequence + 1
+        drained(monitor)
+    assert log.events().count("command_refused") == 2
+    changes = [record["change"] for record in told(tmp_path) if record["incident"] == str(incident.identity)]
+    assert changes == ["onset", "acknowledgement"]
 
 
 def test_after_a_person_cleared_it_a_lasting_fault_is_another_incident(watch: Watch, tmp_path: Path) -> None:

@@ -44,24 +44,27 @@ class CommandExecutor:
             return None
         changes: list[Incident] = []
         latest: dict[str, Incident] = {}
-        for _, identity, deed, user, system, time_us, text in commands:
+        for _, identity, operation, user, system, time_us, text in commands:
             incident = latest.get(identity) or known[identity]
             try:
                 if incident is None:
                     raise FaultprintError("the incident is no longer kept")
-                incident = self._do(incident, IncidentOperation(deed), Actor(user, system, time_us), text, closed)
+                incident = self._apply(incident, IncidentOperation(operation), Actor(user, system, time_us), text, closed)
             except (FaultprintError, ValueError) as error:
-                self._log("command_refused", incident=identity, deed=deed, detail=str(error))
+                self._log("command_refused", incident=identity, operation=operation, detail=str(error))
                 continue
             latest[identity] = incident
             changes.append(incident)
         return ExecutedCommands(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in commands))
 
-    def _do(self, incident: Incident, deed: IncidentOperation, person: Actor, text: str, closed: int) -> Incident:
-        after = incident.apply(deed, person, text)
+    def _apply(
+        self, incident: Incident, operation: IncidentOperation, actor: Actor, text: str, closed: int
+    ) -> Incident:
+        after = incident.apply(operation, actor, text)
         if after.cleared_us is None:
             self._incidents.open[after.node] = after
         elif incident.cleared_us is None:
-            after = self._incidents.clear(incident, closed, person.time_us)
+            self._incidents.close(after, closed)
+            # The fault must be confirmed again before it opens the next incident.
             self._nodes["fault_minutes"][self._nodes.index([after.node], [after.network])] = 0
         return after

@@ -150,7 +150,7 @@ class Incidents:
         elif incident is None or action is Action.NONE:
             return None
         elif action is Action.CLEAR:
-            return self.clear(incident, verdicts.number, now_us)
+            return self.close(incident.clear(now_us), verdicts.number)
         else:
             condition = verdicts.condition(row)
             severity = self.rules.severity_of(condition)
@@ -160,9 +160,9 @@ class Incidents:
         self.open[name] = incident
         return incident
 
-    def clear(self, incident: Incident, number: int, now_us: int) -> Incident:
-        """End an open incident at `now_us`, in or after the minute of this number."""
+    def close(self, incident: Incident, number: int) -> Incident:
+        """Take a cleared incident out of the open ones. `number`: the last finished minute."""
         del self.open[incident.node]
         recent = [minute for minute in self.cleared.get(incident.node, ()) if number - minute < self.rules.flap_minutes]
         self.cleared[incident.node] = [*recent, number]
-        return incident.clear(now_us)
+        return incident
