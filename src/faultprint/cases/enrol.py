@@ -148,7 +148,7 @@ def examples(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[
     """
     nodes = node_series(minutes, model)
     check_label_nodes(labels, [series.node for series in nodes])
-    names, found = fault_names(labels), []
+    names, chosen = fault_names(labels), []
     for series in nodes:
         rows = labels.filter(pl.col("node").cast(pl.String) == series.node).sort("start")
         normal_ends = run_ends(label_minutes(rows, series, names).normal & series.observed, model.window)
@@ -165,8 +165,8 @@ def examples(minutes: pl.DataFrame, labels: pl.DataFrame, model: Model) -> list[
                 baseline[end - model.window + 1 : end + 1] = True
                 comment = "" if row["severity"] is None else f"severity {row['severity']:.2f}"
                 enrolment = Enrolment(str(row["condition"]), interval, comment)
-                found.append(Example(series, baseline, last_minutes, enrolment))
-    return found
+                chosen.append(Example(series, baseline, last_minutes, enrolment))
+    return chosen
 
 
 def one_per_condition(candidates: Sequence[Example], seed: int) -> list[Example]:

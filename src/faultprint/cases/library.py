@@ -139,8 +139,8 @@ class Library:
                 f"SELECT {_COLUMNS} FROM reference WHERE substr(id, 1, ?) = ?", (len(id), id)
             ).fetchall()
         if not id or len(rows) != 1:
-            found = f"{len(rows)} references" if rows else "no reference"
-            raise LibraryError(f"{found} in {self._source} has the id {id!r}; take one from `faultprint cases list`.")
+            number = f"{len(rows)} references" if rows else "no reference"
+            raise LibraryError(f"{number} in {self._source} has the id {id!r}; take one from `faultprint cases list`.")
         return self._from_row(rows[0])
 
     def remove(self, ids: Sequence[str]) -> list[Reference]:
@@ -163,9 +163,9 @@ class Library:
                     f"{model}; vectors of different models cannot be compared: enrol the cases again with this model."
                 )
             raise LibraryError(f"{self._source} holds no reference; add one with `faultprint cases enrol`.")
-        if (found := references[0].vector.size) != dimensions:
+        if (stored := references[0].vector.size) != dimensions:
             raise LibraryError(
-                f"{self._source} holds vectors of {found} dimensions for the model {model}, which makes {dimensions}; "
+                f"{self._source} holds vectors of {stored} dimensions for the model {model}, which makes {dimensions}; "
                 "enrol the cases again."
             )
         return references

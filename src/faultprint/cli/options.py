@@ -119,7 +119,7 @@ confirm_option = click.option(
 class BaselineType(click.ParamType[tuple[str, Interval | None]]):
     """first, population, robust, START/END or robust:START/END, as a word and an interval."""
 
-    name = "first|population|robust|START/END"
+    name = "baseline"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -146,6 +146,7 @@ def baseline_options(command: Callable[..., Any]) -> Callable[..., Any]:
     kind = click.option(
         "--baseline",
         type=BaselineType(),
+        metavar="[first|START/END|robust|population]",
         default="first",
         show_default=True,
         help="Each node's normal traffic: its first minutes, the interval START/END, robust (all minutes, or those of "
