@@ -1,4 +1,4 @@
-"""A real server on 127.0.0.1 that answers as it is told, well or badly; each connection has a thread of its own."""
+"""A real HTTP server on 127.0.0.1 with programmed responses, correct or wrong; each connection has its own thread."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Act = Callable[[socket.socket], bool]
-"""Answers one request; whether the connection stays open."""
+"""Responds to one request; returns whether the connection stays open."""
 
 
 @dataclass
 class Request:
-    """A request as it arrived, and on which connection."""
+    """A request and the number of its connection."""
 
     line: str
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass
 class Collector:
-    """What arrived; `acts` are used in order, the last one over and over."""
+    """The requests that arrived; `acts` are used in order, the last one repeatedly."""
 
     acts: list[Act]
     requests: list[Request] = field(default_factory=list)
@@ -39,15 +39,15 @@ class Collector:
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
 def serving(*acts: Act, context: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Collector]:
-    """A server that is gone again after the block; `port` 0: any."""
+    """A server that stops after the block; `port` 0: any free port."""
     collector = Collector(list(acts))
     stop = threading.Event()
     listener = socket.create_server(("127.0.0.1", port))
@@ -84,7 +84,7 @@ def serving(*acts: Act, context: ssl.SSLContext | None = None, port: int = 0) ->
 def _serve(
     collector: Collector, plain: socket.socket, context: ssl.SSLContext | None, number: int, stop: threading.Event
 ) -> None:
-    # A client that gives up, or a handshake that fails, is what many tests are about.
+    # Many tests make the client give up or the handshake fail.
     with suppress(OSError), plain:
         plain.settimeout(5)
         connection = context.wrap_socket(plain, server_side=True) if context else plain
@@ -117,7 +117,7 @@ def _read(connection: socket.socket, number: int) -> Request | None:
 
 
 def answer(status: int, body: bytes = b"", *headers: str, keep: bool = True) -> Act:
-    """A decent answer."""
+    """A correct response."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers]
     if not keep:
         lines.append("Connection: close")
@@ -125,7 +125,7 @@ def answer(status: int, body: bytes = b"", *headers: str, keep: bool = True) -> 
 
 
 def says(data: bytes, *, keep: bool = False) -> Act:
-    """Just these bytes; then the connection is closed."""
+    """Send exactly these bytes, then close the connection."""
 
     def act(connection: socket.socket) -> bool:
         connection.sendall(data)
@@ -135,7 +135,7 @@ def says(data: bytes, *, keep: bool = False) -> Act:
 
 
 def drips(data: Iterable[bytes], every_s: float = 0.05) -> Act:
-    """A piece now and then."""
+    """Send one piece after another, with pauses."""
 
     def act(connection: socket.socket) -> bool:
         for piece in data:
@@ -146,26 +146,26 @@ def drips(data: Iterable[bytes], every_s: float = 0.05) -> Act:
     return act
 
 
-def pours(collector: list[int], head: bytes, piece: bytes, pieces: int) -> Act:
-    """As much as the client takes; `collector` gets the bytes that left."""
+def pours(sent: list[int], head: bytes, piece: bytes, pieces: int) -> Act:
+    """Send until the client stops reading; the sizes are added to `sent`."""
 
     def act(connection: socket.socket) -> bool:
         connection.sendall(head)
         for _ in range(pieces):
             connection.sendall(piece)
-            collector.append(len(piece))
+            sent.append(len(piece))
         return False
 
     return act
 
 
 def hangs_up(_connection: socket.socket) -> bool:
-    """No answer at all."""
+    """Close without a response."""
     return False
 
 
 def is_silent(connection: socket.socket) -> bool:
-    """Nothing, until the client leaves."""
+    """Send nothing until the client closes."""
     with suppress(OSError):
         connection.recv(1)
     return False

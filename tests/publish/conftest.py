@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from ..broker import binary as binary
 from ..broker import broker as broker
+from ..broker import broker_program as broker_program
 
 
 @dataclass(frozen=True)
 class Pki:
-    """An authority, what it signed, and a stranger's authority. The client's key has the password `geheim`."""
+    """An authority with the certificates that it signed, and another authority. `locked.key` has the password `geheim`."""
 
     folder: Path
 
     def file(self, name: str) -> Path:
         return self.folder / name
 
-    def server(self, *, wants_client: bool = False) -> ssl.SSLContext:
+    def server(self, *, requires_client: bool = False) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.file("server.pem"), self.file("server.key"))
-        if wants_client:
+        if requires_client:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.file("authority.pem"))
         return context
@@ -33,14 +33,14 @@ class Pki:
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     if not shutil.which("openssl"):
-        pytest.skip("openssl, which makes the tests' certificates, is not installed")
+        pytest.skip("openssl is not installed; it creates the certificates of the tests")
     folder = tmp_path_factory.mktemp("pki")
 
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    for name in ("authority", "stranger"):
+    for name in ("authority", "other"):
         openssl(
             "req",
             "-x509",

@@ -1,7 +1,7 @@
-"""The published schemas, and a validator for the JSON Schema that they use.
+"""The published schemas, and a validator for the part of JSON Schema that they use.
 
-Small on purpose: it knows the keywords of these files and refuses any other, so that nothing passes because it was not
-understood. Where the package jsonschema is installed, test_schema.py holds the two against each other.
+The validator is small on purpose: it raises an error for a keyword that it does not know, so that no value passes by mistake. If
+the package jsonschema is installed, test_schema.py compares the two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "schemas"
-needs_schemas = pytest.mark.skipif(not FOLDER.is_dir(), reason="the published schemas (../shared/schemas) are not here")
+needs_schemas = pytest.mark.skipif(not FOLDER.is_dir(), reason="the published schemas are missing: ../shared/schemas")
 
 _SILENT = {"description", "title", "default", "$schema", "definitions", "format", "name", "version"}
 _TYPES: Mapping[str, Any] = {
@@ -30,27 +30,27 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d
 
 
 def load(name: str) -> dict[str, Any]:
-    """A schema file below the folder."""
-    found: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
-    return found
+    """A schema file in the folder."""
+    schema: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    return schema
 
 
-def faults(
+def errors(
     value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], at: str = "$", *, closed: bool = False
 ) -> Iterator[str]:
-    """What is wrong with `value`; nothing if it is valid. `closed`: no properties but those that the schema names."""
+    """The errors in `value`; none if it is valid. `closed`: only the properties of the schema are allowed."""
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/definitions/")
-        yield from faults(value, root["definitions"][name], root, at, closed=closed)
+        yield from errors(value, root["definitions"][name], root, at, closed=closed)
         return
     kind = schema.get("type")
     if kind and not _TYPES[kind](value):
-        yield f"{at}: {value!r} is no {kind}"
+        yield f"{at}: {value!r} is not of type {kind}"
         return
     for keyword, wanted in schema.items():
         yield from _keyword(keyword, wanted, value, schema, root, at, closed)
     if schema.get("format") == "date-time" and not _DATE_TIME.fullmatch(value):
-        yield f"{at}: {value!r} is no date-time"
+        yield f"{at}: {value!r} is not a date-time"
 
 
 def _keyword(
@@ -60,20 +60,20 @@ def _keyword(
         return
     if keyword == "enum":
         if value not in wanted:
-            yield f"{at}: {value!r} is none of {wanted}"
+            yield f"{at}: {value!r} is not one of {wanted}"
     elif keyword == "required":
         yield from (f"{at}: {name} is missing" for name in wanted if name not in value)
     elif keyword == "items":
         for index, item in enumerate(value):
-            yield from faults(item, wanted, root, f"{at}[{index}]", closed=closed)
+            yield from errors(item, wanted, root, f"{at}[{index}]", closed=closed)
     elif keyword in ("properties", "additionalProperties"):
         yield from _properties(keyword, wanted, value, schema, root, at, closed)
     elif keyword in ("oneOf", "anyOf"):
-        good = sum(not list(faults(value, option, root, at, closed=closed)) for option in wanted)
-        if good == 0 or (keyword == "oneOf" and good > 1):
-            yield f"{at}: {value!r} fits {good} of {keyword}"
+        matches = sum(not list(errors(value, option, root, at, closed=closed)) for option in wanted)
+        if matches == 0 or (keyword == "oneOf" and matches > 1):
+            yield f"{at}: {value!r} matches {matches} of {keyword}"
     else:
-        raise NotImplementedError(f"{at}: the keyword {keyword} is not known to this validator")
+        raise NotImplementedError(f"{at}: the keyword {keyword} is unknown to this validator")
 
 
 def _properties(
@@ -82,7 +82,7 @@ def _properties(
     named = schema.get("properties", {})
     if keyword == "properties":
         for name in named.keys() & value.keys():
-            yield from faults(value[name], named[name], root, f"{at}.{name}", closed=closed)
+            yield from errors(value[name], named[name], root, f"{at}.{name}", closed=closed)
         if closed:
             yield from (f"{at}: {name} is not in the schema" for name in value if name not in named)
         return
@@ -90,7 +90,7 @@ def _properties(
         if wanted is False:
             yield f"{at}: {name} is not allowed"
         elif isinstance(wanted, dict):
-            yield from faults(value[name], wanted, root, f"{at}.{name}", closed=closed)
+            yield from errors(value[name], wanted, root, f"{at}.{name}", closed=closed)
 
 
 def ves() -> dict[str, Any]:
@@ -104,9 +104,9 @@ def tmf642() -> dict[str, Any]:
 
 
 def control_loop() -> dict[str, Any]:
-    """dcaeCLOutput.json, the times integers as in every published sample, the A&AI alternatives made to bite.
+    """dcaeCLOutput.json with two corrections: times are integers as in every published sample, and the A&AI alternatives apply.
 
-    In the file they lack the word `properties`, and so say nothing.
+    In the file the alternatives lack the keyword `properties` and therefore have no effect.
     """
     schema: dict[str, Any] = load("control-loop/dcaeCLOutput.json")["jsonschema"]
     for name in ("closedLoopAlarmStart", "closedLoopAlarmEnd"):

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.publish.text import camel, clean, finite, rfc3339, rounded, to_json, token
+from faultprint.publish.text import camel_case, clean, finite_or_none, rfc3339, round_float32, to_json, token
 
 from .strategies import texts
 
 
 @given(texts, st.integers(1, 300))
-def test_what_comes_out_is_one_bounded_printable_line(text: str, limit: int) -> None:
-    for found in (clean(text, limit), token(text, limit), camel(text, limit)):
-        assert found.isprintable()
-        found.encode()
+def test_the_result_is_one_bounded_printable_line(text: str, limit: int) -> None:
+    for result in (clean(text, limit), token(text, limit), camel_case(text, limit)):
+        assert result.isprintable()
+        result.encode()
     assert len(clean(text, limit)) <= limit
     assert clean(clean(text, limit), limit) == clean(text, limit)
     assert token(text, limit) and not any(character.isspace() for character in token(text, limit))
-    assert camel(text, limit).isalnum()
+    assert camel_case(text, limit).isalnum()
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_cleaning(text: str, cleaned: str) -> None:
     ],
 )
 def test_camel_case(text: str, name: str) -> None:
-    assert camel(text) == name
+    assert camel_case(text) == name
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "1", True, 10**400])
-def test_what_is_no_number(value: object) -> None:
-    assert finite(value) is None
+def test_values_that_are_not_finite_numbers(value: object) -> None:
+    assert finite_or_none(value) is None
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_what_is_no_number(value: object) -> None:
         (0, "0"),
     ],
 )
-def test_numbers_show_no_digits_that_float32_does_not_have(value: object, written: str) -> None:
-    found = finite(value)
-    assert found is not None
-    assert json.dumps(rounded(found)) == written
+def test_numbers_have_no_more_digits_than_float32(value: object, written: str) -> None:
+    number = finite_or_none(value)
+    assert number is not None
+    assert json.dumps(round_float32(number)) == written
 
 
 def test_times() -> None:

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.publish.incident import Actor, Explanation, Incident, Severity
+from faultprint.publish.inventory import InventoryElement
 from faultprint.publish.text import to_json
 from faultprint.publish.ves.batch import batches
 from faultprint.publish.ves.event import VesSettings, fault_event
-from faultprint.publish.ves.inventory import Element
-from faultprint.publish.ves.measurement import Counter, measurement_event
+from faultprint.publish.ves.measurement import MeasurementCounter, measurement_event
 from faultprint_lab.pages.publish import story
 
-from .schema import faults, needs_schemas, ves
-from .strategies import elements, lives, numbers, texts
+from .schema import errors, needs_schemas, ves
+from .strategies import elements, histories, numbers, texts
 
 IDENTITY = ("eventId", "eventName", "sourceName", "sourceId", "startEpochMicrosec", "reportingEntityName", "domain")
 PLAIN = VesSettings()
@@ -40,7 +40,7 @@ def _parts(event: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return event["event"]["commonEventHeader"], event["event"]["faultFields"]
 
 
-def test_what_a_raise_says() -> None:
+def test_a_raise() -> None:
     header, fault = _parts(fault_event(story()[0], PLAIN))
     assert (header["version"], header["vesEventListenerVersion"], header["domain"]) == ("4.1", "7.2.1", "fault")
     assert header["eventName"] == "Fault_Faultprint_Unknown"
@@ -52,7 +52,7 @@ def test_what_a_raise_says() -> None:
     assert fault["alarmAdditionalInformation"]["alarmId"] == header["eventId"]
 
 
-def test_the_alarm_keeps_its_name_and_tells_what_is_believed_now() -> None:
+def test_the_alarm_keeps_its_name_and_contains_the_current_condition() -> None:
     _, fault = _parts(fault_event(story()[1], PLAIN))
     assert fault["alarmCondition"] == "unknown" and fault["eventSeverity"] == "CRITICAL"
     assert fault["alarmAdditionalInformation"]["condition"] == "hss-link-down"
@@ -60,16 +60,16 @@ def test_the_alarm_keeps_its_name_and_tells_what_is_believed_now() -> None:
 
 
 @needs_schemas
-def test_a_clear_says_who_cleared() -> None:
+def test_a_clear_contains_who_cleared() -> None:
     event = fault_event(story()[2].clear(story()[3].changed_us, Actor("m.keller", "noc", 0)), PLAIN)
     information = _parts(event)[1]["alarmAdditionalInformation"]
     assert (information["clearedBy"], information["clearedOnSystem"]) == ("m.keller", "noc")
-    assert not list(faults(event, ves(), ves()))
+    assert not list(errors(event, ves(), ves()))
     assert "clearedBy" not in _parts(fault_event(story()[3], PLAIN))[1]["alarmAdditionalInformation"]
 
 
 @pytest.mark.parametrize(
-    ("severity", "word", "priority"),
+    ("severity", "ves_severity", "priority"),
     [
         (Severity.CRITICAL, "CRITICAL", "High"),
         (Severity.MAJOR, "MAJOR", "High"),
@@ -78,15 +78,15 @@ def test_a_clear_says_who_cleared() -> None:
         (Severity.INDETERMINATE, "WARNING", "Normal"),
     ],
 )
-def test_severities(severity: Severity, word: str, priority: str) -> None:
+def test_severities(severity: Severity, ves_severity: str, priority: str) -> None:
     begun = Incident.begin("n", "", "c", severity, 0, 0)
-    for incident, said in ((begun, word), (begun.clear(1), "NORMAL")):
+    for incident, expected in ((begun, ves_severity), (begun.clear(1), "NORMAL")):
         header, fault = _parts(fault_event(incident, PLAIN))
-        assert (fault["eventSeverity"], header["priority"]) == (said, priority)
+        assert (fault["eventSeverity"], header["priority"]) == (expected, priority)
 
 
 def test_the_inventory_names_the_source() -> None:
-    known = VesSettings(inventory={"pcscf1": Element("vnf-1", "de305d54-75b4-431b-adb2-eb6b9e546014")})
+    known = VesSettings(inventory={"pcscf1": InventoryElement("vnf-1", "de305d54-75b4-431b-adb2-eb6b9e546014")})
     header, _ = _parts(fault_event(story()[0], known))
     assert (header["sourceName"], header["sourceId"]) == ("vnf-1", "de305d54-75b4-431b-adb2-eb6b9e546014")
     other, _ = _parts(fault_event(story()[0], PLAIN))
@@ -98,10 +98,10 @@ def test_a_publisher_may_have_a_vendor() -> None:
     assert header["eventName"] == "Fault_Faultprint-SomeVendorx_Unknown"
 
 
-@given(lives(), settings_of_ves)
+@given(histories(), settings_of_ves)
 @settings(max_examples=60)
-def test_an_alarm_is_one_from_raise_to_clear(life: tuple[Incident, ...], told: VesSettings) -> None:
-    events = [fault_event(incident, told) for incident in life]
+def test_an_alarm_is_one_from_raise_to_clear(history: tuple[Incident, ...], custom: VesSettings) -> None:
+    events = [fault_event(incident, custom) for incident in history]
     for event in events:
         assert len(to_json(event)) < 100_000
         header, fault = _parts(event)
@@ -112,29 +112,29 @@ def test_an_alarm_is_one_from_raise_to_clear(life: tuple[Incident, ...], told: V
     assert len({tuple(_parts(event)[0][name] for name in IDENTITY) for event in events}) == 1
     assert len({(_parts(event)[1]["alarmCondition"], _parts(event)[1]["specificProblem"]) for event in events}) == 1
     assert [_parts(event)[0]["sequence"] for event in events] == list(range(1, len(events) + 1))
-    said = [_parts(event)[1]["eventSeverity"] == "NORMAL" for event in events]
-    assert said == [incident.cleared_us is not None for incident in life]
+    cleared = [_parts(event)[1]["eventSeverity"] == "NORMAL" for event in events]
+    assert cleared == [incident.cleared_us is not None for incident in history]
 
 
 @needs_schemas
-@given(lives(), settings_of_ves)
+@given(histories(), settings_of_ves)
 @settings(max_examples=60)
-def test_any_incident_is_valid(life: tuple[Incident, ...], told: VesSettings) -> None:
+def test_any_incident_is_valid(history: tuple[Incident, ...], custom: VesSettings) -> None:
     schema = ves()
-    for incident in life:
-        event = json.loads(to_json(fault_event(incident, told)))
-        assert not list(faults(event, schema, schema))
+    for incident in history:
+        event = json.loads(to_json(fault_event(incident, custom)))
+        assert not list(errors(event, schema, schema))
 
 
 ROW = {"node": "pcscf1", "network": "north", "observed": 0.5, "in.bye.attempts": 7.0, "node.ser": None}
 
 
-def test_what_a_measurement_says() -> None:
+def test_a_measurement() -> None:
     counters = (
-        Counter("in.bye.attempts"),
-        Counter("node.ser"),
-        Counter("in.bye.timeout_share"),
-        Counter("node.open", "Open", "G"),
+        MeasurementCounter("in.bye.attempts"),
+        MeasurementCounter("node.ser"),
+        MeasurementCounter("in.bye.timeout_share"),
+        MeasurementCounter("node.open", "Open", "G"),
     )
     row = ROW | {"in.bye.timeout_share": 0.25, "node.open": float("nan")}
     event = measurement_event(row, counters, PLAIN, minute_us=600_000_000)["event"]
@@ -142,15 +142,15 @@ def test_what_a_measurement_says() -> None:
     assert (header["startEpochMicrosec"], header["lastEpochMicrosec"]) == (600_000_000, 660_000_000)
     assert header["sequence"] == 0 and header["domain"] == "measurement"
     assert fields["measurementInterval"] == 60
-    # What has no value (null, NaN) is missing, and so is a group of such.
+    # A counter without a value (null, NaN) is left out, and so is a group without counters.
     assert fields["additionalMeasurements"] == [
         {"name": "in.bye", "hashMap": {"attempts": "7", "timeoutShare": "0.25"}}
     ]
     assert fields["additionalFields"] == {"network": "north", "observed": "0.5"}
 
 
-def test_a_measurement_as_objects_has_numbers() -> None:
-    event = measurement_event(ROW, [Counter("in.bye.attempts")], PLAIN, minute_us=0, objects=True)
+def test_a_measurement_as_objects_contains_numbers() -> None:
+    event = measurement_event(ROW, [MeasurementCounter("in.bye.attempts")], PLAIN, minute_us=0, as_objects=True)
     (found,) = event["event"]["measurementFields"]["additionalObjects"]
     assert found == {
         "objectName": "in.bye",
@@ -158,7 +158,7 @@ def test_a_measurement_as_objects_has_numbers() -> None:
     }
 
 
-def test_a_measurement_s_event_id_is_its_own_and_stays() -> None:
+def test_the_event_id_of_a_measurement_is_unique_and_stable() -> None:
     def event_id(node: str, minute_us: int) -> str:
         event = measurement_event(ROW | {"node": node}, [], PLAIN, minute_us=minute_us)
         return str(event["event"]["commonEventHeader"]["eventId"])
@@ -167,16 +167,16 @@ def test_a_measurement_s_event_id_is_its_own_and_stays() -> None:
     assert len({event_id("a", 0), event_id("b", 0), event_id("a", 60_000_000)}) == 3
 
 
-def test_counters_that_cannot_be_told_apart_are_refused() -> None:
-    with pytest.raises(UsageError, match="told apart"):
-        measurement_event(ROW, [Counter("a.x"), Counter("b.x", group="a")], PLAIN, minute_us=0)
+def test_counters_with_the_same_name_are_refused() -> None:
+    with pytest.raises(UsageError, match="have the name"):
+        measurement_event(ROW, [MeasurementCounter("a.x"), MeasurementCounter("b.x", group="a")], PLAIN, minute_us=0)
 
 
 def test_the_whole_catalogue_fits() -> None:
     row = {"node": "n" * 500, "network": "x" * 500, "observed": 1.0} | dict.fromkeys(SIP_CATALOGUE.names, 1 / 3)
-    event = measurement_event(row, [Counter(name) for name in SIP_CATALOGUE.names], PLAIN, minute_us=0)
-    told = event["event"]["measurementFields"]["additionalMeasurements"]
-    assert sum(len(group["hashMap"]) for group in told) == len(SIP_CATALOGUE)
+    event = measurement_event(row, [MeasurementCounter(name) for name in SIP_CATALOGUE.names], PLAIN, minute_us=0)
+    groups = event["event"]["measurementFields"]["additionalMeasurements"]
+    assert sum(len(group["hashMap"]) for group in groups) == len(SIP_CATALOGUE)
     assert len(to_json(event)) < 20_000
 
 
@@ -184,12 +184,12 @@ def test_the_whole_catalogue_fits() -> None:
 @given(st.dictionaries(texts, numbers, max_size=8), texts, texts, st.booleans(), settings_of_ves)
 @settings(max_examples=60)
 def test_any_measurement_is_valid(
-    row: dict[str, Any], node: str, network: str, objects: bool, told: VesSettings
+    row: dict[str, Any], node: str, network: str, as_objects: bool, custom: VesSettings
 ) -> None:
-    counters = [Counter(name, name=f"c{place}") for place, name in enumerate(row)]
+    counters = [MeasurementCounter(name, name=f"c{index}") for index, name in enumerate(row)]
     whole = {**row, "node": node, "network": network}
-    event = measurement_event(whole, counters, told, minute_us=0, objects=objects)
-    assert not list(faults(json.loads(to_json(event)), ves(), ves()))
+    event = measurement_event(whole, counters, custom, minute_us=0, as_objects=as_objects)
+    assert not list(errors(json.loads(to_json(event)), ves(), ves()))
 
 
 def _event(domain: str, size: int) -> dict[str, Any]:
@@ -201,19 +201,19 @@ def _event(domain: str, size: int) -> dict[str, Any]:
     st.integers(1, 5),
     st.integers(500, 2000),
 )
-def test_batches_lose_nothing_mix_nothing_and_stay_in_bounds(
-    kinds: list[tuple[str, int]], most: int, largest: int
+def test_batches_keep_all_events_mix_no_domains_and_keep_the_limits(
+    kinds: list[tuple[str, int]], max_events: int, max_bytes: int
 ) -> None:
     events = [_event(domain, size) for domain, size in kinds]
-    found = list(batches(events, max_events=most, max_bytes=largest))
-    assert [inner for batch in found for inner in batch["eventList"]] == [event["event"] for event in events]
-    for batch in found:
-        assert 1 <= len(batch["eventList"]) <= most
-        assert len(to_json(batch)) <= largest
+    batch_list = list(batches(events, max_events=max_events, max_bytes=max_bytes))
+    assert [inner for batch in batch_list for inner in batch["eventList"]] == [event["event"] for event in events]
+    for batch in batch_list:
+        assert 1 <= len(batch["eventList"]) <= max_events
+        assert len(to_json(batch)) <= max_bytes
         assert len({event["commonEventHeader"]["domain"] for event in batch["eventList"]}) == 1
 
 
-def test_what_fits_no_batch_is_refused() -> None:
+def test_an_event_that_fits_no_batch_is_refused() -> None:
     with pytest.raises(UsageError, match="does not fit"):
         list(batches([_event("fault", 1000)], max_bytes=500))
     with pytest.raises(UsageError, match="Batches of 0"):
@@ -224,12 +224,14 @@ def test_what_fits_no_batch_is_refused() -> None:
 def test_a_batch_is_valid() -> None:
     schema = ves()
     (batch,) = batches(fault_event(incident, PLAIN) for incident in story())
-    assert not list(faults(batch, schema, schema))
+    assert not list(errors(batch, schema, schema))
     assert len(batch["eventList"]) == 4
 
 
 def test_evidence_is_bounded() -> None:
-    many = Explanation(evidence=tuple(f"feature {place}" for place in range(1000)))
+    many = Explanation(evidence=tuple(f"feature {number}" for number in range(1000)))
     event = fault_event(Incident.begin("n", "", "c", Severity.MAJOR, 0, 0, many), PLAIN)
-    told = _parts(event)[1]["alarmAdditionalInformation"]
-    assert [name for name in told if name.startswith("evidence")] == [f"evidence{place}" for place in range(1, 9)]
+    information = _parts(event)[1]["alarmAdditionalInformation"]
+    assert [name for name in information if name.startswith("evidence")] == [
+        f"evidence{number}" for number in range(1, 9)
+    ]

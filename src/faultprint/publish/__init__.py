@@ -1,12 +1,12 @@
-"""The last stage: an incident becomes events that other systems understand, and is sent to them.
+"""The last stage: incidents become events for other systems and are sent to them.
 
-Encoders are pure: an incident and settings in, a dictionary out; no file, no socket, no clock. Senders are thin and
-know nothing of incidents: a message in, a receipt out.
+Encoders are pure functions of an incident and settings: they use no file, no socket and no clock. Senders know nothing about
+incidents: they take a message and return a receipt.
 
-    incident ─┬─ ves            VES 7.2.1 fault events, ves_measurement for counters, ves_batch for many at once
-              ├─ control_loop   ONSET and ABATED
-              ├─ alarm          TMF642 alarms and notifications; alarm_query and alarm_task for a read API
+    incident ─┬─ ves            VES 7.2.1: fault events, measurement events, batches
+              ├─ control_loop   ONSET and ABATED events for a policy engine
+              ├─ tmf642         alarms and notifications; queries and tasks of the alarm API
               ├─ record         JSON lines
               └─ webhook        CloudEvents
-                     └─ routes → messages → http_sender, file_sender, dry_run
+                     └─ routes → message → senders: HTTP, Kafka, file, dry run
 """

@@ -1,13 +1,12 @@
 """Incidents as control-loop events, ONSET and ABATED, for the policy engine (topic unauthenticated.dcae_cl_output).
 
-The types are those of the published samples: times are integers, although dcaeCLOutput.json calls them strings; most
-samples, and the policy engine's reader, have milliseconds. No score, evidence or comment rides in the event: the engine
-compares all fields but requestID and the times, and takes an ONSET in which any differs for another one.
+The types are those of the published samples: times are integers, although dcaeCLOutput.json declares strings. Most samples, and
+the parser of the policy engine, use milliseconds. The event contains no score, evidence or comment: the engine compares all
+fields except requestID and the times, and takes an ONSET with any difference for a new one.
 
-A condition may have a control loop of its own, or none. When a diagnosis moves an incident from one loop to another, the
-first loop's run ends (ABATED) and the second's begins (ONSET), each run with a requestID of its own from its ONSET to
-its ABATED; the run that begins with the incident has the incident's identity. Acknowledgements, comments and a change of
-severity send nothing.
+Each condition can have its own control loop, or none. If a diagnosis moves an incident from one loop to another, the run of the
+first loop ends (ABATED) and a run of the second loop begins (ONSET). A run keeps its requestID from ONSET to ABATED; the run
+that begins with the incident uses the incident's identity. Acknowledgements, comments and changes of severity send nothing.
 """
 
 from __future__ import annotations
@@ -19,36 +18,36 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from faultprint.publish.incident import Change, Diagnosis, Incident
-from faultprint.publish.text import NAME, clean, present
-from faultprint.publish.ves.inventory import Element, Inventory, element_of
+from faultprint.publish.inventory import Inventory, InventoryElement, element_of
+from faultprint.publish.text import MAX_NAME, clean, without_empty
 
 TOPIC: Final = "unauthenticated.dcae_cl_output"
 
 
 class Target(StrEnum):
-    """The A&AI field that names what the loop acts upon: the two that dcaeCLOutput.json knows."""
+    """The A&AI field that names the target of the loop: the two that dcaeCLOutput.json allows."""
 
     VNF = "generic-vnf.vnf-id"
     VM = "vserver.vserver-name"
 
 
 class TimeUnit(StrEnum):
-    """The unit of the integer times. The policy engine reads milliseconds; DCAE's threshold analytics wrote µs."""
+    """The unit of the times. The policy engine reads milliseconds; DCAE's threshold analytics used microseconds."""
 
     MILLISECONDS = "ms"
     MICROSECONDS = "us"
 
 
-_MICROSECONDS: Final[Mapping[TimeUnit, int]] = {TimeUnit.MILLISECONDS: 1000, TimeUnit.MICROSECONDS: 1}
+_UNIT_US: Final[Mapping[TimeUnit, int]] = {TimeUnit.MILLISECONDS: 1000, TimeUnit.MICROSECONDS: 1}
 
 
 @dataclass(frozen=True, slots=True)
 class ControlLoopSettings:
-    """Which loop serves which condition, and what its events say.
+    """The loops of conditions, and the fields of their events.
 
-    loops     condition → closedLoopControlName; a condition that is not named has `default` (empty: no loop)
-    client    closedLoopEventClient: the instance that speaks
-    policy_*  of the policy that drives the analytics; left out where empty
+    loops     condition → closedLoopControlName; other conditions have `default` (empty: no loop)
+    client    closedLoopEventClient: the name of this instance
+    policy_*  the policy behind the analytics; empty fields are left out
     """
 
     loops: Mapping[str, str] = field(default_factory=dict)
@@ -61,14 +60,14 @@ class ControlLoopSettings:
     policy_version: str = ""
     inventory: Inventory = field(default_factory=dict)
 
-    def loop(self, condition: str) -> str:
-        """The name of the condition's loop; empty: it has none."""
-        return clean(self.loops.get(condition, self.default), NAME)
+    def loop_of(self, condition: str) -> str:
+        """The name of the condition's loop; empty if it has none."""
+        return clean(self.loops.get(condition, self.default), MAX_NAME)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A loop that acts, since when, and the number of the change that began it."""
+    """A run of a loop: its start and the sequence number of the change that started it."""
 
     loop: str
     since_us: int
@@ -76,60 +75,60 @@ class _Run:
 
 
 def control_loop_events(incident: Incident, settings: ControlLoopSettings) -> tuple[dict[str, Any], ...]:
-    """The events of the incident's last change, in the order in which they are to be sent: none, one or two."""
-    run = _run(incident.spells, settings)
+    """The events of the incident's last change, none to two, in the order in which they must be sent."""
+    run = _run(incident.diagnoses, settings)
     if incident.change is Change.ONSET:
         return (_event(incident, settings, run),) if run else ()
     if incident.change is Change.CLEAR:
         return (_event(incident, settings, run, ended=True),) if run else ()
-    if not incident.diagnosed_anew:
+    if not incident.condition_changed:
         return ()
-    before = _run(incident.spells[:-1], settings)
-    if before == run:
+    previous = _run(incident.diagnoses[:-1], settings)
+    if previous == run:
         return ()
-    ended = (_event(incident, settings, before, ended=True),) if before else ()
-    return (*ended, _event(incident, settings, run)) if run else ended
+    abated = (_event(incident, settings, previous, ended=True),) if previous else ()
+    return (*abated, _event(incident, settings, run)) if run else abated
 
 
-def _run(spells: tuple[Diagnosis, ...], settings: ControlLoopSettings) -> _Run | None:
-    """The run that the last of `spells` belongs to: it began with the first of the last ones of the same loop."""
-    loop = settings.loop(spells[-1].condition)
+def _run(diagnoses: tuple[Diagnosis, ...], settings: ControlLoopSettings) -> _Run | None:
+    """The run of the last diagnosis: it began with the first of the latest diagnoses that have the same loop."""
+    loop = settings.loop_of(diagnoses[-1].condition)
     if not loop:
         return None
-    first = spells[-1]
-    for spell in reversed(spells):
-        if settings.loop(spell.condition) != loop:
+    first = diagnoses[-1]
+    for diagnosis in reversed(diagnoses):
+        if settings.loop_of(diagnosis.condition) != loop:
             break
-        first = spell
+        first = diagnosis
     return _Run(loop, first.since_us, first.sequence)
 
 
 def _event(incident: Incident, settings: ControlLoopSettings, run: _Run, *, ended: bool = False) -> dict[str, Any]:
     element = element_of(settings.inventory, incident.node)
-    unit = _MICROSECONDS[settings.time_unit]
+    unit = _UNIT_US[settings.time_unit]
     event = {
         "closedLoopControlName": run.loop,
         "closedLoopAlarmStart": run.since_us // unit,
         "closedLoopAlarmEnd": incident.changed_us // unit if ended else None,
-        "closedLoopEventClient": clean(settings.client, NAME),
+        "closedLoopEventClient": clean(settings.client, MAX_NAME),
         "closedLoopEventStatus": "ABATED" if ended else "ONSET",
-        "requestID": str(_request(incident, run)),
+        "requestID": str(_request_id(incident, run)),
         "target_type": settings.target.name,
         "target": settings.target.value,
-        "AAI": {**element.attributes, settings.target.value: _value(element, settings.target)},
+        "AAI": {**element.attributes, settings.target.value: _target_value(element, settings.target)},
         "from": "DCAE",
-        "policyName": clean(settings.policy_name, NAME),
-        "policyScope": clean(settings.policy_scope, NAME),
-        "policyVersion": clean(settings.policy_version, NAME),
+        "policyName": clean(settings.policy_name, MAX_NAME),
+        "policyScope": clean(settings.policy_scope, MAX_NAME),
+        "policyVersion": clean(settings.policy_version, MAX_NAME),
         "version": "1.0.2",
     }
-    return present(event)
+    return without_empty(event)
 
 
-def _request(incident: Incident, run: _Run) -> UUID:
+def _request_id(incident: Incident, run: _Run) -> UUID:
     return incident.identity if run.sequence == 1 else uuid5(incident.identity, f"request {run.sequence}")
 
 
-def _value(element: Element, target: Target) -> str:
-    # Where no vnf-id is known the name stands in, as it does in the published samples.
+def _target_value(element: InventoryElement, target: Target) -> str:
+    # If the vnf-id is unknown the name replaces it, as in the published samples.
     return (element.id or element.name) if target is Target.VNF else element.name

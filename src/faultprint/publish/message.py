@@ -1,4 +1,4 @@
-"""What passes between an encoder and a sender: a message, and the receipt for it."""
+"""What encoders and senders share: a message, and the receipt for it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to be sent, once.
+    """A message to one receiver.
 
-    id        the same whenever the same change is encoded for the same sink: an outbox's key
-    path      below the receiver's address; for a bus: the topic; for a file: empty
-    key       the node: what belongs together, and must arrive in order
+    id        the same each time that the same change is encoded for the same sink; the key of the outbox
+    path      path below the receiver's address; for a bus, the topic; for a file, empty
+    key       the node: messages with the same key must arrive in order
     """
 
     id: str
@@ -28,23 +28,26 @@ class Message:
 
 
 class DeliveryOutcome(StrEnum):
-    """What became of a message, and so what its outbox does next.
+    """The result of a delivery, which decides what the outbox does next.
 
-    delivered   the receiver has it: forget it
-    later       the receiver is away, busy or broken: try again
-    refused     the receiver will not hear us (address, credentials, redirection): keep it, tell a person
-    rejected    the receiver will not have this message: put it aside, tell a person
+    delivered   the receiver has the message: delete it
+    retry       the receiver is unreachable, busy or broken: try again
+    refused     the receiver refuses us (address, credentials, redirection): keep the message, alert an operator
+    rejected    the receiver refuses this message: move it to the dead letters, alert an operator
     """
 
     DELIVERED = "delivered"
-    LATER = "later"
+    RETRY = "retry"
     REFUSED = "refused"
     REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`status`: of HTTP, where there was an answer. `attempts`: how often it was tried. `detail`: one bounded line."""
+    """The result of `Sender.send`.
+
+    `status`: HTTP status, if there was a response. `attempts`: number of attempts. `detail`: one bounded line.
+    """
 
     outcome: DeliveryOutcome
     attempts: int = 1
@@ -53,10 +56,10 @@ class Receipt:
 
 
 class Sender(Protocol):
-    """Anything that takes messages away. It never raises for what a receiver does."""
+    """Delivers messages. It never raises an exception because of what a receiver does."""
 
     def send(self, message: Message) -> Receipt:
-        """Try, within bounds, to deliver the message."""
+        """Try to deliver the message, within a bounded time."""
 
     def close(self) -> None:
-        """Let go of connections and files."""
+        """Close connections and files."""

@@ -1,23 +1,18 @@
-"""An incident's change as one flat record of our own names: for JSON lines, and inside a webhook's body."""
+"""An incident's change as one flat record: for JSON lines, and inside the body of a webhook."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from faultprint.publish.incident import Incident
-from faultprint.publish.text import NAME, clean, finite, present, rfc3339, rounded, to_json
-
-EVIDENCE = 8
-"""Words of evidence, at most."""
+from faultprint.publish.incident import MAX_EVIDENCE, Incident
+from faultprint.publish.text import MAX_NAME, clean, finite_or_none, rfc3339, round_float32, to_json, without_empty
 
 
-def record(incident: Incident) -> dict[str, Any]:
-    """The incident after its last change; times are RFC 3339, what is not known is absent."""
-    grounds = incident.grounds
-    distance, margin = finite(grounds.distance), finite(grounds.margin)
-    cleared_by = incident.cleared_by
-    seen, said = incident.acknowledged, incident.comments[-1] if incident.comments else None
-    return present(
+def incident_record(incident: Incident) -> dict[str, Any]:
+    """The incident after its last change. Times are RFC 3339; fields without a value are absent."""
+    explanation, acknowledged_by, cleared_by = incident.explanation, incident.acknowledged_by, incident.cleared_by
+    distance, margin = finite_or_none(explanation.distance), finite_or_none(explanation.margin)
+    return without_empty(
         {
             "event_id": str(incident.event_id),
             "incident": str(incident.identity),
@@ -25,25 +20,25 @@ def record(incident: Incident) -> dict[str, Any]:
             "change": incident.change.value,
             "state": incident.state.value,
             "time": rfc3339(incident.changed_us),
-            "node": clean(incident.node, NAME),
-            "network": clean(incident.network, NAME),
-            "condition": clean(incident.condition, NAME),
-            "previous": clean(incident.previous or "", NAME),
+            "node": clean(incident.node, MAX_NAME),
+            "network": clean(incident.network, MAX_NAME),
+            "condition": clean(incident.condition, MAX_NAME),
+            "previous": clean(incident.previous_condition or "", MAX_NAME),
             "severity": incident.severity.value,
             "onset": rfc3339(incident.onset_us),
             "cleared": None if incident.cleared_us is None else rfc3339(incident.cleared_us),
-            "distance": None if distance is None else rounded(distance),
-            "runner_up": clean(grounds.runner_up or "", NAME),
-            "margin": None if margin is None else rounded(margin),
-            "evidence": [clean(word) for word in grounds.evidence[:EVIDENCE]] or None,
-            "acknowledged_by": clean(seen.user, NAME) if seen else None,
-            "cleared_by": clean(cleared_by.user, NAME) if cleared_by else None,
-            "cleared_on_system": clean(cleared_by.system, NAME) if cleared_by else None,
-            "comment": clean(said.text) if said else None,
+            "distance": None if distance is None else round_float32(distance),
+            "runner_up": clean(explanation.runner_up or "", MAX_NAME),
+            "margin": None if margin is None else round_float32(margin),
+            "evidence": [clean(entry) for entry in explanation.evidence[:MAX_EVIDENCE]] or None,
+            "acknowledged_by": clean(acknowledged_by.user, MAX_NAME) if acknowledged_by else None,
+            "cleared_by": clean(cleared_by.user, MAX_NAME) if cleared_by else None,
+            "cleared_on_system": clean(cleared_by.system, MAX_NAME) if cleared_by else None,
+            "comment": clean(incident.comments[-1].text) if incident.comments else None,
         }
     )
 
 
-def line(incident: Incident) -> bytes:
-    """The record as JSON on one line, ended by a line feed."""
-    return to_json(record(incident)) + b"\n"
+def json_line(incident: Incident) -> bytes:
+    """The record as JSON on one line with a line feed."""
+    return to_json(incident_record(incident)) + b"\n"

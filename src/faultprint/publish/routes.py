@@ -1,4 +1,4 @@
-"""Which messages an incident's change, or a minute's counters, make for each kind of sink: a monitor's outbox is filled by it."""
+"""The messages of an incident's change, or of the counters of a minute, for each kind of sink."""
 
 from __future__ import annotations
 
@@ -10,53 +10,57 @@ from faultprint.publish import control_loop, webhook
 from faultprint.publish.control_loop import ControlLoopSettings, control_loop_events
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import JSON, Message
-from faultprint.publish.record import line
+from faultprint.publish.record import json_line
 from faultprint.publish.text import to_json
-from faultprint.publish.tmf642.alarm import LISTENERS, AlarmSettings, notification
+from faultprint.publish.tmf642.alarm import LISTENER_PATHS, AlarmSettings, notification
 from faultprint.publish.ves.event import EVENT_PATH, HEADERS, VesSettings, fault_event
-from faultprint.publish.ves.measurement import Counter, measurement_event
+from faultprint.publish.ves.measurement import MeasurementCounter, measurement_event
 from faultprint.publish.webhook import WebhookSettings, webhook_body
 
 
 def ves_messages(incident: Incident, settings: VesSettings) -> tuple[Message, ...]:
-    """The fault event, for the listener."""
+    """The fault event for a VES listener."""
     return (_message(incident, "ves", to_json(fault_event(incident, settings)), EVENT_PATH, headers=HEADERS),)
 
 
 def measurement_message(
-    row: Mapping[str, object], counters: Sequence[Counter], settings: VesSettings, minute_us: int, interval_us: int
+    row: Mapping[str, object],
+    counters: Sequence[MeasurementCounter],
+    settings: VesSettings,
+    minute_us: int,
+    interval_us: int,
 ) -> Message:
-    """The measurement event of a MINUTES row, for the listener."""
+    """The measurement event of a MINUTES row for a VES listener."""
     event = measurement_event(row, counters, settings, minute_us=minute_us, interval_us=interval_us)
     identity = uuid5(UUID(event["event"]["commonEventHeader"]["eventId"]), "ves")
     return Message(str(identity), EVENT_PATH, str(row["node"]), to_json(event), headers=HEADERS)
 
 
 def control_loop_messages(incident: Incident, settings: ControlLoopSettings) -> tuple[Message, ...]:
-    """None, one or two events, for the topic."""
+    """None, one or two control-loop events for the topic."""
     events: tuple[dict[str, Any], ...] = control_loop_events(incident, settings)
     return tuple(
-        _message(incident, f"control-loop {place}", to_json(event), control_loop.TOPIC)
-        for place, event in enumerate(events)
+        _message(incident, f"control-loop {index}", to_json(event), control_loop.TOPIC)
+        for index, event in enumerate(events)
     )
 
 
 def alarm_messages(incident: Incident, settings: AlarmSettings) -> tuple[Message, ...]:
-    """The TMF642 notification, for a listener's callback."""
+    """The TMF642 notification for a listener's callback."""
     event = notification(incident, settings)
-    return (_message(incident, "alarm", to_json(event), LISTENERS[event["eventType"]]),)
+    return (_message(incident, "alarm", to_json(event), LISTENER_PATHS[event["eventType"]]),)
 
 
-def line_messages(incident: Incident) -> tuple[Message, ...]:
-    """The record, for a file."""
-    return (_message(incident, "line", line(incident), "", "application/x-ndjson"),)
+def json_line_messages(incident: Incident) -> tuple[Message, ...]:
+    """The record for a file of JSON lines."""
+    return (_message(incident, "line", json_line(incident), "", "application/x-ndjson"),)
 
 
 def webhook_messages(incident: Incident, settings: WebhookSettings) -> tuple[Message, ...]:
-    """The CloudEvent, signed if there is a secret, for a URL."""
+    """The CloudEvent for a URL, signed if there is a secret."""
     body = to_json(webhook_body(incident, settings))
-    signed = {webhook.SIGNATURE: webhook.signature(body, settings.secret)} if settings.secret else {}
-    return (_message(incident, "webhook", body, "", webhook.CONTENT_TYPE, signed),)
+    headers = {webhook.SIGNATURE_HEADER: webhook.signature(body, settings.secret)} if settings.secret else {}
+    return (_message(incident, "webhook", body, "", webhook.CONTENT_TYPE, headers),)
 
 
 def _message(

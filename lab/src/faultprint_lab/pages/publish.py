@@ -8,22 +8,22 @@ from typing import Any, Final
 
 from faultprint.publish.control_loop import TOPIC, ControlLoopSettings, control_loop_events
 from faultprint.publish.incident import Actor, Change, Explanation, Incident, Severity
-from faultprint.publish.record import line
+from faultprint.publish.inventory import InventoryElement
+from faultprint.publish.record import json_line
 from faultprint.publish.senders.backoff import Backoff
 from faultprint.publish.senders.http import outcome_of
-from faultprint.publish.tmf642.alarm import LISTENERS, AlarmSettings, AlarmType, notification
-from faultprint.publish.tmf642.query import DEFAULT_LIMIT, FILTERS, LIMIT
+from faultprint.publish.tmf642.alarm import LISTENER_PATHS, AlarmSettings, AlarmType, notification
+from faultprint.publish.tmf642.query import DEFAULT_LIMIT, FILTERS, MAX_LIMIT
 from faultprint.publish.tmf642.task import TaskKind
-from faultprint.publish.ves.batch import LARGEST
+from faultprint.publish.ves.batch import MAX_MESSAGE_BYTES
 from faultprint.publish.ves.event import BATCH_PATH, EVENT_PATH, HEADERS, VesSettings, fault_event
-from faultprint.publish.ves.inventory import Element
-from faultprint.publish.ves.measurement import Counter, measurement_event
-from faultprint.publish.webhook import CONTENT_TYPE, SIGNATURE, WebhookSettings, webhook_body
+from faultprint.publish.ves.measurement import MeasurementCounter, measurement_event
+from faultprint.publish.webhook import CONTENT_TYPE, SIGNATURE_HEADER, WebhookSettings, webhook_body
+from faultprint.units import MINUTE_US
 
-_MINUTE: Final = 60_000_000
 _ONSET: Final = 1_767_604_200_000_000  # 2026-01-05T09:10:00Z
-_INVENTORY: Final[Mapping[str, Element]] = {
-    "pcscf1": Element(
+_INVENTORY: Final[Mapping[str, InventoryElement]] = {
+    "pcscf1": InventoryElement(
         "ims-pcscf-0001",
         "de305d54-75b4-431b-adb2-eb6b9e546014",
         {"generic-vnf.is-closed-loop-disabled": "false", "generic-vnf.prov-status": "ACTIVE"},
@@ -39,15 +39,15 @@ _ALARMS: Final = AlarmSettings(
 
 
 def story() -> tuple[Incident, ...]:
-    """An incident's whole life, of which the page tells: onset as unknown, diagnosis, acknowledgement, clear."""
+    """The changes of the example incident: onset as unknown, diagnosis, acknowledgement, clear."""
     unsure = Explanation(1.8125, "overload", 0.25, ("in.register_initial.timeout_share +0.43 (normal 0.01)",))
     sure = Explanation(0.40625, "overload", 1.6875, ("in.register_initial.timeout_share +0.88 (normal 0.01)",))
     begun = Incident.begin(
-        "pcscf1", "north", "unknown", Severity.WARNING, _ONSET, now_us=_ONSET + 2 * _MINUTE, grounds=unsure
+        "pcscf1", "north", "unknown", Severity.WARNING, _ONSET, now_us=_ONSET + 2 * MINUTE_US, explanation=unsure
     )
-    named = begun.diagnose("hss-link-down", Severity.CRITICAL, _ONSET + 5 * _MINUTE, sure)
-    seen = named.acknowledge(Actor("m.keller", "noc", _ONSET + 9 * _MINUTE))
-    return begun, named, seen, seen.clear(_ONSET + 42 * _MINUTE)
+    named = begun.diagnose("hss-link-down", Severity.CRITICAL, _ONSET + 5 * MINUTE_US, sure)
+    seen = named.acknowledge(Actor("m.keller", "noc", _ONSET + 9 * MINUTE_US))
+    return begun, named, seen, seen.clear(_ONSET + 42 * MINUTE_US)
 
 
 def page() -> str:
@@ -56,19 +56,19 @@ def page() -> str:
     row = {"node": "pcscf1", "network": "north", "observed": 1.0, "in.register_initial.attempts": 412.0}
     row |= {"in.register_initial.timeout_share": 0.8859, "node.ser": None}
     counters = (
-        Counter("in.register_initial.attempts", "UR.AttInitReg", "TS32409"),
-        Counter("in.register_initial.timeout_share"),
-        Counter("node.ser"),
+        MeasurementCounter("in.register_initial.attempts", "UR.AttInitReg", "TS32409"),
+        MeasurementCounter("in.register_initial.timeout_share"),
+        MeasurementCounter("node.ser"),
     )
     parts = [
         _INTRODUCTION,
-        _table(("for", "where to", "encoder"), iter(_SINKS)),
+        _table(("receiver", "destination", "encoder"), iter(_SINKS)),
         _IDENTITY_TEXT,
         _VES_TEXT,
         _example("The clear", fault_event(cleared, _VES)),
         _MEASUREMENT_TEXT,
         _example(
-            "A minute, three counters chosen, one of them without a value",
+            "A minute with three counters, one of them without a value",
             measurement_event(row, counters, _VES, minute_us=_ONSET),
         ),
         _LOOP_TEXT,
@@ -76,15 +76,15 @@ def page() -> str:
         *(_example("The clear ends it", event) for event in control_loop_events(cleared, _LOOPS)),
         _KAFKA_TEXT,
         _ALARM_TEXT,
-        _table(("change", "eventType", "posted to the callback's"), _notifications()),
+        _table(("change", "eventType", "path below the callback"), _notifications()),
         _example("The acknowledgement", notification(seen, _ALARMS)),
         _api_text(),
         _RECORD_TEXT,
-        f"```json\n{line(begun).decode()}```\n",
+        f"```json\n{json_line(begun).decode()}```\n",
         _WEBHOOK_TEXT,
         _example("The onset", webhook_body(begun, WebhookSettings())),
         _SENDER_TEXT,
-        _table(("answer", "outcome"), _outcomes()),
+        _table(("response", "outcome"), _outcomes()),
         _DELIVERY_TEXT,
     ]
     return "\n".join(parts)
@@ -100,143 +100,169 @@ def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 
 
 def _notifications() -> Iterator[tuple[str, ...]]:
-    """What notification tells which change, asked of the encoder."""
-    person = Actor("m.keller", "noc", _ONSET)
+    """The notification of each change, from the encoder."""
+    actor = Actor("m.keller", "noc", _ONSET)
     begun = story()[0]
     for incident in (
         begun,
         begun.diagnose("overload", Severity.MAJOR, _ONSET, Explanation()),
-        begun.acknowledge(person),
+        begun.acknowledge(actor),
         begun.clear(_ONSET),
     ):
         kind = notification(incident, _ALARMS)["eventType"]
         change = "acknowledgement, comment" if incident.change is Change.ACKNOWLEDGEMENT else incident.change.value
-        yield change, f"`{kind}`", f"`{LISTENERS[kind]}`"
+        yield change, f"`{kind}`", f"`{LISTENER_PATHS[kind]}`"
 
 
 def _outcomes() -> Iterator[tuple[str, ...]]:
-    """The outcome of every status worth naming, asked of the sender."""
+    """The outcome of common status codes, from the sender."""
     statuses = (200, 202, 204, 302, 400, 401, 403, 404, 405, 407, 408, 409, 413, 415, 422, 425, 429, 500, 502, 503, 504)
     by_outcome: dict[str, list[str]] = {}
     for status in statuses:
         by_outcome.setdefault(outcome_of(status).value, []).append(str(status))
-    for outcome, found in by_outcome.items():
-        yield ", ".join(found), outcome
-    yield "none in time, connection lost", "later"
-    yield "TLS alert, certificate that does not fit", "refused"
+    for outcome, codes in by_outcome.items():
+        yield ", ".join(codes), outcome
+    yield "none in time, connection lost", "retry"
+    yield "TLS alert, wrong certificate", "refused"
 
 
 _SINKS: Final = (
-    ("a VES collector: faults", f"`POST {EVENT_PATH}`, `POST {BATCH_PATH}`", "`ves`, `ves_batch`"),
-    ("a VES collector: counters", "the same", "`ves_measurement`, `ves_batch`"),
+    ("a VES collector: faults", f"`POST {EVENT_PATH}`, `POST {BATCH_PATH}`", "`ves.event`, `ves.batch`"),
+    ("a VES collector: counters", "the same", "`ves.measurement`, `ves.batch`"),
     ("the policy engine: ONSET and ABATED", f"topic `{TOPIC}`", "`control_loop`"),
-    ("alarm management: TMF642", "a listener's callback; an API's answers", "`alarm`, `alarm_query`, `alarm_task`"),
-    ("anything that reads files: JSON lines", "a file", "`record`"),
-    ("anything that takes a POST: CloudEvents", "a URL", "`webhook`"),
+    (
+        "alarm management: TMF642",
+        "the callback of a listener; the alarm API",
+        "`tmf642.alarm`, `tmf642.query`, `tmf642.task`",
+    ),
+    ("programs that read files: JSON lines", "a file", "`record`"),
+    ("any receiver of HTTP POST: CloudEvents", "a URL", "`webhook`"),
 )
 
 _INTRODUCTION: Final = """\
 # Publishing
 
-What Faultprint tells other systems, and how. Encoders are pure functions of an incident and settings; senders know nothing
-of incidents. This page and all examples on it are generated by `faultprint.publish`.
+Messages of Faultprint to other systems. Encoders are pure functions of an incident and settings. Senders know nothing about
+incidents. This page and all its examples are generated by `faultprint.publish`.
 """
 
 _IDENTITY_TEXT: Final = """\
-An **incident** has one identity from onset to clear: a version 5 UUID of node and onset minute. Every **change** of it
-(onset, diagnosis, acknowledgement, comment, clear) counts `sequence` up from 1 and has an event id of its own, a version 5
-UUID of identity and sequence. A monitor that starts anew after a crash derives the same ids, also those of the messages.
+An **incident** has one identity from onset to clear: a version 5 UUID of its node and the minute of its onset. Every **change**
+(onset, diagnosis, acknowledgement, comment, clear) increases `sequence` by 1. Each change has an event id: a
+version 5 UUID of the
+identity and the sequence number. A monitor that restarts after a crash produces the same ids, also those of messages.
 
-Names and sentences from outside are put on one line, stripped of what cannot be printed, and bounded; numbers that are none
-are left out; all JSON is ASCII. The examples tell one story: an incident begins as unknown, is recognised after five
-minutes, acknowledged, and cleared.
+Names and texts are written on one line, without unprintable characters, and with a limited length. Numbers that are NaN or
+infinite are left out. All JSON is ASCII. The examples on this page show one incident: it begins as unknown, is recognised after
+five minutes, then acknowledged, then cleared.
 """
 
 _VES_TEXT: Final = f"""\
 ## VES fault events
 
 VES Event Listener 7.2.1, schema 30.2.1, with the headers {", ".join(f"`{name}: {value}`" for name, value in HEADERS.items())}.
-All events of an incident share `eventId`, `startEpochMicrosec`, `sourceName`, `sourceId`, `eventName`, `alarmCondition` and
-`specificProblem`; `sequence` counts up, `lastEpochMicrosec` is the moment of the change, `NORMAL` clears. Because the alarm
-keeps its name, `alarmCondition` is the condition at the onset; `alarmAdditionalInformation.condition` is what is believed
-now. VES knows no severity for the indeterminate: it is sent as `WARNING`.
+All events of an incident have the same `eventId`, `startEpochMicrosec`, `sourceName`, `sourceId`, `eventName`, `alarmCondition`
+and `specificProblem`. `sequence` counts up, `lastEpochMicrosec` is the time of the change, and `NORMAL` clears
+the alarm. The alarm
+keeps its name: `alarmCondition` is the condition at the onset. The current condition is `alarmAdditionalInformation.condition`.
+If an operator cleared the incident, `clearedBy` and `clearedOnSystem` name the user and the system. VES has no indeterminate
+severity: it is sent as `WARNING`.
 
-A batch holds events of one domain, as the specification demands, and at most {LARGEST:,} bytes, which it recommends. The monitor
-sends what waits in batches unless told not to; a collector knows an event that comes twice by eventId and sequence.
+A batch contains events of one domain, as the specification requires, and at most {MAX_MESSAGE_BYTES:,} bytes,
+as it recommends. The monitor
+sends waiting events in batches unless the configuration forbids it. A collector recognises a repeated event by `eventId` and
+`sequence`.
 """
 
 _MEASUREMENT_TEXT: Final = """\
 ## VES measurement events
 
-Counters chosen from a row of minutes, under names of their own or others. A ratio without a denominator is left out: it is
-missing, not 0. The values go as text into `additionalMeasurements`, or as numbers into `additionalObjects`.
+Selected counters of a row of minutes, with their own names or configured ones. A ratio without a denominator is left out: it is
+missing, not 0. The values are texts in `additionalMeasurements`, or numbers in `additionalObjects`.
 """
 
 _LOOP_TEXT: Final = """\
 ## Control-loop events
 
-The types are those of the published samples: times are integers, although `dcaeCLOutput.json` calls them strings.
-Milliseconds unless microseconds are asked for, for the samples have both and the policy engine reads the former. Scores,
-evidence and comments do not ride in the event: the engine compares all fields but `requestID` and the times, and would take
-a changed one for a new onset.
+The types are those of the published samples: times are integers, although `dcaeCLOutput.json` declares strings. The unit is
+milliseconds by default, as in the parser of the policy engine; microseconds can be selected. The events
+contain no score, evidence
+or comment: the engine compares all fields except `requestID` and the times, and would take a changed field for a new onset.
 
-Each condition may have a loop of its own, or none. A diagnosis that moves an incident from one loop to another ends the
-first (ABATED) and starts the second (ONSET); each run keeps its `requestID` from ONSET to ABATED. Here `unknown` has no loop.
+Each condition can have its own control loop, or none. If a diagnosis moves an incident from one loop to
+another, the run of the first
+loop ends (ABATED) and a run of the second loop begins (ONSET). Each run keeps its `requestID` from ONSET to
+ABATED. In this example
+`unknown` has no loop.
 """
 
 _KAFKA_TEXT: Final = """\
 ### Over Kafka
 
-A record's key is the node, its header `id` the message's id. The producer is idempotent and waits for all replicas in sync:
+The key of a record is the node. The header `id` is the id of the message. The producer is idempotent and waits for all in-sync
+replicas:
 
-| answer | outcome |
+| answer of the brokers | outcome |
 | --- | --- |
 | acknowledged | delivered |
-| none in time, no leader, brokers away | later |
-| authentication, authorisation, no such topic | refused |
-| too large, or not a record that the topic takes | rejected |
+| none in time, no leader, brokers unreachable | retry |
+| authentication, authorisation, unknown topic | refused |
+| too large, or not accepted by the topic | rejected |
 
-TLS and SASL (PLAIN, SCRAM) as configured, no other option of the client library; a password does not go to another machine
-without TLS unless that is asked for. An event whose acknowledgement was lost is sent again under its id and `requestID`.
+TLS and SASL (PLAIN, SCRAM) can be configured, and no other options of the client library. A password is not
+sent to another machine
+without TLS unless `allow_plaintext_password` is set. If an acknowledgement is lost, the event is sent again with the same id and
+`requestID`.
 """
 
 _ALARM_TEXT: Final = """\
 ## TMF642 alarms
 
-Alarm Management 4.0.0. The alarm's `id` is the incident's identity. Severities are X.733's in lower case, as the schema
-writes `cleared`; `alarmType` is by condition, quality of service unless set otherwise; so is `probableCause`, else
-`indeterminate`.
+Alarm Management 4.0.0. The `id` of an alarm is the identity of the incident. Severities are those of X.733 in
+lower case, as `cleared`
+in the schema. `alarmType` and `probableCause` depend on the condition; their defaults are quality of service and `indeterminate`.
+If an operator cleared the alarm, `clearUserId` and `clearSystemId` name the user and the system; after a clear
+by the monitor they
+are absent.
 """
 
 _RECORD_TEXT: Final = """\
 ## JSON lines
 
-One record a change. The file sender has it on disk before it says so, cuts off a half line that a crash left, does not
-repeat a line whose receipt a crash lost, and begins anew after the file was rotated away.
+One record for each change. The file sender writes it to disk before it confirms delivery, removes an
+incomplete line after a crash,
+does not repeat a line whose receipt was lost in a crash, and creates a new file after log rotation. `cleared_by` and
+`cleared_on_system` are present if an operator cleared the incident.
 """
 
 _WEBHOOK_TEXT: Final = f"""\
 ## Webhook
 
-A CloudEvent 1.0 in structured mode, `Content-Type: {CONTENT_TYPE}`. Where a secret was agreed,
-`{SIGNATURE}` holds `sha256=` and the body's HMAC-SHA256 in hex.
+A CloudEvent 1.0 in structured mode, `Content-Type: {CONTENT_TYPE}`. If a secret is configured,
+`{SIGNATURE_HEADER}` contains `sha256=` and the HMAC-SHA256 of the body in hex.
 """
 
 _SENDER_TEXT: Final = """\
 ## Over HTTP
 
-Basic authentication or a client certificate, TLS 1.2 or newer, the receiver's certificate always checked. A password does
-not go over plain HTTP to another machine unless that is asked for. One time-out holds for the whole attempt, however slowly
-an answer drips; of an answer a bounded part is read; redirections are not followed; `Idempotency-Key` is the message's id.
+Basic authentication or a client certificate, with TLS 1.2 or newer. The certificate of the receiver is always
+checked. A password is
+not sent over plain HTTP to another machine unless `allow_plaintext_password` is set. One timeout covers a
+complete attempt, also if
+the response arrives slowly. Only the beginning of a response is read. Redirections are not followed.
+`Idempotency-Key` is the id of
+the message.
 """
 
 _DELIVERY_TEXT: Final = f"""\
-What is to come later is tried {Backoff().attempts} times at once, with exponential back-off and full jitter (from
-{Backoff().first_s} s, at most {Backoff().longest_s:.0f} s, unless set otherwise; `Retry-After` is kept to, up to that), then left
-to the outbox. What is refused (our address, credentials or certificate) must be kept and told to a person; what is rejected is
-put aside. A status that arrived in full counts, even if the connection breaks in the body that follows it.
+A message with the outcome `retry` is tried {Backoff().attempts} times, with exponential back-off and full jitter (by default from
+{Backoff().initial_s} s up to {Backoff().max_s:.0f} s; `Retry-After` is honoured up to the limit). Then it
+stays in the outbox. A message that is
+`refused` (address, credentials, certificate) stays in the outbox, and the log and metrics report it. A message
+that is `rejected` becomes
+a dead letter. A complete status counts, even if the connection breaks in the body after it.
 
-The dry run (`--dry-run` of `monitor` and `replay`) prints each message, with its path and headers, and sends nothing.
+A dry run (`--dry-run` of `monitor` and `replay`) prints each message with its path and headers, and sends nothing.
 """
 
 
@@ -244,10 +270,10 @@ def _api_text() -> str:
     tasks = ", ".join(f"`{kind.value}`" for kind in TaskKind)
     return (
         "### As an API\n\n"
-        "`alarm_query` answers `GET …/alarm` with `fields`, `offset` and `limit` "
-        f"({DEFAULT_LIMIT} unless asked, {LIMIT} at most) and filters for equality by "
-        f"{', '.join(f'`{name}`' for name in FILTERS)}; values set apart by commas are alternatives. "
-        f"`alarm_task` reads and answers {tasks}. A pattern without attributes, which would mean every alarm, is refused. "
-        "References carry `uuid` and `href`, for their `id` is a 32-bit integer in the schema. "
-        "[The monitor serves it](monitor.md#alarms-by-tmf642).\n"
+        "`tmf642.query` answers `GET …/alarm` with `fields`, `offset` and `limit` "
+        f"(default {DEFAULT_LIMIT}, at most {MAX_LIMIT}) and filters for equality by "
+        f"{', '.join(f'`{name}`' for name in FILTERS)}. Values separated by commas are alternatives. "
+        f"`tmf642.task` parses and answers {tasks}. A pattern without attributes would match every alarm and is refused. "
+        "References contain `uuid` and `href`, because their `id` is a 32-bit integer in the schema. "
+        "[The monitor serves the API](monitor.md#alarms-by-tmf642).\n"
     )

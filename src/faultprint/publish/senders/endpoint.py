@@ -1,4 +1,4 @@
-"""Where an HTTP sender posts to, and as whom. Checked when it is made, so that a wrong word stops the start, not an alarm."""
+"""The receiver of an HTTP sender, and our credentials. It is checked at start, so that a wrong setting cannot stop an alarm."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from faultprint.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Basic:
-    """Basic authentication (RFC 7617). The password never shows."""
+class BasicAuth:
+    """Basic authentication (RFC 7617). The password is not printed."""
 
     user: str
     password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """Client authentication by TLS: PEM files of the certificate chain and its key."""
+class ClientCertificate:
+    """TLS client authentication: PEM files of the certificate chain and of its key."""
 
     chain: Path
     key: Path
@@ -32,125 +32,131 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A receiver.
+    """The address of a receiver and how to connect to it.
 
-    url             http:// or https://, without credentials or fragment; a message's path is put behind its path. It may
-                    hold a token in its query, as webhooks' do, and so does not show
-    authorities     PEM file of the authorities that the receiver's certificate must come from (none: the system's)
-    timeout_s       for one attempt in whole: connecting, sending, and all of the answer
-    answer_bytes    of an answer's body, read at most
-    plain_password  let a password pass over http:// to another machine
+    url                       http:// or https://, without credentials or fragment. The path of a message is appended to its path.
+                              It is not printed, because the query of a webhook's URL can contain a token
+    ca_file                   PEM file of the certificate authorities for the receiver; None: those of the system
+    timeout_s                 for a complete attempt: connect, send, and receive the whole response
+    max_response_bytes        how much of the body of a response is read
+    allow_plaintext_password  send the password over http:// to another machine
     """
 
     url: str = field(repr=False)
-    basic: Basic | None = None
-    certificate: Certificate | None = None
-    authorities: Path | None = None
+    basic: BasicAuth | None = None
+    certificate: ClientCertificate | None = None
+    ca_file: Path | None = None
     timeout_s: float = 10.0
-    answer_bytes: int = 65_536
+    max_response_bytes: int = 65_536
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    plain_password: bool = False
+    allow_plaintext_password: bool = False
 
     def __post_init__(self) -> None:
         url = self._split()
         if url.scheme not in ("http", "https") or not url.hostname:
-            raise UsageError(f"{_bare(self.url)} is no http:// or https:// address of a host; give one.")
+            raise UsageError(f"{_redacted(self.url)} is not an http:// or https:// URL with a host; correct it.")
         if url.username is not None or url.fragment:
             raise UsageError(
-                f"{_bare(self.url)}: credentials and fragment cannot stand in the address; set them apart."
+                f"{_redacted(self.url)}: the URL must not contain credentials or a fragment; use the settings for credentials."
             )
-        if not 0 < self.timeout_s < float("inf") or self.answer_bytes < 0:
+        if not 0 < self.timeout_s < float("inf") or self.max_response_bytes < 0:
             raise UsageError(
-                f"A time-out of {self.timeout_s} s or an answer of {self.answer_bytes} bytes cannot be; give more."
+                f"A timeout of {self.timeout_s} s or a response of {self.max_response_bytes} bytes is not possible; "
+                "give a finite timeout above 0, and 0 bytes or more."
             )
-        if self.basic and not self.secure and not is_loopback(url.hostname) and not self.plain_password:
+        if self.basic and not (self.uses_tls or is_loopback(url.hostname) or self.allow_plaintext_password):
             raise UsageError(
-                f"{_bare(self.url)}: a password would cross the network in the clear; use https or set plain_password."
+                f"{_redacted(self.url)}: the password would cross the network unencrypted; "
+                "use https, or set allow_plaintext_password."
             )
-        if not self.secure and (self.certificate or self.authorities):
-            raise UsageError(f"{_bare(self.url)}: certificates need https://; change the address or leave them out.")
+        if not self.uses_tls and (self.certificate or self.ca_file):
+            raise UsageError(f"{_redacted(self.url)}: certificates need https://; change the URL or remove them.")
         if self.basic and ":" in self.basic.user:
-            raise UsageError(f"The user {self.basic.user!r} must not hold a colon (RFC 7617); give another.")
+            raise UsageError(
+                f"The user {self.basic.user!r} contains a colon, which RFC 7617 forbids; give another user."
+            )
         self.fixed_headers()
-        self.context()
+        self.tls_context()
 
     @property
-    def secure(self) -> bool:
-        """Whether TLS is spoken."""
+    def uses_tls(self) -> bool:
+        """Whether the scheme is https."""
         return self._split().scheme == "https"
 
     @property
     def host(self) -> str:
-        """The host's name or address, an IPv6 one without brackets."""
+        """The host name or address; an IPv6 address without brackets."""
         return self._split().hostname or ""
 
     @property
     def port(self) -> int:
-        """The port given, or the scheme's."""
-        return self._split().port or (443 if self.secure else 80)
+        """The port in the URL, or the default of the scheme."""
+        return self._split().port or (443 if self.uses_tls else 80)
 
-    def target(self, path: str) -> str:
-        """The request target of a message's path."""
+    def request_target(self, path: str) -> str:
+        """The request target for the path of a message."""
         url = self._split()
-        found = url.path.rstrip("/") + path if path else url.path or "/"
-        return f"{found}?{url.query}" if url.query else found
+        target = url.path.rstrip("/") + path if path else url.path or "/"
+        return f"{target}?{url.query}" if url.query else target
 
     def fixed_headers(self) -> dict[str, str]:
-        """The headers of every request. Raises UsageError for one that would break the request."""
-        standard = 443 if self.secure else 80
+        """The headers of every request. Raises UsageError for a header that would break the request."""
+        default_port = 443 if self.uses_tls else 80
         host = f"[{self.host}]" if ":" in self.host else self.host
-        found = {"Host": host if self.port == standard else f"{host}:{self.port}", **self.headers}
+        headers = {"Host": host if self.port == default_port else f"{host}:{self.port}", **self.headers}
         if self.basic:
-            pair = f"{self.basic.user}:{self.basic.password}".encode()
-            found["Authorization"] = f"Basic {base64.b64encode(pair).decode('ascii')}"
-        for name, value in found.items():
+            credentials = f"{self.basic.user}:{self.basic.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(credentials).decode('ascii')}"
+        for name, value in headers.items():
             if not (name.isascii() and name.replace("-", "").isalnum() and value.isascii() and value.isprintable()):
-                raise UsageError(f"The header {name!r} cannot be sent: it must be printable ASCII; correct it.")
-        return found
+                raise UsageError(f"The header {name!r} is not printable ASCII; correct its name or value.")
+        return headers
 
-    def context(self) -> ssl.SSLContext | None:
-        """A new TLS context, so that a renewed certificate is used from the next connection on; None for http.
+    def tls_context(self) -> ssl.SSLContext | None:
+        """A new TLS context; None for http. It is created for each connection, so that a renewed certificate is used.
 
-        The receiver's certificate and name are always checked. Raises UsageError for files that cannot be used.
+        The certificate and the name of the receiver are always checked. Raises UsageError for unusable files.
         """
-        if not self.secure:
+        if not self.uses_tls:
             return None
         try:
-            context = ssl.create_default_context(cafile=self.authorities)
+            context = ssl.create_default_context(cafile=self.ca_file)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if own := self.certificate:
-                # A password is always given: without one OpenSSL would ask the terminal, and wait.
-                context.load_cert_chain(own.chain, own.key, own.key_password)
-        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            if certificate := self.certificate:
+                # Always pass a password: without one, OpenSSL would ask on the terminal and wait.
+                context.load_cert_chain(certificate.chain, certificate.key, certificate.key_password)
+        except (OSError, ValueError) as error:  # SSLError is a subclass of OSError
             raise UsageError(
-                f"The certificates for {_bare(self.url)} cannot be used ({error}); check files and password."
+                f"The certificates for {_redacted(self.url)} cannot be used ({error}); check files and password."
             ) from None
         return context
 
     def _split(self) -> SplitResult:
         try:
-            found = urlsplit(self.url)
-            _ = found.port
+            url = urlsplit(self.url)
+            _ = url.port
         except ValueError:
-            # The error's own words quote what may be a password.
-            raise UsageError(f"{_bare(self.url)} is no address, or has no port from 0 to 65535; give one.") from None
+            # Do not repeat the text of this error: it can contain a password.
+            raise UsageError(
+                f"{_redacted(self.url)} is not a valid URL with a port from 0 to 65535; correct it."
+            ) from None
         if not self.url.isascii() or not self.url.isprintable() or " " in self.url:
-            raise UsageError(f"{_bare(self.url)} must be printable ASCII without spaces; encode it.")
-        return found
+            raise UsageError(f"{_redacted(self.url)} must be printable ASCII without spaces; encode it.")
+        return url
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the name or address is this machine's own."""
+    """Whether a host name or address is that of this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def _bare(url: str) -> str:
-    """What of an address may be shown: scheme and host. The rest may hold a password or a webhook's token."""
+def _redacted(url: str) -> str:
+    """The part of a URL that may be printed: scheme and host. The rest can contain a password or a token."""
     try:
-        found = urlsplit(url)
-        return f"{found.scheme}://{found.hostname}" if found.hostname else "The address"
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "The URL"
     except ValueError:
-        return "The address"
+        return "The URL"

@@ -1,8 +1,8 @@
-"""Messages appended to a file of JSON lines, each on disk before its receipt is given.
+"""A sender that appends messages to a file of JSON lines. Each line is on disk before its receipt is returned.
 
-A line that a crash left half-written is cut off when the file is opened again: no receipt was given for it, so it is
-sent again. A line that was written, but whose receipt was lost in the crash, is known by its `event_id` and not
-repeated. A file that was rotated away (moved or removed) is begun anew under its name.
+A crash can leave an incomplete line. It is removed when the file is opened again, and the message is sent again because it has no
+receipt. If a line was complete but its receipt was lost in the crash, its `event_id` shows that, and it is not written twice. After
+log rotation (the file was moved or removed) a new file is created.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from faultprint.errors import UsageError
 from faultprint.publish.message import DeliveryOutcome, Message, Receipt
 from faultprint.publish.text import clean
 
-TAIL: Final = 1_048_576
-"""Bytes at the file's end that are looked through: for the last line's end, and for what was written already."""
+TAIL_BYTES: Final = 1_048_576
+"""Size of the end of the file that is searched for the last line feed and for lines that exist already."""
 
 
 class FileSender:
-    """Appends each message's body, which must be one JSON object and a line feed; one process and thread at a time."""
+    """Appends the body of each message, which must be one JSON object and a line feed. One process and one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises UsageError if that cannot be done or another process writes to it."""
+        """Open or create the file. Raises UsageError if that fails or if another process writes to the file."""
         self._path = path
         self._descriptor = -1
         self._written: frozenset[str] = frozenset()
@@ -35,18 +35,18 @@ class FileSender:
             raise UsageError(f"{path} cannot be appended to ({error.strerror or error}); give another file.") from None
 
     def send(self, message: Message) -> Receipt:
-        """Append the message's line; whatever goes wrong leaves the file as it was."""
+        """Append the line of the message. After an error the file is unchanged."""
         if not message.body.endswith(b"\n") or b"\n" in message.body[:-1]:
             return Receipt(DeliveryOutcome.REJECTED, detail="the body is not exactly one line")
         try:
-            if self._moved():
+            if self._was_rotated():
                 self.close()
                 self._open()
             if self._written and _event_id(message.body) in self._written:
-                return Receipt(DeliveryOutcome.DELIVERED, detail="was written before")
+                return Receipt(DeliveryOutcome.DELIVERED, detail="already written")
             self._append(message.body)
         except OSError as error:
-            return Receipt(DeliveryOutcome.LATER, detail=clean(f"{type(error).__name__}: {error}", 200))
+            return Receipt(DeliveryOutcome.RETRY, detail=clean(f"{type(error).__name__}: {error}", 200))
         return Receipt(DeliveryOutcome.DELIVERED)
 
     def close(self) -> None:
@@ -69,57 +69,57 @@ class FileSender:
             _sync_folder(self._path.parent)
 
     def _repair(self) -> bytes:
-        """Cut off what follows the last line feed; the whole lines of the file's end."""
+        """Remove what follows the last line feed. Returns the complete lines at the end of the file."""
         size = os.fstat(self._descriptor).st_size
-        start = max(0, size - TAIL)
+        start = max(0, size - TAIL_BYTES)
         tail = os.pread(self._descriptor, size - start, start)
         end = tail.rfind(b"\n") + 1
         if end < len(tail):
             if not end and start:
-                raise OSError(f"its last {TAIL} bytes hold no line end, so it is no file of JSON lines")
+                raise OSError(f"its last {TAIL_BYTES} bytes contain no line feed, so it is not a file of JSON lines")
             os.ftruncate(self._descriptor, start + end)
             os.fsync(self._descriptor)
-        # The first line may have begun before what was read; without its beginning it is no JSON, and is passed over.
+        # The first line can lack its beginning. It is then not JSON and is ignored.
         return tail[:end]
 
     def _append(self, line: bytes) -> None:
         size = os.fstat(self._descriptor).st_size
         try:
-            left, place = line, size
-            while left:
-                count = os.pwrite(self._descriptor, left, place)
-                left, place = left[count:], place + count
+            rest, offset = line, size
+            while rest:
+                count = os.pwrite(self._descriptor, rest, offset)
+                rest, offset = rest[count:], offset + count
             os.fsync(self._descriptor)
         except OSError:
             try:
                 os.ftruncate(self._descriptor, size)
             except OSError:
-                self.close()  # opened anew by the next message, and repaired
+                self.close()  # the next message opens and repairs the file
             raise
 
-    def _moved(self) -> bool:
+    def _was_rotated(self) -> bool:
         if self._descriptor < 0:
             return True
-        ours = os.fstat(self._descriptor)
+        opened = os.fstat(self._descriptor)
         try:
-            named = self._path.stat()
+            current = self._path.stat()
         except FileNotFoundError:
             return True
-        return (ours.st_dev, ours.st_ino) != (named.st_dev, named.st_ino)
+        return (opened.st_dev, opened.st_ino) != (current.st_dev, current.st_ino)
 
 
 def _event_id(line: bytes) -> str:
-    """The record's event_id; empty where the line is none of ours."""
+    """The event_id of a record; empty if the line is not one of our records."""
     try:
-        found = json.loads(line)
+        document = json.loads(line)
     except (ValueError, RecursionError):
         return ""
-    value = found.get("event_id") if isinstance(found, dict) else None
+    value = document.get("event_id") if isinstance(document, dict) else None
     return value if isinstance(value, str) else ""
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new file's name outlive a crash."""
+    """Make sure that the name of a new file survives a crash."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,13 +1,13 @@
-"""Messages posted over HTTP or HTTPS: VES listeners, TMF642 callbacks, webhooks.
+"""A sender that posts messages over HTTP or HTTPS: for VES listeners, TMF642 callbacks and webhooks.
 
-    answer                          outcome     tried again here?
-    2xx                             delivered
-    408, 425, 429, 5xx, no answer   later       yes, with back-off (and Retry-After)
-    3xx, 401, 403, 404, 405, 407    refused     no: address or credentials are wrong, or a proxy is in the way
-    TLS alert, wrong certificate    refused     no
-    any other 4xx                   rejected    no: it would be the same again
+    response                          outcome     retried by this sender?
+    2xx                               delivered
+    408, 425, 429, 5xx, no response   retry       yes, with back-off and Retry-After
+    3xx, 401, 403, 404, 405, 407      refused     no: address or credentials are wrong, or a proxy intercepts
+    TLS alert, wrong certificate      refused     no
+    any other 4xx                     rejected    no: the result would be the same
 
-A redirection is not followed: an alarm goes where it was told to go, or nowhere.
+A redirection is not followed: an alarm is only sent to the configured address.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from faultprint.errors import UsageError
 from faultprint.publish.message import DeliveryOutcome, Message, Receipt
 from faultprint.publish.senders.backoff import Backoff
 from faultprint.publish.senders.endpoint import Endpoint
-from faultprint.publish.senders.exchange import Clock, Connection, HttpReply
+from faultprint.publish.senders.http_connection import HttpConnection, HttpResponse, MonotonicClock
 from faultprint.publish.text import clean
 
-_LATER: Final = frozenset({408, 425, 429})
-_REFUSED: Final = frozenset({401, 403, 404, 405, 407})
-_SAID: Final = 200
-"""Characters of an answer's body that a receipt repeats."""
+_RETRY_STATUSES: Final = frozenset({408, 425, 429})
+_REFUSED_STATUSES: Final = frozenset({401, 403, 404, 405, 407})
+_MAX_DETAIL: Final = 200
+"""Number of characters of the response that a receipt repeats."""
 
 
 class HttpSender:
-    """Posts messages to one endpoint over a kept connection; one thread at a time.
+    """Posts messages to one endpoint over a persistent connection. One thread at a time.
 
-    `rng` draws the pauses; `sleep` waits for them (a monitor gives its stop event's `wait`); `clock` is monotonic.
+    `rng` draws the pauses, `sleep` waits (a monitor passes `wait` of its stop event), `clock` is monotonic.
     """
 
     def __init__(
@@ -46,22 +46,22 @@ class HttpSender:
         rng: np.random.Generator,
         *,
         sleep: Callable[[float], object] = time.sleep,
-        clock: Clock = time.monotonic,
+        clock: MonotonicClock = time.monotonic,
     ) -> None:
         self._endpoint = endpoint
         self._backoff = backoff
         self._rng = rng
         self._sleep = sleep
-        self._connection = Connection(endpoint, clock)
+        self._connection = HttpConnection(endpoint, clock)
 
     def send(self, message: Message) -> Receipt:
-        """Post the message, again where that may help, `backoff.attempts` times at most."""
+        """Post the message, with at most `backoff.attempts` attempts."""
         attempt = 1
         while True:
-            receipt, asked_s = self._attempt(message, attempt)
-            if receipt.outcome is not DeliveryOutcome.LATER or attempt >= self._backoff.attempts:
+            receipt, retry_after_s = self._attempt(message, attempt)
+            if receipt.outcome is not DeliveryOutcome.RETRY or attempt >= self._backoff.attempts:
                 return receipt
-            self._sleep(self._backoff.pause(attempt, self._rng, asked_s))
+            self._sleep(self._backoff.pause(attempt, self._rng, retry_after_s))
             attempt += 1
 
     def close(self) -> None:
@@ -78,29 +78,31 @@ class HttpSender:
             **self._endpoint.fixed_headers(),
         }
         try:
-            reply = self._connection.post(self._endpoint.target(message.path), message.body, headers)
+            response = self._connection.post(self._endpoint.request_target(message.path), message.body, headers)
         except (OSError, HTTPException, UsageError) as error:
-            detail = clean(f"{type(error).__name__}: {error}", _SAID)
-            return Receipt(_outcome_without_answer(error), attempt, detail=detail), None
-        return Receipt(outcome_of(reply.status), attempt, reply.status, _detail(reply)), reply.retry_after_s
+            detail = clean(f"{type(error).__name__}: {error}", _MAX_DETAIL)
+            return Receipt(_outcome_without_response(error), attempt, detail=detail), None
+        return Receipt(outcome_of(response.status), attempt, response.status, _detail(response)), response.retry_after_s
 
 
 def outcome_of(status: int) -> DeliveryOutcome:
-    """What a final status code means for a message (table at the top)."""
+    """The outcome for a final status code (table at the top)."""
     if 200 <= status < 300:
         return DeliveryOutcome.DELIVERED
-    if status in _LATER or status >= 500:
-        return DeliveryOutcome.LATER
-    return DeliveryOutcome.REJECTED if 400 <= status < 500 and status not in _REFUSED else DeliveryOutcome.REFUSED
+    if status in _RETRY_STATUSES or status >= 500:
+        return DeliveryOutcome.RETRY
+    return (
+        DeliveryOutcome.REJECTED if 400 <= status < 500 and status not in _REFUSED_STATUSES else DeliveryOutcome.REFUSED
+    )
 
 
-def _outcome_without_answer(error: Exception) -> DeliveryOutcome:
-    """Refused where the TLS handshake says so, or our own certificates have become unusable; else later."""
+def _outcome_without_response(error: Exception) -> DeliveryOutcome:
+    """Refused after a TLS alert, or if our own certificates have become unusable; otherwise retry."""
     alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
     refused = alert or isinstance(error, ssl.SSLCertVerificationError | UsageError)
-    return DeliveryOutcome.REFUSED if refused else DeliveryOutcome.LATER
+    return DeliveryOutcome.REFUSED if refused else DeliveryOutcome.RETRY
 
 
-def _detail(reply: HttpReply) -> str:
-    said = clean(reply.body[: 4 * _SAID].decode("utf-8", "replace"), _SAID)
-    return clean(f"{reply.status} {clean(reply.reason, _SAID)}" + (f": {said}" if said else ""))
+def _detail(response: HttpResponse) -> str:
+    body = clean(response.body[: 4 * _MAX_DETAIL].decode("utf-8", "replace"), _MAX_DETAIL)
+    return clean(f"{response.status} {clean(response.reason, _MAX_DETAIL)}" + (f": {body}" if body else ""))

@@ -1,14 +1,14 @@
-"""Messages put on a Kafka topic, each acknowledged by the brokers before its receipt is given.
+"""A sender that writes messages to a Kafka topic. The brokers acknowledge each one before its receipt is returned.
 
-    answer                                                   outcome
-    acknowledged by all replicas in sync                     delivered
-    no answer in time, no leader, brokers away               later
-    authentication, authorisation, no such topic             refused
-    too large, or not a message that the topic takes         rejected
+    answer of the brokers                                      outcome
+    acknowledged by all in-sync replicas                       delivered
+    no answer in time, no leader, brokers unreachable          retry
+    authentication, authorisation, unknown topic               refused
+    too large, or not accepted by the topic                    rejected
 
-The message's key is the node, so that a node's events keep their order; its identity is the record's header `id`. The
-producer is idempotent: what it tries again by itself is written once. A message whose acknowledgement was lost for good (the
-time ran out, or we were killed) is sent again under the same identity, by which a reader knows it.
+The key of a record is the node, so that the events of a node keep their order. The header `id` is the id of the message. The
+producer is idempotent: its own retries are written once. If an acknowledgement is lost (timeout, or a crash of the monitor), the
+message is sent again with the same id, so that readers can drop the duplicate.
 """
 
 from __future__ import annotations
@@ -38,51 +38,52 @@ _REFUSED: Final = frozenset(
         "INVALID_CONFIG",
     }
 )
-_SAID: Final = 200
-_SPARE_S: Final = 1.0
-"""Beyond its time-out the library has so long to say that a message was not delivered."""
+_MAX_DETAIL: Final = 200
+"""Number of characters of an error that a receipt repeats."""
+_GRACE_S: Final = 1.0
+"""Time after the timeout in which the client library reports that a message was not delivered."""
 
 
 class KafkaSender:
-    """Puts messages on one topic; one thread at a time, one message at a time."""
+    """Writes messages to one topic, one at a time. One thread at a time."""
 
     def __init__(self, cluster: KafkaCluster, topic: str, timeout_s: float) -> None:
-        """`timeout_s`: for one message in whole. Raises UsageError; brokers that are away are none of its business."""
+        """`timeout_s`: for one message. Raises UsageError for wrong settings, but not for unreachable brokers."""
         self._cluster, self._topic, self._timeout_s = cluster, topic, timeout_s
-        self._trouble: KafkaError | None = None
+        self._last_error: KafkaError | None = None
         self._producer: Producer | None = self._open()
 
     def send(self, message: Message) -> Receipt:
-        """Put the message on the topic, and wait for word of it."""
+        """Write the message to the topic and wait for the acknowledgement."""
         from confluent_kafka import KafkaException
 
         answers: list[KafkaError | None] = []
 
-        def answered(error: KafkaError | None, _: Record) -> None:
+        def on_delivery(error: KafkaError | None, _: Record) -> None:
             answers.append(error)
 
         headers = {"id": message.id, "content-type": message.content_type, **message.headers}
-        encoded: list[tuple[str, str | bytes | None]] = [(name, _plain(value)) for name, value in headers.items()]
-        self._trouble = None
+        encoded: list[tuple[str, str | bytes | None]] = [(name, _utf8(value)) for name, value in headers.items()]
+        self._last_error = None
         try:
             producer = self._producer = self._producer or self._open()
-            producer.produce(self._topic, message.body, _plain(message.key), on_delivery=answered, headers=encoded)
-            producer.flush(self._timeout_s + _SPARE_S)
-        # A fatal error is raised in the midst of other callbacks, which Python then takes for a SystemError.
+            producer.produce(self._topic, message.body, _utf8(message.key), on_delivery=on_delivery, headers=encoded)
+            producer.flush(self._timeout_s + _GRACE_S)
+        # The library raises a fatal error inside other callbacks; Python turns that into a SystemError.
         except (KafkaException, SystemError, BufferError, UsageError) as error:
-            self.close()  # such a producer delivers nothing any more
-            found = error.args[0] if isinstance(error, KafkaException) else None
-            return Receipt(outcome_of(found), detail=clean(f"{type(error).__name__}: {error}", _SAID))
+            self.close()  # after such an error the producer delivers nothing
+            kafka_error = error.args[0] if isinstance(error, KafkaException) else None
+            return Receipt(outcome_of(kafka_error), detail=clean(f"{type(error).__name__}: {error}", _MAX_DETAIL))
         if not answers:
-            self.close()  # it still holds the message
+            self.close()  # it still holds the message and would send it later
         elif answers[0] is None:
             return Receipt(DeliveryOutcome.DELIVERED)
-        # What the brokers said tells more than that the time ran out.
-        said = self._trouble if not answers or _timed_out(answers[0]) else answers[0]
-        return Receipt(outcome_of(said), detail=clean(str(said or "no answer in time"), _SAID))
+        # An error of the brokers is more precise than a timeout.
+        cause = self._last_error if not answers or _timed_out(answers[0]) else answers[0]
+        return Receipt(outcome_of(cause), detail=clean(str(cause or "no answer in time"), _MAX_DETAIL))
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._producer is not None:
             self._producer.purge()
             self._producer.flush(0)
@@ -90,24 +91,24 @@ class KafkaSender:
 
     def _open(self) -> Producer:
         milliseconds = max(int(self._timeout_s * 1000), 1)
-        return self._cluster.producer({"message.timeout.ms": milliseconds, "linger.ms": 0, "error_cb": self._said})
+        return self._cluster.producer({"message.timeout.ms": milliseconds, "linger.ms": 0, "error_cb": self._on_error})
 
-    def _said(self, error: KafkaError) -> None:
-        self._trouble = error
+    def _on_error(self, error: KafkaError) -> None:
+        self._last_error = error
 
 
 def outcome_of(error: KafkaError | None) -> DeliveryOutcome:
-    """What an error means for a message (table at the top)."""
+    """The outcome for an error of the client library (table at the top)."""
     name = error.name() if error is not None else ""
     if name in _REJECTED:
         return DeliveryOutcome.REJECTED
-    return DeliveryOutcome.REFUSED if name in _REFUSED else DeliveryOutcome.LATER
+    return DeliveryOutcome.REFUSED if name in _REFUSED else DeliveryOutcome.RETRY
 
 
 def _timed_out(error: KafkaError | None) -> bool:
     return error is not None and error.name() in ("_MSG_TIMED_OUT", "_TIMED_OUT")
 
 
-def _plain(text: str) -> bytes:
-    """Text as UTF-8; lone surrogates go."""
+def _utf8(text: str) -> bytes:
+    """Text as UTF-8, without lone surrogates."""
     return text.encode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""A Kafka cluster to speak to, and as whom. Checked when it is made, so that a wrong word stops the start, not an alarm.
+"""A Kafka cluster and our credentials. It is checked at start, so that a wrong setting cannot stop an alarm.
 
-Only the options that stand in `Cluster.options` ever reach the client library (librdkafka): what else it could be told,
-to load a plug-in for instance, no configuration can say.
+Only the options of `KafkaCluster.options` reach the client library (librdkafka). A configuration cannot set others, for example an
+option that loads a plug-in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from faultprint.errors import UsageError
-from faultprint.publish.senders.endpoint import Basic, Certificate, is_loopback
+from faultprint.publish.senders.endpoint import BasicAuth, ClientCertificate, is_loopback
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Producer
@@ -22,104 +22,111 @@ if TYPE_CHECKING:
 
 Options = Mapping[str, Any]
 
-_SILENT: Final = logging.getLogger("faultprint.kafka")
-"""Takes what the library would print: standard error is the log's, and errors come through callbacks."""
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+_DISCARD: Final = logging.getLogger("faultprint.kafka")
+"""Discards what the library would print: standard error is for our log, and errors arrive through callbacks."""
+_DISCARD.addHandler(logging.NullHandler())
+_DISCARD.propagate = False
 
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaCluster:
-    """Where a cluster is.
+    """The address of a cluster and how to connect to it.
 
-    bootstrap       HOST:PORT, more than one set apart by commas
-    tls             speak TLS; the brokers' certificates are always checked
-    authorities     PEM file of the authorities that they must come from (none: the system's)
-    basic           user and password, told by the SASL `mechanism`
-    plain_password  let a password pass without TLS to another machine
+    bootstrap                 HOST:PORT of brokers, separated by commas
+    tls                       use TLS; the certificates of the brokers are always checked
+    ca_file                   PEM file of the certificate authorities of the brokers; None: those of the system
+    basic                     user and password for the SASL `mechanism`
+    allow_plaintext_password  send the password without TLS to another machine
     """
 
     bootstrap: str
     tls: bool = False
-    authorities: Path | None = None
-    certificate: Certificate | None = None
-    basic: Basic | None = None
+    ca_file: Path | None = None
+    certificate: ClientCertificate | None = None
+    basic: BasicAuth | None = None
     mechanism: str = "SCRAM-SHA-512"
-    plain_password: bool = False
+    allow_plaintext_password: bool = False
 
     def __post_init__(self) -> None:
         hosts = [_host(address) for address in self.bootstrap.split(",")]
         if not all(hosts):
-            raise UsageError(f"{self.bootstrap!r} is no HOST:PORT[,HOST:PORT] of Kafka brokers; correct it.")
+            raise UsageError(f"{self.bootstrap!r} is not HOST:PORT[,HOST:PORT] of Kafka brokers; correct it.")
         if self.mechanism not in MECHANISMS:
-            raise UsageError(f"The mechanism {self.mechanism!r} is none of {', '.join(MECHANISMS)}; correct it.")
-        if not self.tls and (self.certificate or self.authorities):
-            raise UsageError(f"{self.bootstrap}: certificates need TLS; set tls, or leave them out.")
-        if self.basic and not (self.tls or self.plain_password or all(map(is_loopback, hosts))):
             raise UsageError(
-                f"{self.bootstrap}: a password would cross the network in the clear; set tls or plain_password."
+                f"The SASL mechanism {self.mechanism!r} is not one of {', '.join(MECHANISMS)}; correct it."
             )
-        files = (self.authorities, *((self.certificate.chain, self.certificate.key) if self.certificate else ()))
+        if not self.tls and (self.certificate or self.ca_file):
+            raise UsageError(f"{self.bootstrap}: certificates need TLS; set tls or remove them.")
+        if self.basic and not (self.tls or self.allow_plaintext_password or all(map(is_loopback, hosts))):
+            raise UsageError(
+                f"{self.bootstrap}: the password would cross the network unencrypted; set tls or allow_plaintext_password."
+            )
+        files = (self.ca_file, *((self.certificate.chain, self.certificate.key) if self.certificate else ()))
         for path in files:
             if path is not None and not path.is_file():
-                raise UsageError(f"The PEM file {path} is not there; give another.")
+                raise UsageError(f"The PEM file {path} does not exist; give another one.")
 
     def options(self) -> dict[str, Any]:
-        """What the client library is told of the cluster."""
+        """The options of the client library for this cluster."""
         protocol = ("SASL_" if self.basic else "") + ("SSL" if self.tls else "PLAINTEXT")
-        found: dict[str, Any] = {
+        options: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap,
             "security.protocol": protocol,
             "client.id": "faultprint",
-            "logger": _SILENT,
+            "logger": _DISCARD,
         }
         if self.basic:
-            found |= {"sasl.mechanism": self.mechanism, "sasl.username": self.basic.user}
-            found |= {"sasl.password": self.basic.password}
-        if self.authorities:
-            found |= {"ssl.ca.location": str(self.authorities)}
+            options |= {"sasl.mechanism": self.mechanism, "sasl.username": self.basic.user}
+            options |= {"sasl.password": self.basic.password}
+        if self.ca_file:
+            options |= {"ssl.ca.location": str(self.ca_file)}
         if self.certificate:
-            found |= {"ssl.certificate.location": str(self.certificate.chain)}
-            found |= {"ssl.key.location": str(self.certificate.key)}
-        return found
+            options |= {"ssl.certificate.location": str(self.certificate.chain)}
+            options |= {"ssl.key.location": str(self.certificate.key)}
+        return options
 
-    def producer(self, more: Options) -> Producer:
-        """A producer that repeats nothing and keeps the order, whatever happens between it and the brokers.
+    def producer(self, extra: Options) -> Producer:
+        """A producer that writes no record twice and keeps their order, also after connection errors.
 
-        A key goes to the partition that Kafka's own clients choose for it. Raises UsageError.
+        Keys are mapped to partitions as by the Java clients of Kafka. Raises UsageError.
         """
-        with self._usable():
+        with self._usage_errors():
             from confluent_kafka import Producer
 
             fixed = {"enable.idempotence": True, "partitioner": "murmur2_random"}
-            return Producer({**self.options(), **fixed, **more})
+            return Producer({**self.options(), **fixed, **extra})
 
-    def consumer(self, more: Options) -> Consumer:
+    def consumer(self, extra: Options) -> Consumer:
         """A consumer. Raises UsageError."""
-        with self._usable():
+        with self._usage_errors():
             from confluent_kafka import Consumer
 
-            return Consumer({**self.options(), **more})
+            return Consumer({**self.options(), **extra})
 
     def admin(self) -> AdminClient:
-        """What makes topics. Raises UsageError."""
-        with self._usable():
+        """A client that creates topics. Raises UsageError."""
+        with self._usage_errors():
             from confluent_kafka.admin import AdminClient
 
             return AdminClient(self.options())
 
     @contextmanager
-    def _usable(self) -> Iterator[None]:
+    def _usage_errors(self) -> Iterator[None]:
+        """Turn a missing library or refused settings into a UsageError."""
         try:
             from confluent_kafka import KafkaException
         except ImportError:
-            raise UsageError("Kafka needs confluent-kafka; install faultprint[monitor].") from None
+            raise UsageError(
+                "Kafka needs the package confluent-kafka; run pip install 'faultprint[monitor]'."
+            ) from None
         try:
             yield
         except KafkaException as error:
-            raise UsageError(f"Kafka at {self.bootstrap} cannot be spoken to ({error}); correct it.") from None
+            raise UsageError(
+                f"The settings for Kafka at {self.bootstrap} are refused ({error}); correct them."
+            ) from None
 
 
 def _host(address: str) -> str:

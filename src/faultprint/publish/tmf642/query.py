@@ -1,9 +1,9 @@
-"""The reading half of a TMF642 API: which alarms a query selects, and what of them it shows. Pure: no server here.
+"""Queries of a TMF642 API: which alarms are selected, and which of their attributes are shown. There is no server here.
 
     GET {base}/alarm?state=raised,updated&alarmedObject.id=pcscf1&fields=perceivedSeverity,state&offset=0&limit=100
 
-Filters compare for equality (TMF630): several names must all agree, of several values of one name, set apart by commas,
-any may.
+A filter compares for equality (TMF630). An alarm must match the filters of all names; of several values of one name, separated
+by commas, it must match one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from faultprint.errors import UsageError
-from faultprint.publish.text import NAME, clean, present
+from faultprint.publish.text import MAX_NAME, clean, without_empty
 
 DEFAULT_LIMIT: Final = 100
-LIMIT: Final = 1000
-"""Alarms of one answer, at most."""
+MAX_LIMIT: Final = 1000
+"""Maximum number of alarms in a response."""
 
 ATTRIBUTES: Final = (
     "id",
@@ -44,15 +44,15 @@ ATTRIBUTES: Final = (
     "comment",
     "@type",
 )
-"""What an alarm may show."""
+"""Attributes of an alarm."""
 
 FILTERS: Final = (*(name for name in ATTRIBUTES if name not in ("alarmedObject", "comment")), "alarmedObject.id")
-"""What alarms may be selected by."""
+"""Attributes by which alarms can be selected."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmQuery:
-    """`fields`: the attributes wanted (empty: all). `filters`: attribute → the values of which one must agree."""
+    """`fields`: attributes to show (empty: all). `filters`: pairs of an attribute and its accepted values."""
 
     fields: tuple[str, ...] = ()
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -60,14 +60,14 @@ class AlarmQuery:
     limit: int = DEFAULT_LIMIT
 
     @property
-    def wants_cleared(self) -> bool:
-        """Whether a cleared alarm may be selected."""
+    def includes_cleared(self) -> bool:
+        """Whether the query can select a cleared alarm."""
         return all("cleared" in values for name, values in self.filters if name == "state")
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmPage:
-    """The status, headers and alarms of an answer: 206 where there are more than shown (TMF630)."""
+    """A response: status 206 means that more alarms are selected than shown (TMF630)."""
 
     status: int
     headers: Mapping[str, str]
@@ -75,60 +75,64 @@ class AlarmPage:
 
 
 def parse_query(parameters: Iterable[tuple[str, str]]) -> AlarmQuery:
-    """The query in an URL's decoded parameters. Raises UsageError for one that is not known or not usable."""
+    """Parse the decoded parameters of a URL. Raises UsageError for an unknown name or an invalid value."""
     fields: tuple[str, ...] = ()
     filters: list[tuple[str, tuple[str, ...]]] = []
     numbers = {"offset": 0, "limit": DEFAULT_LIMIT}
     for name, value in parameters:
-        words = tuple(word.strip() for word in value.split(",") if word.strip())
+        values = tuple(part.strip() for part in value.split(",") if part.strip())
         if name == "fields":
-            fields = tuple(_known(word, ATTRIBUTES) for word in words)
+            fields = tuple(_check_name(field, ATTRIBUTES) for field in values)
         elif name in numbers:
-            numbers[name] = _whole(name, value)
+            numbers[name] = _parse_number(name, value)
         else:
-            filters.append((_known(name, FILTERS), words))
-    return AlarmQuery(fields, tuple(filters), numbers["offset"], min(numbers["limit"], LIMIT))
+            filters.append((_check_name(name, FILTERS), values))
+    return AlarmQuery(fields, tuple(filters), numbers["offset"], min(numbers["limit"], MAX_LIMIT))
 
 
-def answer(alarms: Iterable[Mapping[str, Any]], query: AlarmQuery) -> AlarmPage:
-    """The answer to `query` from all alarms there are, in the order given; no more is held than is shown."""
-    found, shown = 0, []
+def run_query(alarms: Iterable[Mapping[str, Any]], query: AlarmQuery) -> AlarmPage:
+    """The page of `alarms` that the query selects, in the given order. Only the shown alarms are held in memory."""
+    count, shown = 0, []
     for alarm in alarms:
         if all(_value(alarm, name) in values for name, values in query.filters):
-            if query.offset <= found < query.offset + query.limit:
-                shown.append(project(alarm, query.fields))
-            found += 1
-    headers = {"X-Total-Count": str(found), "X-Result-Count": str(len(shown))}
-    return AlarmPage(206 if len(shown) < found else 200, headers, shown)
+            if query.offset <= count < query.offset + query.limit:
+                shown.append(select_fields(alarm, query.fields))
+            count += 1
+    headers = {"X-Total-Count": str(count), "X-Result-Count": str(len(shown))}
+    return AlarmPage(206 if len(shown) < count else 200, headers, shown)
 
 
-def project(alarm: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    """The alarm with the attributes wanted (none: all); id and href are always there."""
+def select_fields(alarm: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """The alarm with the given attributes (none: all), always with id and href."""
     return {name: value for name, value in alarm.items() if not fields or name in fields or name in ("id", "href")}
 
 
-def error(status: int, reason: str, message: str = "") -> dict[str, Any]:
-    """The Error body of an answer that is none."""
-    return present(
-        {"code": str(status), "reason": clean(reason, NAME), "message": clean(message), "status": str(status)}
+def error_body(status: int, reason: str, message: str = "") -> dict[str, Any]:
+    """The body of an error response (Error in the schema)."""
+    return without_empty(
+        {"code": str(status), "reason": clean(reason, MAX_NAME), "message": clean(message), "status": str(status)}
     )
 
 
 def _value(alarm: Mapping[str, Any], name: str) -> object:
-    found: Any = alarm
+    value: Any = alarm
     for part in name.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
-def _known(name: str, names: Sequence[str]) -> str:
+def _check_name(name: str, names: Sequence[str]) -> str:
     if name not in names:
-        raise UsageError(f"An alarm cannot be asked for {clean(name, NAME)!r}; possible are {', '.join(names)}.")
+        raise UsageError(
+            f"{clean(name, MAX_NAME)!r} is not a parameter or attribute here; use one of {', '.join(names)}."
+        )
     return name
 
 
-def _whole(name: str, value: str) -> int:
-    # Nine digits are plenty, and int() is slow on thousands.
+def _parse_number(name: str, value: str) -> int:
+    # Nine digits are enough, and int() is slow for very long numbers.
     if not (value.isascii() and value.isdecimal() and len(value) <= 9):
-        raise UsageError(f"The {name} {clean(value, NAME)!r} is no whole number of at most nine digits; give one.")
+        raise UsageError(
+            f"The {name} {clean(value, MAX_NAME)!r} is not a whole number with at most nine digits; correct it."
+        )
     return int(value)

@@ -1,4 +1,4 @@
-"""The writing half of a TMF642 API: requests to acknowledge, clear or comment alarms. Pure: no server here.
+"""Tasks of a TMF642 API: requests to acknowledge, clear or comment alarms. There is no server here.
 
 POST {base}/ackAlarms       {"ackUserId", "ackSystemId", "alarmPattern": [{"id": …}]}
 POST {base}/unAckAlarms     the same
@@ -16,15 +16,15 @@ from uuid import UUID
 
 from faultprint.errors import UsageError
 from faultprint.publish.incident import Actor, Incident, IncidentOperation
-from faultprint.publish.text import LINE, NAME, clean, present, rfc3339
+from faultprint.publish.text import MAX_LINE, MAX_NAME, clean, rfc3339, without_empty
 from faultprint.publish.tmf642.alarm import AlarmSettings, href
 
-PATTERNS: Final = 100
-"""Patterns of one request, at most."""
+MAX_PATTERNS: Final = 100
+"""Maximum number of patterns in a request."""
 
 
 class TaskKind(StrEnum):
-    """The last part of the path that a task is posted to."""
+    """The last part of the path of a task."""
 
     ACKNOWLEDGE = "ackAlarms"
     UNACKNOWLEDGE = "unAckAlarms"
@@ -33,101 +33,107 @@ class TaskKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
-    """What a task does, and what the schema calls the user, the system, the time and the alarms that were dealt with."""
+class _TaskFields:
+    """The operation of a task, and the schema's field names for user, system, time and processed alarms."""
 
-    deed: IncidentOperation
+    operation: IncidentOperation
     user: str
     system: str
     time: str
-    done: str
+    alarms: str
 
 
-_NAMES: Final[Mapping[TaskKind, _Names]] = {
-    TaskKind.ACKNOWLEDGE: _Names(IncidentOperation.ACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "ackedAlarm"),
-    TaskKind.UNACKNOWLEDGE: _Names(IncidentOperation.UNACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "unAckedAlarm"),
-    TaskKind.CLEAR: _Names(IncidentOperation.CLEAR, "clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"),
-    TaskKind.COMMENT: _Names(IncidentOperation.COMMENT, "userId", "systemId", "time", "commentedAlarm"),
+_FIELDS: Final[Mapping[TaskKind, _TaskFields]] = {
+    TaskKind.ACKNOWLEDGE: _TaskFields(
+        IncidentOperation.ACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "ackedAlarm"
+    ),
+    TaskKind.UNACKNOWLEDGE: _TaskFields(
+        IncidentOperation.UNACKNOWLEDGE, "ackUserId", "ackSystemId", "ackTime", "unAckedAlarm"
+    ),
+    TaskKind.CLEAR: _TaskFields(
+        IncidentOperation.CLEAR, "clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"
+    ),
+    TaskKind.COMMENT: _TaskFields(IncidentOperation.COMMENT, "userId", "systemId", "time", "commentedAlarm"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmTask:
-    """A request: what is to be done to which alarms, by whom; `text` is a comment's."""
+    """A request: the operation, the patterns of alarms, and the operator; `text` is the text of a comment."""
 
     kind: TaskKind
     patterns: tuple[Mapping[str, Any], ...]
-    by: Actor
+    actor: Actor
     text: str = ""
 
     def applies_to(self, alarm: Mapping[str, Any]) -> bool:
-        """Whether all attributes of any pattern compare equal to the alarm's."""
-        return any(_agrees(alarm, pattern) for pattern in self.patterns)
+        """Whether any pattern matches: all of its attributes must equal those of the alarm."""
+        return any(_matches(alarm, pattern) for pattern in self.patterns)
 
     @property
     def operation(self) -> IncidentOperation:
-        """What is to be done to each of them."""
-        return _NAMES[self.kind].deed
+        """The operation on each alarm."""
+        return _FIELDS[self.kind].operation
 
     @property
-    def identities(self) -> tuple[str, ...] | None:
-        """The ids of all alarms that may be meant, where every pattern names one."""
-        named = [pattern.get("id") for pattern in self.patterns]
-        return tuple(dict.fromkeys(map(str, named))) if all(isinstance(one, str) for one in named) else None
+    def alarm_ids(self) -> tuple[str, ...] | None:
+        """The ids of all alarms that can match, if every pattern contains an id; otherwise None."""
+        ids = [pattern.get("id") for pattern in self.patterns]
+        return tuple(dict.fromkeys(map(str, ids))) if all(isinstance(alarm_id, str) for alarm_id in ids) else None
 
 
 def parse_task(kind: TaskKind, body: object, now_us: int) -> AlarmTask:
-    """The task in a request's decoded JSON; it is done now (µs, UTC), whatever time the request claims.
+    """Parse the decoded JSON of a request. The time of the task is `now_us` (µs, UTC), not the time in the request.
 
-    Raises UsageError, in one sentence, for a body that lacks what the schema requires. A pattern without attributes,
-    which would mean every alarm, is refused, too.
+    Raises UsageError for a body without the fields that the schema requires. A pattern without attributes is refused too, because
+    it would match every alarm.
     """
     request = _object(body, kind.value)
     patterns = request.get("alarmPattern")
-    if not isinstance(patterns, list) or not 0 < len(patterns) <= PATTERNS or not all(patterns):
+    if not isinstance(patterns, list) or not 0 < len(patterns) <= MAX_PATTERNS or not all(patterns):
         raise UsageError(
-            f"{kind.value} needs 1 to {PATTERNS} alarmPattern with at least one attribute each; give them."
+            f"{kind.value} needs 1 to {MAX_PATTERNS} entries in alarmPattern, each with one attribute or more; add them."
         )
-    names = _NAMES[kind]
-    who = _object(request.get("comment"), "comment") if kind is TaskKind.COMMENT else request
-    by = Actor(_text(who, names.user), _text(who, names.system), now_us)
-    text = _text(who, "comment", LINE) if kind is TaskKind.COMMENT else ""
+    fields = _FIELDS[kind]
+    author = _object(request.get("comment"), "comment") if kind is TaskKind.COMMENT else request
+    by = Actor(_text(author, fields.user), _text(author, fields.system), now_us)
+    text = _text(author, "comment", MAX_LINE) if kind is TaskKind.COMMENT else ""
     return AlarmTask(kind, tuple(_object(pattern, "alarmPattern") for pattern in patterns), by, text)
 
 
 def task_resource(
-    task: AlarmTask, identity: UUID, done: Sequence[Incident], settings: AlarmSettings, *, state: str = "done"
+    task: AlarmTask, identity: UUID, incidents: Sequence[Incident], settings: AlarmSettings, *, state: str = "done"
 ) -> dict[str, Any]:
     """The resource that answers a task: AckAlarms, UnAckAlarms, ClearAlarms or CommentAlarms.
 
-    The alarms are told by uuid and href: in a reference the schema's `id` is a 32-bit integer, which ours is not.
+    Alarms are referenced by uuid and href: in a reference the `id` of the schema is a 32-bit integer, and ours is a text.
     """
-    names = _NAMES[task.kind]
-    who: dict[str, Any] = {
-        names.user: clean(task.by.user, NAME),
-        names.system: clean(task.by.system, NAME),
-        names.time: rfc3339(task.by.time_us),
+    fields = _FIELDS[task.kind]
+    author: dict[str, Any] = {
+        fields.user: clean(task.actor.user, MAX_NAME),
+        fields.system: clean(task.actor.system, MAX_NAME),
+        fields.time: rfc3339(task.actor.time_us),
     }
-    comment = task.kind is TaskKind.COMMENT
-    found = {
+    is_comment = task.kind is TaskKind.COMMENT
+    resource = {
         "id": str(identity),
-        "href": f"{clean(settings.base, LINE)}/{task.kind.value}/{identity}",
+        "href": f"{clean(settings.base, MAX_LINE)}/{task.kind.value}/{identity}",
         "state": state,
-        **({"comment": {**who, "comment": clean(task.text)}} if comment else who),
-        names.done: [{"uuid": str(incident.identity), "href": href(incident, settings)} for incident in done],
+        **({"comment": {**author, "comment": clean(task.text)}} if is_comment else author),
+        fields.alarms: [{"uuid": str(incident.identity), "href": href(incident, settings)} for incident in incidents],
         "@type": task.kind.value[0].upper() + task.kind.value[1:],
     }
-    return present(found)
+    return without_empty(resource)
 
 
-def _agrees(found: object, wanted: object) -> bool:
-    if not isinstance(wanted, Mapping):
-        return found == wanted
-    # An empty object says nothing, and must not come to mean every alarm.
+def _matches(value: object, pattern: object) -> bool:
+    if not isinstance(pattern, Mapping):
+        return value == pattern
+    # An empty object must not match every alarm.
     return (
-        bool(wanted)
-        and isinstance(found, Mapping)
-        and all(_agrees(found.get(name), value) for name, value in wanted.items())
+        bool(pattern)
+        and isinstance(value, Mapping)
+        and all(_matches(value.get(name), part) for name, part in pattern.items())
     )
 
 
@@ -137,8 +143,8 @@ def _object(value: object, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _text(values: Mapping[str, Any], name: str, limit: int = NAME) -> str:
-    found = values.get(name)
-    if not isinstance(found, str) or not (text := clean(found, limit)):
-        raise UsageError(f"{name} must be text that is not empty; give it.")
+def _text(values: Mapping[str, Any], name: str, limit: int = MAX_NAME) -> str:
+    value = values.get(name)
+    if not isinstance(value, str) or not (text := clean(value, limit)):
+        raise UsageError(f"{name} is missing or empty; give a text.")
     return text

@@ -1,4 +1,4 @@
-"""One minute of one node as a measurement event of VES 7.2.1: counters chosen from a MINUTES row."""
+"""A minute of a node as a measurement event of VES 7.2.1: selected counters of a MINUTES row."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from faultprint.errors import UsageError
 from faultprint.publish.incident import (
     NAMESPACE,
 )
-from faultprint.publish.text import NAME, clean, finite, rounded
+from faultprint.publish.text import MAX_NAME, clean, finite_or_none, round_float32
 from faultprint.publish.ves.event import VesSettings, common_header
 from faultprint.units import MINUTE_US
 
-COUNTERS: Final = 512
-"""Counters of one event, at most: a message stays far below VES's limit of one megabyte."""
+MAX_COUNTERS: Final = 512
+"""Maximum number of counters of an event; its size then stays far below the limit of 1 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
-    """A feature of the catalogue, and what it is called outside: a group (a named hash map) and a name within it.
+class MeasurementCounter:
+    """A feature of the catalogue and its name in the event: a group (a named hash map) and a name in that group.
 
-    Without them the feature's own name is parted at its last dot and the end written as VES writes keys:
-    in.register_initial.timeout_share becomes timeoutShare in in.register_initial.
+    By default the name of the feature is split at its last dot, and the last part is written in camel case, as VES keys are:
+    in.register_initial.timeout_share becomes timeoutShare in the group in.register_initial.
     """
 
     feature: str
@@ -33,43 +33,44 @@ class Counter:
     group: str = ""
 
     @property
-    def place(self) -> tuple[str, str]:
-        """Group and name, none empty."""
+    def group_and_name(self) -> tuple[str, str]:
+        """Group and name; neither is empty."""
         group, _, name = self.feature.rpartition(".")
         first, *others = name.split("_")
         key = first + "".join(word.capitalize() for word in others)
-        return clean(self.group or group, NAME) or "node", clean(self.name or key, NAME) or "unnamed"
+        return clean(self.group or group, MAX_NAME) or "node", clean(self.name or key, MAX_NAME) or "unnamed"
 
 
-def places(counters: Sequence[Counter]) -> list[tuple[str, str]]:
-    """Group and name of each. Raises UsageError if two claim one place, or there are too many."""
-    found = [counter.place for counter in counters]
-    if len(found) > COUNTERS or len(set(found)) < len(found):
-        raise UsageError(
-            f"{len(found)} counters cannot be told apart or are more than {COUNTERS}; name each once, by group and name."
-        )
-    return found
+def group_names(counters: Sequence[MeasurementCounter]) -> list[tuple[str, str]]:
+    """Group and name of each counter. Raises UsageError if two counters have the same, or if there are too many."""
+    names = [counter.group_and_name for counter in counters]
+    if len(names) > MAX_COUNTERS:
+        raise UsageError(f"{len(names)} counters are more than the limit of {MAX_COUNTERS}; select fewer.")
+    if len(set(names)) < len(names):
+        group, name = next(pair for pair in names if names.count(pair) > 1)
+        raise UsageError(f"Two counters have the name {name!r} in group {group!r}; give one of them another name.")
+    return names
 
 
 def measurement_event(
     row: Mapping[str, object],
-    counters: Sequence[Counter],
+    counters: Sequence[MeasurementCounter],
     settings: VesSettings,
     *,
     minute_us: int,
     interval_us: int = MINUTE_US,
-    objects: bool = False,
+    as_objects: bool = False,
 ) -> dict[str, Any]:
     """{"event": {"commonEventHeader", "measurementFields"}} of one MINUTES row.
 
-    `row` has `node`, `network`, `observed` and the features; `minute_us` is its start. A counter without a value is
-    left out: a ratio without a denominator is missing, never 0. additionalMeasurements carries the values as text, as
-    its type wants; with `objects` they go as numbers into additionalObjects instead. The same row makes the same
-    eventId. Raises UsageError as `places` does.
+    `row` has `node`, `network`, `observed` and the features; `minute_us` is its start. A counter without a value is left out: a
+    ratio without a denominator is missing, not 0. additionalMeasurements contains the values as text, as its type requires; with
+    `as_objects`, additionalObjects contains them as numbers instead. The same row gives the same eventId. Raises UsageError as
+    `group_names` does.
     """
     groups: dict[str, dict[str, float]] = {}
-    for counter, (group, name) in zip(counters, places(counters), strict=True):
-        if (value := finite(row.get(counter.feature))) is not None:
+    for counter, (group, name) in zip(counters, group_names(counters), strict=True):
+        if (value := finite_or_none(row.get(counter.feature))) is not None:
             groups.setdefault(group, {})[name] = value
     node = str(row["node"])
     header = common_header(
@@ -78,32 +79,35 @@ def measurement_event(
         description="Signalling",
         event_id=str(uuid5(NAMESPACE, json.dumps(["measurement", node, minute_us, interval_us]))),
         node=node,
-        sequence=0,  # the specification: 0 for all domains except fault
+        sequence=0,  # the specification requires 0 in all domains except fault
         priority="Normal",
         start_us=minute_us,
         last_us=minute_us + interval_us,
     )
     fields = {
         "measurementFieldsVersion": "4.0",
-        "measurementInterval": rounded(interval_us / 1_000_000),
-        "additionalFields": _about(row),
-        **(_objects(groups, minute_us) if objects else _measurements(groups)),
+        "measurementInterval": round_float32(interval_us / 1_000_000),
+        "additionalFields": _additional_fields(row),
+        **(_objects(groups, minute_us) if as_objects else _measurements(groups)),
     }
     return {"event": {"commonEventHeader": header, "measurementFields": fields}}
 
 
-def _about(row: Mapping[str, object]) -> dict[str, str]:
-    observed = finite(row.get("observed"))
-    told = {"network": clean(str(row.get("network") or ""), NAME), "observed": str(rounded(observed or 0.0))}
-    return {name: value for name, value in told.items() if value}
+def _additional_fields(row: Mapping[str, object]) -> dict[str, str]:
+    observed = finite_or_none(row.get("observed"))
+    fields = {
+        "network": clean(str(row.get("network") or ""), MAX_NAME),
+        "observed": str(round_float32(observed or 0.0)),
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def _measurements(groups: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    named = [
-        {"name": group, "hashMap": {name: str(rounded(value)) for name, value in values.items()}}
+    hash_maps = [
+        {"name": group, "hashMap": {name: str(round_float32(value)) for name, value in values.items()}}
         for group, values in groups.items()
     ]
-    return {"additionalMeasurements": named}
+    return {"additionalMeasurements": hash_maps}
 
 
 def _objects(groups: Mapping[str, Mapping[str, float]], minute_us: int) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def _objects(groups: Mapping[str, Mapping[str, float]], minute_us: int) -> dict[
                 "objectName": group,
                 "objectInstances": [
                     {
-                        "objectInstance": {name: rounded(value) for name, value in values.items()},
+                        "objectInstance": {name: round_float32(value) for name, value in values.items()},
                         "objectInstanceEpochMicrosec": minute_us,
                     }
                 ],
