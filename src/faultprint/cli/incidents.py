@@ -1,4 +1,4 @@
-"""The verbs for people who deal with incidents: see them, and say what is done about them."""
+"""The command `incidents`: operators list incidents, acknowledge, comment and clear them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from faultprint.cli.options import INPUT, StateType, json_option, report
 from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
+    from faultprint.monitor.base.location import StateLocation
     from faultprint.monitor.control.requests import CommandQueue
-    from faultprint.monitor.state.connect import State
-    from faultprint.publish.incident import Comment, Incident
+    from faultprint.publish.incident import Comment, Incident, IncidentOperation
 
-config_option = click.option("--config", type=INPUT, help="Configuration of the monitor, which names its state.")
+config_option = click.option("--config", type=INPUT, help="Configuration of the monitor.")
 state_option = click.option(
-    "--state", type=StateType(), metavar="FILE|URL", help="State of the monitor, or of a replay, instead."
+    "--state", type=StateType(), metavar="FILE|URL", help="State of a monitor or a replay, instead of --config."
 )
-user_option = click.option("--user", help="Who says so.  [default: the user of this shell]")
-system_option = click.option("--system", help="On which system.  [default: this machine's name]")
+user_option = click.option("--user", help="User who does this.  [default: the current user]")
+system_option = click.option("--system", help="System on which this is done.  [default: host name]")
 wait_option = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=5.0,
     show_default=True,
-    help="Seconds to wait for the monitor to do it.",
+    help="Seconds to wait until the monitor has done it.",
 )
 incident_argument = click.argument("incident")
 
@@ -38,21 +38,26 @@ _COLUMNS = ("incident", "node", "condition", "severity", "state", "onset", "clea
 
 @click.group()
 def incidents() -> None:
-    """See a monitor's incidents; acknowledge, comment and clear them."""
+    """List the incidents of a monitor; acknowledge, comment and clear them.
+
+    INCIDENT is the identity of an incident, or the first characters of it.
+    """
 
 
 @incidents.command(name="list")
 @config_option
 @state_option
-@click.option("--all", "everything", is_flag=True, help="Also those that are cleared and still kept.")
-@click.option("--node", help="Those of this node only.")
+@click.option("--all", "include_cleared", is_flag=True, help="Also list cleared incidents that are still kept.")
+@click.option("--node", help="Only incidents of this node.")
 @json_option
-def list_(config: Path | None, state: State | None, everything: bool, node: str | None, as_json: bool) -> None:
-    """List open incidents, latest change last."""
-    from faultprint.publish.record import record
+def list_(
+    config: Path | None, state: StateLocation | None, include_cleared: bool, node: str | None, as_json: bool
+) -> None:
+    """List open incidents, the last changed one last."""
+    from faultprint.publish.record import incident_record
 
-    found = _desk(config, state).incidents(cleared=everything)
-    rows = [record(incident) for incident in found if node is None or incident.node == node]
+    kept = _command_queue(config, state).incidents(cleared=include_cleared)
+    rows = [incident_record(incident) for incident in kept if node is None or incident.node == node]
     report({"incidents": rows}, as_json, lambda: _table(rows))
 
 
@@ -61,17 +66,20 @@ def list_(config: Path | None, state: State | None, everything: bool, node: str 
 @config_option
 @state_option
 @json_option
-def show(incident: str, config: Path | None, state: State | None, as_json: bool) -> None:
-    """All that is known of the incident whose id begins with INCIDENT: what was believed since when, why, what people said."""
-    from faultprint.publish.record import record
+def show(incident: str, config: Path | None, state: StateLocation | None, as_json: bool) -> None:
+    """Show INCIDENT: its conditions over time, distances, evidence, comments, and who acknowledged or cleared it."""
+    from faultprint.publish.record import incident_record
 
-    found = _desk(config, state).incident(incident)
-    whole = record(found) | {"conditions": list(_conditions(found)), "comments": list(map(_comment, found.comments))}
-    report(whole, as_json, lambda: _facts(whole))
+    selected = _command_queue(config, state).incident(incident)
+    details = incident_record(selected) | {
+        "conditions": list(_conditions(selected)),
+        "comments": list(map(_comment, selected.comments)),
+    }
+    report(details, as_json, lambda: _lines(details))
 
 
-def deed_options(function: Callable[..., None]) -> Callable[..., None]:
-    """What all deeds share: the incident, where it is kept, who does it, and how long to wait."""
+def operation_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that all operations share: where the incident is kept, who acts, and how long to wait."""
     for option in (json_option, wait_option, system_option, user_option, state_option, config_option):
         function = option(function)
     return function
@@ -79,83 +87,95 @@ def deed_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @incidents.command()
 @incident_argument
-@deed_options
+@operation_options
 def acknowledge(incident: str, **options: Any) -> None:
-    """Tell everybody that INCIDENT has been seen."""
-    _ask("acknowledge", incident, **options)
+    """Acknowledge INCIDENT."""
+    from faultprint.publish.incident import IncidentOperation
+
+    _submit(IncidentOperation.ACKNOWLEDGE, "acknowledge", incident, **options)
 
 
 @incidents.command()
 @incident_argument
-@deed_options
-def withdraw(incident: str, **options: Any) -> None:
+@operation_options
+def unacknowledge(incident: str, **options: Any) -> None:
     """Withdraw the acknowledgement of INCIDENT."""
-    _ask("withdraw", incident, **options)
+    from faultprint.publish.incident import IncidentOperation
+
+    _submit(IncidentOperation.UNACKNOWLEDGE, "unacknowledge", incident, **options)
 
 
 @incidents.command()
 @incident_argument
 @click.argument("text")
-@deed_options
+@operation_options
 def comment(incident: str, text: str, **options: Any) -> None:
-    """Say TEXT about INCIDENT."""
+    """Add the comment TEXT to INCIDENT."""
+    from faultprint.publish.incident import IncidentOperation
     from faultprint.publish.text import clean
 
     if not clean(text):
-        raise UsageError("A comment must say something that can be printed; give its TEXT.")
-    _ask("comment", incident, text=text, **options)
+        raise UsageError("The comment has no printable text; give a TEXT.")
+    _submit(IncidentOperation.COMMENT, "comment", incident, text=text, **options)
 
 
 @incidents.command()
 @incident_argument
-@deed_options
+@operation_options
 def clear(incident: str, **options: Any) -> None:
-    """End INCIDENT; a fault that lasts becomes another one."""
-    _ask("clear", incident, **options)
+    """Clear INCIDENT. If the fault persists, a new incident opens."""
+    from faultprint.publish.incident import IncidentOperation
+
+    _submit(IncidentOperation.CLEAR, "clear", incident, **options)
 
 
-def _ask(
-    deed: str,
+def _submit(
+    operation: IncidentOperation,
+    command: str,
     incident: str,
     *,
     config: Path | None,
-    state: State | None,
+    state: StateLocation | None,
     user: str | None,
     system: str | None,
     wait: float,
     as_json: bool,
     text: str = "",
 ) -> None:
-    """Leave the instruction, and tell whether the monitor has carried it out."""
+    """Submit an operation to the monitor, and report whether it is done."""
     from faultprint.monitor.base.interfaces import SystemClock
-    from faultprint.publish.incident import Actor, IncidentOperation
+    from faultprint.publish.incident import Actor
 
-    desk = _desk(config, state)
-    found = desk.incident(incident)
-    person = Actor(user or getpass.getuser(), system or socket.gethostname(), SystemClock().now_us())
-    found.apply(IncidentOperation(deed), person, text)  # what cannot be done as things are is refused here
-    done = desk.settled(desk.instruct([found], IncidentOperation(deed), person, text), wait)
-    said = "done" if done else "asked for; the monitor does it as soon as it runs"
-    identity = str(found.identity)
-    report({"incident": identity, "deed": deed, "done": done}, as_json, lambda: iter([f"{deed} {identity}: {said}"]))
+    queue = _command_queue(config, state)
+    selected = queue.incident(incident)
+    actor = Actor(user or getpass.getuser(), system or socket.gethostname(), SystemClock().now_us())
+    selected.apply(operation, actor, text)  # raises here if the operation is not possible
+    done = queue.wait(queue.submit([selected], operation, actor, text), wait)
+    result = "done" if done else "submitted; the monitor does it as soon as it runs"
+    identity = str(selected.identity)
+    report(
+        {"incident": identity, "deed": command, "done": done},
+        as_json,
+        lambda: iter([f"{command} {identity}: {result}"]),
+    )
 
 
-def _desk(config: Path | None, state: State | None) -> CommandQueue:
+def _command_queue(config: Path | None, state: StateLocation | None) -> CommandQueue:
+    from faultprint.monitor.base.location import sibling
     from faultprint.monitor.config import settings
     from faultprint.monitor.control.requests import CommandQueue
-    from faultprint.monitor.state.connect import beside
 
     if config and not state:
-        wanted = settings.read(config)
-        if wanted.kafka is not None:
-            first = beside(wanted.state, f"{wanted.kafka.topic}-0")
+        configuration = settings.read(config)
+        if configuration.kafka is not None:
+            example = sibling(configuration.state, f"{configuration.kafka.topic}-0")
             raise UsageError(
-                f"With [kafka] each partition has incidents of its own; name one's --state, such as {first}."
+                f"With [kafka], each partition has its own incidents; give --state of one partition, such as {example}."
             )
-        return CommandQueue(wanted.state)
+        return CommandQueue(configuration.state)
     if state and not config:
         return CommandQueue(state)
-    raise UsageError("The incidents of one monitor can be seen; give either --config or --state.")
+    raise UsageError("This command reads the incidents of one monitor; give either --config or --state.")
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -165,9 +185,9 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
-def _facts(whole: Mapping[str, Any]) -> Iterator[str]:
-    """A line a fact; of lists, a line an entry."""
-    for name, value in whole.items():
+def _lines(details: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each field; for a list, one more for each entry."""
+    for name, value in details.items():
         if isinstance(value, list):
             yield from (f"{name}:", *(f"  {entry}" for entry in value))
         else:
@@ -175,13 +195,16 @@ def _facts(whole: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _conditions(incident: Incident) -> Iterator[str]:
-    from faultprint.publish.text import NAME, clean, rfc3339
+    from faultprint.publish.text import MAX_NAME, clean, rfc3339
 
-    yield from (f"{rfc3339(spell.since_us)} {clean(spell.condition, NAME)}" for spell in incident.spells)
+    yield from (
+        f"{rfc3339(diagnosis.since_us)} {clean(diagnosis.condition, MAX_NAME)}" for diagnosis in incident.diagnoses
+    )
 
 
 def _comment(comment: Comment) -> str:
-    from faultprint.publish.text import NAME, clean, rfc3339
+    from faultprint.publish.text import MAX_NAME, clean, rfc3339
 
-    by = comment.by
-    return f"{rfc3339(by.time_us)} {clean(by.user, NAME)} at {clean(by.system, NAME)}: {clean(comment.text)}"
+    author = comment.author
+    user, system = clean(author.user, MAX_NAME), clean(author.system, MAX_NAME)
+    return f"{rfc3339(author.time_us)} {user} at {system}: {clean(comment.text)}"

@@ -1,4 +1,4 @@
-"""The verb that puts what nodes do on Kafka, for monitors to share out."""
+"""The command `produce`: write minutes or transactions to Kafka, for monitors that share the nodes."""
 
 from __future__ import annotations
 
@@ -9,64 +9,68 @@ from pathlib import Path
 
 import click
 
-from faultprint.cli.monitor import config_option, stopping
+from faultprint.cli.monitor import config_option, stop_when
 from faultprint.cli.options import INPUT, json_option, report
 from faultprint.errors import UsageError
+from faultprint.units import SECOND_US
 
 
 @click.command()
 @click.argument("recording", type=INPUT, required=False)
 @config_option
-@click.option("--origin", help="Name of this sender; each needs its own.  [default: this host's]")
+@click.option("--origin", help="Name of this sender in the records; must be unique.  [default: host name]")
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
-    help="Of a recording: times as fast as it was.  [default: as fast as it goes]",
+    help="Replay RECORDING at this multiple of real time.  [default: as fast as possible]",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long.  [default: SIGTERM]"
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop after this many seconds.  [default: run until SIGTERM]",
 )
 @json_option
 def produce(
     recording: Path | None, config: Path, origin: str | None, speed: float | None, seconds: float | None, as_json: bool
 ) -> None:
-    """Put minutes, or transactions, on the topic that the configuration's [kafka] names, keyed by node.
+    """Write minutes or transactions to the Kafka topic in [kafka] of the configuration, with the node as key.
 
-    They are those of RECORDING (minutes, transactions or a capture); without it, of what the configuration's [probe] hears
-    from now on. Which of them the topic holds is said by kafka.holds.
+    They come from RECORDING (minutes, transactions or a capture). Without RECORDING they come from live traffic, as [probe] of
+    the configuration says. `kafka.payload` selects minutes or transactions.
     """
     from faultprint.embedding.model import load_model
     from faultprint.monitor.base.interfaces import SystemClock, TransactionSource
     from faultprint.monitor.base.log import JsonLog
     from faultprint.monitor.config import settings
     from faultprint.monitor.config.kafka import Payload
-    from faultprint.monitor.deliver.sinks import cluster
+    from faultprint.monitor.deliver.sinks import kafka_cluster
     from faultprint.monitor.ingest.files import Replay, ReplayClock
-    from faultprint.monitor.ingest.probe import listening
-    from faultprint.monitor.ingest.recordings import recorded
-    from faultprint.monitor.kafka.producer import Producer
+    from faultprint.monitor.ingest.probe import probe_source
+    from faultprint.monitor.ingest.recordings import open_recording
+    from faultprint.monitor.kafka.producer import TopicProducer
 
-    wanted = settings.read(config)
-    kafka = wanted.kafka
+    configuration = settings.read(config)
+    kafka = configuration.kafka
     if kafka is None:
-        raise UsageError(f"{config} has no [kafka], which says where minutes are to go; give it.")
+        raise UsageError(f"{config} has no section [kafka], so the topic is unknown; add it.")
     clock = SystemClock()
-    tell = JsonLog(sys.stderr, clock)
-    model = load_model(wanted.model)
-    interval_us, lateness_us = model.manifest.interval_us, int(wanted.time.lateness_seconds * 1_000_000)
-    stop = stopping(seconds)
-    out = Producer(cluster(kafka), kafka.topic, origin or socket.gethostname(), tell)
+    model = load_model(configuration.model)
+    interval_us, lateness_us = model.manifest.interval_us, int(configuration.time.lateness_seconds * SECOND_US)
+    stop = stop_when(seconds)
+    producer = TopicProducer(
+        kafka_cluster(kafka), kafka.topic, origin or socket.gethostname(), JsonLog(sys.stderr, clock)
+    )
 
-    def put(source: TransactionSource, extra_us: int) -> None:
-        if kafka.holds is Payload.TRANSACTIONS:
-            out.transactions(source, extra_us, stop)
+    def run(source: TransactionSource, watermark_shift_us: int) -> None:
+        if kafka.payload is Payload.TRANSACTIONS:
+            producer.produce_transactions(source, watermark_shift_us, stop)
         else:
-            out.minutes(source, interval_us, lateness_us, extra_us, stop)
+            producer.produce_minutes(source, interval_us, lateness_us, watermark_shift_us, stop)
 
     if recording is None:
-        put(listening(wanted.probe, interval_us, lateness_us, clock), 0)
+        run(probe_source(configuration.probe, interval_us, lateness_us, clock), 0)
     else:
-        with recorded(recording, model, wanted.probe) as found:
-            # Nothing of a recording comes late.
-            put(Replay(found, ReplayClock(), speed), lateness_us)
-    report(asdict(out.fed), as_json)
+        with open_recording(recording, model, configuration.probe) as source:
+            # Nothing in a recording is late, so the monitors need not wait for late rows.
+            run(Replay(source, ReplayClock(), speed), lateness_us)
+    report(asdict(producer.counts), as_json)

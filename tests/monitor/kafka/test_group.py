@@ -1,4 +1,4 @@
-"""Members of a consumer group on a real broker: each node-minute judged once, whoever comes and goes."""
+"""Members of a consumer group on a real broker: each minute of a node gets one verdict, whoever joins or leaves."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ pytest.importorskip("confluent_kafka")
 
 from tests.synthetic import minutes
 
-from ...broker import Broker, Wire
-from ..conftest import Log, Town, Watch, feed
-from .conftest import PARTITIONS, Hall, until
+from ...broker import Broker, TcpProxy
+from ..conftest import Deployment, Log, Watch, feed
+from .conftest import PARTITIONS, ConsumerGroup, wait_until
 
 pytestmark = pytest.mark.timeout(900)  # on a busy machine; half a minute each otherwise
 
@@ -37,14 +37,14 @@ def traffic() -> pl.DataFrame:
     )
 
 
-def part(frame: pl.DataFrame, begin: int, end: int) -> pl.DataFrame:
+def between(frame: pl.DataFrame, begin: int, end: int) -> pl.DataFrame:
     first = frame["minute"].min()
     number = (pl.col("minute") - first).dt.total_minutes()
     return frame.filter(number.is_between(begin, end, closed="left"))
 
 
 def expected(watch: Watch, frame: pl.DataFrame) -> tuple[pl.DataFrame, Counter[tuple[str, str, str]]]:
-    """Verdicts and changes of one monitor that hears all of it by itself."""
+    """Verdicts and incident changes of a single monitor without Kafka."""
     from faultprint.monitor.state import persistence
 
     log = Log()
@@ -54,98 +54,104 @@ def expected(watch: Watch, frame: pl.DataFrame) -> tuple[pl.DataFrame, Counter[t
     changes = Counter(
         (str(facts["node"]), str(facts["change"]), str(facts["incident"]))
         for event, facts in log
-        if event == "incident"
+        if event == "incident_changed"
     )
     return found, changes
 
 
-def told(hall: Hall) -> Counter[tuple[str, str, str]]:
-    return Counter((line["node"], line["change"], line["incident"]) for line in hall.lines())
+def sent(consumer_group: ConsumerGroup) -> Counter[tuple[str, str, str]]:
+    return Counter((line["node"], line["change"], line["incident"]) for line in consumer_group.lines())
 
 
-def test_members_come_and_go_and_nothing_is_judged_twice(hall: Hall, watch: Watch) -> None:
+def test_members_join_and_leave_and_no_minute_is_scored_twice(consumer_group: ConsumerGroup, watch: Watch) -> None:
     frame = traffic()
     verdicts, changes = expected(watch, frame)
     assert {change for _, change, _ in changes} >= {"onset", "clear"}
     columns = ["node", "minute", "condition"]
-    with hall.member("one") as one:
-        hall.feed(part(frame, 0, 70))
-        until(lambda: hall.judged(70))
-        with hall.member("two") as two:
-            until(lambda: 0 < len(two.monitors) < 3 and len(one.monitors) + len(two.monitors) == 3)
-            hall.feed(part(frame, 70, 115))
-            until(lambda: hall.judged(115))
-        until(lambda: len(one.monitors) == 3)
-        hall.feed(part(frame, 115, LENGTH))
-        until(lambda: hall.judged(LENGTH))
-        until(lambda: told(hall) == changes)
-    assert hall.verdicts().select(columns).equals(verdicts.select(columns))
-    assert hall.verdicts().select("node", "minute").is_duplicated().sum() == 0
-    assert hall.logs["two"].events().count("partition taken up") in (1, 2)
+    with consumer_group.member("one") as one:
+        consumer_group.produce(between(frame, 0, 70))
+        wait_until(lambda: consumer_group.finished(70))
+        with consumer_group.member("two") as two:
+            wait_until(lambda: 0 < len(two.monitors) < 3 and len(one.monitors) + len(two.monitors) == 3)
+            consumer_group.produce(between(frame, 70, 115))
+            wait_until(lambda: consumer_group.finished(115))
+        wait_until(lambda: len(one.monitors) == 3)
+        consumer_group.produce(between(frame, 115, LENGTH))
+        wait_until(lambda: consumer_group.finished(LENGTH))
+        wait_until(lambda: sent(consumer_group) == changes)
+    assert consumer_group.verdicts().select(columns).equals(verdicts.select(columns))
+    assert consumer_group.verdicts().select("node", "minute").is_duplicated().sum() == 0
+    assert consumer_group.logs["two"].events().count("partition_acquired") in (1, 2)
 
 
 @pytest.fixture
-def wired(binary: Path, town: Town, tmp_path: Path) -> Iterator[tuple[Hall, Wire]]:
-    """A hall whose broker is reached by a wire."""
-    wire = Wire()
-    broker = Broker(binary, tmp_path, wire)
-    wire.mend(broker)
-    hall = Hall(broker, town, tmp_path, "wired")
-    hall.make()
-    yield hall, wire
-    wire.cut()
+def group_with_proxy(
+    broker_program: Path, deployment: Deployment, tmp_path: Path
+) -> Iterator[tuple[ConsumerGroup, TcpProxy]]:
+    """A consumer group whose members reach the broker through a proxy."""
+    proxy = TcpProxy()
+    broker = Broker(broker_program, tmp_path, proxy)
+    proxy.connect(broker)
+    consumer_group = ConsumerGroup(broker, deployment, tmp_path, "proxied")
+    consumer_group.create_topic()
+    yield consumer_group, proxy
+    proxy.cut()
     broker.stop()
 
 
-def test_brokers_that_were_away_are_spoken_of_once_and_caught_up_with(wired: tuple[Hall, Wire], watch: Watch) -> None:
-    hall, wire = wired
+def test_an_outage_of_the_brokers_is_logged_once_and_caught_up(
+    group_with_proxy: tuple[ConsumerGroup, TcpProxy], watch: Watch
+) -> None:
+    consumer_group, proxy = group_with_proxy
     frame = traffic()
     verdicts, changes = expected(watch, frame)
-    with hall.member("one"):
-        hall.feed(part(frame, 0, 70))
-        until(lambda: hall.judged(70))
-        wire.cut()
-        log = hall.logs["one"]
-        until(lambda: "brokers away" in log.events())
-        wire.mend(hall.broker)
-        hall.feed(part(frame, 70, LENGTH))
-        until(lambda: hall.judged(LENGTH))
-        until(lambda: told(hall) == changes)
-        until(lambda: "brokers back" in log.events())
-    assert [log.events().count(event) for event in ("brokers away", "brokers back")] == [1, 1]
-    assert hall.verdicts()["condition"].equals(verdicts["condition"])
+    with consumer_group.member("one"):
+        consumer_group.produce(between(frame, 0, 70))
+        wait_until(lambda: consumer_group.finished(70))
+        proxy.cut()
+        log = consumer_group.logs["one"]
+        wait_until(lambda: "brokers_unreachable" in log.events())
+        proxy.connect(consumer_group.broker)
+        consumer_group.produce(between(frame, 70, LENGTH))
+        wait_until(lambda: consumer_group.finished(LENGTH))
+        wait_until(lambda: sent(consumer_group) == changes)
+        wait_until(lambda: "brokers_reachable" in log.events())
+    assert [log.events().count(event) for event in ("brokers_unreachable", "brokers_reachable")] == [1, 1]
+    assert consumer_group.verdicts()["condition"].equals(verdicts["condition"])
 
 
-def test_a_member_leaves_in_good_time_though_its_brokers_are_away(wired: tuple[Hall, Wire]) -> None:
-    hall, wire = wired
-    with hall.member("one") as one:
-        hall.feed(part(traffic(), 0, 5))
-        until(lambda: hall.judged(5) and len(one.monitors) == PARTITIONS)
-        wire.cut()
-        until(lambda: "brokers away" in hall.logs["one"].events())
+def test_a_member_leaves_in_time_even_if_its_brokers_are_unreachable(
+    group_with_proxy: tuple[ConsumerGroup, TcpProxy],
+) -> None:
+    consumer_group, proxy = group_with_proxy
+    with consumer_group.member("one") as one:
+        consumer_group.produce(between(traffic(), 0, 5))
+        wait_until(lambda: consumer_group.finished(5) and len(one.monitors) == PARTITIONS)
+        proxy.cut()
+        wait_until(lambda: "brokers_unreachable" in consumer_group.logs["one"].events())
         begun = time.monotonic()
     assert time.monotonic() - begun < 20
-    assert hall.logs["one"].events().count("partition put down") == PARTITIONS
+    assert consumer_group.logs["one"].events().count("partition_released") == PARTITIONS
 
 
-def test_a_broker_that_lost_everything_costs_no_state(hall: Hall, watch: Watch) -> None:
+def test_no_state_is_lost_if_the_broker_loses_its_data(consumer_group: ConsumerGroup, watch: Watch) -> None:
     frame = traffic()
     verdicts, changes = expected(watch, frame)
-    with hall.member("one"):
-        hall.feed(part(frame, 0, 110))
-        until(lambda: hall.judged(110))
-        hall.broker.stop()
-        hall.broker.start()
-        hall.make()
-        hall.feed(part(frame, 110, LENGTH))
-        until(lambda: hall.judged(LENGTH))
-        until(lambda: told(hall) == changes)
-    assert hall.verdicts()["condition"].equals(verdicts["condition"])
+    with consumer_group.member("one"):
+        consumer_group.produce(between(frame, 0, 110))
+        wait_until(lambda: consumer_group.finished(110))
+        consumer_group.broker.stop()
+        consumer_group.broker.start()
+        consumer_group.create_topic()
+        consumer_group.produce(between(frame, 110, LENGTH))
+        wait_until(lambda: consumer_group.finished(LENGTH))
+        wait_until(lambda: sent(consumer_group) == changes)
+    assert consumer_group.verdicts()["condition"].equals(verdicts["condition"])
 
 
-def started(hall: Hall, who: str) -> subprocess.Popen[bytes]:
-    """A member as a process of its own."""
-    settings, kafka = hall.settings(who), hall.kafka
+def start_process(consumer_group: ConsumerGroup, member: str) -> subprocess.Popen[bytes]:
+    """A member in its own process."""
+    settings, kafka = consumer_group.settings(member), consumer_group.kafka
     folder = settings.state.parent
     (folder / "monitor.toml").write_text(
         f'''
@@ -166,7 +172,7 @@ kind = "file"
 path = "lines.jsonl"
 '''
     )
-    words = [
+    command = [
         sys.executable,
         "-c",
         "from faultprint.cli import main; main()",
@@ -176,40 +182,40 @@ path = "lines.jsonl"
         "--json",
     ]
     with (folder / "log.jsonl").open("ab") as log:
-        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
 
 
-def taken_up(hall: Hall, who: str) -> list[int]:
-    """The partitions that a member has, by its log."""
-    held: list[int] = []
-    for line in (hall.folder / who / "log.jsonl").read_text().splitlines():
-        found = json.loads(line)
-        if found["event"] == "partition taken up":
-            held.append(found["partition"])
-        elif found["event"] == "partition put down":
-            held.remove(found["partition"])
-    return held
+def acquired(consumer_group: ConsumerGroup, member: str) -> list[int]:
+    """The partitions that a member has, according to its log."""
+    numbers: list[int] = []
+    for line in (consumer_group.folder / member / "log.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        if entry["event"] == "partition_acquired":
+            numbers.append(entry["partition"])
+        elif entry["event"] == "partition_released":
+            numbers.remove(entry["partition"])
+    return numbers
 
 
-def test_a_member_that_is_killed_is_succeeded_to(hall: Hall, watch: Watch) -> None:
+def test_another_member_takes_over_from_a_killed_one(consumer_group: ConsumerGroup, watch: Watch) -> None:
     frame = traffic()
     verdicts, changes = expected(watch, frame)
-    members = {who: started(hall, who) for who in ("one", "two")}
+    members = {name: start_process(consumer_group, name) for name in ("one", "two")}
     try:
-        until(
+        wait_until(
             lambda: (
-                sum(len(taken_up(hall, who)) for who in members) == PARTITIONS
-                and all(taken_up(hall, who) for who in members)
+                sum(len(acquired(consumer_group, name)) for name in members) == PARTITIONS
+                and all(acquired(consumer_group, name) for name in members)
             )
         )
-        hall.feed(part(frame, 0, 115))
-        until(lambda: hall.judged(115))
+        consumer_group.produce(between(frame, 0, 115))
+        wait_until(lambda: consumer_group.finished(115))
         os.kill(members["one"].pid, signal.SIGKILL)
         members["one"].wait()
-        hall.feed(part(frame, 115, LENGTH))
-        until(lambda: len(taken_up(hall, "two")) == PARTITIONS)
-        until(lambda: hall.judged(LENGTH))
-        until(lambda: set(told(hall)) == set(changes))
+        consumer_group.produce(between(frame, 115, LENGTH))
+        wait_until(lambda: len(acquired(consumer_group, "two")) == PARTITIONS)
+        wait_until(lambda: consumer_group.finished(LENGTH))
+        wait_until(lambda: set(sent(consumer_group)) == set(changes))
         members["two"].terminate()
         out, _ = members["two"].communicate(timeout=40)
     finally:
@@ -220,7 +226,7 @@ def test_a_member_that_is_killed_is_succeeded_to(hall: Hall, watch: Watch) -> No
     assert members["two"].returncode == 0
     assert json.loads(out)["nodes"] == len(FAULTS)
     columns = ["node", "minute", "condition"]
-    assert hall.verdicts().select(columns).equals(verdicts.select(columns))
-    # What the dead one had told after its last checkpoint may have been told again, under the same identity, to the letter.
-    alike = {json.dumps(line, sort_keys=True) for line in hall.lines()}
-    assert len(alike) == len({line["event_id"] for line in hall.lines()}) == sum(changes.values())
+    assert consumer_group.verdicts().select(columns).equals(verdicts.select(columns))
+    # Messages after the last checkpoint of the killed member may be sent again: with the same identity and the same text.
+    distinct = {json.dumps(line, sort_keys=True) for line in consumer_group.lines()}
+    assert len(distinct) == len({line["event_id"] for line in consumer_group.lines()}) == sum(changes.values())

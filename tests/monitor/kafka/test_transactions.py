@@ -1,9 +1,8 @@
-"""A partition of transactions: its minutes are those that the batch makes, wherever reading was broken off."""
+"""A partition of transactions builds the same minutes as batch processing, wherever reading was interrupted."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,31 +15,31 @@ from hypothesis import strategies as st
 
 from faultprint import storage
 from faultprint.errors import TableError, UsageError
-from faultprint.features.coverage import Interval, dump
-from faultprint.features.minutes import minutes as minutes_of
+from faultprint.features.coverage import CoverageInterval, dump_coverage
+from faultprint.features.minutes import compute_minutes
 from faultprint.monitor.base.interfaces import TransactionBatch, TransactionSource
 from faultprint.monitor.ingest.files import MinutesFileSource, Replay, ReplayClock, TransactionsFileSource
 from faultprint.monitor.ingest.probe import ProbeSource
 from faultprint.monitor.kafka import records, transaction_codec
-from faultprint.monitor.kafka.partition import CROWDED, SOURCE, UNREADABLE, Partition
-from faultprint.monitor.kafka.producer import Producer
+from faultprint.monitor.kafka.partition import OVER_LIMIT, SOURCE, UNREADABLE
+from faultprint.monitor.kafka.producer import TopicProducer
 from faultprint.monitor.kafka.records import WatermarkRecord
+from faultprint.monitor.kafka.transaction_buffer import TransactionBuffer
 from faultprint.monitor.kafka.transactions import TransactionsPartition
 from faultprint.tables import COVERAGE_KEY, TRANSACTIONS
+from faultprint.units import MINUTE_US, SECOND_US
 
 from ...features.strategies import crowd, table
-from ...probe.golden import KEY
-from ..conftest import Log, Town, Watch
+from ...probe.captures import KEY
+from ..conftest import Deployment, Log, Watch
 from ..test_contracts import minutes_file
-from ..test_listening import BEGIN, NODE, Recorded, batch
-from ..test_listening import talk as chatter
-from .test_partition import Record, random_sizes, read, reading
-
-MINUTE, SECOND = 60_000_000, 1_000_000
+from ..test_probe_source import BEGIN, NODE, Recorded, talk
+from ..test_probe_source import batch as batch_minutes
+from .test_partition import Record, open_partition, random_sizes, read
 
 
 class Topic:
-    """Takes the place of a cluster and its producer; everything goes to one partition."""
+    """Stands in for a cluster and its producer; every record goes to one partition."""
 
     def __init__(self) -> None:
         self.log: list[Record] = []
@@ -52,7 +51,7 @@ class Topic:
         return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions={0: None})})
 
     def produce(self, topic: str, value: bytes, key: bytes | None, partition: int, **more: Any) -> None:
-        # Put there long after it happened, so that nothing seems to come early.
+        # Written long after the event, so that no record counts as too early.
         self.log.append(Record(len(self.log), value, 2**51 // 1000))
         more["on_delivery"](None, None)
 
@@ -63,104 +62,107 @@ class Topic:
         return 0
 
 
-def fed(source: TransactionSource, extra_us: int, until_us: int | None = None) -> list[Record]:
-    """What a feed puts on the topic, until it is complete as far as that."""
+def produced(source: TransactionSource, watermark_shift_us: int, until_us: int | None = None) -> list[Record]:
+    """The records that a producer writes, until its watermark reaches `until_us`."""
     topic = Topic()
 
-    def enough() -> bool:
+    def stop() -> bool:
         last = transaction_codec.decode(topic.log[-1].body) if topic.log else None
-        return until_us is not None and isinstance(last, WatermarkRecord) and last.complete_us >= until_us
+        return until_us is not None and isinstance(last, WatermarkRecord) and last.watermark_us >= until_us
 
-    Producer(topic, "topic", "feed", Log()).transactions(source, extra_us, enough)  # type: ignore[arg-type]
+    producer = TopicProducer(topic, "topic", "feed", Log())  # type: ignore[arg-type]
+    producer.produce_transactions(source, watermark_shift_us, stop)
     return topic.log
 
 
 @pytest.fixture
 def recording(tmp_path: Path) -> tuple[TransactionsFileSource, pl.DataFrame]:
-    """A crowd's transactions of some hours, and the minutes that the batch makes of them."""
+    """Some hours of transactions, and the minutes that batch processing makes of them."""
     frame = table(crowd(3_000, 1)).with_columns(
         (pl.col(name).to_physical() * 60_000).cast(pl.Datetime("us", "UTC"))
         for name in ("start", "provisional", "ringing", "completion")
     )
-    stretches = [Interval("a", "net", 0, 7 * MINUTE + 5), Interval("b", "net", 30, 200 * MINUTE)]
-    storage.write(frame, TRANSACTIONS, tmp_path / "t.parquet", {COVERAGE_KEY: dump(stretches)})
-    return TransactionsFileSource(tmp_path / "t.parquet", MINUTE), minutes_of(frame.lazy(), stretches)
+    coverage = [CoverageInterval("a", "net", 0, 7 * MINUTE_US + 5), CoverageInterval("b", "net", 30, 200 * MINUTE_US)]
+    storage.write(frame, TRANSACTIONS, tmp_path / "t.parquet", {COVERAGE_KEY: dump_coverage(coverage)})
+    return TransactionsFileSource(tmp_path / "t.parquet", MINUTE_US), compute_minutes(frame.lazy(), coverage)
 
 
-def made(partition: Partition, into: list[pl.DataFrame]) -> None:
-    """Remember the minutes that the partition makes."""
-    assert isinstance(partition, TransactionsPartition)
-    gathering = partition._gathering
-    make = gathering.minute
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[pl.DataFrame]:
+    """The minutes that partitions build, in order."""
+    tables: list[pl.DataFrame] = []
+    build_minute = TransactionBuffer.build_minute
 
-    def remember(number: int) -> pl.DataFrame:
-        into.append(make(number))
-        return into[-1]
+    def build_and_keep(buffer: TransactionBuffer, number: int) -> pl.DataFrame:
+        tables.append(build_minute(buffer, number))
+        return tables[-1]
 
-    gathering.minute = remember  # type: ignore[method-assign]
+    monkeypatch.setattr(TransactionBuffer, "build_minute", build_and_keep)
+    return tables
 
 
-def test_minutes_of_a_recording_are_the_batchs(
-    watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame]
+def test_minutes_of_a_recording_equal_those_of_batch_processing(
+    watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame], built: list[pl.DataFrame]
 ) -> None:
     source, expected = recording
-    found: list[pl.DataFrame] = []
-    with reading(watch, kind=TransactionsPartition) as one:
-        made(one, found)
-        read(one, fed(source, SECOND), random_sizes(1))
-        assert one.monitor.counters.minutes == expected["minute"].n_unique()
-        assert {reason for _, reason in one.monitor.buffer.refused} <= {"partial"}
-    assert pl.concat(found).sort("node", "minute").equals(expected.sort("node", "minute"))
+    with open_partition(watch, kind=TransactionsPartition) as partition:
+        read(partition, produced(source, SECOND_US), random_sizes(1))
+        assert partition.monitor.counters.minutes == expected["minute"].n_unique()
+        assert {reason for _, reason in partition.monitor.buffer.refused} <= {"partial"}
+    assert pl.concat(built).sort("node", "minute").equals(expected.sort("node", "minute"))
 
 
-def test_minutes_after_kills_are_the_same(watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
+def test_minutes_are_the_same_after_kills(
+    watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame], built: list[pl.DataFrame]
+) -> None:
     source, expected = recording
-    log, found = fed(source, SECOND), []
+    log = produced(source, SECOND_US)
     cuts = sorted(np.random.default_rng(5).choice(len(log), 10, replace=False).tolist())
     minutes = 0
     for end in [*cuts, len(log)]:
-        with reading(watch, kind=TransactionsPartition) as one:
-            made(one, found)
-            read(one, log[:end], random_sizes(end))
-            minutes += one.monitor.counters.minutes
+        with open_partition(watch, kind=TransactionsPartition) as partition:
+            read(partition, log[:end], random_sizes(end))
+            minutes += partition.monitor.counters.minutes
     assert minutes == expected["minute"].n_unique()
-    # A minute that was made but not finished before a kill was made again, the same.
-    assert pl.concat(found).unique().sort("node", "minute").equals(expected.sort("node", "minute"))
+    # A minute that was built but not finished before a kill is built again and is the same.
+    assert pl.concat(built).unique().sort("node", "minute").equals(expected.sort("node", "minute"))
 
 
-@pytest.mark.parametrize("at_once", [7, 1000])
-def test_minutes_of_a_live_probe_are_the_batchs(at_once: int, watch: Watch) -> None:
-    packets = chatter(1, 400, 5 * MINUTE)
+@pytest.mark.parametrize("batch_size", [7, 1000])
+def test_minutes_of_a_live_probe_equal_those_of_batch_processing(
+    batch_size: int, watch: Watch, built: list[pl.DataFrame]
+) -> None:
+    packets = talk(1, 400, 5 * MINUTE_US)
     clock = ReplayClock()
     clock.time_us = BEGIN
-    source = ProbeSource([Recorded(packets, at_once)], [NODE], "lab", KEY, MINUTE, SECOND, clock)
-    log, found = fed(source, 0, BEGIN + 7 * MINUTE + SECOND), []
-    with reading(watch, kind=TransactionsPartition) as one:
-        made(one, found)
-        read(one, log, random_sizes(2))
-    assert pl.concat(found)[:7].equals(batch(packets, BEGIN + 7 * MINUTE))
+    source = ProbeSource([Recorded(packets, batch_size)], [NODE], "lab", KEY, MINUTE_US, SECOND_US, clock)
+    log = produced(source, 0, BEGIN + 7 * MINUTE_US + SECOND_US)
+    with open_partition(watch, kind=TransactionsPartition) as partition:
+        read(partition, log, random_sizes(2))
+    assert pl.concat(built)[:7].equals(batch_minutes(packets, BEGIN + 7 * MINUTE_US))
 
 
-def test_a_recording_of_minutes_has_no_transactions(tmp_path: Path, town: Town) -> None:
-    source = Replay(minutes_file(tmp_path, town)[0], ReplayClock(), None)
-    assert isinstance(source, Replay) and isinstance(minutes_file(tmp_path, town)[0], MinutesFileSource)
-    with pytest.raises(UsageError, match="holds minutes"):
-        next(source.heard())
+def test_a_recording_of_minutes_has_no_transactions(tmp_path: Path, deployment: Deployment) -> None:
+    source = Replay(minutes_file(tmp_path, deployment)[0], ReplayClock(), None)
+    assert isinstance(source, Replay) and isinstance(minutes_file(tmp_path, deployment)[0], MinutesFileSource)
+    with pytest.raises(UsageError, match="has minutes"):
+        next(source.transaction_batches())
 
 
-def test_a_recording_is_told_at_its_speed(recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
-    waited: list[float] = []
-    heard = [one for one in Replay(recording[0], ReplayClock(), 60.0, waited.append).heard() if one]
-    assert len(waited) == len(heard) - 1 and set(waited) == {1.0}
+def test_a_recording_is_replayed_at_its_speed(recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
+    pauses: list[float] = []
+    replay = Replay(recording[0], ReplayClock(), 60.0, pauses.append)
+    batches = [batch for batch in replay.transaction_batches() if batch]
+    assert len(pauses) == len(batches) - 1 and set(pauses) == {1.0}
 
 
 def row_of(source: TransactionsFileSource) -> dict[str, Any]:
-    heard = next(one for one in source.heard() if one and len(one.over))
-    assert isinstance(heard, TransactionBatch)
-    return next(transaction_codec.rows(heard.over, standing=False))
+    first = next(batch for batch in source.transaction_batches() if batch and len(batch.final))
+    assert isinstance(first, TransactionBatch)
+    return next(transaction_codec.rows(first.final, is_open=False))
 
 
-def test_what_nobody_can_read_is_counted(watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
+def test_unreadable_records_are_counted(watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
     good = row_of(recording[0])
     bad = [
         {**good, "status": 70_000},
@@ -173,20 +175,20 @@ def test_what_nobody_can_read_is_counted(watch: Watch, recording: tuple[Transact
         {"node": "a", "network": "n", "since": 2, "from": 2, "until": 1},
         {"node": "a", "network": "", "since": 1, "from": 1, "until": 2},
     ]
-    log = [Record(place, records.encode(row), 2**51 // 1000) for place, row in enumerate([good, *bad])]
-    with reading(watch, kind=TransactionsPartition) as one:
-        one.take(log)  # type: ignore[arg-type]
-        assert one.monitor.buffer.refused == Counter({(SOURCE, UNREADABLE): len(bad)})
+    log = [Record(offset, records.encode(row), 2**51 // 1000) for offset, row in enumerate([good, *bad])]
+    with open_partition(watch, kind=TransactionsPartition) as partition:
+        partition.handle_messages(log)  # type: ignore[arg-type]
+        assert partition.monitor.buffer.refused == Counter({(SOURCE, UNREADABLE): len(bad)})
 
 
-def test_a_sender_without_marks_fills_no_memory(
+def test_a_sender_without_watermarks_cannot_fill_the_memory(
     watch: Watch, recording: tuple[TransactionsFileSource, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faultprint.monitor.kafka.transaction_buffer.MOST", 10)
+    monkeypatch.setattr("faultprint.monitor.kafka.transaction_buffer.MAX_TRANSACTIONS", 10)
     good = records.encode(row_of(recording[0]))
-    with reading(watch, kind=TransactionsPartition) as one:
-        one.take([Record(place, good, 2**51 // 1000) for place in range(25)])  # type: ignore[misc]
-        assert one.monitor.buffer.refused == Counter({(SOURCE, CROWDED): 15})
+    with open_partition(watch, kind=TransactionsPartition) as partition:
+        partition.handle_messages([Record(offset, good, 2**51 // 1000) for offset in range(25)])  # type: ignore[misc]
+        assert partition.monitor.buffer.refused == Counter({(SOURCE, OVER_LIMIT): 15})
 
 
 COLUMNS = [*TRANSACTIONS.names, "open", "since", "from", "until", "complete"]
@@ -197,28 +199,23 @@ VALUES = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(COLUMNS), VALUES))
-def test_whatever_comes_is_refused_or_makes_a_table(found: dict[str, Any]) -> None:
+def test_any_record_is_refused_or_fits_the_table(document: dict[str, Any]) -> None:
     try:
-        told = transaction_codec.decode(records.encode(found))
+        record = transaction_codec.decode(records.encode(document))
     except TableError:
         return
-    if isinstance(told, transaction_codec.TransactionRecord):
-        storage.check_schema(transaction_codec.frame([told.row]).schema, TRANSACTIONS, "row")
+    if isinstance(record, transaction_codec.TransactionRecord):
+        storage.check_schema(transaction_codec.transactions_frame([record.row]).schema, TRANSACTIONS, "row")
 
 
-def test_rows_read_back_equal(recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
-    def back(heard: Iterator[TransactionBatch | None]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for one in heard:
-            assert one is not None
-            told = [
-                transaction_codec.decode(records.encode(row)) for row in transaction_codec.rows(one.over, standing=True)
-            ]
-            assert all(isinstance(each, transaction_codec.TransactionRecord) and each.open for each in told)
-            yield (
-                one.over,
-                transaction_codec.frame(
-                    [each.row for each in told if isinstance(each, transaction_codec.TransactionRecord)]
-                ),
-            )
-
-    assert all(before.equals(after) for before, after in back(recording[0].heard()))
+def test_rows_survive_encoding_and_decoding(recording: tuple[TransactionsFileSource, pl.DataFrame]) -> None:
+    for batch in recording[0].transaction_batches():
+        assert batch is not None
+        decoded = [
+            transaction_codec.decode(records.encode(row)) for row in transaction_codec.rows(batch.final, is_open=True)
+        ]
+        rows = [
+            record.row for record in decoded if isinstance(record, transaction_codec.TransactionRecord) and record.open
+        ]
+        assert len(rows) == len(decoded)
+        assert batch.final.equals(transaction_codec.transactions_frame(rows))

@@ -1,14 +1,15 @@
-"""Minutes or transactions of many nodes on a topic, and monitors that share them out: as many as there are partitions.
+"""Monitors that share the nodes of one Kafka topic: a consumer group, at most one monitor for each partition.
 
-    feeds ─rows, marks→ topic ─a partition each→ monitors ─checkpoints→ topic of states
+    producers ─rows, watermarks→ topic ─one partition each→ monitors ─checkpoints→ topic of states
 
-A partition is judged as a monitor of its own, with rings, incidents and outbox in a state file of its own, beside `state`.
-How far its log was read is written in the same transaction as each minute's verdicts, and only afterwards told to the group,
-for the field's tools to show the lag. A monitor that is added or removed changes nothing but who judges a partition: its
-state goes before it. After a kill, another goes on from the last checkpoint, reads again what came since, and comes to the
-same verdicts, incidents and messages, under the same identities: a receiver that looks at them sees nothing twice.
+Each partition has a complete monitor with its own buffers, incidents, outbox and state file; the name of the state file is
+`state` and the partition. The read position is written in the same transaction as the verdicts of a minute. Only afterwards it
+is committed to the group, so that Kafka tools show the lag. A monitor that joins or leaves changes only which process serves a
+partition; the state moves with the partition. After a crash another monitor continues from the last checkpoint. It reads the
+later records again and produces the same verdicts, incidents and messages with the same identifiers, so that receivers can
+drop duplicates.
 
-The number of partitions must not change: the nodes' places would. Each monitor needs a `state`, and a file sink's `path`, of
-its own; a new model needs a `group` and a topic of states of its own, for vectors of different models cannot be mixed. Whoever
-may write to the topic of states may alter what monitors remember: guard it as you guard the state file.
+Do not change the number of partitions: nodes would move to other partitions. Each monitor needs its own `state` and its own
+`path` of file sinks. A new model needs a new `group` and a new topic of states, because vectors of different models cannot be
+compared. Protect the topic of states like a state file: whoever can write to it can change what the monitors know.
 """

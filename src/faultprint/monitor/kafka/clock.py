@@ -1,8 +1,8 @@
-"""The arrival clock of a partition: when what is read now was put on the log.
+"""The arrival clock of a partition: when the records that are read now were written.
 
-A monitor that was away, or whose brokers were, reads what others heard meanwhile. By the machine's clock all of that would
-seem to come too late. So the clock shows the record's own time while there is more to read, and the machine's only once the
-end of the log has been reached; the time of a record is never taken to lie in the future, and the clock never goes back.
+A monitor that was down, or could not reach its brokers, reads old records. By the clock of the machine all of them would be too
+late. While there is more to read, this clock therefore shows the timestamp of the last record. After the end of the log it
+shows the time of the machine. It never goes back, and a timestamp in the future counts as now.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from faultprint.monitor.base.interfaces import Clock
 
 
 class LogClock:
-    """`behind` until told otherwise: there is more to read, or nobody knows."""
+    """`catching_up`: the end of the log was not reached yet, or the brokers do not answer."""
 
-    def __init__(self, wall: Clock) -> None:
-        self._wall = wall
-        self._at_us = 0
-        self.behind = True
+    def __init__(self, machine: Clock) -> None:
+        self._machine = machine
+        self._now_us = 0
+        self.catching_up = True
 
     def now_us(self) -> int:
-        if not self.behind:
-            self.reach(self._wall.now_us())
-        return self._at_us
+        if not self.catching_up:
+            self.advance_to(self._machine.now_us())
+        return self._now_us
 
-    def reach(self, time_us: int) -> None:
-        """It has been as late as that, even if another monitor saw it."""
-        self._at_us = max(self._at_us, time_us)
+    def advance_to(self, time_us: int) -> None:
+        """Go forward to `time_us`; an earlier time changes nothing."""
+        self._now_us = max(self._now_us, time_us)
 
-    def heard(self, time_us: int) -> None:
-        """A record of this time was read; below 0: it has none."""
-        wall_us = self._wall.now_us()
-        self.reach(wall_us if time_us < 0 else min(time_us, wall_us))
-        self.behind = True
+    def observe(self, time_us: int) -> None:
+        """A record with this timestamp was read (below 0: it has none)."""
+        machine_us = self._machine.now_us()
+        self.advance_to(machine_us if time_us < 0 else min(time_us, machine_us))
+        self.catching_up = True

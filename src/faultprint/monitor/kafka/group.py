@@ -1,14 +1,14 @@
-"""The monitors of a consumer group: each has the partitions that the group gives it, and with them their nodes.
+"""A member of the consumer group: one monitor for each partition that the group assigns to it.
 
-    event                  what happens
-    partition assigned     its newest state is taken up, here or from the archive; reading goes on at that state's offset
-    partition revoked      its couriers stop, its state goes to the archive, its offset is committed
-    partition lost         it is put down as it is: another has it already
-    every minute           rings, verdicts, incidents, messages and the offset are one transaction; then the offset is committed
-    every checkpoint       the state goes to the archive; after what people did, too
-    brokers away           said once; nothing is judged by the clock meanwhile; said once when they are back
+    event                  action
+    partition assigned     acquire its newest state, local or from the archive, and read on at the offset of that state
+    partition revoked      stop delivery, upload the state, commit its offset
+    partition lost         close the monitor and upload nothing: another member has the partition already
+    end of a minute        write buffers, verdicts, incidents, messages and the offset in one transaction; commit the offset
+    checkpoint due         upload the state; also after each command of an operator
+    brokers unreachable    log it once, and let no minute end by the clock until the brokers answer
 
-A partition whose state cannot be had waits, and is tried again; those that are held go on meanwhile.
+If the state of a partition cannot be acquired, the member tries again. Its other partitions go on meanwhile.
 """
 
 from __future__ import annotations
@@ -19,167 +19,182 @@ from typing import TYPE_CHECKING, Final
 from faultprint.errors import StateError
 from faultprint.monitor.base.interfaces import Clock
 from faultprint.monitor.base.liveness import Liveness
-from faultprint.monitor.deliver.delivery import Log
+from faultprint.monitor.base.log import Log
 from faultprint.monitor.kafka.archive import ArchiveError
 from faultprint.monitor.kafka.clock import LogClock
 from faultprint.monitor.kafka.partition import Partition
-from faultprint.monitor.kafka.states import States
+from faultprint.monitor.kafka.states import PartitionStates
 from faultprint.monitor.kafka.subscription import Subscription
 from faultprint.monitor.monitor import Monitor
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-TURN_S: Final = 0.5
-"""Between looks at the clock, at people's instructions and at the brokers, at most."""
+POLL_S: Final = 0.5
+"""Maximum wait for records in one turn of the loop, which also checks the clock, commands and brokers."""
 
-Begin = Callable[[int, LogClock], Partition]
-"""begin(number, clock): the partition with its monitor; its state file is in its place."""
+OpenPartition = Callable[[int, LogClock], Partition]
+"""open_partition(number, clock): the partition with its monitor. Its state file is in place already."""
 
 
-class Group:
-    """One member of the group. `pulse`, `monitors` and `leaving` are for health and metrics."""
+class GroupMember:
+    """Runs the monitors of the assigned partitions. The public attributes serve health checks and metrics."""
 
     def __init__(
         self,
         subscription: Subscription,
-        states: States,
-        begin: Begin,
+        states: PartitionStates,
+        open_partition: OpenPartition,
         checkpoint_minutes: int,
-        wall: Clock,
-        tell: Log,
+        clock: Clock,
+        log: Log,
     ) -> None:
-        self._subscription, self._states, self._begin = subscription, states, begin
-        self._checkpoint_minutes, self._wall, self.log = checkpoint_minutes, wall, tell
+        self._subscription, self._states, self._open_partition = subscription, states, open_partition
+        self._checkpoint_minutes, self._clock, self.log = checkpoint_minutes, clock, log
         self.liveness = Liveness()
         self.leaving: list[Callable[[Monitor], None]] = []
-        """Called with the monitor of each partition that is put down."""
-        self._held: dict[int, Partition] = {}
-        self._wanted: set[int] = set()
-        self._archived: dict[int, tuple[int, int]] = {}
-        """Partition → how many minutes and instructions its archived state has."""
+        """Called with the monitor of each partition that is released."""
+        self._acquired: dict[int, Partition] = {}
+        self._assigned: set[int] = set()
+        """Partitions that are assigned but not yet acquired."""
+        self._uploaded: dict[int, tuple[int, int]] = {}
+        """Partition → minutes and commands that its uploaded state contains."""
         self._stop: Callable[[], bool] = lambda: False
-        self._said: set[tuple[str, int]] = set()
+        self._logged: set[tuple[str, int]] = set()
+        """Problems that are logged already: event and partition."""
 
     @property
     def monitors(self) -> Sequence[Monitor]:
-        """Those of the partitions that are held."""
-        return [one.monitor for one in list(self._held.values())]
+        """The monitors of the acquired partitions."""
+        return [partition.monitor for partition in list(self._acquired.values())]
+
+    @property
+    def partitions(self) -> int | None:
+        """Number of acquired partitions."""
+        return len(self._acquired)
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Be a member until `stop` says so. Raises UsageError."""
+        """Take part in the group until `stop()` is true. Raises UsageError if the brokers refuse this member."""
         self._stop = stop
-        self._subscription.join(self._assigned, self._revoked, self._lost)
+        self._subscription.join(self._on_assigned, self._on_revoked, self._on_lost)
         try:
             while not stop():
                 self._turn()
         finally:
             try:
-                self._revoked(list(self._held))  # while it is still a member, whose offsets count
+                self._on_revoked(list(self._acquired))  # before it leaves: the offsets of a former member do not count
             finally:
-                self._lost(list(self._held))
+                self._on_lost(list(self._acquired))
                 self._subscription.leave()
 
     def _turn(self) -> None:
         self.liveness.beat()
-        for number in sorted(self._wanted)[:1]:  # one a turn, so that what is held goes on
-            self._take_up(number)
-        self._subscription.gather(TURN_S)
-        for number, one in list(self._held.items()):
-            self._deal_with(one, self._subscription.read.pop(number, ()))
-            if not self._subscription.sure:
-                one.clock.behind = True
-            if self._due(number, one):
-                self._hand_on(number, one)
-        self._subscription.commit({number: one.kept for number, one in self._held.items() if one.kept is not None})
-        if not self._subscription.sure:
-            places = {number: one.position.following for number, one in self._held.items()}
-            self._subscription.look({number: offset for number, offset in places.items() if offset is not None})
+        for number in sorted(self._assigned)[:1]:  # one in each turn, so that the acquired partitions go on
+            self._acquire(number)
+        self._subscription.poll(POLL_S)
+        for number, partition in list(self._acquired.items()):
+            self._process(partition, self._subscription.messages.pop(number, ()))
+            if not self._subscription.connected:
+                partition.clock.catching_up = True
+            if self._checkpoint_due(number, partition):
+                self._upload(number, partition)
+        offsets = {number: partition.resume_offset for number, partition in self._acquired.items()}
+        self._subscription.commit(_known(offsets))
+        if not self._subscription.connected:
+            positions = {number: partition.position.next_offset for number, partition in self._acquired.items()}
+            self._subscription.reconnect(_known(positions))
 
     @staticmethod
-    def _deal_with(one: Partition, read: Sequence[Message]) -> None:
-        """Records and, it may be, the end of a partition; then whatever time has brought."""
+    def _process(partition: Partition, messages: Sequence[Message]) -> None:
+        """Handle records and, if it was reached, the end of the partition; then finish what is due."""
         records: list[Message] = []
-        for message in read:
+        for message in messages:
             if message.error() is None:
                 records.append(message)
             else:
-                one.take(records)
+                partition.handle_messages(records)
                 records.clear()
-                one.reached_end(message.offset())  # type: ignore[arg-type]
-        one.take(records)
-        one.tick()
+                partition.handle_end(message.offset())  # type: ignore[arg-type]
+        partition.handle_messages(records)
+        partition.tick()
 
-    def _assigned(self, numbers: list[int]) -> None:
-        self._wanted |= set(numbers)
+    def _on_assigned(self, numbers: list[int]) -> None:
+        self._assigned |= set(numbers)
 
-    def _revoked(self, numbers: list[int]) -> None:
+    def _on_revoked(self, numbers: list[int]) -> None:
         for number in numbers:
-            if one := self._held.get(number):
-                # First, so that what they have delivered is no longer in the state that is handed on.
-                one.stop_couriers()
-                self._hand_on(number, one)
-        self._lost(numbers)
+            if partition := self._acquired.get(number):
+                # Before the upload, so that the uploaded state holds no message that is already delivered.
+                partition.stop_delivery()
+                self._upload(number, partition)
+        self._on_lost(numbers)
 
-    def _lost(self, numbers: list[int]) -> None:
+    def _on_lost(self, numbers: list[int]) -> None:
         for number in numbers:
-            self._wanted.discard(number)
-            self._subscription.forget(number)
-            if one := self._held.pop(number, None):
-                one.close()
-                for leave in self.leaving:
-                    leave(one.monitor)
-                self.log("partition put down", partition=number)
+            self._assigned.discard(number)
+            self._subscription.release(number)
+            if partition := self._acquired.pop(number, None):
+                partition.close()
+                for on_leave in self.leaving:
+                    on_leave(partition.monitor)
+                self.log("partition_released", partition=number)
 
-    def _take_up(self, number: int) -> None:
-        """Begin with a partition; while its state cannot be had, it is tried again."""
+    def _acquire(self, number: int) -> None:
+        """Start a partition. If its state cannot be had, the next turn tries again."""
         from confluent_kafka import KafkaException
 
-        one = None
+        partition = None
         try:
             offset = self._subscription.committed(number)
-            self._states.take_up(number, offset, self._subscription.partitions())
-            one = self._begin(number, LogClock(self._wall))
-            one.monitor.stop = self._stop
-            # A group without an offset has forgotten it, or its brokers have lost the log: its beginning is safe.
-            start = None if offset is None else offset if one.kept is None else one.kept
-            self._subscription.begin(number, start)
-            one.begin(start or 0)
+            self._states.acquire(number, offset, self._subscription.partitions())
+            partition = self._open_partition(number, LogClock(self._clock))
+            partition.monitor.stop = self._stop
+            # If the group has no offset, the group forgot it or the brokers lost the log: read from the beginning.
+            start = None if offset is None else offset if partition.resume_offset is None else partition.resume_offset
+            self._subscription.start(number, start)
+            partition.start_reading(start or 0)
         except (ArchiveError, StateError, KafkaException) as error:
-            if one is not None:
-                one.close()
-            self._say_once("partition waits", number, error)
+            if partition is not None:
+                partition.close()
+            self._log_once("partition_waiting", number, error)
             return
-        self._said.discard(("partition waits", number))
-        self._wanted.discard(number)
-        self._held[number] = one
-        self._archived[number] = one.done
-        self.log("partition taken up", partition=number, nodes=len(one.monitor.nodes), offset=start)
+        self._logged.discard(("partition_waiting", number))
+        self._assigned.discard(number)
+        self._acquired[number] = partition
+        self._uploaded[number] = partition.processed
+        self.log("partition_acquired", partition=number, nodes=len(partition.monitor.nodes), offset=start)
 
-    def _due(self, number: int, one: Partition) -> bool:
-        minutes, obeyed = self._archived[number]
-        return one.done[0] - minutes >= self._checkpoint_minutes or one.done[1] > obeyed
+    def _checkpoint_due(self, number: int, partition: Partition) -> bool:
+        minutes, commands = self._uploaded[number]
+        return partition.processed[0] - minutes >= self._checkpoint_minutes or partition.processed[1] > commands
 
-    def _hand_on(self, number: int, one: Partition) -> None:
-        """Archive the state of a partition as it is on disk; what fails is tried again when it is next due."""
+    def _upload(self, number: int, partition: Partition) -> None:
+        """Upload the state of a partition as it is on disk. After a failure the next checkpoint tries again."""
         from confluent_kafka import KafkaException
 
-        if not self._subscription.sure:
-            self._say_once("state not handed on", number, "brokers away")
+        if not self._subscription.connected:
+            self._log_once("state_not_uploaded", number, "brokers unreachable")
             return
-        self._archived[number] = one.done
-        if one.kept is None:
+        self._uploaded[number] = partition.processed
+        if partition.resume_offset is None:
             return
         try:
-            self._states.hand_on(
-                number, one.monitor.store, one.kept, lambda offset: self._subscription.commit_now(number, offset)
+            self._states.upload(
+                number,
+                partition.monitor.store,
+                partition.resume_offset,
+                lambda offset: self._subscription.commit_now(number, offset),
             )
         except (ArchiveError, StateError, KafkaException) as error:
-            self._say_once("state not handed on", number, error)
+            self._log_once("state_not_uploaded", number, error)
         else:
-            self._said.discard(("state not handed on", number))
+            self._logged.discard(("state_not_uploaded", number))
 
-    def _say_once(self, event: str, number: int, error: object) -> None:
-        if (event, number) not in self._said:
-            self._said.add((event, number))
+    def _log_once(self, event: str, number: int, error: object) -> None:
+        if (event, number) not in self._logged:
+            self._logged.add((event, number))
             self.log(event, partition=number, detail=str(error))
+
+
+def _known(offsets: dict[int, int | None]) -> dict[int, int]:
+    return {number: offset for number, offset in offsets.items() if offset is not None}

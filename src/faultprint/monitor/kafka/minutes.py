@@ -1,66 +1,70 @@
-"""A partition of a topic of minutes (`records`)."""
+"""A partition of a topic whose payload is minutes (record format: `records`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from faultprint.monitor.base.interfaces import Batch
-from faultprint.monitor.deliver.delivery import Log
+from faultprint.monitor.base.log import Log
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.clock import LogClock
-from faultprint.monitor.kafka.partition import CROWDED, SOURCE, Partition
+from faultprint.monitor.kafka.partition import OVER_LIMIT, SOURCE, Partition
 from faultprint.monitor.kafka.records import Row, WatermarkRecord
 from faultprint.monitor.monitor import Monitor
 
 
 class MinutesPartition(Partition):
-    """Rows go to the gate as they come; what makes a minute final goes by itself, however many records are read at a time."""
+    """Adds rows to the monitor's watermark buffer.
 
-    def __init__(self, number: int, monitor: Monitor, clock: LogClock, tell: Log, close: Callable[[], None]) -> None:
-        super().__init__(number, monitor, clock, tell, close)
+    Whatever can finish a minute is added alone, so that the result does not depend on how many records are read at once.
+    """
+
+    def __init__(self, number: int, monitor: Monitor, clock: LogClock, log: Log, close: Callable[[], None]) -> None:
+        super().__init__(number, monitor, clock, log, close)
         self._features = frozenset(monitor.model.catalogue.names)
         self._rows: dict[str, list[Row]] = {}
-        self._newest = -1
+        """Sender → rows that are not yet added; the sender is empty if its watermark is not kept."""
+        self._newest_minute = -1
 
-    def record(self, sender: str, value: str | bytes | None, offset: int) -> None:
-        found = records.decode(value, self._features)
-        if isinstance(found, WatermarkRecord):
-            self._mark(sender, found)
+    def handle_record(self, sender: str, value: str | bytes | None, offset: int) -> None:
+        record = records.decode(value, self._features)
+        if isinstance(record, WatermarkRecord):
+            self._handle_watermark(sender, record)
         else:
-            self._row(sender, found, offset)
+            self._handle_row(sender, record, offset)
 
     def flush(self) -> None:
-        gathered, self._rows = self._rows, {}
-        for sender, rows in gathered.items():
-            table, reasons = records.sound(rows, self.monitor.model.catalogue, self.monitor.buffer.interval_us)
+        rows_by_sender, self._rows = self._rows, {}
+        for sender, rows in rows_by_sender.items():
+            table, reasons = records.valid_rows(rows, self.monitor.model.catalogue, self.monitor.buffer.interval_us)
             for reason in reasons:
-                self.skip(reason)
+                self.skip_unreadable(reason)
             if len(table):
-                self._give(Batch(table, None, sender))
+                self._add(Batch(table, None, sender))
 
     def tick(self) -> None:
-        if not self.again:
+        if not self.replaying:
             self.monitor.process(SOURCE, Batch(None, None))
 
-    def _row(self, sender: str, row: Row, offset: int) -> None:
+    def _handle_row(self, sender: str, row: Row, offset: int) -> None:
         minute = row["minute"] // self.monitor.buffer.interval_us
-        if self.again and minute <= self.monitor.buffer.closed:
+        if self.replaying and minute <= self.monitor.buffer.closed:
             return
-        self.wait(minute, offset)
-        self._rows.setdefault(sender if self.may_promise(sender) else "", []).append(row)
-        if minute > self._newest:
-            self._newest = minute
+        self.add_waiting(minute, offset)
+        self._rows.setdefault(sender if self.accepts_sender(sender) else "", []).append(row)
+        if minute > self._newest_minute:
+            self._newest_minute = minute
             self.flush()
 
-    def _mark(self, sender: str, mark: WatermarkRecord) -> None:
+    def _handle_watermark(self, sender: str, watermark: WatermarkRecord) -> None:
         self.flush()
-        if self.may_promise(sender):
-            self._give(Batch(None, mark.complete_us, sender))
+        if self.accepts_sender(sender):
+            self._add(Batch(None, watermark.watermark_us, sender))
         else:
-            self.refuse(CROWDED)
+            self.reject(OVER_LIMIT)
 
-    def _give(self, batch: Batch) -> None:
-        if self.again:
-            self.monitor.buffer.take(SOURCE, batch, self.clock.now_us())
+    def _add(self, batch: Batch) -> None:
+        if self.replaying:
+            self.monitor.buffer.add(SOURCE, batch, self.clock.now_us())
         else:
             self.monitor.process(SOURCE, batch)

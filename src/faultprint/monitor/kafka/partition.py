@@ -1,7 +1,7 @@
-"""One partition of the topic: records in, minutes judged; a whole monitor with a state of its own.
+"""One partition of the input topic: reads records and drives a complete monitor with its own state.
 
-Minutes become final, and verdicts are given, by what lies on the log in its order, so that another monitor which takes the
-partition up from an older state comes to the same verdicts, the same incidents and the same messages.
+Only the records and their order decide when a minute is final and what its verdict is. A monitor that continues from an older
+state therefore produces the same verdicts, incidents and messages.
 """
 
 from __future__ import annotations
@@ -11,125 +11,125 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import TableError
-from faultprint.monitor.deliver.delivery import Log
+from faultprint.monitor.base.log import Log
 from faultprint.monitor.kafka import records
 from faultprint.monitor.kafka.clock import LogClock
-from faultprint.monitor.kafka.position import Position
+from faultprint.monitor.kafka.position import ReadPosition
 from faultprint.monitor.monitor import Monitor
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
 SOURCE: Final = "kafka"
+"""The name of this source in metrics."""
 UNREADABLE: Final = "unreadable"
-CROWDED: Final = "crowded"
-ORIGINS: Final = 1000
-"""Senders whose promises are kept; the marks of further ones are refused."""
+OVER_LIMIT: Final = "over_limit"
+TOO_EARLY: Final = "too_early"
+"""Reasons why a record is not used, as in metrics."""
+MAX_SENDERS: Final = 1000
+"""Maximum number of senders whose watermarks are kept; those of further senders are rejected."""
 
 
 class Partition(ABC):
-    """`close` ends its monitor; the state on disk is then that of the last finished minute.
+    """Subclasses know the payload of the topic. After `close` the state on disk is that of the last finished minute."""
 
-    What lies on the topic is the business of those that come of this class.
-    """
-
-    def __init__(self, number: int, monitor: Monitor, clock: LogClock, tell: Log, close: Callable[[], None]) -> None:
-        """Take up where the monitor's state left off. Raises UsageError."""
+    def __init__(self, number: int, monitor: Monitor, clock: LogClock, log: Log, close: Callable[[], None]) -> None:
+        """Restores the read position from the monitor's state. Raises UsageError if that was changed by hand."""
         self.number, self.monitor, self.clock, self.close = number, monitor, clock, close
-        self._tell, self._said = tell, False
-        self.position = Position.recall(monitor.store.facts(), monitor.buffer)
-        clock.reach(monitor.buffer.now_us)
-        self.kept = self.position.following
-        """Offset at which the state on disk goes on; None: there is none."""
-        monitor.persistence.beside = self.facts
-        self.again = self.position.again
-        """Whether what comes was known before a restart, so that nothing is to be judged yet."""
+        self._log, self._unreadable_logged = log, False
+        self.position = ReadPosition.restore(monitor.store.facts(), monitor.buffer)
+        clock.advance_to(monitor.buffer.now_us)
+        self.resume_offset = self.position.next_offset
+        """Offset at which a reader of the state on disk must begin; None: there is no state."""
+        monitor.persistence.extra_facts = self.facts
+        self.replaying = self.position.replaying
+        """Whether the current records were read before the restart. No minute is finished during a replay."""
 
     @abstractmethod
-    def record(self, sender: str, value: str | bytes | None, offset: int) -> None:
-        """Deal with a record. Raises TableError for one that cannot be read."""
+    def handle_record(self, sender: str, value: str | bytes | None, offset: int) -> None:
+        """Process one record. Raises TableError if it cannot be read."""
 
     @abstractmethod
     def flush(self) -> None:
-        """Deal with what was gathered of the records so far."""
+        """Process what was collected from the records so far."""
 
     @abstractmethod
     def tick(self) -> None:
-        """Judge what is final by now, and do what people may have asked for."""
+        """Finish the minutes that are final now, and execute the commands of operators."""
 
     def facts(self) -> Mapping[str, str]:
-        """Written with each minute."""
-        gate = self.monitor.buffer
-        self.kept = self.position.anew(gate.closed)
-        return self.position.facts(gate)
+        """What is stored with each minute, beside the monitor's own state."""
+        buffer = self.monitor.buffer
+        self.resume_offset = self.position.resume_offset(buffer.closed)
+        return self.position.facts(buffer)
 
     @property
-    def done(self) -> tuple[int, int]:
-        """Minutes and instructions that its monitor has dealt with."""
-        return self.monitor.counters.minutes, self.monitor.counters.instructions
+    def processed(self) -> tuple[int, int]:
+        """Number of minutes and of commands that the monitor has processed."""
+        return self.monitor.counters.minutes, self.monitor.counters.commands
 
-    def stop_couriers(self) -> None:
-        """Nothing is delivered from now on."""
-        for courier in self.monitor.workers:
-            courier.stop()
+    def stop_delivery(self) -> None:
+        """Stop sending messages to sinks."""
+        for worker in self.monitor.workers:
+            worker.stop()
 
-    def begin(self, offset: int) -> None:
-        """Reading begins there; if that is before what the state knows, the log has been begun anew."""
-        if self.kept is not None and offset < self.kept:
-            self.kept = None
-        self.position.following = offset
-        self.again = self.position.again
+    def start_reading(self, offset: int) -> None:
+        """Reading begins at `offset`. An offset before the stored one means that the log was created again."""
+        if self.resume_offset is not None and offset < self.resume_offset:
+            self.resume_offset = None
+        self.position.next_offset = offset
+        self.replaying = self.position.replaying
 
-    def take(self, messages: Sequence[Message]) -> None:
-        """Records in the order of the log."""
+    def handle_messages(self, messages: Sequence[Message]) -> None:
+        """Process records in the order of the log."""
         for message in messages:
-            self._record(message)
+            self._handle_message(message)
         self.flush()
 
-    def reached_end(self, offset: int) -> None:
-        """There is nothing more to read for now: `offset` is the next that will be written."""
-        self.position.following = self.position.seen = offset
-        self._know(again=False)
-        self.clock.behind = False
+    def handle_end(self, offset: int) -> None:
+        """The end of the log is reached; `offset` is that of the next record to be written."""
+        self.position.next_offset = self.position.replay_end = offset
+        self._end_replay(replaying=False)
+        self.clock.catching_up = False
 
-    def _record(self, message: Message) -> None:
+    def _handle_message(self, message: Message) -> None:
         offset = message.offset()
         assert offset is not None
-        self.position.following = offset + 1
-        self.clock.heard(message.timestamp()[1] * 1000)
-        sender = records.origin(message.headers())  # type: ignore[arg-type]  # a dict goes in, but never comes out
+        self.position.next_offset = offset + 1
+        self.clock.observe(message.timestamp()[1] * 1000)
+        sender = records.sender_of(message.headers())  # type: ignore[arg-type]  # never a dict in a message that was read
         try:
-            self.record(sender, message.value(), offset)
+            self.handle_record(sender, message.value(), offset)
         except TableError as error:
-            self.skip(str(error))
-        self._know(again=self.position.again)
+            self.skip_unreadable(str(error))
+        self._end_replay(replaying=self.position.replaying)
 
-    def _know(self, *, again: bool) -> None:
-        """Once all is known again that was known before a restart, judging goes on."""
-        if self.again and not again:
+    def _end_replay(self, *, replaying: bool) -> None:
+        """When the replay is over, finish what became final meanwhile."""
+        if self.replaying and not replaying:
             self.flush()
-            self.again = False
+            self.replaying = False
             self.tick()
 
-    def may_promise(self, sender: str) -> bool:
-        """Whether there is room for the sender's promise."""
-        promises = self.monitor.buffer.promises
-        return (SOURCE, sender) in promises or len(promises) < ORIGINS
+    def accepts_sender(self, sender: str) -> bool:
+        """Whether the watermark of this sender is kept, or can be."""
+        watermarks = self.monitor.buffer.watermarks
+        return (SOURCE, sender) in watermarks or len(watermarks) < MAX_SENDERS
 
-    def wait(self, minute: int, offset: int) -> None:
-        """What came with the record at `offset` waits for the minute of this number to be final."""
-        gate = self.monitor.buffer
-        # The gate refuses what is further ahead; when it gets there, the clock may have moved a little.
-        if (minute + 1) * gate.interval_us <= self.clock.now_us() + 2 * gate.ahead_us + gate.interval_us:
-            self.position.wait(minute, offset)
+    def add_waiting(self, minute: int, offset: int) -> None:
+        """Note that the record at `offset` waits in memory until the minute of this number is final."""
+        buffer = self.monitor.buffer
+        # The buffer refuses minutes further in the future. The clock may advance a little until the buffer checks.
+        if (minute + 1) * buffer.interval_us <= self.clock.now_us() + 2 * buffer.ahead_us + buffer.interval_us:
+            self.position.add_waiting(minute, offset)
 
-    def refuse(self, reason: str) -> None:
-        """Count what is not taken."""
+    def reject(self, reason: str) -> None:
+        """Count a record that is not used."""
         self.monitor.buffer.refused[SOURCE, reason] += 1
 
-    def skip(self, reason: str) -> None:
-        """Count a record that nobody can read; say so of the first."""
-        self.refuse(UNREADABLE)
-        if not self._said:
-            self._said = True
-            self._tell("record unreadable", partition=self.number, before=self.position.following, detail=reason)
+    def skip_unreadable(self, reason: str) -> None:
+        """Count a record that cannot be read, and log the first one."""
+        self.reject(UNREADABLE)
+        if not self._unreadable_logged:
+            self._unreadable_logged = True
+            self._log("record_unreadable", partition=self.number, before=self.position.next_offset, detail=reason)

@@ -1,8 +1,8 @@
-"""How far a partition has been read, kept with each minute's state, so that a restart reads on without loss or repetition.
+"""How far a partition was read. It is stored with each minute, so that a restart neither loses nor repeats records.
 
-What waits for its minute to become final lies in memory only. So reading begins anew at the first record that waited, and
-until `seen` it is known that the record was looked at before: rows of minutes that are final are passed over, all others
-wait again, and nothing is judged before everything that was known is known again.
+Rows of minutes that are not final are only in memory. After a restart, reading therefore begins at the first such row. Until
+`replay_end` the records are read for the second time: rows of final minutes are skipped, other rows are added again, and no
+minute is finished.
 """
 
 from __future__ import annotations
@@ -16,56 +16,58 @@ from faultprint.errors import UsageError
 from faultprint.monitor.ingest.watermark import SourceWatermark, WatermarkBuffer
 
 FACT: Final = "kafka"
+"""The stored fact that holds the position."""
 
 
 @dataclass(slots=True)
-class Position:
-    """`following`: offset of the next record; None: wherever the group begins. `seen`: below it, records are read again."""
+class ReadPosition:
+    """`next_offset`: offset of the next record (None: not known yet). `replay_end`: records before it were read before."""
 
-    following: int | None = None
-    seen: int = 0
+    next_offset: int | None = None
+    replay_end: int = 0
     _waiting: dict[int, int] = field(default_factory=dict)
+    """Number of a minute → offset of its first record."""
 
     @property
-    def again(self) -> bool:
-        """Whether what comes has been seen before a restart."""
-        return self.following is not None and self.following < self.seen
+    def replaying(self) -> bool:
+        """Whether the next record was read before the restart."""
+        return self.next_offset is not None and self.next_offset < self.replay_end
 
-    def wait(self, minute: int, offset: int) -> None:
-        """A row of the minute of this number came with the record at `offset`."""
+    def add_waiting(self, minute: int, offset: int) -> None:
+        """The record at `offset` holds a row of the minute of this number."""
         self._waiting.setdefault(minute, offset)
 
-    def anew(self, closed: int) -> int:
-        """Where reading must begin after a restart, if the minutes up to this number are final."""
-        assert self.following is not None
+    def resume_offset(self, closed: int) -> int:
+        """Where reading must begin after a restart, if the minutes up to number `closed` are final."""
+        assert self.next_offset is not None
         for minute in [minute for minute in self._waiting if minute <= closed]:
             del self._waiting[minute]
-        return min(self._waiting.values(), default=self.following)
+        return min(self._waiting.values(), default=self.next_offset)
 
-    def facts(self, gate: WatermarkBuffer) -> Mapping[str, str]:
-        """What is written with a minute's state."""
-        assert self.following is not None
-        told = [[*key, promise.complete_us, promise.moved_us] for key, promise in gate.promises.items()]
-        found = {
-            "anew": self.anew(gate.closed),
-            "seen": max(self.following, self.seen),
-            "now": gate.now_us,
-            "promises": told,
+    def facts(self, buffer: WatermarkBuffer) -> Mapping[str, str]:
+        """What is stored with the state of a minute. The JSON names are part of the stored format."""
+        assert self.next_offset is not None
+        watermarks = [[*key, mark.watermark_us, mark.advanced_us] for key, mark in buffer.watermarks.items()]
+        document = {
+            "anew": self.resume_offset(buffer.closed),
+            "seen": max(self.next_offset, self.replay_end),
+            "now": buffer.now_us,
+            "promises": watermarks,
         }
-        return {FACT: json.dumps(found)}
+        return {FACT: json.dumps(document)}
 
     @classmethod
-    def recall(cls, facts: Mapping[str, str], gate: WatermarkBuffer) -> Position:
-        """The position that the state holds; the gate gets back what it was promised. Raises UsageError."""
+    def restore(cls, facts: Mapping[str, str], buffer: WatermarkBuffer) -> ReadPosition:
+        """The stored position; the watermarks of the senders go back to `buffer`. Raises UsageError if it is damaged."""
         if FACT not in facts:
             return cls()
         try:
-            found = json.loads(facts[FACT])
-            for source, origin, complete_us, moved_us in found["promises"]:
-                gate.promises[source, origin] = SourceWatermark(int(complete_us), int(moved_us))
-            gate.now_us = int(found["now"])
-            return cls(int(found["anew"]), int(found["seen"]))
+            document = json.loads(facts[FACT])
+            for source, origin, watermark_us, advanced_us in document["promises"]:
+                buffer.watermarks[source, origin] = SourceWatermark(int(watermark_us), int(advanced_us))
+            buffer.now_us = int(document["now"])
+            return cls(int(document["anew"]), int(document["seen"]))
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                f"The state does not say how far its partition was read ({error}); it was altered: remove it."
+                f"The state's read position is damaged ({error}); it was altered outside Faultprint: remove the state file."
             ) from None

@@ -1,7 +1,8 @@
-"""What a source has put on the topic, minutes or transactions: each row under its node's key, and marks on every partition.
+"""Writes minutes or transactions of a source to the topic: rows with their node as key, watermarks to every partition.
 
-Marks tell the monitors that a minute is whole, so that it is judged as early as if they listened themselves. A row that the
-brokers did not take in TIME_S is counted and told of; the source is not held up before the client's buffer is full.
+Watermarks tell the monitors when a minute is complete. They can score it as early as with a probe of their own. A row that the
+brokers do not accept within DELIVERY_TIMEOUT_S is counted, and the first one is logged. The source waits only while the buffer
+of the client library is full.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import UsageError
 from faultprint.monitor.base.interfaces import BatchSource, TransactionSource
-from faultprint.monitor.deliver.delivery import Log
+from faultprint.monitor.base.log import Log
 from faultprint.monitor.kafka import records, transaction_codec
 from faultprint.publish.senders.kafka_client import KafkaCluster
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message
 
-TIME_S: Final = 600
+DELIVERY_TIMEOUT_S: Final = 600
+"""How long the client library tries to deliver a record."""
 BUFFER_KB: Final = 262_144
-ASK_S: Final = 10.0
+"""Size of the buffer of the client library."""
+METADATA_TIMEOUT_S: Final = 10.0
+"""Maximum wait for the description of the topic."""
 
 
 @dataclass(slots=True)
 class ProducedCounts:
-    """What became of the records so far."""
+    """Numbers of records so far. The names are printed by `faultprint produce --json`; `marks` are watermarks."""
 
     rows: int = 0
     marks: int = 0
@@ -35,69 +39,84 @@ class ProducedCounts:
     lost: int = 0
 
 
-class Producer:
-    """`origin` names the sender; each needs a name of its own."""
+class TopicProducer:
+    """`sender` is the name of this sender in the records; it must be unique on the topic."""
 
-    def __init__(self, cluster: KafkaCluster, topic: str, origin: str, tell: Log) -> None:
-        """Raises UsageError if the topic is not there."""
+    def __init__(self, cluster: KafkaCluster, topic: str, sender: str, log: Log) -> None:
+        """Raises UsageError if the brokers do not answer or the topic does not exist."""
         from confluent_kafka import KafkaException
 
-        self._topic, self._tell = topic, tell
-        self._headers: list[tuple[str, str | bytes | None]] = [(records.ORIGIN, origin.encode("utf-8", "replace"))]
-        self.fed = ProducedCounts()
+        self._topic, self._log = topic, log
+        self._headers: list[tuple[str, str | bytes | None]] = [
+            (records.SENDER_HEADER, sender.encode("utf-8", "replace"))
+        ]
+        self.counts = ProducedCounts()
         self._stop: Callable[[], bool] = lambda: False
         options = {
-            "message.timeout.ms": TIME_S * 1000,
+            "message.timeout.ms": DELIVERY_TIMEOUT_S * 1000,
             "linger.ms": 20,
             "compression.type": "gzip",
             "queue.buffering.max.kbytes": BUFFER_KB,
         }
         self._producer = cluster.producer(options)
         try:
-            found = self._producer.list_topics(topic, ASK_S).topics[topic]
+            metadata = self._producer.list_topics(topic, METADATA_TIMEOUT_S).topics[topic]
         except KafkaException as error:
-            raise UsageError(f"Kafka at {cluster.bootstrap} does not answer ({error}); see that it runs.") from None
-        if found.error is not None or not found.partitions:
+            raise UsageError(f"Kafka at {cluster.bootstrap} does not answer ({error}); check that it runs.") from None
+        if metadata.error is not None or not metadata.partitions:
             raise UsageError(
-                f"There is no topic {topic!r} at {cluster.bootstrap}; make it, with as many partitions as needed."
+                f"Topic {topic!r} does not exist at {cluster.bootstrap}; create it with one partition or more per monitor."
             )
-        self._partitions = sorted(found.partitions)
+        self._partitions = sorted(metadata.partitions)
 
-    def minutes(
-        self, source: BatchSource, interval_us: int, lateness_us: int, extra_us: int, stop: Callable[[], bool]
+    def produce_minutes(
+        self,
+        source: BatchSource,
+        interval_us: int,
+        lateness_us: int,
+        watermark_shift_us: int,
+        stop: Callable[[], bool],
     ) -> None:
-        """The source's minutes, until it has no more, or `stop` says so. `extra_us`: by how much more its promises hold than
-        they say."""
-        whole = -1
-        with self._until_all_is_taken(source, stop):
+        """Write the minutes of `source` until it ends or `stop()` is true.
+
+        `watermark_shift_us` is added to the watermarks of the source: for a recording, in which nothing can be late, the
+        lateness that the monitors subtract.
+        """
+        last_complete = -1
+        with self._flushing(source, stop):
             for batch in source.batches(0):
                 if stop():
                     break
                 if batch.minutes is not None:
-                    self._rows(records.rows(batch.minutes))
-                if batch.complete_us is not None:
-                    complete_us = batch.complete_us + extra_us
-                    reached = (complete_us - lateness_us) // interval_us
-                    if reached > whole:
-                        whole = reached
-                        self._mark(complete_us)
+                    self._put_rows(records.rows(batch.minutes))
+                if batch.watermark_us is not None:
+                    watermark_us = batch.watermark_us + watermark_shift_us
+                    complete = (watermark_us - lateness_us) // interval_us
+                    if complete > last_complete:
+                        last_complete = complete
+                        self._put_watermark(watermark_us)
                 self._producer.poll(0)
 
-    def transactions(self, source: TransactionSource, extra_us: int, stop: Callable[[], bool]) -> None:
-        """The source's transactions, likewise."""
-        with self._until_all_is_taken(source, stop):
-            for heard in source.heard():
+    def produce_transactions(
+        self, source: TransactionSource, watermark_shift_us: int, stop: Callable[[], bool]
+    ) -> None:
+        """Write the transactions of `source`; arguments as in `produce_minutes`."""
+        with self._flushing(source, stop):
+            for batch in source.transaction_batches():
                 if stop():
                     break
-                if heard is not None:
-                    self._rows(transaction_codec.rows(heard.over, standing=False))
-                    self._rows(transaction_codec.rows(heard.standing, standing=True))
-                    self._rows(transaction_codec.stretch_row(stretch, heard.begin_us) for stretch in heard.coverage)
-                    self._mark(heard.complete_us + extra_us)
+                if batch is not None:
+                    self._put_rows(transaction_codec.rows(batch.final, is_open=False))
+                    self._put_rows(transaction_codec.rows(batch.open, is_open=True))
+                    self._put_rows(
+                        transaction_codec.coverage_row(interval, batch.begin_us) for interval in batch.coverage
+                    )
+                    self._put_watermark(batch.watermark_us + watermark_shift_us)
                 self._producer.poll(0)
 
     @contextmanager
-    def _until_all_is_taken(self, source: BatchSource, stop: Callable[[], bool]) -> Iterator[None]:
+    def _flushing(self, source: BatchSource, stop: Callable[[], bool]) -> Iterator[None]:
+        """After the block, wait until all records are delivered; then close the source."""
         self._stop = stop
         try:
             yield
@@ -106,33 +125,33 @@ class Producer:
         finally:
             source.close()
 
-    def _rows(self, rows: Iterable[records.Row]) -> None:
+    def _put_rows(self, rows: Iterable[records.Row]) -> None:
         for row in rows:
             self._put(records.encode(row), row["node"].encode("utf-8", "replace"), -1)
-            self.fed.rows += 1
+            self.counts.rows += 1
 
-    def _mark(self, complete_us: int) -> None:
+    def _put_watermark(self, watermark_us: int) -> None:
         for number in self._partitions:
-            self._put(records.encode_mark(complete_us), None, number)
-        self.fed.marks += 1
+            self._put(records.encode_watermark(watermark_us), None, number)
+        self.counts.marks += 1
 
     def _put(self, value: bytes, key: bytes | None, partition: int) -> None:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value, key, partition, on_delivery=self._answered, headers=self._headers
+                    self._topic, value, key, partition, on_delivery=self._on_delivery, headers=self._headers
                 )
                 return
             except BufferError:
                 if self._stop():
-                    self.fed.lost += 1
+                    self.counts.lost += 1
                     return
                 self._producer.poll(0.5)
 
-    def _answered(self, error: KafkaError | None, _: Message) -> None:
+    def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
         if error is None:
-            self.fed.delivered += 1
+            self.counts.delivered += 1
             return
-        if not self.fed.lost:
-            self._tell("record lost", detail=str(error))
-        self.fed.lost += 1
+        if not self.counts.lost:
+            self._log("record_lost", detail=str(error))
+        self.counts.lost += 1

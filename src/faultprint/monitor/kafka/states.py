@@ -1,8 +1,8 @@
-"""The states of partitions: files beside the configured one, and copies of them in the archive.
+"""The states of partitions: local files, and copies of them in the archive.
 
-A partition's state is a function of its log up to an offset, and of what people did meanwhile. So any state may be taken up,
-if only reading goes on from its offset; the nearer it is, the less there is to be read again. The file of this machine is
-taken where it goes on from the archive's newest state, that one otherwise.
+The state of a partition depends only on the log up to an offset, and on the commands of operators. Any state is therefore valid if
+reading continues at its offset; a newer state only means fewer records to read again. A local file is used if it continues from
+the newest state in the archive. Otherwise the archived state replaces it.
 """
 
 from __future__ import annotations
@@ -13,70 +13,71 @@ from pathlib import Path
 from typing import Final
 
 from faultprint.files import check_folder
-from faultprint.monitor.kafka.archive import StateArchive, ArchiveIndex, new_state_id
-from faultprint.monitor.state.connect import beside
+from faultprint.monitor.base.location import sibling
+from faultprint.monitor.kafka.archive import ArchiveIndex, StateArchive, new_state_id
 from faultprint.monitor.state.lock import Lock
 from faultprint.monitor.state.store import Store
 
 ARCHIVED: Final = "archived"
-"""The fact that names the archive's state from which a file goes on."""
+"""The stored fact that names the archived state from which a file continues."""
 
 
-class States:
-    """One monitor process a `state` path."""
+class PartitionStates:
+    """The states below one `state` path, which one monitor process uses at a time."""
 
     def __init__(self, archive: StateArchive, state: Path, topic: str) -> None:
-        """Raises UsageError if another process has the states of this path."""
+        """Raises UsageError if another process uses the states of this path."""
         check_folder(state)
         self._archive, self._state, self._topic = archive, state, topic
-        self._shelves: dict[int, ArchiveIndex] = {}
+        self._indexes: dict[int, ArchiveIndex] = {}
         self._lock = Lock(state)
 
     def close(self) -> None:
-        """Let another process have them."""
+        """Release the lock on the path."""
         self._lock.close()
 
     def path(self, number: int) -> Path:
         """The state file of a partition."""
-        path = beside(self._state, f"{self._topic}-{number}")
+        path = sibling(self._state, f"{self._topic}-{number}")
         assert isinstance(path, Path)
         return path
 
-    def take_up(self, number: int, offset: int | None, partitions: int) -> None:
-        """Put the state to go on from in its place; none, if the partition begins anew. `offset`: the group's, if it has one;
-        `partitions`: how many there are.
+    def acquire(self, number: int, offset: int | None, partitions: int) -> None:
+        """Put the right state file in place, or none if the partition starts from the beginning.
 
-        Raises ArchiveError, StateError, or UsageError for a file that is no state.
+        `offset`: the committed offset of the group, if there is one. `partitions`: number of partitions of the topic.
+        Raises ArchiveError, StateError, or UsageError for a file that is not a state.
         """
         self._archive.create_topic(partitions)
-        shelf, path = self._archive.read_index(number), self.path(number)
-        newest = shelf.newest(offset)
-        if newest is None and shelf.manifests:
-            _remove(path)  # somebody set the group's offset back: all of it is to be judged again
-        elif newest is not None and _archived(path) != newest.id:
+        index, path = self._archive.read_index(number), self.path(number)
+        newest = index.newest(offset)
+        if newest is None and index.manifests:
+            _remove(path)  # an operator has set the group's offset back: score everything again
+        elif newest is not None and _archived_id(path) != newest.id:
             _remove(path)
             self._archive.download(number, newest, path)
-        self._shelves[number] = shelf
+        self._indexes[number] = index
 
-    def hand_on(self, number: int, store: Store, offset: int, commit: Callable[[int], None]) -> None:
-        """Put the partition's state into the archive. `commit` tells the group of the offset, and raises unless the partition
-        is ours still, so that a monitor that was taken for dead cannot pass its state off as the newest.
+    def upload(self, number: int, store: Store, offset: int, commit: Callable[[int], None]) -> None:
+        """Copy the state of a partition to the archive.
 
-        Raises ArchiveError, StateError, or what `commit` raises; the archive's newest state is then the one before.
+        `commit` commits the offset of the group and raises if another member has the partition. A member that was taken for
+        dead can therefore not replace a newer state. Raises ArchiveError, StateError, or what `commit` raises; the newest
+        state in the archive is then unchanged.
         """
         identity = new_state_id()
         with tempfile.TemporaryDirectory(prefix=f".{self._state.name}.", dir=self._state.parent) as folder:
             copy = Path(folder) / "state"
             store.copy(copy)
             with Store(copy) as copied:
-                copied.note({ARCHIVED: identity})
+                copied.save_facts({ARCHIVED: identity})
             manifest = self._archive.upload(number, copy, offset, identity)
         commit(offset)
-        self._shelves[number] = self._archive.publish(number, manifest, self._shelves[number])
-        store.note({ARCHIVED: identity})
+        self._indexes[number] = self._archive.publish(number, manifest, self._indexes[number])
+        store.save_facts({ARCHIVED: identity})
 
 
-def _archived(path: Path) -> str | None:
+def _archived_id(path: Path) -> str | None:
     if not path.exists():
         return None
     with Store(path) as store:
@@ -84,5 +85,5 @@ def _archived(path: Path) -> str | None:
 
 
 def _remove(path: Path) -> None:
-    for end in ("", "-wal", "-shm"):
-        path.with_name(path.name + end).unlink(missing_ok=True)
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""A member's consumer: records and ends of partitions in, offsets out; what its brokers are like.
+"""The consumer of a group member: reads records and ends of partitions, commits offsets, watches the connection.
 
-While brokers are away nothing is known of the log's end; once they answer again it is asked for anew.
+While the brokers do not answer, the end of the log is unknown. When they answer again, it is asked for anew.
 """
 
 from __future__ import annotations
@@ -12,41 +12,41 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from faultprint.errors import UsageError
+from faultprint.monitor.base.log import Log
 from faultprint.monitor.config.kafka import KafkaSettings
-from faultprint.monitor.deliver.delivery import Log
 from faultprint.publish.senders.kafka_client import KafkaCluster
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-AT_ONCE: Final = 1000
-"""Records that are read before they are dealt with."""
+MAX_BATCH: Final = 1000
+"""Maximum number of records that are read before they are processed."""
 COMMIT_S: Final = 1.0
-"""Between commits of offsets."""
-ASK_S: Final = 2.0
-"""For an answer of the brokers."""
-LEAVE_S: Final = 15.0
-"""For the brokers to let a member go."""
+"""Minimum time between two commits of offsets."""
+REQUEST_TIMEOUT_S: Final = 2.0
+"""Maximum wait for an answer of the brokers."""
+LEAVE_TIMEOUT_S: Final = 15.0
+"""Maximum wait until the brokers confirm that this member leaves."""
 _END: Final = "_PARTITION_EOF"
-_PASSING: Final = frozenset({"_TRANSPORT", "_RESOLVE", "_TIMED_OUT", "_MAX_POLL_EXCEEDED", "_AUTO_OFFSET_RESET"})
-"""Errors that are no news: the library deals with them, or another event tells."""
+_TRANSIENT: Final = frozenset({"_TRANSPORT", "_RESOLVE", "_TIMED_OUT", "_MAX_POLL_EXCEEDED", "_AUTO_OFFSET_RESET"})
+"""Errors that are not logged: the client library handles them, or another event reports them."""
 
-Numbers = Callable[[list[int]], None]
+OnPartitions = Callable[[list[int]], None]
 
 
 class Subscription:
-    """`read` is by partition; whoever puts a partition down takes what was read of it away."""
+    """`messages`: partition → records that were read; who releases a partition must discard its records."""
 
-    def __init__(self, settings: KafkaSettings, cluster: KafkaCluster, tell: Log) -> None:
-        """Raises UsageError."""
-        self._topic, self._tell = settings.topic, tell
-        self.read: dict[int, list[Message]] = {}
-        """Records of each partition that wait to be dealt with; an error among them is its end."""
-        self.sure = True
+    def __init__(self, settings: KafkaSettings, cluster: KafkaCluster, log: Log) -> None:
+        """Raises UsageError if the client library refuses the settings."""
+        self._topic, self._log = settings.topic, log
+        self.messages: dict[int, list[Message]] = {}
+        """Records of each partition that are not yet processed; an error among them is the end of the partition."""
+        self.connected = True
         """Whether the brokers answer, as far as is known."""
-        self._away = False
-        self._fatal: KafkaError | None = None
-        self._told: set[str] = set()
+        self._unreachable_logged = False
+        self._fatal_error: KafkaError | None = None
+        self._logged_errors: set[str] = set()
         self._committed: dict[int, int] = {}
         self._committed_s = 0.0
         self._consumer: Consumer = cluster.consumer(
@@ -58,125 +58,140 @@ class Subscription:
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": int(settings.session_seconds * 1000),
                 "heartbeat.interval.ms": int(settings.session_seconds * 1000 / 5),
-                "error_cb": self._trouble,
+                "error_cb": self._on_error,
             }
         )
 
-    def join(self, assigned: Numbers, revoked: Numbers, lost: Numbers) -> None:
-        """Become a member. The partitions assigned wait for `begin`.
+    def join(self, on_assigned: OnPartitions, on_revoked: OnPartitions, on_lost: OnPartitions) -> None:
+        """Join the group. Nothing is read from an assigned partition before `start`.
 
-        All is called in `gather`; in `leave`, from a thread of its own.
+        The callbacks run inside `poll`, and inside `leave` on a thread of its own.
         """
 
-        def take(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        def assign(consumer: Consumer, partitions: list[TopicPartition]) -> None:
             consumer.incremental_assign(partitions)
             consumer.pause(partitions)
-            assigned([one.partition for one in partitions])
+            on_assigned(_numbers(partitions))
 
         self._consumer.subscribe(
             [self._topic],
-            on_assign=take,
-            on_revoke=lambda _, partitions: revoked([one.partition for one in partitions]),
-            on_lost=lambda _, partitions: lost([one.partition for one in partitions]),
+            on_assign=assign,
+            on_revoke=lambda _, partitions: on_revoked(_numbers(partitions)),
+            on_lost=lambda _, partitions: on_lost(_numbers(partitions)),
         )
 
     def leave(self) -> None:
-        """Be a member no more. Brokers that are away can keep the library waiting for ever; they will notice by themselves."""
-        closing = threading.Thread(target=self._consumer.close, name="leaving", daemon=True)
-        closing.start()
-        closing.join(LEAVE_S)
-        if closing.is_alive():
-            self._tell("left without a word", detail=f"the brokers did not answer for {LEAVE_S:g} s")
+        """Leave the group.
 
-    def gather(self, seconds: float) -> None:
-        """Read until AT_ONCE records are there, none comes any more, or the time is over. Raises UsageError if refused."""
-        until_s, wait_s = time.monotonic() + seconds, seconds
-        for _ in range(AT_ONCE):
-            message = self._consumer.poll(wait_s)
+        If the brokers do not answer, the client library can wait forever. After LEAVE_TIMEOUT_S this method returns anyway: the
+        brokers notice the absence of the member after its session time.
+        """
+        thread = threading.Thread(target=self._consumer.close, name="leave kafka group", daemon=True)
+        thread.start()
+        thread.join(LEAVE_TIMEOUT_S)
+        if thread.is_alive():
+            self._log("leave_timeout", detail=f"the brokers did not answer for {LEAVE_TIMEOUT_S:g} s")
+
+    def poll(self, seconds: float) -> None:
+        """Read until there are MAX_BATCH records, no more come, or the time is over. Raises UsageError if Kafka refuses us."""
+        deadline_s, timeout_s = time.monotonic() + seconds, seconds
+        for _ in range(MAX_BATCH):
+            message = self._consumer.poll(timeout_s)
             if message is None:
                 break
             error, number = message.error(), message.partition()
             if number is not None and (error is None or error.name() == _END):
-                self.read.setdefault(number, []).append(message)
+                self.messages.setdefault(number, []).append(message)
             elif error is not None:
-                self._trouble(error)
-            wait_s = 0.0
-            if time.monotonic() > until_s:
+                self._on_error(error)
+            timeout_s = 0.0
+            if time.monotonic() > deadline_s:
                 break
-        if self._fatal is not None:
-            raise UsageError(f"Kafka refuses this monitor ({self._fatal}); see to the brokers or the configuration.")
+        if self._fatal_error is not None:
+            raise UsageError(
+                f"Kafka refuses this monitor ({self._fatal_error}); check the brokers and the [kafka] configuration."
+            )
 
     def partitions(self) -> int:
-        """How many the topic has. Raises KafkaException."""
-        return len(self._consumer.list_topics(self._topic, ASK_S).topics[self._topic].partitions)
+        """Number of partitions of the topic. Raises KafkaException."""
+        return len(self._consumer.list_topics(self._topic, REQUEST_TIMEOUT_S).topics[self._topic].partitions)
 
     def committed(self, number: int) -> int | None:
-        """The group's offset of a partition, if it has one. Raises KafkaException."""
-        offset = self._consumer.committed([self._place(number)], ASK_S)[0].offset
+        """The group's committed offset of a partition, if there is one. Raises KafkaException."""
+        offset = self._consumer.committed([self._topic_partition(number)], REQUEST_TIMEOUT_S)[0].offset
         return offset if offset >= 0 else None
 
-    def begin(self, number: int, offset: int | None) -> None:
-        """Read an assigned partition from there on (None: from its beginning). Raises KafkaException."""
+    def start(self, number: int, offset: int | None) -> None:
+        """Read an assigned partition from `offset` on (None: from its beginning). Raises KafkaException."""
         from confluent_kafka import OFFSET_BEGINNING
 
-        self._consumer.seek(self._place(number, OFFSET_BEGINNING if offset is None else offset))
-        self._consumer.resume([self._place(number)])
-        self.read.pop(number, None)
+        self._consumer.seek(self._topic_partition(number, OFFSET_BEGINNING if offset is None else offset))
+        self._consumer.resume([self._topic_partition(number)])
+        self.messages.pop(number, None)
 
-    def forget(self, number: int) -> None:
-        """The partition is put down."""
-        self.read.pop(number, None)
+    def release(self, number: int) -> None:
+        """Discard what is known of a partition that is no longer assigned."""
+        self.messages.pop(number, None)
         self._committed.pop(number, None)
 
-    def commit(self, kept: Mapping[int, int]) -> None:
-        """Tell the group how far the states have come, now and then, so that lag can be seen."""
+    def commit(self, offsets: Mapping[int, int]) -> None:
+        """Commit the offsets of the stored states, at most once per COMMIT_S, so that Kafka tools show the lag."""
         from confluent_kafka import KafkaException
 
-        news = {number: offset for number, offset in kept.items() if self._committed.get(number) != offset}
-        if news and self.sure and time.monotonic() - self._committed_s >= COMMIT_S:
+        changed = {number: offset for number, offset in offsets.items() if self._committed.get(number) != offset}
+        if changed and self.connected and time.monotonic() - self._committed_s >= COMMIT_S:
             self._committed_s = time.monotonic()
-            with suppress(KafkaException):  # the next one says as much, and more
-                self._consumer.commit(offsets=[self._place(*pair) for pair in news.items()], asynchronous=True)
-                self._committed |= news
+            with suppress(KafkaException):  # the next commit contains these offsets too
+                positions = [self._topic_partition(number, offset) for number, offset in changed.items()]
+                self._consumer.commit(offsets=positions, asynchronous=True)
+                self._committed |= changed
 
     def commit_now(self, number: int, offset: int) -> None:
-        """Tell the group so much of a partition. Raises KafkaException if it is no longer ours, or nobody answers."""
+        """Commit the offset of one partition and wait for the answer.
+
+        Raises KafkaException if the partition is no longer ours or the brokers do not answer.
+        """
         from confluent_kafka import KafkaException
 
-        for one in self._consumer.commit(offsets=[self._place(number, offset)], asynchronous=False) or ():
-            if one.error is not None:
-                raise KafkaException(one.error)
+        answers = self._consumer.commit(offsets=[self._topic_partition(number, offset)], asynchronous=False)
+        for answer in answers or ():
+            if answer.error is not None:
+                raise KafkaException(answer.error)
         self._committed[number] = offset
 
-    def look(self, following: Mapping[int, int]) -> None:
-        """See whether the brokers answer again; then have the ends of the partitions told anew, from these offsets on."""
+    def reconnect(self, next_offsets: Mapping[int, int]) -> None:
+        """Check whether the brokers answer again. If so, read on at these offsets, which also finds the ends again."""
         from confluent_kafka import KafkaException
 
         try:
-            self._consumer.list_topics(self._topic, ASK_S)
-            for number, offset in following.items():
-                self._consumer.seek(self._place(number, offset))
-                self.read.pop(number, None)
+            self._consumer.list_topics(self._topic, REQUEST_TIMEOUT_S)
+            for number, offset in next_offsets.items():
+                self._consumer.seek(self._topic_partition(number, offset))
+                self.messages.pop(number, None)
         except KafkaException:
             return
-        self.sure = True
-        if self._away:
-            self._away = False
-            self._tell("brokers back")
+        self.connected = True
+        if self._unreachable_logged:
+            self._unreachable_logged = False
+            self._log("brokers_reachable")
 
-    def _trouble(self, error: KafkaError) -> None:
-        """An error of the client library, which goes on by itself."""
-        self.sure = False
+    def _on_error(self, error: KafkaError) -> None:
+        """The client library reports an error; unless it is fatal, the library goes on by itself."""
+        self.connected = False
         if error.fatal():
-            self._fatal = error
-        elif error.name() == "_ALL_BROKERS_DOWN" and not self._away:
-            self._away = True
-            self._tell("brokers away", detail=str(error))
-        elif error.name() not in {*_PASSING, "_ALL_BROKERS_DOWN", *self._told}:
-            self._told.add(error.name())
-            self._tell("kafka error", error=error.name(), detail=str(error))
+            self._fatal_error = error
+        elif error.name() == "_ALL_BROKERS_DOWN" and not self._unreachable_logged:
+            self._unreachable_logged = True
+            self._log("brokers_unreachable", detail=str(error))
+        elif error.name() not in {*_TRANSIENT, "_ALL_BROKERS_DOWN", *self._logged_errors}:
+            self._logged_errors.add(error.name())
+            self._log("kafka_error", error=error.name(), detail=str(error))
 
-    def _place(self, number: int, offset: int = -1001) -> TopicPartition:
+    def _topic_partition(self, number: int, offset: int = -1001) -> TopicPartition:
         from confluent_kafka import TopicPartition
 
         return TopicPartition(self._topic, number, offset)
+
+
+def _numbers(partitions: list[TopicPartition]) -> list[int]:
+    return [partition.partition for partition in partitions]

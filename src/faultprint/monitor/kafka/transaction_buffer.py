@@ -1,4 +1,4 @@
-"""Transactions of a partition, gathered until their minutes are over."""
+"""Transactions of a partition that wait until their minutes are final."""
 
 from __future__ import annotations
 
@@ -9,82 +9,94 @@ from typing import Final
 import polars as pl
 
 from faultprint.errors import UsageError
-from faultprint.features.coverage import Interval
+from faultprint.features.coverage import CoverageInterval
 from faultprint.monitor.ingest.minute_builder import MinuteBuilder
 from faultprint.monitor.kafka import transaction_codec
 from faultprint.monitor.kafka.records import Row
 
 FACT: Final = "transactions"
-MOST: Final = 2_000_000
-"""Transactions that wait at once; further ones are refused."""
+"""The stored fact that holds the state of the buffer."""
+MAX_TRANSACTIONS: Final = 2_000_000
+"""Maximum number of waiting transactions; further ones are rejected."""
 
 
 class TransactionBuffer:
-    """`minute` makes one minute after another; what it has made is part of the state, by `facts`."""
+    """Collects transactions and builds the rows of one minute after another. `facts` is its part of the stored state."""
 
-    def __init__(self, interval_us: int, most_nodes: int) -> None:
-        self._interval_us, self._most_nodes = interval_us, most_nodes
-        self._pieces = MinuteBuilder(interval_us)
-        self._over: list[Row] = []
-        self._telling: dict[str, list[Row]] = {}
-        self._standing: dict[str, list[Row]] = {}
-        self._stretches: dict[tuple[str, int], Interval] = {}
-        self._begun: dict[tuple[str, int], int] = {}
-        """Number of the minute in which a stretch was first told of; what went before may lie on the log no longer."""
+    def __init__(self, interval_us: int, max_nodes: int) -> None:
+        self._interval_us, self._max_nodes = interval_us, max_nodes
+        self._builder = MinuteBuilder(interval_us)
+        self._final: list[Row] = []
+        self._next_open: dict[str, list[Row]] = {}
+        """Sender → open transactions that the sender's next watermark makes valid."""
+        self._open: dict[str, list[Row]] = {}
+        """Sender → open transactions at the sender's last watermark."""
+        self._coverage: dict[tuple[str, int], CoverageInterval] = {}
+        self._first_minute: dict[tuple[str, int], int] = {}
+        """Coverage → number of the first minute whose records are read; earlier ones may be gone from the log."""
 
-    def take(self, sender: str, told: transaction_codec.TransactionRecord) -> bool:
-        """A transaction; whether there was room for it."""
-        if len(self._over) + len(self._pieces) + sum(map(len, self._telling.values())) >= MOST:
+    def add(self, sender: str, record: transaction_codec.TransactionRecord) -> bool:
+        """Add a transaction. Returns False if the buffer is full."""
+        if len(self._final) + len(self._builder) + sum(map(len, self._next_open.values())) >= MAX_TRANSACTIONS:
             return False
-        (self._telling.setdefault(sender, []) if told.open else self._over).append(told.row)
+        (self._next_open.setdefault(sender, []) if record.open else self._final).append(record.row)
         return True
 
-    def listened(self, stretch: Interval, from_us: int) -> bool:
-        """A stretch of listening, or how it went on; whether there was room for it. `from_us` as in `talk.Listened`."""
-        key = stretch.node, stretch.start_us
-        known = self._stretches.get(key)
-        if known is None and len(self._stretches) >= 2 * self._most_nodes:
+    def add_coverage(self, interval: CoverageInterval, from_us: int) -> bool:
+        """Add a coverage interval, or extend a known one. Returns False if there are too many.
+
+        `from_us` as in `transaction_codec.CoverageRecord`.
+        """
+        key = interval.node, interval.start_us
+        known = self._coverage.get(key)
+        if known is None and len(self._coverage) >= 2 * self._max_nodes:
             return False
-        self._begun.setdefault(key, from_us // self._interval_us)
-        if known is None or stretch.end_us > known.end_us:
-            self._stretches[key] = stretch
+        self._first_minute.setdefault(key, from_us // self._interval_us)
+        if known is None or interval.end_us > known.end_us:
+            self._coverage[key] = interval
         return True
 
-    def mark(self, sender: str) -> None:
-        """What the sender told as it stands is what stands now."""
-        self._standing[sender] = self._telling.pop(sender, [])
+    def commit_open(self, sender: str) -> None:
+        """A watermark arrived: the open transactions since the last watermark replace the earlier ones of this sender."""
+        self._open[sender] = self._next_open.pop(sender, [])
 
-    def numbers(self, after: int, last: int) -> Iterator[int]:
-        """The minutes behind `after`, up to `last`, in which anybody listened."""
-        found: set[int] = set()
-        for key, one in self._stretches.items():
-            end = -(-one.end_us // self._interval_us)
-            found.update(range(max(self._begun[key], after + 1), min(end, last + 1)))
-        yield from sorted(found)
+    def minute_numbers(self, after: int, last: int) -> Iterator[int]:
+        """Numbers of the minutes after `after`, up to `last`, in which any node was covered."""
+        numbers: set[int] = set()
+        for key, interval in self._coverage.items():
+            end = -(-interval.end_us // self._interval_us)
+            numbers.update(range(max(self._first_minute[key], after + 1), min(end, last + 1)))
+        yield from sorted(numbers)
 
-    def minute(self, number: int) -> pl.DataFrame:
-        """The MINUTES of that number; those before are done with."""
+    def build_minute(self, number: int) -> pl.DataFrame:
+        """The MINUTES rows of the minute of this number. Earlier minutes cannot be built afterwards."""
         begin_us, end_us = number * self._interval_us, (number + 1) * self._interval_us
-        self._pieces.add(transaction_codec.frame(self._over))
-        self._over.clear()
-        standing = transaction_codec.frame([row for rows in self._standing.values() for row in rows])
-        made = self._pieces.minutes(standing, list(self._stretches.values()), begin_us, end_us)
-        for key in [key for key, one in self._stretches.items() if one.end_us <= begin_us]:
-            del self._stretches[key], self._begun[key]
-        return made
+        self._builder.add(transaction_codec.transactions_frame(self._final))
+        self._final.clear()
+        open_transactions = transaction_codec.transactions_frame([row for rows in self._open.values() for row in rows])
+        minutes = self._builder.minutes(open_transactions, list(self._coverage.values()), begin_us, end_us)
+        for key in [key for key, interval in self._coverage.items() if interval.end_us <= begin_us]:
+            del self._coverage[key], self._first_minute[key]
+        return minutes
 
     def facts(self) -> Mapping[str, str]:
-        """What is written with a minute's state."""
-        return {FACT: json.dumps({"open": self._pieces.made.open, "stretches": list(self._stretches.values())})}
+        """What is stored with the state of a minute. The JSON names are part of the stored format."""
+        return {
+            FACT: json.dumps({"open": self._builder.made.open_transactions, "stretches": list(self._coverage.values())})
+        }
 
-    def recall(self, facts: Mapping[str, str]) -> None:
-        """Go on from there. Raises UsageError."""
+    def restore(self, facts: Mapping[str, str]) -> None:
+        """Continue from the stored state. Raises UsageError if it is damaged."""
         if FACT not in facts:
             return
         try:
-            found = json.loads(facts[FACT])
-            self._pieces.made.open.update({str(node): int(count) for node, count in found["open"].items()})
-            for node, network, start_us, end_us in found["stretches"]:
-                self.listened(Interval(str(node), str(network), int(start_us), int(end_us)), 0)
+            document = json.loads(facts[FACT])
+            self._builder.made.open_transactions.update(
+                {str(node): int(count) for node, count in document["open"].items()}
+            )
+            for node, network, start_us, end_us in document["stretches"]:
+                self.add_coverage(CoverageInterval(str(node), str(network), int(start_us), int(end_us)), 0)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"The state's transactions cannot be read ({error}); it was altered: remove it.") from None
+            raise UsageError(
+                f"The state's transactions are damaged ({error}); it was altered outside Faultprint: remove the state file."
+            ) from None
