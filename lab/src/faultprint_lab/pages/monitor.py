@@ -146,31 +146,31 @@ be the node's normal looks like a fault; see [matching](../science/matching.md))
 
 
 _KAFKA_TEXT: Final = """\
-The configuration of a monitor, and of a feed beside each probe ([the decision](../science/decisions/0008-one-monitor-for-each-partition.md);
-the whole example is [monitor-kafka.toml](monitor-kafka.toml)):
+Several monitors can share the nodes of one Kafka topic. A producer beside each probe writes to the topic
+([the decision](../science/decisions/0008-one-monitor-for-each-partition.md)). A complete configuration is
+[monitor-kafka.toml](monitor-kafka.toml):
 
 ```sh
 kafka-topics.sh --bootstrap-server k1:9092 --create --topic faultprint.minutes --partitions 12
-faultprint feed --config monitor-kafka.toml --origin probe-1                       # what [probe] hears
-faultprint feed minutes.parquet --config monitor-kafka.toml                        # or a recording
-faultprint monitor --config monitor-kafka.toml                                     # as many as wanted
-kafka-consumer-groups.sh --bootstrap-server k1:9092 --group faultprint --describe  # how far behind they are
+faultprint produce --config monitor-kafka.toml --origin probe-1                    # live traffic of [probe]
+faultprint produce minutes.parquet --config monitor-kafka.toml                     # or a recording
+faultprint monitor --config monitor-kafka.toml                                     # one process or more
+kafka-consumer-groups.sh --bootstrap-server k1:9092 --group faultprint --describe  # shows the lag
 ```
 
-A sink of kind `kafka` tells a policy engine of ONSET and ABATED ([publishing](publish.md)), from a monitor with or without
-`[kafka]`.
+A sink of kind `kafka` sends ONSET and ABATED events to a policy engine ([publishing](publish.md)). It works with and without `[kafka]`.
 
-The state must be a file: PostgreSQL is for monitors without `[kafka]`. People see and deal with the incidents of one partition
-at a time (`faultprint incidents list --state monitor.db.faultprint.minutes-0`, on the machine that holds it). There is no TMF642
-API, and no `--dry-run` but that of a replay: it would take partitions away from the monitors at work.
+With `[kafka]` the state must be a file, not a PostgreSQL database. Operators work on the incidents of one partition at a time, on the
+machine that has its state: `faultprint incidents list --state monitor.db.faultprint.minutes-0`. There is no TMF642 API. `--dry-run`
+works only with `replay`, because a dry run of `monitor` would take partitions from the other monitors.
 
-Minutes are the smaller load, some 5 kB a node and minute before compression; transactions (`holds = "transactions"`) are for
-those who want them for other things, too. Users and dialogs lie on the topic as keyed hashes only, as in the table.
+Minutes are the smaller payload: about 5 kB for each node and minute before compression. Use `payload = "transactions"` if other
+programs need the transactions too. Users and dialogs are on the topic only as keyed hashes, as in the table of transactions.
 
-The log has `partition taken up`, `partition put down`, `partition waits` (its state cannot be had yet),
-`state not handed on`, `record unreadable`, `brokers away`, `brokers back`, `left without a word` (no broker answered when the
-monitor left), `kafka error`; lines of a partition's monitor have its number. The metrics are those of all partitions held
-together; `faultprint_kafka_partitions` says how many these are.
+Log events: `partition_acquired`; `partition_released`; `partition_waiting` (its state is not available yet); `state_not_uploaded`;
+`record_unreadable`; `brokers_unreachable`; `brokers_reachable`; `leave_timeout` (no broker answered when the monitor left the group);
+`kafka_error`; and `record_lost` of a producer. Lines of the monitor of a partition contain its number. The metrics are the totals
+of all partitions of a process; `faultprint_kafka_partitions` is their number.
 """
 
 _KAFKA: Final = (
