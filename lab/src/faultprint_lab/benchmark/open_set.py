@@ -33,8 +33,6 @@ def open_set(score: Float64Array, condition: NDArray[np.object_], unknown: froze
     if is_unknown.all() or not is_unknown.any():
         return None
     weight = 1 / counts[codes]
-    false_positive_rate, recall, _ = roc_curve(
-        is_unknown[codes], score, sample_weight=weight, drop_intermediate=False
-    )
+    false_positive_rate, recall, _ = roc_curve(is_unknown[codes], score, sample_weight=weight, drop_intermediate=False)
     first = np.searchsorted(recall, RECALL - 1e-12)
     return OpenSetFigures(float(auc(false_positive_rate, recall)), float(false_positive_rate[first]))

@@ -20,7 +20,7 @@ FIGURES: Final[Mapping[str, str]] = {
     "episodes_found": "share of episodes with the right verdict at some time",
     "delay_median_minutes": "minutes from onset to the first right verdict, median of the episodes found",
     "delay_p90_minutes": "the same, 90th percentile",
-    "clearing_median_minutes": "time to clear: minutes from a fault's end to the end of its verdict, median of the episodes found",
+    "clearing_median_minutes": "minutes from a fault's end to the end of its verdict, median of the episodes found",
     "auroc": "area under the ROC curve, faults without a reference against everything that is known",
     "fpr95": "share of known windows called unknown where 95 % of the unknown ones are",
     "suspect_normal": "share of the hours of normal traffic that the baseline check suspects",

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from faultprint.training.config import TrainingConfig
-from faultprint.training.presets import PRESETS, Preset
 
 from faultprint.arrays import Float32Array
 from faultprint.cases.centering import minutes_within, node_series, run_ends
@@ -21,8 +19,10 @@ from faultprint.cases.matching import Matcher
 from faultprint.cases.scope import EvaluationScope
 from faultprint.embedding.model import Model, NodeBaseline, load_model
 from faultprint.training.augment.template import FaultTemplate, extract_template
+from faultprint.training.config import TrainingConfig
 from faultprint.training.loop import TrainingPlan
 from faultprint.training.models.population_baseline import compute_population_baseline
+from faultprint.training.presets import PRESETS, Preset
 from faultprint.training.train import train
 from faultprint.windows.labelling import fault_names, label_minutes
 from faultprint.windows.levels import FeatureKinds
@@ -66,7 +66,13 @@ def trained_model(
     """
 
     def make(path: Path) -> None:
-        train(*tables, path, TrainingConfig(preset=preset, seed=seed, max_seconds=seconds, device=device, templates=templates), presets=presets, clock=time.thread_time)
+        train(
+            *tables,
+            path,
+            TrainingConfig(preset=preset, seed=seed, max_seconds=seconds, device=device, templates=templates),
+            presets=presets,
+            clock=time.thread_time,
+        )
 
     arguments = {"preset": preset, "seed": seed, "seconds": seconds, **identity}
     return load_model(cache.file("model", arguments, CODE, ".faultprint", make))
