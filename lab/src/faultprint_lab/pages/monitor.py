@@ -158,17 +158,22 @@ faultprint monitor --config monitor-kafka.toml                                  
 kafka-consumer-groups.sh --bootstrap-server k1:9092 --group faultprint --describe  # shows the lag
 ```
 
-A sink of kind `kafka` sends ONSET and ABATED events to a policy engine ([publishing](publish.md)). It works with and without `[kafka]`.
+A sink of kind `kafka` sends ONSET and ABATED events to a policy engine ([publishing](publish.md)). It works with and without
+`[kafka]`.
 
-With `[kafka]` the state must be a file, not a PostgreSQL database. Operators work on the incidents of one partition at a time, on the
-machine that has its state: `faultprint incidents list --state monitor.db.faultprint.minutes-0`. There is no TMF642 API. `--dry-run`
+With `[kafka]` the state must be a file, not a PostgreSQL database. Operators work on the incidents of one
+partition at a time, on the
+machine that has its state: `faultprint incidents list --state monitor.db.faultprint.minutes-0`. There is no
+TMF642 API. `--dry-run`
 works only with `replay`, because a dry run of `monitor` would take partitions from the other monitors.
 
 Minutes are the smaller payload: about 5 kB for each node and minute before compression. Use `payload = "transactions"` if other
 programs need the transactions too. Users and dialogs are on the topic only as keyed hashes, as in the table of transactions.
 
-Log events: `partition_acquired`; `partition_released`; `partition_waiting` (its state is not available yet); `state_not_uploaded`;
-`record_unreadable`; `brokers_unreachable`; `brokers_reachable`; `leave_timeout` (no broker answered when the monitor left the group);
+Log events: `partition_acquired`; `partition_released`; `partition_waiting` (its state is not available yet);
+`state_not_uploaded`;
+`record_unreadable`; `brokers_unreachable`; `brokers_reachable`; `leave_timeout` (no broker answered when the
+monitor left the group);
 `kafka_error`; and `record_lost` of a producer. Lines of the monitor of a partition contain its number. The metrics are the totals
 of all partitions of a process; `faultprint_kafka_partitions` is their number.
 """
