@@ -179,7 +179,9 @@ def _train_presets(out: Path, seed: int, size: DemoSize, log: Callable[[str], No
 def _train(out: Path, preset: str, seed: int, seconds: float) -> str:
     minutes = read_minutes(out / TRAINING_MINUTES).frame
     labels = storage.read(out / TRAINING_LABELS, LABELS)
-    result = train(minutes, labels, out / f"{preset}.faultprint", TrainingConfig(preset=preset, seed=seed, max_seconds=seconds))
+    result = train(
+        minutes, labels, out / f"{preset}.faultprint", TrainingConfig(preset=preset, seed=seed, max_seconds=seconds)
+    )
     return f"{result.windows_per_second:,.0f} windows/s, macro-F1 {result.score:.2f} on the held-out networks"
 
 

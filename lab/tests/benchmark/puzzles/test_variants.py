@@ -30,7 +30,9 @@ from ..test_suite import training_tables
 )
 def test_a_variant_is_trained_and_exported(name: str, dimensions: int, tmp_path: Path) -> None:
     preset = replace(VARIANTS[name], plan=TrainingPlan(epochs=2, steps=2, patience=2), calibration_windows=100)
-    report = train(*training_tables(), tmp_path / "a.faultprint", TrainingConfig(preset=name, seed=1), presets={name: preset})
+    report = train(
+        *training_tables(), tmp_path / "a.faultprint", TrainingConfig(preset=name, seed=1), presets={name: preset}
+    )
     assert report.export_difference < 1e-5 and load_model(tmp_path / "a.faultprint").dimensions == dimensions
     assert all(np.isfinite(epoch["loss"]) for epoch in report.history["epochs"])
 
