@@ -232,6 +232,6 @@ def test_verify_and_plan_on_the_command_line(out: Path, tmp_path: Path) -> None:
     (out / "README.md").write_text("changed")
     assert isinstance(runner.invoke(cli, ["testbed", "verify", str(out)]).exception, UsageError)
     drawn = tmp_path / "plan.toml"
-    made = runner.invoke(cli, ["testbed", "plan", "--networks", "2", "--hours", "3", "--out", str(drawn), "--json"])
-    assert json.loads(made.output)["episodes"] == 6
+    planned = runner.invoke(cli, ["testbed", "plan", "--networks", "2", "--hours", "3", "--out", str(drawn), "--json"])
+    assert json.loads(planned.output)["episodes"] == 6
     assert len(parse(drawn.read_text(), FAULTS).episodes) == 6

@@ -29,14 +29,14 @@ def test_all_workers_end_and_no_more_than_the_limit_run_at_a_time() -> None:
 
 
 def test_the_first_failure_stops_the_others_and_is_raised_at_the_end() -> None:
-    stop, begun, ended = threading.Event(), threading.Event(), threading.Event()
+    stop, started, ended = threading.Event(), threading.Event(), threading.Event()
 
     def fails() -> None:
-        assert begun.wait(10)
+        assert started.wait(10)
         raise OSError("died")
 
     def waits_for_stop() -> None:
-        begun.set()
+        started.set()
         assert stop.wait(10)
         ended.set()
 

@@ -135,10 +135,10 @@ def test_a_signal_stops_running_episodes_and_keeps_complete_ones(
         return 180.0
 
     beds.act = act
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         record_plan(plan_file, tmp_path / "set", parallel=2)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - started < 10
     assert verify(tmp_path / "set")["episodes"] == 1
     beds.act = lambda name, attempt, control: 180.0
     assert record_plan(plan_file, tmp_path / "set", parallel=2).episodes == 4

@@ -260,8 +260,8 @@ def _toml(seed: int, networks: Iterable[BedNetwork], episodes: Iterable[PlannedE
         lines += ["", f"[networks.{network.name}.load]", *_pairs(network.load, set())]
     for episode in episodes:
         lines += ["", "[[episodes]]", *_pairs(episode, {"faults"})]
-        for strike in episode.faults:
-            lines += ["", "[[episodes.faults]]", *_pairs(strike, set())]
+        for event in episode.faults:
+            lines += ["", "[[episodes.faults]]", *_pairs(event, set())]
     return "\n".join(lines) + "\n"
 
 

@@ -12,12 +12,14 @@ from faultprint_lab.testbed.recording.episode_tables import iso_time
 EARLY: Final = 0.6
 """Share of the episodes of a network that count as early."""
 _HEAD: Final = """\
-# Two ways to part this data set. The rules look at nothing but the plan.
+# Two splits of this data set. The rules depend on the plan only.
 #
-# [networks]: each network is wholly on one side. Counted from 1 in the plan's order, every third is for reporting; of
-# the others every fifth is for choosing (thresholds, epochs, presets); the rest is for training. Report only once.
+# [networks]: each network is on one side. Counted from 1 in the order of the plan, every third network is "report" (the
+# test side: use it once). Of the others, every fifth is "choose" (validation: thresholds, epochs, presets). The rest is
+# "train".
 #
-# [early_until]: each network's first 60 % of hours end here. Train before it, report after it, on the same networks.
+# [early_until]: the first 60 % of the hours of each network end here. Train before this time and test after it, on the
+# same networks.
 """
 
 

@@ -17,13 +17,13 @@ Address = tuple[str, int]
 class ApplicationServer(asyncio.DatagramProtocol):
     """Sends every request back to the S-CSCF along its Route.
 
-    own, scscf   addresses of this server and of the S-CSCF
-    failing      share of INVITEs that fail
-    silent       whether they fail without a response; else by 503
-    requests     number of INVITEs received
+    address, scscf   addresses of this server and of the S-CSCF
+    failing          share of INVITEs that fail
+    silent           whether they fail without a response; else by 503
+    requests         number of INVITEs received
     """
 
-    own: Address
+    address: Address
     scscf: Address
     rng: np.random.Generator
     failing: float = 0.0
@@ -69,7 +69,7 @@ class ApplicationServer(asyncio.DatagramProtocol):
         return self._failed[branch]
 
     def _forward(self, message: sip.SipPdu, branch: str) -> sip.SipPdu:
-        host, port = self.own
+        host, port = self.address
         via = f"SIP/2.0/UDP {host}:{port};branch=z9hG4bK{sip.md5_hex(branch)[:20]}"
         routes = message.all("route")[1:]
         hops = int(message.get("max-forwards", "70") or 70) - 1

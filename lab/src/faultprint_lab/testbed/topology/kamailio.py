@@ -48,7 +48,7 @@ _RX_SESSION: Final = """
 		}
 	}"""
 _SIPTRACE: Final = """
-listen=udp:{own}
+listen=udp:{source}
 loadmodule "siptrace"
 modparam("siptrace", "trace_on", 1)
 modparam("siptrace", "trace_to_database", 0)
@@ -57,7 +57,7 @@ modparam("siptrace", "hep_mode_on", 1)
 modparam("siptrace", "hep_version", 3)
 modparam("siptrace", "hep_capture_id", 1)
 modparam("siptrace", "duplicate_uri", "sip:{collector}")
-modparam("siptrace", "send_sock_addr", "sip:{own}")
+modparam("siptrace", "send_sock_addr", "sip:{source}")
 """
 
 _TABLES: Final = {
@@ -107,7 +107,7 @@ def write_configurations(folder: Path, network: BedNetwork, modules: Path, hep: 
 
 def _values(folder: Path, network: BedNetwork, modules: Path, node: str, hep: str | None) -> dict[str, object]:
     core = node != "pcscf"
-    trace = _SIPTRACE.format(collector=hep, own=f"{LINKS['dns']['pcscf']}:9061") if hep else ""
+    trace = _SIPTRACE.format(collector=hep, source=f"{LINKS['dns']['pcscf']}:9061") if hep else ""
     return {
         "FOLDER": folder,
         "MODULES": modules,

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from faultprint import __version__
+from faultprint.version import __version__
 from faultprint_lab.testbed.topology import packages
 
 _FIELDS: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
