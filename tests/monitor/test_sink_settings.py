@@ -15,7 +15,7 @@ from faultprint.monitor.config import settings
 from faultprint.monitor.config.settings import Settings
 from faultprint.monitor.config.sinks import elements
 from faultprint.publish.incident import Incident, Severity
-from faultprint.publish.tmf642.alarm import alarm
+from faultprint.publish.tmf642.alarm import alarm_resource
 
 from .conftest import Deployment
 
@@ -84,7 +84,7 @@ def test_the_alarm_api_has_the_same_content(bodies: Bodies, deployment: Deployme
     (body,) = bodies('[[sink]]\nname = "a"\nkind = "alarm"\nurl = "http://127.0.0.1"\n' + TMF642 + INVENTORY)
     found = read(tmp_path, deployment, TMF642 + INVENTORY)
     incident = Incident.begin("pcscf1", "net", "overload", Severity.MAJOR, 60_000_000, 120_000_000)
-    assert alarm(incident, found.tmf642.alarm_settings(elements(found.inventory))) == body["event"]["alarm"]
+    assert alarm_resource(incident, found.tmf642.alarm_settings(elements(found.inventory))) == body["event"]["alarm"]
 
 
 def test_the_keys_of_a_webhook_are_in_its_events(bodies: Bodies) -> None:

@@ -4,14 +4,48 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TextIO
 
 from faultprint.monitor.base.interfaces import Clock
 from faultprint.publish.text import rfc3339
 
 Log = Callable[..., None]
 """log(event, **fields) writes one line of the log."""
+
+EVENTS: Final[Mapping[str, str]] = {
+    "started": "The monitor is ready.",
+    "node_baselined": "A node has its baseline and gets verdicts.",
+    "baseline_suspect": "The baseline minutes of a node look like a known fault; later minutes are tried.",
+    "baseline_incomplete": "The baseline minutes of a node have too many gaps; later minutes are tried.",
+    "node_no_data": "A node has had no data for `time.no_data_minutes`.",
+    "node_data_resumed": "A node has data again.",
+    "incident_changed": "An incident has started, changed or cleared.",
+    "library_loaded": "The case library has changed and was loaded.",
+    "library_unreadable": "The case library cannot be read; the old references stay.",
+    "clock_moved_back": "The clock of the machine moved back; the monitor waits until it has caught up.",
+    "clock_caught_up": "The clock has caught up.",
+    "write_failing": "The state or an outbox (`target`) cannot be written; the write is retried.",
+    "write_recovered": "The state or outbox can be written again.",
+    "command_refused": "An operation on an incident is not possible.",
+    "sink_unreachable": "A delivery failed; it is retried.",
+    "sink_reachable": "The sink receives messages again.",
+    "batch_rejected": "A sink rejected a batch; its messages are sent one by one.",
+    "messages_dead_lettered": "Messages will not be sent; `reason` is rejected or overflow.",
+    "outbox_not_updated": "The monitor stopped while an outbox could not be written; messages may be sent twice.",
+    "request_failed": "The HTTP server could not answer a request because of a defect.",
+    "record_unreadable": "A Kafka record cannot be read; only the first one of a partition is logged.",
+    "record_lost": "Kafka did not take a record; only the first one is logged.",
+    "partition_acquired": "The monitor has taken over a partition.",
+    "partition_released": "The monitor has released a partition.",
+    "partition_waiting": "The state of a partition is not available yet; the monitor tries again.",
+    "state_not_uploaded": "The state of a partition could not be uploaded; the monitor tries again.",
+    "brokers_unreachable": "No Kafka broker answers.",
+    "brokers_reachable": "The Kafka brokers answer again.",
+    "leave_timeout": "The brokers did not answer when the monitor left the group.",
+    "kafka_error": "Another error of the Kafka client.",
+}
+"""All events of the log → their meaning. The names are stable."""
 
 
 class JsonLog:
