@@ -107,7 +107,8 @@ def test_where_no_monitor_has_been_is_one_sentence(postgres: Server, tmp_path: P
 def test_a_member_of_a_group_has_states_by_partition(deployment: Deployment, tmp_path: Path) -> None:
     config = tmp_path / "monitor.toml"
     config.write_text(
-        f'model = "{deployment.model_path}"\nlibrary = "{deployment.library_path}"\nstate = "s.db"\n[kafka]\nbootstrap = "127.0.0.1:9"\n'
+        f'model = "{deployment.model_path}"\nlibrary = "{deployment.library_path}"\nstate = "s.db"\n'
+        '[kafka]\nbootstrap = "127.0.0.1:9"\n'
     )
     result = CliRunner().invoke(cli, ["incidents", "list", "--config", str(config)])
     assert f"such as {tmp_path}/s.db.faultprint.minutes-0." in str(result.exception)

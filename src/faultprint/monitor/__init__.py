@@ -1,8 +1,8 @@
-"""The live flow: minutes or transactions of many nodes in; verdicts, incidents and messages to others out.
+"""The live monitor: minutes or transactions of many nodes in; verdicts, incidents and messages out.
 
-    source ─batch→ gate ─finished minute→ judge ─verdicts→ incidents ─changes→ store (outbox) ─message→ courier → sink
+    source ─batch→ watermark buffer ─minute→ scorer ─verdicts→ incidents ─changes→ state (outbox) ─message→ delivery worker → sink
 
-`gate` decides by event time when a minute is final; `judge` gives all nodes' verdicts of it at once; `incidents` is a state
-machine; `store` keeps all of it in one SQLite transaction a minute; `courier` empties the outbox. Sources, sinks, the clock
-and the judgement of the recent past are handed in as objects (`ports`).
+`ingest` decides by event time when a minute is final; `detect` scores all nodes of a minute and runs the incident state
+machine; `state` saves a minute in one transaction; `deliver` empties the outbox; `control` executes commands of operators.
+`build` puts the parts together. Sources, sinks and the clock are passed in (`base.interfaces`).
 """

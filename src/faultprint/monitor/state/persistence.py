@@ -125,8 +125,8 @@ class Persistence:
             )
         if facts["codes"] != scorer.encoder.codec_name:
             raise UsageError(
-                f"{self._store.state} keeps minutes as {facts['codes']}, not {scorer.encoder.codec_name}; set nodes.quantized to its "
-                "old value, or name another state file."
+                f"{self._store.state} keeps minutes as {facts['codes']}, not {scorer.encoder.codec_name}; "
+                "set nodes.quantized to its old value, or name another state file."
             )
         buffer.closed = int(facts["closed"])
         baselines = self._restore_nodes(nodes, buffer)
