@@ -14,7 +14,7 @@ NODES = 4_000
 
 
 def run() -> list[dict[str, Any]]:
-    """The rows monitor.nodes_per_minute and monitor.bytes_per_node, and the same of compact rings."""
+    """The rows monitor.nodes_per_minute and monitor.bytes_per_node, and the same with quantised buffers."""
     rows = []
     for prefix, quantized in (("monitor.", False), ("monitor.compact_", True)):
         seconds, size = _measured(quantized)

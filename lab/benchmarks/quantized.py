@@ -24,22 +24,22 @@ _CODE = "from faultprint.cli import main; main()"
 def compare(minutes: Path, model: Path, library: Path) -> dict[str, Any]:
     """Verdicts after warm-up, the share with another condition, and the differences of distances relative to their median."""
     with tempfile.TemporaryDirectory() as folder:
-        exact, compact = (_replayed(Path(folder), minutes, model, library, word) for word in ("false", "true"))
+        exact, quantized = (_replayed(Path(folder), minutes, model, library, word) for word in ("false", "true"))
     ready = exact["condition"] != WARMING_UP
-    difference = ((exact["distance"] - compact["distance"]).abs() / exact["distance"].median()).filter(ready)
+    difference = ((exact["distance"] - quantized["distance"]).abs() / exact["distance"].median()).filter(ready)
     return {
         "verdicts": int(ready.sum()),
-        "other_condition": float((exact["condition"] != compact["condition"]).filter(ready).mean()),  # type: ignore[arg-type]
+        "other_condition": float((exact["condition"] != quantized["condition"]).filter(ready).mean()),  # type: ignore[arg-type]
         "distance_apart_median": float(difference.median()),  # type: ignore[arg-type]
         "distance_apart_p99": float(difference.quantile(0.99)),  # type: ignore[arg-type]
     }
 
 
-def _replayed(folder: Path, minutes: Path, model: Path, library: Path, compact: str) -> pl.DataFrame:
-    config, out = folder / f"{compact}.toml", folder / f"{compact}.parquet"
+def _replayed(folder: Path, minutes: Path, model: Path, library: Path, quantized: str) -> pl.DataFrame:
+    config, out = folder / f"{quantized}.toml", folder / f"{quantized}.parquet"
     config.write_text(
-        f'model = "{model.resolve()}"\nlibrary = "{library.resolve()}"\nstate = "{compact}.db"\n'
-        f"[nodes]\ncompact = {compact}\n[keep]\nverdict_minutes = 1000000\n"
+        f'model = "{model.resolve()}"\nlibrary = "{library.resolve()}"\nstate = "{quantized}.db"\n'
+        f"[nodes]\nquantized = {quantized}\n[retention]\nverdict_minutes = 1000000\n"
     )
     arguments = ["replay", str(minutes), "--config", str(config), "--out", str(out)]
     subprocess.run([sys.executable, "-c", _CODE, *arguments], check=True, stdout=subprocess.DEVNULL)

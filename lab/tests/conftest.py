@@ -22,6 +22,6 @@ def known_networks() -> tuple[pl.DataFrame, pl.DataFrame]:
 
 @pytest.fixture(scope="session")
 def new_network() -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Minutes and labels of a network that nobody learnt from."""
+    """Minutes and labels of a network that no system was trained on."""
     faults = [(200, 240, "bye-slow"), (360, 380, "register-timeouts")]
     return minutes("omega-1", 520, faults, seed=9), labels("omega-1", 520, faults)

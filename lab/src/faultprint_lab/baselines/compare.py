@@ -1,4 +1,4 @@
-"""Score a model with its library beside other models and baselines, on the same minutes.
+"""Score a model with its library together with other models and baselines, on the same minutes.
 
 Every system gets the same normal minutes of each node and the same windows. Its decision rule is set in the same way: on
 networks that did not train it and gave no reference, the loosest threshold with at most

@@ -35,7 +35,7 @@ class PreparedTrial:
     """The input of every system in a trial.
 
     - `scopes` are scored; `calibration_scopes` and `calibration_labels` set the decision rule.
-    - `labels` of the scored nodes and `true_conditions` of their windows (`evaluation.truth`); faults that nobody enrols
+    - `labels` of the scored nodes and `true_conditions` of their windows (`evaluation.truth`); faults that are not enrolled
       are "unknown" there, and `unknown_faults` are their names.
     - `hidden` faults are not in the training.
     - `enrolled` examples are given to every system after the training; `enrolled_by_node` are from the node's own past.

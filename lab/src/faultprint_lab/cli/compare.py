@@ -1,4 +1,4 @@
-"""The command `compare`: the verdicts of a model and its library beside those of other methods."""
+"""The command `compare`: the verdicts of a model and its library compared with other methods."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def compare(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Score the verdicts on MINUTES against labels, beside LightGBM and 1-NN trained on other networks.
+    """Score the verdicts on MINUTES against labels, together with those of LightGBM and 1-NN trained on other networks.
 
     Without --train-minutes, only the verdicts of MODEL and LIBRARY are scored.
     """

@@ -88,13 +88,13 @@ def track(
 
 def runs(minute_ms: IntArray, conditions: Sequence[str | None], step: int) -> list[list[Any]]:
     """[[start ms, end ms, condition], …]: intervals of one condition without a gap; minutes without a condition are in none."""
-    found: list[list[Any]] = []
+    intervals: list[list[Any]] = []
     for start, condition in zip(minute_ms.tolist(), conditions, strict=True):
-        if found and found[-1][2] == condition and found[-1][1] == start:
-            found[-1][1] = start + step
+        if intervals and intervals[-1][2] == condition and intervals[-1][1] == start:
+            intervals[-1][1] = start + step
         else:
-            found.append([start, start + step, condition])
-    return [run for run in found if run[2] is not None]
+            intervals.append([start, start + step, condition])
+    return [run for run in intervals if run[2] is not None]
 
 
 def cloud(vectors: Float32Array, table: pl.DataFrame, references: Sequence[Reference], seed: int) -> dict[str, Any]:
