@@ -1,4 +1,4 @@
-"""A few small networks of count-level minutes: two faults that any sound training must learn to tell apart."""
+"""Five small networks with two faults that every correct training must separate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from faultprint.storage import schema
 from faultprint.tables import LABELS
 from faultprint.training.data.dataset import TrainingSet, training_set
 from faultprint.training.models import reference_task
-from faultprint.training.train import PRESETS
+from faultprint.training.presets import PRESETS
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 MINUTES = 480
@@ -75,31 +75,31 @@ def tables() -> tuple[pl.DataFrame, pl.DataFrame]:
 
 @pytest.fixture(scope="session")
 def small(tables: tuple[pl.DataFrame, pl.DataFrame]) -> TrainingSet:
-    """The same, ready to draw from."""
+    """The same as a training set."""
     return training_set(*tables, SIP_CATALOGUE)
 
 
 @pytest.fixture
 def moved(small: TrainingSet) -> Callable[[Model, int], tuple[Float32Array, IntArray]]:
-    """Of a model and a node's number: vectors minus the mean of the node's first hour, and codes, of the windows that are used."""
+    """A function of a model and a node: vectors relative to the mean of its first hour, and codes, of the used windows."""
 
-    def of(model: Model, number: int) -> tuple[Float32Array, IntArray]:
+    def embed(model: Model, number: int) -> tuple[Float32Array, IntArray]:
         node = small.nodes[number]
-        normal = model.baseline(node.series.part(0, 60))
-        found = model.embed(node.series, normal.profile)
-        code = node.code[found.last_minute].astype(np.int64)
-        used = (code == 0) | ((code > 0) & (node.exposed[found.last_minute] >= 10))
-        return (found.vectors - normal.mean)[used], code[used]
+        baseline = model.baseline(node.series.slice(0, 60))
+        windows = model.embed(node.series, baseline.profile)
+        code = node.code[windows.last_minute].astype(np.int64)
+        used = (code == 0) | ((code > 0) & (node.fault_minutes[windows.last_minute] >= 10))
+        return (windows.vectors - baseline.mean)[used], code[used]
 
-    return of
+    return embed
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Epochs of a few steps, and a calibration on a few windows: the networks stay as they are."""
-    for name, steps, windows in (("default", 8, 200), ("posts", 1, 20), ("posts-3d", 1, 20)):
+    """Epochs of a few steps and a calibration on a few windows, with unchanged networks."""
+    for name, steps, windows in (("default", 8, 200), ("reference-lstm", 1, 20), ("reference-lstm-3d", 1, 20)):
         preset = PRESETS[name]
         quick = replace(preset, plan=replace(preset.plan, steps=steps), calibration_windows=windows)
         monkeypatch.setitem(PRESETS, name, quick)  # type: ignore[misc]
-    monkeypatch.setattr(reference_task, "SCORED", 3)
+    monkeypatch.setattr(reference_task, "WINDOWS_PER_CONDITION", 3)
     monkeypatch.setattr(reference_task, "BATCH", 4)

@@ -1,4 +1,4 @@
-"""Layers in another's place: the same parameters, and the exported graph does the same."""
+"""Replacement layers keep the parameters, and their exported graphs give the same results."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_graphs_do_what_the_network_does(found: PooledNetwork) -> None:
     assert np.allclose(graphs["head.onnx"].run(None, {"x": pooled.numpy()})[0], vectors, atol=1e-5)
 
 
-def test_outputs_are_bounded_as_they_say() -> None:
+def test_outputs_are_bounded() -> None:
     pooled = torch.randn(20, 3 * 2 * network().code)
     inside = swapped(SigmoidLinear).head(pooled)
     assert ((inside > 0) & (inside < 1)).all()
@@ -64,7 +64,7 @@ def test_parameters_stay_the_same_objects() -> None:
     assert {name: id(parameter) for name, parameter in before.named_parameters()} == names
 
 
-def test_under_layer_norm_a_window_does_not_depend_on_its_batch() -> None:
+def test_with_layer_norm_a_window_does_not_depend_on_its_batch() -> None:
     found, windows = ReferenceLstm(5, hidden=8).train(), torch.randn(6, 10, 5)
     assert not torch.allclose(found(windows)[:2], found(windows[:2]), atol=1e-3)
     for name in ("norm_input", "norm_state", "norm_dense", "norm_output"):

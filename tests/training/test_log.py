@@ -1,4 +1,4 @@
-"""What a training says while it goes on."""
+"""Reports of a running training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from faultprint.errors import UsageError
-from faultprint.training.log import EPOCHS, JsonLines, Latest, TensorBoard
+from faultprint.training.log import EPOCHS_FILE, JsonLines, LatestScore, TensorBoard
 from faultprint.training.loop import Epoch, History
 
 
@@ -18,37 +18,37 @@ def epoch(score: float, loss: float = 1.0) -> Epoch:
 
 
 def lines(folder: Path) -> list[dict[str, float | None]]:
-    return [json.loads(line) for line in (folder / EPOCHS).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / EPOCHS_FILE).read_text().splitlines()]
 
 
-def test_every_epoch_is_one_line_also_after_a_restart(tmp_path: Path) -> None:
-    course, log = History(), JsonLines(tmp_path / "new" / "log")
+def test_every_epoch_is_one_line_even_after_a_restart(tmp_path: Path) -> None:
+    history, log = History(), JsonLines(tmp_path / "new" / "log")
     assert not (tmp_path / "new").exists()
-    log(course)
+    log(history)
     for score in (0.5, 0.6):
-        course.epochs.append(epoch(score))
-        log(course)
-    # Killed after the line, before the checkpoint: the second epoch comes once more.
-    course.epochs.pop()
+        history.epochs.append(epoch(score))
+        log(history)
+    # Killed after the line and before the checkpoint: the second epoch is repeated.
+    history.epochs.pop()
     log = JsonLines(tmp_path / "new" / "log")
-    log(course)
-    course.epochs.append(epoch(0.7, float("nan")))
-    log(course)
+    log(history)
+    history.epochs.append(epoch(0.7, float("nan")))
+    log(history)
     found = lines(tmp_path / "new" / "log")
-    assert [(one["epoch"], one["score"], one["loss"]) for one in found] == [(1, 0.5, 1.0), (2, 0.7, None)]
+    assert [(line["epoch"], line["score"], line["loss"]) for line in found] == [(1, 0.5, 1.0), (2, 0.7, None)]
     assert {"active_share", "effective_dimensions", "seconds", "windows_per_second", "learning_rate"} <= set(found[0])
 
 
 def test_the_bar_shows_the_latest_score_and_the_best() -> None:
-    course, latest = History(), Latest()
-    latest(course)
-    assert latest.words == ""
-    course.epochs += [epoch(0.8), epoch(0.25)]
-    latest(course)
-    assert latest.words == "epoch 2, macro-F1 0.250, best 0.800"
+    history, latest = History(), LatestScore()
+    latest(history)
+    assert latest.text == ""
+    history.epochs += [epoch(0.8), epoch(0.25)]
+    latest(history)
+    assert latest.text == "epoch 2, macro-F1 0.250, best 0.800"
 
 
-def test_without_tensorboard_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tensorboard_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UsageError, match=r"which is not installed; install it with `pip install tensorboard`"):
         TensorBoard(tmp_path)
@@ -56,14 +56,14 @@ def test_without_tensorboard_one_sentence_says_what_to_do(tmp_path: Path, monkey
 
 def test_event_files_hold_every_epoch_once(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    course = History()
+    history = History()
     for restart in ((0.5, 0.6), (0.7, 0.8)):
         board = TensorBoard(tmp_path)
-        board(course)
+        board(history)
         for score in restart:
-            course.epochs.append(epoch(score))
-            board(course)
-        del course.epochs[1:]
+            history.epochs.append(epoch(score))
+            board(history)
+        del history.epochs[1:]
     found = accumulator.EventAccumulator(str(tmp_path))
     found.Reload()
     assert [(one.step, round(one.value, 3)) for one in found.Scalars("score")] == [(1, 0.5), (2, 0.7), (3, 0.8)]

@@ -1,4 +1,4 @@
-"""The loop by itself, with a task that only counts and a clock that it moves."""
+"""The training loop, with a task that only counts steps and moves the clock."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from faultprint.training.effective_rank import effective_rank
 from faultprint.training.loop import TrainingPlan, fit
 from faultprint.training.models.task import Step
-from faultprint.training.score import macro_f1, nearest, references
+from faultprint.training.score import centroids, effective_rank, macro_f1, nearest_centroid
 
 
 class Counter:
@@ -42,7 +41,7 @@ def run(scores: list[float], plan: TrainingPlan, **more: object) -> tuple[Counte
     return task, fit(task, plan, clock=task.clock, **more)  # type: ignore[arg-type]
 
 
-def test_steps_know_how_much_of_the_training_lies_behind() -> None:
+def test_steps_get_the_completed_share_of_the_training() -> None:
     by_steps, _ = run([0.1, 0.2], TrainingPlan(epochs=2, steps=2, patience=9))
     assert by_steps.done == [0, 0.25, 0.5, 0.75]
     by_seconds, _ = run([0.1, 0.2], TrainingPlan(epochs=9, steps=2, patience=9, max_seconds=4))
@@ -50,20 +49,20 @@ def test_steps_know_how_much_of_the_training_lies_behind() -> None:
 
 
 def test_the_best_state_is_kept_and_the_stop_is_early() -> None:
-    task, course = run([0.1, 0.5, 0.4, 0.3, 0.9], TrainingPlan(epochs=9, steps=2, patience=2))
+    task, history = run([0.1, 0.5, 0.4, 0.3, 0.9], TrainingPlan(epochs=9, steps=2, patience=2))
     assert task.network.weight.item() == 4
-    assert (course.best_epoch, len(course.epochs)) == (1, 4)
-    assert course.stopped == "no better score in 2 epochs"
-    assert (course.windows, course.triplets, course.step_seconds) == (80, 800, 8)
-    assert course.epochs[0].active_share == pytest.approx(0.05)
+    assert (history.best_epoch, len(history.epochs)) == (1, 4)
+    assert history.stopped == "no better score in 2 epochs"
+    assert (history.windows, history.triplets, history.step_seconds) == (80, 800, 8)
+    assert history.epochs[0].active_share == pytest.approx(0.05)
 
 
-def test_the_budget_ends_it_within_an_epoch() -> None:
+def test_the_time_limit_ends_training_within_an_epoch() -> None:
     seen: list[tuple[int, int]] = []
-    task, course = run(
+    task, history = run(
         [0.5, 0.6], TrainingPlan(9, 4, 9, max_seconds=6), progress=lambda done, total: seen.append((done, total))
     )
-    assert course.stopped == "budget of time spent"
+    assert history.stopped == "budget of time spent"
     assert task.network.weight.item() == 6
     assert seen == [(i, 6) for i in range(1, 7)]
 
@@ -82,12 +81,12 @@ def test_effective_dimensions() -> None:
     assert effective_rank(np.ones((5, 6))) == 0
 
 
-def test_nearest_reference_and_its_score() -> None:
+def test_nearest_centroid_and_macro_f1() -> None:
     vectors = np.array([[0, 0], [1, 0], [3, 0], [0, 5]], dtype=np.float32)
-    known = references(vectors[2:], np.array([1, 2]), 4)
+    known = centroids(vectors[2:], np.array([1, 2]), 4)
     assert np.array_equal(known[:3], [[0, 0], [3, 0], [0, 5]])
     assert np.isnan(known[3]).all()
-    said = nearest(vectors, known)
-    assert said.tolist() == [0, 0, 1, 2]
-    # F1 of 0: 2/3 (one of two said right), of 1: 1, of 2: 1; with 3 never found.
-    assert macro_f1(np.array([0, 3, 1, 2]), said) == pytest.approx((2 / 3 + 1 + 1 + 0) / 4)
+    predicted = nearest_centroid(vectors, known)
+    assert predicted.tolist() == [0, 0, 1, 2]
+    # F1 of 0: 2/3 (one of two correct), of 1: 1, of 2: 1; with 3 never found.
+    assert macro_f1(np.array([0, 3, 1, 2]), predicted) == pytest.approx((2 / 3 + 1 + 1 + 0) / 4)

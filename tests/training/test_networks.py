@@ -9,22 +9,22 @@ from torch import nn
 
 from faultprint.embedding.pooling import pool
 from faultprint.training.networks.pooled import PooledNetwork
-from faultprint.training.networks.reference_lstm import KerasLSTM, ReferenceLstm, parameters
+from faultprint.training.networks.reference_lstm import KerasLSTM, ReferenceLstm, count_parameters
 
 
-def test_the_posts_network_has_exactly_its_parameters() -> None:
-    assert parameters(ReferenceLstm(132)) == (3_692_610, 3_690_278)
+def test_the_reference_lstm_has_the_published_number_of_parameters() -> None:
+    assert count_parameters(ReferenceLstm(132)) == (3_692_610, 3_690_278)
 
 
 def test_layer_by_layer() -> None:
     network = ReferenceLstm(132)
-    assert parameters(network.norm_input) == (528, 264)
-    assert parameters(network.lstm_1) == (1_320_960, 1_320_960)
-    assert parameters(network.lstm_2) == (2_099_200, 2_099_200)
-    assert parameters(network.norm_state) == parameters(network.norm_dense) == (2_048, 1_024)
-    assert parameters(network.dense) == (262_656, 262_656)
-    assert parameters(network.output) == (5_130, 5_130)
-    assert parameters(network.norm_output) == (40, 20)
+    assert count_parameters(network.norm_input) == (528, 264)
+    assert count_parameters(network.lstm_1) == (1_320_960, 1_320_960)
+    assert count_parameters(network.lstm_2) == (2_099_200, 2_099_200)
+    assert count_parameters(network.norm_state) == count_parameters(network.norm_dense) == (2_048, 1_024)
+    assert count_parameters(network.dense) == (262_656, 262_656)
+    assert count_parameters(network.output) == (5_130, 5_130)
+    assert count_parameters(network.norm_output) == (40, 20)
 
 
 def test_the_second_bias_is_no_parameter_and_stays_zero() -> None:
@@ -74,7 +74,7 @@ def test_a_window_sees_its_own_minutes_only(end: int) -> None:
 
 @pytest.mark.parametrize("ends", [range(59, 80, 3), range(5, 80, 7), range(79, 80)])
 def test_pooling_is_that_of_the_shipped_model(ends: range) -> None:
-    """Several windows of chunks at once, short histories and gaps included, against the code that runs at work."""
+    """Several windows of chunks at once, short histories and gaps included, against the code that runs in operation."""
     network = PooledNetwork(8, (1, 10), 60, 4).eval()
     codes = torch.randn(3, 80, 2, network.second.weight.shape[2])
     seen = torch.ones(3, 80, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Batches mix conditions and networks, and bear the labels of the windows they hold."""
+"""Batches mix conditions and networks, and have the labels of their windows."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ import pytest
 
 from faultprint.errors import UsageError
 from faultprint.training.data.dataset import TrainingSet
-from faultprint.training.data.samplers import ChunkSampler, Triplets
-from faultprint.training.data.window_index import LEAST_EXPOSED, WindowIndex
-from faultprint.windows.profile import population
+from faultprint.training.data.samplers import ChunkSampler, TripletSampler
+from faultprint.training.data.window_index import MIN_FAULT_MINUTES, WindowIndex
+from faultprint.windows.profile import population_profile
 
 
 def sampler(material: TrainingSet, seed: int = 1) -> ChunkSampler:
-    people = population([node.whole for node in material.nodes], material.kinds)
+    people = population_profile([node.full_profile for node in material.nodes], material.kinds)
     return ChunkSampler(material, people, np.random.default_rng(seed))
 
 
-def test_places_hold_every_window_with_enough_exposure(small: TrainingSet) -> None:
+def test_the_index_has_every_window_with_enough_fault_minutes(small: TrainingSet) -> None:
     places = WindowIndex(small)
     for code in range(len(small.conditions)):
-        for network, rows in places.places[code].items():
+        for network, rows in places.by_network[code].items():
             for index, end in rows:
                 node = small.nodes[index]
                 assert node.series.network == network
                 assert node.code[end] == code
-                assert code == 0 or node.exposed[end] >= LEAST_EXPOSED
-    total = sum(len(rows) for found in places.places for rows in found.values())
-    expected = sum(int(((n.code == 0) | ((n.code > 0) & (n.exposed >= LEAST_EXPOSED))).sum()) for n in small.nodes)
+                assert code == 0 or node.exposed[end] >= MIN_FAULT_MINUTES
+    total = sum(len(rows) for found in places.by_network for rows in found.values())
+    expected = sum(
+        int(((n.code == 0) | ((n.code > 0) & (n.fault_minutes >= MIN_FAULT_MINUTES))).sum()) for n in small.nodes
+    )
     assert total == expected
 
 
 def test_triplets_are_two_of_one_condition_and_one_of_another(small: TrainingSet) -> None:
-    anchors, positives, negatives = Triplets(small, np.random.default_rng(1)).draw(20)
+    anchors, positives, negatives = TripletSampler(small, np.random.default_rng(1)).draw(20)
     assert anchors.shape == positives.shape == negatives.shape == (20, 60, 132)
     assert np.isfinite(anchors).all()
     index = [small.catalogue.index(f"{o}.server_error_share") for o in ("in.bye", "out.invite", "in.other")]
@@ -51,18 +53,18 @@ def test_triplets_are_two_of_one_condition_and_one_of_another(small: TrainingSet
     assert any(a == "errors" for a, _, _ in clear)
 
 
-def test_chunks_mix_conditions_and_networks_and_say_what_they_hold(small: TrainingSet) -> None:
+def test_chunks_mix_conditions_and_networks_with_correct_labels(small: TrainingSet) -> None:
     draws = sampler(small)
     for _ in range(3):
         batch = draws.draw()
         chunks, length, width = batch.inputs.shape
         assert length == draws.length
         assert width == 132 * 3 * 2
-        assert batch.code.shape == batch.exposed.shape == (chunks, len(batch.ends))
+        assert batch.code.shape == batch.fault_minutes.shape == (chunks, len(batch.ends))
         assert len(np.unique(batch.slot)) > 2
         assert {0, 1, 2} <= set(np.unique(batch.code).tolist())
-        assert (batch.exposed[batch.code > 0] >= LEAST_EXPOSED).all()
-        assert batch.hours.shape == (len(draws.slots), 60, width)
+        assert (batch.fault_minutes[batch.code > 0] >= MIN_FAULT_MINUTES).all()
+        assert batch.normal_inputs.shape == (len(draws.slots), 60, width)
         for chunk, slot in enumerate(batch.slot):
             held = draws.slots[slot]
             node = small.nodes[held.node]
@@ -76,7 +78,7 @@ def test_chunks_mix_conditions_and_networks_and_say_what_they_hold(small: Traini
             assert np.array_equal(node.code[found[0] + np.array(batch.ends)][used], batch.code[chunk][used])
 
 
-def test_profiles_are_drawn_anew(small: TrainingSet) -> None:
+def test_profiles_are_refreshed(small: TrainingSet) -> None:
     draws = sampler(small)
     before = [slot.inputs for slot in draws.slots]
     for _ in range(2 * len(draws.slots)):
@@ -84,21 +86,21 @@ def test_profiles_are_drawn_anew(small: TrainingSet) -> None:
     assert all(slot.inputs is not old for slot, old in zip(draws.slots, before, strict=True))
 
 
-def test_three_in_ten_draws_of_a_node_are_of_a_stranger(small: TrainingSet) -> None:
+def test_three_in_ten_slots_are_a_cold_start(small: TrainingSet) -> None:
     draws = sampler(small)
-    seen = [draws._slot(0) for _ in range(200)]
-    assert 0.2 < np.mean([slot.known == 0 for slot in seen]) < 0.4
-    assert {slot.known for slot in seen} == {0, 10, 60, 120, 240}
+    seen = [draws.draw_slot(0) for _ in range(200)]
+    assert 0.2 < np.mean([slot.profile_minutes == 0 for slot in seen]) < 0.4
+    assert {slot.profile_minutes for slot in seen} == {0, 10, 60, 120, 240}
 
 
-def test_a_stranger_stands_under_the_populations_profile(small: TrainingSet) -> None:
+def test_a_cold_start_has_the_population_profile(small: TrainingSet) -> None:
     draws = sampler(small)
     for _ in range(10):
         batch = draws.draw()
-        for slot, strange in zip(draws.slots, batch.strangers, strict=True):
+        for slot, strange in zip(draws.slots, batch.cold_start, strict=True):
             node = small.nodes[slot.node]
-            plain = node.inputs(slot.hour, slot.hour + 60, small.kinds, draws.people, draws.people)
-            assert np.array_equal(slot.normal, plain) == strange == (slot.known == 0)
+            plain = node.inputs(slot.hour, slot.hour + 60, small.kinds, draws.population, draws.population)
+            assert np.array_equal(slot.normal_inputs, plain) == strange == (slot.profile_minutes == 0)
 
 
 def test_the_same_seed_draws_the_same(small: TrainingSet) -> None:
@@ -109,7 +111,7 @@ def test_the_same_seed_draws_the_same(small: TrainingSet) -> None:
 
 def test_a_hundred_nodes_take_turns(small: TrainingSet) -> None:
     many = replace(small, nodes=small.nodes * 4)
-    people = population([node.whole for node in small.nodes], small.kinds)
+    people = population_profile([node.full_profile for node in small.nodes], small.kinds)
     draws = ChunkSampler(many, people, np.random.default_rng(1), active=6)
     met: set[int] = set()
     for _ in range(40):
@@ -121,5 +123,5 @@ def test_a_hundred_nodes_take_turns(small: TrainingSet) -> None:
 
 def test_one_condition_is_not_enough(small: TrainingSet) -> None:
     nodes = tuple(replace(node, code=np.zeros_like(node.code)) for node in small.nodes)
-    with pytest.raises(UsageError, match="telling apart needs two"):
+    with pytest.raises(UsageError, match="Training needs windows of two conditions"):
         WindowIndex(replace(small, nodes=nodes))

@@ -1,4 +1,4 @@
-"""A study of settings: the defaults first, the poor stopped early, and nothing lost by a kill."""
+"""A tuning study: defaults first, poor trials stopped early, and nothing lost after a kill."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from faultprint.errors import DivergedError, UsageError
 from faultprint.training.config import RANGES, Hyperparameters
 from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.loop import TrainingPlan
-from faultprint.training.train import PRESETS
+from faultprint.training.presets import PRESETS
 from faultprint.training.tuning.study import Study
-from faultprint.training.tuning.trial import After, TuningTrial, assign_folds
+from faultprint.training.tuning.trial import OnFoldEpoch, TuningTrial, assign_folds
 from faultprint.training.tuning.tune import TuningReport, tune
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
@@ -37,7 +37,7 @@ import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 import polars as pl
-from faultprint.training.train import PRESETS
+from faultprint.training.presets import PRESETS
 from faultprint.training.tuning.tune import tune
 
 def die(done, total, note):
@@ -51,7 +51,7 @@ tune(*tables, folder / "study.db", trials=3, folds=2, epochs=1, preset=quick, pr
 """
 
 
-def by_rate(settings: Hyperparameters, after: After) -> float:
+def by_rate(settings: Hyperparameters, after: OnFoldEpoch) -> float:
     """A score that a moderate learning rate makes high, and hardly anything else."""
     score = 1 - abs(np.log(settings.learning_rate / 1e-3)) / 4 + settings.dropout / 1000
     for epoch in range(1, 6):
@@ -60,14 +60,14 @@ def by_rate(settings: Hyperparameters, after: After) -> float:
 
 
 def comparable(study: Study) -> list[tuple[Hyperparameters, float | None]]:
-    return [(one.settings, one.score) for one in study.tried]
+    return [(one.settings, one.score) for one in study.results]
 
 
 def test_the_defaults_come_first_and_the_search_finds_what_matters(tmp_path: Path) -> None:
     study = Study(tmp_path / "study.db", OF)
     for _ in range(30):
-        study.attempt(by_rate)
-    tried = study.tried
+        study.run_trial(by_rate)
+    tried = study.results
     assert tried[0].settings == Hyperparameters()
     assert [one.number for one in tried] == list(range(1, 31))
     scores = [one.score for one in tried if one.score is not None]
@@ -79,48 +79,48 @@ def test_the_defaults_come_first_and_the_search_finds_what_matters(tmp_path: Pat
     assert sum(found.values()) == pytest.approx(1)
 
 
-def test_a_study_draws_the_same_wherever_it_was_broken_off(tmp_path: Path) -> None:
+def test_a_continued_study_draws_the_same_trials(tmp_path: Path) -> None:
     whole = Study(tmp_path / "whole.db", OF)
     for _ in range(13):
-        whole.attempt(by_rate)
+        whole.run_trial(by_rate)
 
-    def broken(settings: Hyperparameters, after: After) -> float:
+    def broken(settings: Hyperparameters, after: OnFoldEpoch) -> float:
         after(0, 1, 0.5)
         raise KeyboardInterrupt
 
     for done in range(13):
         if done in (0, 3, 12):
             with pytest.raises(KeyboardInterrupt):
-                Study(tmp_path / "broken.db", OF).attempt(broken)
-        Study(tmp_path / "broken.db", OF).attempt(by_rate)
+                Study(tmp_path / "broken.db", OF).run_trial(broken)
+        Study(tmp_path / "broken.db", OF).run_trial(by_rate)
     assert comparable(Study(tmp_path / "broken.db", OF)) == comparable(whole)
 
 
-def test_a_trial_that_diverges_is_no_end(tmp_path: Path) -> None:
-    def diverge(settings: Hyperparameters, after: After) -> float:
+def test_a_diverged_trial_does_not_end_the_study(tmp_path: Path) -> None:
+    def diverge(settings: Hyperparameters, after: OnFoldEpoch) -> float:
         raise DivergedError("too fast")
 
     study = Study(tmp_path / "study.db", OF)
-    study.attempt(by_rate)
-    study.attempt(diverge)
-    study.attempt(by_rate)
-    assert [one.score is None for one in study.tried] == [False, True, False]
+    study.run_trial(by_rate)
+    study.run_trial(diverge)
+    study.run_trial(by_rate)
+    assert [one.score is None for one in study.results] == [False, True, False]
     assert study.importances() == {}
 
 
-def test_a_check_is_made_once(tmp_path: Path) -> None:
+def test_the_recheck_is_computed_once(tmp_path: Path) -> None:
     study = Study(tmp_path / "study.db", OF)
-    study.attempt(by_rate)
-    (first,) = study.tried
-    assert [study.checked(first, lambda settings, answer=answer: answer) for answer in (0.25, 0.5)] == [0.25, 0.25]
+    study.run_trial(by_rate)
+    (first,) = study.results
+    assert [study.recheck(first, lambda settings, answer=answer: answer) for answer in (0.25, 0.5)] == [0.25, 0.25]
 
 
-def test_other_files_and_other_studies_are_refused_untouched(tmp_path: Path) -> None:
-    Study(tmp_path / "study.db", OF).attempt(by_rate)
+def test_other_files_and_studies_are_refused_and_not_changed(tmp_path: Path) -> None:
+    Study(tmp_path / "study.db", OF).run_trial(by_rate)
     content = (tmp_path / "study.db").read_bytes()
-    with pytest.raises(UsageError, match=r"a study with other seed \(1 there, 2 here\)"):
+    with pytest.raises(UsageError, match=r"another study, which differs in its seed \(1 in the file, 2 now\)"):
         Study(tmp_path / "study.db", OF | {"seed": 2})
-    with pytest.raises(UsageError, match="a study with other minutes or labels;"):
+    with pytest.raises(UsageError, match="another study, which differs in its minutes or labels;"):
         Study(tmp_path / "study.db", OF | {"data": "other"})
     assert (tmp_path / "study.db").read_bytes() == content
     with sqlite3.connect(tmp_path / "cases.db") as database:
@@ -129,7 +129,7 @@ def test_other_files_and_other_studies_are_refused_untouched(tmp_path: Path) -> 
     (tmp_path / "half.db").write_bytes(content[: len(content) // 2])
     for name in ("cases.db", "text", "half.db"):
         before = (tmp_path / name).read_bytes()
-        with pytest.raises(UsageError, match="is no study of `faultprint tune`"):
+        with pytest.raises(UsageError, match="is not a study of `faultprint tune`"):
             Study(tmp_path / name, OF)
         assert (tmp_path / name).read_bytes() == before
     with sqlite3.connect(tmp_path / "study.db") as database:
@@ -141,8 +141,8 @@ def test_other_files_and_other_studies_are_refused_untouched(tmp_path: Path) -> 
 
 
 def test_a_name_with_a_question_mark_is_a_name(tmp_path: Path) -> None:
-    Study(tmp_path / "why?x=1#.db", OF).attempt(by_rate)
-    assert len(Study(tmp_path / "why?x=1#.db", OF).tried) == 1
+    Study(tmp_path / "why?x=1#.db", OF).run_trial(by_rate)
+    assert len(Study(tmp_path / "why?x=1#.db", OF).results) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["why?x=1#.db"]
 
 
@@ -152,7 +152,7 @@ def test_every_network_is_held_out_once(small: TrainingSet) -> None:
         assert sorted(name for _, held in parts for name in held.networks) == list(small.networks)
         assert all(set(seen.networks) == set(small.networks) - set(held.networks) for seen, held in parts)
     for count in (1, 6):
-        with pytest.raises(UsageError, match="5 networks cannot be dealt out into"):
+        with pytest.raises(UsageError, match="5 networks cannot be divided into"):
             assign_folds(small, count, seed=1)
 
 
@@ -169,11 +169,13 @@ def test_a_trial_scores_the_mean_of_its_folds(small: TrainingSet) -> None:
 
 
 def same(one: TuningReport, other: TuningReport) -> bool:
-    pairs = zip(one.tried, other.tried, strict=True)
-    return one.check == other.check and all((a.settings, a.score) == (b.settings, b.score) for a, b in pairs)
+    pairs = zip(one.results, other.results, strict=True)
+    return one.recheck_scores == other.recheck_scores and all(
+        (a.settings, a.score) == (b.settings, b.score) for a, b in pairs
+    )
 
 
-def test_a_killed_study_goes_on_as_if_unbroken(tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_study_continues(tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, table in zip(("minutes", "labels"), tables, strict=True):
         table.write_parquet(tmp_path / name)
     killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False, timeout=240)
@@ -184,8 +186,8 @@ def test_a_killed_study_goes_on_as_if_unbroken(tables: Tables, tmp_path: Path, m
     again = tune(*tables, tmp_path / "study.db", trials=3, progress=lambda done, *_: heard.append(done), **words)
     assert min(heard) == 1
     assert same(again, tune(*tables, tmp_path / "whole.db", trials=3, **words))
-    assert again.best.score == max(one.score or 0 for one in again.tried)
-    # A study that is done is not tried again.
+    assert again.best.score == max(one.score or 0 for one in again.results)
+    # A finished study is not repeated.
     heard.clear()
     assert same(
         tune(*tables, tmp_path / "study.db", trials=3, progress=lambda done, *_: heard.append(done), **words), again

@@ -1,4 +1,4 @@
-"""The verbs that make a model, and find what to make it with."""
+"""The commands `train` and `tune`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from faultprint.cli.options import (
     seed_option,
 )
 
-labels_option = click.option("--labels", type=INPUT, required=True, help="What is known to have been true (Parquet).")
+labels_option = click.option("--labels", type=INPUT, required=True, help="Known conditions of the nodes (Parquet).")
 device_option = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="What computes; auto: a GPU if there is one.",
+    help="Device that trains. auto: a GPU if there is one.",
 )
 
 
@@ -35,31 +35,32 @@ device_option = click.option(
     type=INPUT,
     multiple=True,
     required=True,
-    help="What is known to have been true (Parquet); more than once, where it is in several files.",
+    help="Known conditions of the nodes (Parquet); repeat it for several files.",
 )
 @click.option(
     "--preset",
-    type=click.Choice(["default", "posts", "posts-3d"]),
+    type=click.Choice(["default", "reference-lstm", "reference-lstm-3d"]),
     default="default",
     show_default=True,
+    help="Network to train. reference-lstm: the 2017 baseline, for comparison.",
 )
-@click.option("--settings", type=INPUT, help="The default preset's numbers, as `faultprint tune` wrote them (JSON).")
+@click.option("--settings", type=INPUT, help="Settings of the default preset, written by `faultprint tune` (JSON).")
 @seed_option
 @click.option(
-    "--retell",
+    "--augment-rare",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Tell faults of no more than so many examples again, on all nodes that are trained on.",
+    help="Augment faults with at most this number of examples: transplant them onto normal traffic of all training nodes.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Train this long.  [default: the preset's own]")
-@click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop training after this long.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs.  [default: that of the preset]")
+@click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Time limit in seconds.")
 @device_option
-@click.option("--checkpoint", type=OUTPUT, help="Written after every epoch; the same command goes on from it.")
-@click.option("--movie", type=OUTPUT, help="Show how the vectors moved, epoch by epoch (*.html, self-contained).")
-@click.option("--log", type=FOLDER, help="Write a JSON line an epoch to LOG/epochs.jsonl.")
-@click.option("--tensorboard", type=FOLDER, help="Write event files there; needs the package tensorboard.")
-@click.option("--out", type=OUTPUT, required=True, help="The artefact (*.faultprint).")
+@click.option("--checkpoint", type=OUTPUT, help="File written after every epoch; the same command resumes from it.")
+@click.option("--animation", type=OUTPUT, help="Animation of the vectors during training (*.html, self-contained).")
+@click.option("--log", type=FOLDER, help="Folder for epochs.jsonl, with one JSON line for each epoch.")
+@click.option("--tensorboard", type=FOLDER, help="Folder for TensorBoard event files; needs the package tensorboard.")
+@click.option("--out", type=OUTPUT, required=True, help="Model file to write (*.faultprint).")
 @json_option
 def train(
     minutes: tuple[Path, ...],
@@ -67,64 +68,66 @@ def train(
     preset: str,
     settings: Path | None,
     seed: int,
-    retell: int,
+    augment_rare: int,
     epochs: int | None,
     max_seconds: float | None,
     device: str,
     checkpoint: Path | None,
-    movie: Path | None,
+    animation: Path | None,
     log: Path | None,
     tensorboard: Path | None,
     out: Path,
     as_json: bool,
 ) -> None:
-    """Train an encoder on labelled MINUTES of several networks; what is left is one file that runs without torch.
+    """Train an encoder on labelled MINUTES of several networks. The result is one model file, which runs without torch.
 
-    MINUTES may be several files, of different nodes.
+    MINUTES can be several files with different nodes.
     """
     import polars as pl
 
     from faultprint import storage
-    from faultprint.features.minutes_file import open_minutes
+    from faultprint.features.minutes_file import open_minutes_file
     from faultprint.files import check_folder
     from faultprint.tables import LABELS
-    from faultprint.training import config as numbers
-    from faultprint.training.data.history import laid_out
-    from faultprint.training.log import JsonLines, Latest, TensorBoard
+    from faultprint.training import config
+    from faultprint.training.data.disk_series import disk_backed_series
+    from faultprint.training.log import JsonLines, LatestScore, TensorBoard
     from faultprint.training.train import train as run
 
     check_folder(out)
-    show = _projector(movie) if movie else None
-    chosen = numbers.read(settings) if settings else None
-    tables = [open_minutes(path) for path in minutes]
-    latest = Latest()
+    write_animation = _animation_writer(animation) if animation else None
+    training_config = config.TrainingConfig(
+        preset=preset,
+        hyperparameters=config.read(settings) if settings else None,
+        seed=seed,
+        epochs=epochs,
+        max_seconds=max_seconds,
+        augment_rare=augment_rare,
+        device=device,
+    )
+    files = [open_minutes_file(path) for path in minutes]
+    latest = LatestScore()
     logs = [kind(folder) for kind, folder in ((JsonLines, log), (TensorBoard, tensorboard)) if folder]
-    with laid_out(tables, out.parent) as history, progress_bar("training") as progress:
+    with disk_backed_series(files, out.parent) as series, progress_bar("training") as progress:
         result = run(
-            history,
+            series,
             pl.concat(storage.read(path, LABELS) for path in labels),
             out,
-            preset=preset,
-            settings=chosen,
-            seed=seed,
-            augment_rare=retell,
-            max_seconds=max_seconds,
-            epochs=epochs,
-            device=device,
-            progress=lambda done, total: progress(done, total, latest.words),
-            catalogue=tables[0].catalogue,
-            interval_us=tables[0].interval_us,
+            training_config,
+            catalogue=files[0].catalogue,
+            interval_us=files[0].interval_us,
+            progress=lambda done, total: progress(done, total, latest.text),
             checkpoint=checkpoint,
-            record_animation=show is not None,
+            record_animation=write_animation is not None,
             listeners=[latest, *logs],
         )
-    if show:
-        show(result)
+    if write_animation:
+        write_animation(result)
     report(result.as_dict(), as_json)
 
 
-def _projector(path: Path) -> Callable[[Any], None]:
-    """What writes the movie of a training there; refuses at once where it could not."""
+def _animation_writer(path: Path) -> Callable[[Any], None]:
+    """A function that writes the animation of a training. Raises UsageError at once if the path cannot be written."""
     from faultprint.reports import animation
 
     animation.check(path)
@@ -134,21 +137,30 @@ def _projector(path: Path) -> Callable[[Any], None]:
 @click.command()
 @click.argument("minutes", type=INPUT)
 @labels_option
-@click.option("--study", type=OUTPUT, required=True, help="What was tried (SQLite); the same command goes on from it.")
-@click.option("--trials", type=click.IntRange(min=1), required=True, help="Settings to try in all, the defaults first.")
+@click.option("--study", type=OUTPUT, required=True, help="File of the trials (SQLite); the same command continues it.")
 @click.option(
-    "--folds", type=click.IntRange(min=2), default=3, show_default=True, help="Parts of the networks, held out in turn."
+    "--trials",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Number of trials in the study; the first has the defaults.",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Train so long in a trial, all folds together."
+    "--folds",
+    type=click.IntRange(min=2),
+    default=3,
+    show_default=True,
+    help="Number of groups of networks; each is held out once.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Train so long in a fold.  [default: the preset's own]")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Time limit of a trial in seconds, for all folds together.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs in a fold.  [default: that of the preset]")
 @seed_option
 @device_option
-@click.option("--settings", type=OUTPUT, help="Write the best settings there, for `train --settings` (JSON).")
-@click.option(
-    "--out", type=OUTPUT, required=True, help="The report of what mattered (*.html, self-contained, or *.json)."
-)
+@click.option("--settings", type=OUTPUT, help="File for the best settings, for `train --settings` (JSON).")
+@click.option("--out", type=OUTPUT, required=True, help="Report to write (*.html, self-contained, or *.json).")
 @json_option
 def tune(
     minutes: Path,
@@ -164,27 +176,27 @@ def tune(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Find settings of the default preset that suit labelled MINUTES, and say what mattered.
+    """Find settings of the default preset that suit labelled MINUTES, and report the importance of each setting.
 
-    Each trial trains once a fold and is scored on networks held out; those that fall behind are stopped early. The best is
-    checked beside the defaults on other folds.
+    A trial trains once for each fold and is scored on the held-out networks. Poor trials are stopped early. At the end the best
+    settings are compared with the defaults on other folds.
     """
     from faultprint import storage
-    from faultprint.features.minutes_file import open_minutes
+    from faultprint.features.minutes_file import open_minutes_file
     from faultprint.files import check_folder
     from faultprint.reports import tuning as page
     from faultprint.tables import LABELS
-    from faultprint.training import config as numbers
-    from faultprint.training.data.history import laid_out
+    from faultprint.training import config
+    from faultprint.training.data.disk_series import disk_backed_series
     from faultprint.training.tuning.tune import tune as run
 
     page.check(out)
     if settings:
         check_folder(settings)
-    table = open_minutes(minutes)
-    with laid_out([table], out.parent) as history, progress_bar("trials") as progress:
+    file = open_minutes_file(minutes)
+    with disk_backed_series([file], out.parent) as series, progress_bar("trials") as progress:
         result = run(
-            history,
+            series,
             storage.read(labels, LABELS),
             study,
             trials=trials,
@@ -193,11 +205,11 @@ def tune(
             max_seconds=seconds,
             epochs=epochs,
             progress=progress,
-            catalogue=table.catalogue,
-            interval_us=table.interval_us,
+            catalogue=file.catalogue,
+            interval_us=file.interval_us,
             device=device,
         )
     page.write(result, out)
     if settings:
-        numbers.write(result.best.settings, settings)
+        config.write(result.best.settings, settings)
     report(result.as_dict(), as_json, lambda: page.lines(result))

@@ -16,21 +16,16 @@ const sides = [0, 1].map((held) => data.held_out.flatMap((side, index) => (side 
 const marked = data.conditions.flatMap((_, code) => (frames[last].marks[code] ? [code] : []));
 const state = { at: frames.findIndex((frame) => frame.done === data.kept), chosen: null, shown: [true, true] };
 
-// Normal is green; faults run from orange to red, and bear a number, so that colour is never the only sign.
+// Colours come from the palette (palette.py). A fault also has a number, so that colour is never the only mark.
 const dark = matchMedia("(prefers-color-scheme: dark)");
-function rgb(hue, saturation, light) {
-  const depth = saturation * Math.min(light, 1 - light), turn = (step) => (step + hue / 30 + 12) % 12;
-  return [0, 8, 4].map((step) => 255 * (light - depth * Math.max(-1, Math.min(turn(step) - 3, 9 - turn(step), 1))));
-}
-// Mixed with the background where it is to fade: WebGL adds up what is transparent.
+const COLOURS = 16;
+const property = (code) => (code === 0 ? "--normal" : `--fault-${(code - 1) % COLOURS + 1}`);
+const rgb = (hex) => [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16));
+// Faded colours are mixed with the background: WebGL adds up transparent points.
 function colour(code, strength = 1) {
-  const share = data.conditions.length > 2 ? (code - 1) / (data.conditions.length - 2) : 1;
-  const light = dark.matches ? 0.66 - 0.14 * share : 0.54 - 0.2 * share;
-  const full = code === 0 ? rgb(147, 0.55, dark.matches ? 0.5 : 0.34) : rgb(38 - 46 * share, 0.92 - 0.08 * share, light);
-  const ground = dark.matches ? [28, 33, 37] : [255, 255, 255];
-  return `rgb(${full.map((value, index) => Math.round(value * strength + ground[index] * (1 - strength))).join(", ")})`;
+  const full = rgb(css(property(code))), background = rgb(css("--card"));
+  return `rgb(${full.map((value, index) => Math.round(value * strength + background[index] * (1 - strength))).join(", ")})`;
 }
-const bright = (code) => colour(code).match(/\d+/g).reduce((sum, value, index) => sum + value * [0.3, 0.59, 0.11][index], 0) > 115;
 const label = (code) => (code === 0 ? "normal" : String(code));
 const faded = (code) => state.chosen !== null && code !== 0 && code !== state.chosen;
 const shade = (code) => colour(code, faded(code) ? 0.13 : 1);
@@ -38,8 +33,8 @@ const number = (value, digits = 2) => (value === null || value === undefined ? "
 const share = (value) => (value === null || value === undefined ? "–" : `${Math.round(100 * value)} %`);
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
 
-// Where everything is between two frames: on a straight line.
-function places(position) {
+// Positions between two frames: points move on a straight line.
+function positions(position) {
   const from = Math.floor(position), part = position - from;
   const a = frames[from], b = frames[Math.min(from + 1, last)];
   const between = (one, other, axis) => one[axis] + (other[axis] - one[axis]) * part;
@@ -49,7 +44,7 @@ function places(position) {
   return { x: traces.map((trace) => trace[0]), y: traces.map((trace) => trace[1]), z: traces.map((trace) => trace[2]) };
 }
 
-// The diamonds' numbers, above all points.
+// The numbers of the diamonds, in front of all points.
 function labels(at) {
   return marked.map((code, index) => ({
     x: at.x[2][index], y: at.y[2][index], z: at.z[2][index], text: label(code), showarrow: false, yshift: 17, borderpad: 1, opacity: faded(code) ? 0.35 : 1,
@@ -59,7 +54,7 @@ function labels(at) {
 
 function scene() {
   if (!window.Plotly) return;
-  const at = places(state.at), hover = "%{text}<extra></extra>";
+  const at = positions(state.at), hover = "%{text}<extra></extra>";
   const points = (side, marker) => ({
     type: "scatter3d", mode: "markers", x: at.x[side], y: at.y[side], z: at.z[side], visible: state.shown[side], hovertemplate: hover,
     text: sides[side].map((index) => `${escaped(data.conditions[data.code[index]])}<br>${data.text[index]}`),
@@ -67,7 +62,7 @@ function scene() {
   });
   const traces = [points(0, { size: 4.5 }), points(1, { size: 7, symbol: "circle-open" }), {
     type: "scatter3d", mode: "markers", x: at.x[2], y: at.y[2], z: at.z[2],
-    text: marked.map((code) => escaped(data.conditions[code])), hovertemplate: "%{text}: mean of its trained-on hours<extra></extra>",
+    text: marked.map((code) => escaped(data.conditions[code])), hovertemplate: "%{text}: mean of its training hours<extra></extra>",
     marker: { symbol: "diamond", size: 8, color: marked.map(shade), line: { color: css("--ink"), width: 1.5 } },
   }];
   const axis = (index) => ({ range: data.ranges[index], title: { text: "" }, showticklabels: false, gridcolor: css("--line"), zerolinecolor: css("--soft"),
@@ -81,7 +76,7 @@ function scene() {
 }
 const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-const CHARTS = [["score", "Macro-F1 on the networks held out", 1], ["loss", "Loss, mean of the epoch", null]];
+const CHARTS = [["score", "Macro-F1 on held-out networks", 1], ["loss", "Mean loss of the epoch", null]];
 const WIDTH = 348, HEIGHT = 104, TOP = 24, FOOT = 88, LEFT = 4, BEGIN = 34, RIGHT = WIDTH - 6;
 const across = (done) => BEGIN + ((RIGHT - BEGIN) * done) / Math.max(epochs.length, 1);
 function charts() {
@@ -109,13 +104,13 @@ function charts() {
   }));
 }
 
-// What changes from frame to frame.
-function tell(index) {
+// Show the metrics of a frame.
+function showMetrics(index) {
   const frame = frames[index], epoch = frame.done ? epochs[frame.done - 1] : null;
-  const words = frame.done ? `Epoch ${frame.done} of ${epochs.length}` : "Before training";
+  const label = frame.done ? `Epoch ${frame.done} of ${epochs.length}` : "Before training";
   byId("frame").value = index;
-  byId("frame").setAttribute("aria-valuetext", words);
-  byId("epoch").textContent = words;
+  byId("frame").setAttribute("aria-valuetext", label);
+  byId("epoch").textContent = label;
   for (const svg of byId("charts").children) {
     const value = epoch ? epoch[svg.dataset.key] : null, x = across(frame.done), dot = svg.querySelector(".dot"), now = svg.querySelector(".now");
     svg.querySelector(".value").textContent = number(value, value !== null && Math.abs(value) < 1 ? 3 : 2);
@@ -125,32 +120,32 @@ function tell(index) {
     if (value !== null) dot.setAttribute("cy", svg.up(value));
   }
   const rows = [
-    ["Nearest own diamond, trained on", share(frame.right[0])], ["Nearest own diamond, held out", share(frame.right[1])],
-    ["Dimensions in use", number(epoch && epoch.effective_dimensions, 1)], ["Triplets still violated", epoch ? `${number(100 * epoch.active_share, 1)} %` : "–"],
+    ["Nearest to own diamond, training", share(frame.right[0])], ["Nearest to own diamond, held out", share(frame.right[1])],
+    ["Effective dimensions", number(epoch && epoch.effective_dimensions, 1)], ["Triplets that violate the margin", epoch ? `${number(100 * epoch.active_share, 1)} %` : "–"],
   ];
   byId("figures").replaceChildren(...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 }
 
 function move(position) {
   state.at = position;
-  const at = places(position);
+  const at = positions(position);
   if (window.Plotly) Plotly.update("scene", at, { "scene.annotations": labels(at) }, [0, 1, 2]);
 }
-function go(index) { move(index); tell(index); }
+function go(index) { move(index); showMetrics(index); }
 
-let run = 0; // the play that goes on, 0 for none: an older one must not wake up again
+let run = 0; // number of the current run, 0 for none; callbacks of an older run stop
 let runs = 0;
 function stop() { run = 0; byId("play").textContent = "▶ Play"; }
 function play() {
   if (run) { stop(); go(Math.round(state.at)); return; }
-  const mine = run = ++runs;
+  const current = run = ++runs;
   byId("play").textContent = "❚❚ Pause";
   const begin = state.at >= last ? 0 : Math.round(state.at), pace = Math.min(800, Math.max(80, 16000 / frames.length)), started = performance.now();
-  let told = -1;
+  let shown = -1;
   const draw = (now) => {
-    if (run !== mine) return;
+    if (run !== current) return;
     const position = Math.min(begin + Math.max(now - started, 0) / pace, last), index = Math.floor(position), part = position - index;
-    if (index !== told) { tell(index); told = index; }
+    if (index !== shown) { showMetrics(index); shown = index; }
     move(reduced.matches ? index : Math.min(index + part * part * (3 - 2 * part), last));
     if (position < last) requestAnimationFrame(draw);
     else stop();
@@ -164,7 +159,7 @@ function legend() {
     if (!data.code.includes(code)) return [];
     const key = make("b", { class: "key" }, code ? String(code) : "\u00a0");
     key.style.background = colour(code);
-    key.style.color = bright(code) ? "#14171a" : "#fff";
+    key.style.color = code ? css(`${property(code)}-ink`) : css("--card");
     const button = make("button", { type: "button", "aria-pressed": String(state.chosen === code), title: name }, key, name);
     if (!code) { button.disabled = true; button.classList.add("always"); button.removeAttribute("aria-pressed"); return [button]; }
     button.addEventListener("click", () => {
@@ -175,7 +170,7 @@ function legend() {
     button.dataset.code = code;
     return [button];
   }));
-  byId("sides").replaceChildren(...["● trained on", "○ held out"].map((word, side) => {
+  byId("sides").replaceChildren(...["● training", "○ held out"].map((word, side) => {
     const box = make("input", { type: "checkbox" });
     box.checked = state.shown[side];
     box.addEventListener("change", () => { state.shown[side] = box.checked; scene(); });
@@ -185,26 +180,26 @@ function legend() {
 
 function notes() {
   const rows = [
-    ["Points", "Filled points are hours of networks that are trained on, rings those of networks held out. Every hour holds at least ten faulty minutes, or is normal."],
-    ["Place", "From every hour's vector the mean of its own node's normal traffic is taken away, as it is at work. Normal is therefore meant to lie around the middle."],
-    ["Diamonds", "The mean of each fault's trained-on hours; for normal, the middle. At work, the nearest such reference gives the verdict: the share of the hours shown that are nearest to their own diamond (in all dimensions) stands beside the picture."],
-    ["Axes", `${data.axes} Axes, scale and camera stay the same throughout; between two epochs points are moved in a straight line. Drag to turn, scroll to zoom.`],
-    ["★", `The epoch with the best score on the networks held out: its weights are what is saved. Training ended: ${data.stopped}.`],
+    ["Points", "Filled points are hours of training networks; rings are hours of held-out networks. Every hour is normal or contains at least ten faulty minutes."],
+    ["Position", "The mean vector of the node's normal traffic is subtracted from every vector, as in operation. So normal hours lie around the origin."],
+    ["Diamonds", "The mean of the training hours of each fault; for normal, the origin. In operation, the nearest such reference gives the verdict. The panel shows the share of hours that are nearest to their own diamond, in all dimensions."],
+    ["Axes", `${data.axes} Axes and scale are the same for all epochs. Between two epochs, points move in a straight line. Drag to turn, scroll to zoom.`],
+    ["★", `The epoch with the best score on the held-out networks. The model file contains its weights. Training ended: ${data.stopped}.`],
   ];
   byId("notes").replaceChildren(...rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
 }
 
 function course() {
   const columns = [["Epoch", (epoch, index) => String(index + 1)], ["Macro-F1, held out", (epoch) => number(epoch.score, 3)], ["Loss", (epoch) => number(epoch.loss, 3)],
-    ["Triplets violated", (epoch) => `${number(100 * epoch.active_share, 2)} %`], ["Dimensions in use", (epoch) => number(epoch.effective_dimensions, 1)],
+    ["Triplets that violate the margin", (epoch) => `${number(100 * epoch.active_share, 2)} %`], ["Effective dimensions", (epoch) => number(epoch.effective_dimensions, 1)],
     ["Seconds", (epoch) => number(epoch.seconds, 1)], ["Windows/s", (epoch) => number(epoch.windows_per_second, 0)], ["Learning rate", (epoch) => epoch.learning_rate.toExponential(1)]];
   byId("course").replaceChildren(make("thead", {}, make("tr", {}, ...columns.map(([name]) => make("th", { class: "number", scope: "col" }, name)))),
     make("tbody", {}, ...epochs.map((epoch, index) => make("tr", {}, ...columns.map(([, show]) => make("td", { class: "number" }, show(epoch, index)))))));
 }
 
 function draw() {
-  for (const [name, code] of [["normal", 0], ["first", 1], ["last", data.conditions.length - 1]]) document.querySelector(`.lead .${name}`).style.color = colour(code);
-  legend(); charts(); scene(); tell(Math.round(state.at));
+  document.querySelector(".lead .normal").style.color = colour(0);
+  legend(); charts(); scene(); showMetrics(Math.round(state.at));
 }
 document.title = `Faultprint: ${data.title}`;
 byId("title").textContent = data.title;
@@ -213,10 +208,10 @@ byId("frame").max = last;
 byId("frame").addEventListener("input", (event) => { stop(); go(Number(event.target.value)); });
 byId("play").addEventListener("click", play);
 byId("kept").textContent = `★ epoch ${data.kept}`;
-byId("kept").title = "Go to the epoch whose weights were kept";
+byId("kept").title = "Go to the epoch whose weights were saved";
 byId("kept").addEventListener("click", () => { stop(); go(frames.findIndex((frame) => frame.done === data.kept)); });
 dark.addEventListener("change", draw);
-// A link may name an epoch and a fault: movie.html#epoch=3&fault=hss-link-down.
+// A link can name an epoch and a fault: animation.html#epoch=3&fault=hss-link-down.
 const asked = new URLSearchParams(location.hash.slice(1));
 const frame = frames.findIndex(({ done }) => String(done) === asked.get("epoch"));
 if (frame >= 0) state.at = frame;

@@ -1,8 +1,7 @@
-"""The movie of a training: the watched windows' vectors after every epoch, on three axes that stay, as one HTML page."""
+"""The page of an embedding animation: the vectors of the probe windows after every epoch, on three fixed axes."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,112 +11,112 @@ from faultprint.arrays import Float32Array
 from faultprint.errors import UsageError
 from faultprint.files import check_folder, replacing
 from faultprint.reports import html
-from faultprint.reports.html import plain
-from faultprint.training.animation.probe_set import ProbeSet
-from faultprint.training.animation.recorder import EmbeddingAnimation
+from faultprint.reports.html import escape_plotly
+from faultprint.training.animation import EmbeddingAnimation, ProbeSet
 from faultprint.training.data.dataset import NORMAL_CODE
-from faultprint.training.score import nearest, references
+from faultprint.training.score import centroids, nearest_centroid
 from faultprint.training.train import TrainingReport
+from faultprint.units import moment
 
 SUFFIX: Final = ".html"
 _UNITS: Final = 1000
-"""Whole numbers from the origin to the furthest point: finer than a screen shows, and short to write."""
-_ROOM: Final = 40
+"""Distance of the farthest point from the origin, in whole numbers: finer than a screen shows, and short in JSON."""
+_MARGIN: Final = 40
 """Units around the outermost points."""
 
 
 def check(path: Path) -> None:
-    """Raise UsageError unless a movie can be written there."""
+    """Raise UsageError if no animation can be written to `path`."""
     if path.suffix.lower() != SUFFIX:
-        raise UsageError(f"A movie is an HTML page, but {path} does not end in {SUFFIX}; give it such a name.")
+        raise UsageError(f"An animation is an HTML page, but {path} does not end in {SUFFIX}; give a name that does.")
     check_folder(path)
 
 
 def write(training: TrainingReport, path: Path) -> None:
-    """Write the movie of a filmed training to `path`, all or nothing."""
-    text = html.filled("animation", ["report.css", "animation.css"], page(training))
+    """Write the animation of a training to `path`. The file is replaced as a whole."""
+    text = html.fill_page("animation", ["report.css", "animation.css"], page_data(training))
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def page(training: TrainingReport) -> dict[str, Any]:
-    """The page's data: who is shown, where everything is in every frame, and the course of the training.
+def page_data(training: TrainingReport) -> dict[str, Any]:
+    """The data of the page: the windows, their positions in every frame, and the metrics of every epoch.
 
-    Places are whole numbers x, y, z, x, …, within the same `ranges` of x, y and z in all frames; `kept` is the number of epochs
-    after which the weights were kept.
+    Positions are whole numbers x, y, z, x, …, within the same `ranges` of x, y and z in all frames. `kept` is the number of
+    epochs after which the weights were saved.
     """
-    film = training.film
-    assert film is not None
-    who, done = film.watched, sorted(film.frames)
-    kept = min(done, key=lambda number: abs(number - training.course["best_epoch"] - 1))
-    axes, drawn_on = _axes(film.frames[kept], kept)
-    known = [references(film.frames[n][~who.held_out], who.code[~who.held_out], len(who.conditions)) for n in done]
-    drawn = np.stack([film.frames[number] @ axes.T for number in done])
-    scale = _UNITS / (float(np.abs(drawn).max()) or 1.0)
-    low, high = drawn.min(axis=(0, 1)) * scale, drawn.max(axis=(0, 1)) * scale
+    animation = training.animation
+    assert animation is not None
+    probes, frames = animation.probes, sorted(animation.frames)
+    kept = min(frames, key=lambda number: abs(number - training.history["best_epoch"] - 1))
+    axes, axes_text = _axes(animation.frames[kept], kept)
+    code, conditions = probes.code[~probes.held_out], len(probes.conditions)
+    marks = [centroids(animation.frames[number][~probes.held_out], code, conditions) for number in frames]
+    projected = np.stack([animation.frames[number] @ axes.T for number in frames])
+    scale = _UNITS / (float(np.abs(projected).max()) or 1.0)
+    low, high = projected.min(axis=(0, 1)) * scale, projected.max(axis=(0, 1)) * scale
     return {
-        "title": "The training, epoch by epoch",
-        "facts": _facts(training, who),
-        "axes": drawn_on,
-        "conditions": list(who.conditions),
-        "code": who.code.tolist(),
-        "held_out": who.held_out.astype(int).tolist(),
-        "text": _words(who),
-        "ranges": [[round(a) - _ROOM, round(b) + _ROOM] for a, b in zip(low.tolist(), high.tolist(), strict=True)],
+        "title": "Embedding animation",
+        "facts": _facts(training, probes),
+        "axes": axes_text,
+        "conditions": list(probes.conditions),
+        "code": probes.code.tolist(),
+        "held_out": probes.held_out.astype(int).tolist(),
+        "text": _tooltips(probes),
+        "ranges": [[round(a) - _MARGIN, round(b) + _MARGIN] for a, b in zip(low.tolist(), high.tolist(), strict=True)],
         "kept": kept,
         "frames": [
             {
                 "done": number,
-                "points": _whole(places * scale),
-                "marks": [None if np.isnan(mark).any() else _whole(mark @ axes.T * scale) for mark in marks],
-                "right": _right(film, number, marks),
+                "points": _whole(points * scale),
+                "marks": [None if np.isnan(mark).any() else _whole(mark @ axes.T * scale) for mark in frame_marks],
+                "right": _correct_shares(animation, number, frame_marks),
             }
-            for number, places, marks in zip(done, drawn, known, strict=True)
+            for number, points, frame_marks in zip(frames, projected, marks, strict=True)
         ],
-        "epochs": training.course["epochs"],
-        "stopped": training.course["stopped"],
+        "epochs": training.history["epochs"],
+        "stopped": training.history["stopped"],
     }
 
 
 def _axes(vectors: Float32Array, kept: int) -> tuple[Float32Array, str]:
-    """(3, D) the axes that all frames are drawn on, and what to say of them.
+    """(3, D) the axes of all frames, and a text about them.
 
-    Principal axes, not linear discriminants: these know the labels and stretch the space, so that they part conditions in the
-    picture that the matching, which goes by plain distances, cannot part.
+    They are principal axes. Linear discriminants would use the labels and stretch the space, so the picture would separate
+    conditions that matching, which uses plain distances, cannot separate.
     """
     count = vectors.shape[1]
     if count == 3:
-        return np.eye(3, dtype=np.float32), "The network gives three numbers, which are the three axes."
+        return np.eye(3, dtype=np.float32), "The vectors have three dimensions, which are the three axes."
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     _, size, axes = np.linalg.svd(centred, full_matrices=False)
     explained = round(100 * float((size[:3] ** 2).sum() / ((size**2).sum() or 1.0)))
     text = (
-        f"The network gives {count} numbers. They are drawn on the three axes along which these hours differ most after epoch "
-        f"{kept}, whose weights were kept (principal components, {explained} % of the variation). Such axes only turn the "
-        "space: they know no labels and nothing is drawn further apart than it is."
+        f"The vectors have {count} dimensions. The axes are the first three principal components after epoch {kept}, whose "
+        f"weights were saved ({explained} % of the variance). They only rotate the space and use no labels."
     )
     return axes[:3].astype(np.float32), text
 
 
-def _whole(places: Float32Array) -> list[int]:
-    whole: list[int] = np.rint(places).astype(np.int64).ravel().tolist()
+def _whole(positions: Float32Array) -> list[int]:
+    whole: list[int] = np.rint(positions).astype(np.int64).ravel().tolist()
     return whole
 
 
-def _right(film: EmbeddingAnimation, number: int, known: Float32Array) -> list[float | None]:
-    """Share of the windows that are nearest to their own condition's mark: of those trained on, of those held out."""
-    who = film.watched
-    hit = nearest(film.frames[number], known) == who.code
-    parts = (hit[~who.held_out], hit[who.held_out])
-    return [round(float(part.mean()), 4) if len(part) else None for part in parts]
+def _correct_shares(animation: EmbeddingAnimation, number: int, marks: Float32Array) -> list[float | None]:
+    """Shares of the training and of the held-out windows that are nearest to the mark of their own condition."""
+    probes = animation.probes
+    correct = nearest_centroid(animation.frames[number], marks) == probes.code
+    sides = (correct[~probes.held_out], correct[probes.held_out])
+    return [round(float(side.mean()), 4) if len(side) else None for side in sides]
 
 
-def _facts(training: TrainingReport, who: ProbeSet) -> list[list[str]]:
+def _facts(training: TrainingReport, probes: ProbeSet) -> list[list[str]]:
     return [
         ["preset", training.preset],
-        ["trained on", _networks(len(training.networks))],
+        ["training", _networks(len(training.networks))],
         ["held out", _networks(len(training.held_out))],
-        ["shown", f"{len(who.node)} hours, the same in every epoch"],
+        ["points", f"{len(probes.node)} hours, the same in every epoch"],
         ["seed", str(training.seed)],
     ]
 
@@ -126,13 +125,15 @@ def _networks(count: int) -> str:
     return f"{count} network{'s' * (count > 1)}"
 
 
-def _words(who: ProbeSet) -> list[str]:
-    """What to show on hovering over every window."""
-    words = []
-    for index, end, code, exposed, held in zip(who.node, who.end, who.code, who.exposed, who.held_out, strict=True):
-        series = who.nodes[index].series
-        moment = datetime.fromtimestamp(int(series.minute_us[end]) / 1e6, UTC)
-        faulty = "" if code == NORMAL_CODE else f", {exposed} faulty minutes"
-        side = "held out" if held else "trained on"
-        words.append(f"{plain(series.node)}, hour to {moment:%Y-%m-%d %H:%M}{faulty}<br>{side}")
-    return words
+def _tooltips(probes: ProbeSet) -> list[str]:
+    """The tooltip of every window."""
+    texts = []
+    for index, end, code, fault_minutes, held_out in zip(
+        probes.node, probes.end, probes.code, probes.fault_minutes, probes.held_out, strict=True
+    ):
+        series = probes.nodes[index].series
+        last = moment(int(series.minute_us[end]))
+        faulty = "" if code == NORMAL_CODE else f", {fault_minutes} faulty minutes"
+        side = "held out" if held_out else "training"
+        texts.append(f"{escape_plotly(series.node)}, hour to {last:%Y-%m-%d %H:%M}{faulty}<br>{side}")
+    return texts

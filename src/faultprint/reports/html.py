@@ -1,4 +1,4 @@
-"""The report: one HTML file with everything in it, which asks no other host for anything."""
+"""HTML pages: each is one file that contains everything and loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -9,62 +9,70 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultprint.files import replacing
+from faultprint.reports import palette
 
-MEANINGS: Final = {
-    "macro_f1_exposed": "F1 of each condition (the harmonic mean of the share of its verdicts that were right and the share of its "
-    "windows that got it), averaged over normal and all faults that occurred, so that a rare fault counts as much as "
-    "normal. Clear windows are the normal ones and those with ten or more faulty minutes.",
-    "macro_f1": "The same over all windows, also those that have seen one faulty minute of sixty. A window counts as faulty if any "
-    "of its minutes is, so nobody reaches 1: the first minutes of a fault look like a hiccup.",
-    "false_alarms_per_day": "Alarms that began while the whole last hour was normal, a node and day of such time. An alarm is an "
-    "unbroken run of one verdict other than normal; unknown counts. Harmless disturbances belong to normal.",
-    "episodes_found": "Share of the faults that got their right name at least once from the onset to an hour after the end. A "
-    "wrong name or unknown does not count.",
-    "delay_median_minutes": "From the onset of a fault to the end of the minute in which it first got its right name, of the "
-    "faults found; half of them were named within this time.",
-    "delay_p90_minutes": "Nine of ten of the faults found were named within this time.",
-    "clearing_median_minutes": "From the end of a fault to the minute in which it is first told to be over: by the last minutes "
-    "alone where a system can judge them, else when its verdict returns to normal, which the window keeps from it for an hour.",
+EXPLANATIONS: Final = {
+    "macro_f1_exposed": "F1 is the harmonic mean of precision and recall of a condition. Macro-F1 is its mean over normal "
+    "and all faults that occurred, so that a rare fault counts as much as normal. Clear windows are normal, or contain ten or "
+    "more faulty minutes.",
+    "macro_f1": "The same over all windows, also those with one faulty minute in sixty. A window counts as faulty if any of its "
+    "minutes is, so 1 cannot be reached: the first minutes of a fault look like a short disturbance.",
+    "false_alarms_per_day": "Alarms that began while the whole last hour was normal, per node and day of such time. An alarm is an "
+    "uninterrupted run of one verdict other than normal; unknown counts. Harmless disturbances are normal.",
+    "episodes_found": "Share of the faults with the correct name at least once from the onset to one hour after the end. A wrong "
+    "name or unknown does not count.",
+    "delay_median_minutes": "From the onset of a fault to the end of the first minute with the correct name, for detected faults. "
+    "Half of them were named within this time.",
+    "delay_p90_minutes": "90 % of the detected faults were named within this time.",
+    "clearing_median_minutes": "From the end of a fault to the first minute in which it is reported as over. Systems that can "
+    "judge the last minutes alone report it early. For the others it is the return of the verdict to normal, which takes up to one "
+    "hour because of the window.",
 }
-WORDS: Final = {
-    "macro_f1_exposed": "1 is perfect: every condition named, none invented",
-    "macro_f1": "as above, barely begun faults counted in",
-    "false_alarms_per_day": "how often it cries wolf",
-    "episodes_found": "faults that got their right name while they could be seen",
-    "delay_median_minutes": "half of the faults found were named by then",
-    "delay_p90_minutes": "nine of ten were",
-    "clearing_median_minutes": "after the fault's end, until it is told to be over",
+SHORT_EXPLANATIONS: Final = {
+    "macro_f1_exposed": "1 is perfect: every condition correct",
+    "macro_f1": "as above, with the first minutes of faults",
+    "false_alarms_per_day": "alarms during normal traffic",
+    "episodes_found": "faults with the correct name at least once",
+    "delay_median_minutes": "half of the detected faults were named by then",
+    "delay_p90_minutes": "90 % of the detected faults were named by then",
+    "clearing_median_minutes": "from the end of a fault until it is reported as over",
 }
 
 
 def write(data: dict[str, Any], path: Path) -> None:
-    """Write the report of `data` (`evaluate.picture`) to `path`, all or nothing."""
+    """Write the report of `data` to `path`. The file is replaced as a whole."""
     with replacing(path) as temporary:
         temporary.write_text(render(data), encoding="utf-8")
 
 
 def render(data: dict[str, Any]) -> str:
-    """The page."""
-    return filled("report", ["report.css"], {"meanings": MEANINGS, "words": WORDS, **data})
+    """The HTML of the report."""
+    return fill_page("report", ["report.css"], {"meanings": EXPLANATIONS, "words": SHORT_EXPLANATIONS, **data})
 
 
-def filled(page: str, styles: Sequence[str], data: dict[str, Any]) -> str:
-    """PAGE.html with these styles, Plotly, PAGE.js and the data in it.
+def fill_page(page: str, styles: Sequence[str], data: dict[str, Any]) -> str:
+    """The template PAGE.html with the palette, these style sheets, Plotly, PAGE.js and the data.
 
-    Whatever stands in `data` stays data: it reaches the page as JSON, never as markup or script.
+    The data reach the page as JSON, never as markup or script.
     """
     folder = files("faultprint.reports")
     parts = {
-        "/*{{style}}*/": "".join(folder.joinpath(style).read_text("utf-8") for style in styles),
+        "/*{{style}}*/": stylesheet(styles),
         "/*{{plotly}}*/": folder.joinpath("vendor/plotly-gl3d.min.js").read_text("utf-8"),
         "/*{{script}}*/": folder.joinpath(f"{page}.js").read_text("utf-8"),
-        "/*{{data}}*/": embeddable(data),
+        "/*{{data}}*/": script_json(data),
     }
-    return woven(folder.joinpath(f"{page}.html").read_text("utf-8"), parts)
+    return fill_template(folder.joinpath(f"{page}.html").read_text("utf-8"), parts)
 
 
-def woven(rest: str, parts: Mapping[str, str]) -> str:
-    """The page `rest` with every mark of `parts` replaced; what looks like a mark within a part stays as it is."""
+def stylesheet(names: Sequence[str]) -> str:
+    """The palette and these style sheets, as one text."""
+    folder = files("faultprint.reports")
+    return palette.stylesheet() + "".join(folder.joinpath(name).read_text("utf-8") for name in names)
+
+
+def fill_template(rest: str, parts: Mapping[str, str]) -> str:
+    """The template `rest` with every placeholder of `parts` replaced. A placeholder inside a part is not replaced."""
     pieces = []
     for mark, content in sorted(parts.items(), key=lambda part: rest.index(part[0])):
         before, rest = rest.split(mark, 1)
@@ -72,12 +80,12 @@ def woven(rest: str, parts: Mapping[str, str]) -> str:
     return "".join([*pieces, rest])
 
 
-def embeddable(data: Any) -> str:
-    """JSON that may stand inside a script element: no "<", "&" or line separator in the clear."""
+def script_json(data: Any) -> str:
+    """JSON that is safe inside a script element: "<", ">", "&" and line separators are escaped."""
     text = json.dumps(data, allow_nan=False, ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def plain(text: str) -> str:
-    """Text for the chart's labels, in which Plotly would take angle brackets for markup."""
+def escape_plotly(text: str) -> str:
+    """Text for labels of Plotly, which would interpret angle brackets as markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -12,17 +12,17 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Faults: warm colours that differ in lightness as well, and a number, so that colour is never the only sign.
-const WARM = ["#b3122a", "#e8590c", "#8c1d5b", "#d6336c", "#7a3b12", "#ff6b6b", "#a61e4d", "#c2410c", "#6d1a36", "#f06595",
-  "#9c2f10", "#cf4a9b"];
+// Colours come from the palette (palette.py). A fault also has a number, so that colour is never the only mark.
+const COLOURS = 16;
 const faults = data.conditions.filter((name) => !["normal", "recovery", "maintenance", "unknown", "warming-up"].includes(name));
 const keyOf = (name) => (faults.includes(name) ? String(faults.indexOf(name) + 1) : name === "unknown" ? "?" : "");
 function colour(name) {
   if (name === "normal") return css("--normal");
-  if (["unknown", "recovery", "maintenance"].includes(name)) return css("--amber");
-  if (faults.includes(name)) return WARM[faults.indexOf(name) % WARM.length];
-  return css("--waiting");
+  if (["unknown", "recovery", "maintenance"].includes(name)) return css("--unknown");
+  return css(faults.includes(name) ? property(name) : "--waiting");
 }
+const property = (name) => `--fault-${faults.indexOf(name) % COLOURS + 1}`;
+const ink = (name) => (faults.includes(name) ? css(`${property(name)}-ink`) : css("--ink"));
 
 const number = (value, digits = 2) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 const minutes = (value) => (value === null || value === undefined ? "–" : `${number(value, value < 10 ? 1 : 0)} min`);
@@ -41,10 +41,10 @@ function cards() {
   const best = data.systems[0].figures;
   const found = best.outcomes.filter((row) => row.found).length;
   const rows = [
-    ["Fault episodes named right", found, ` of ${best.episodes}`, `by ${data.systems[0].name}, at least once while they lasted`],
-    ["False alarms", number(best.false_alarms_per_day, 1), " a day", `${best.false_alarms} in ${number(best.normal_days, 1)} days of normal traffic`],
-    ["Time to the right name", number(best.delay_median_minutes, 1), " min", `median; nine of ten within ${minutes(best.delay_p90_minutes)}`],
-    ["Macro-F1, clear windows", number(best.macro_f1_exposed), "", `${number(best.macro_f1)} with the first minutes of faults counted in`],
+    ["Fault episodes detected", found, ` of ${best.episodes}`, `by ${data.systems[0].name}: correct name at least once during the fault`],
+    ["False alarms", number(best.false_alarms_per_day, 1), " per day", `${best.false_alarms} in ${number(best.normal_days, 1)} days of normal traffic`],
+    ["Time to the correct name", number(best.delay_median_minutes, 1), " min", `median; 90 % within ${minutes(best.delay_p90_minutes)}`],
+    ["Macro-F1, clear windows", number(best.macro_f1_exposed), "", `${number(best.macro_f1)} with the first minutes of faults`],
   ];
   for (const [label, value, unit, word] of rows)
     byId("cards").append(make("div", { class: "card" }, make("p", { class: "label" }, label),
@@ -54,18 +54,18 @@ function cards() {
 const FIGURES = [
   ["macro_f1_exposed", "Macro-F1, clear windows", number, 1],
   ["macro_f1", "Macro-F1, all windows", number, 1],
-  ["false_alarms_per_day", "False alarms a day", (value) => number(value, 1), -1],
-  ["episodes_found", "Episodes named right", share, 1],
+  ["false_alarms_per_day", "False alarms per day", (value) => number(value, 1), -1],
+  ["episodes_found", "Episodes detected", share, 1],
   ["delay_median_minutes", "Delay, median", minutes, -1],
-  ["delay_p90_minutes", "Delay, nine of ten", minutes, -1],
+  ["delay_p90_minutes", "Delay, 90th percentile", minutes, -1],
   ["clearing_median_minutes", "Time to clear, median", minutes, -1],
 ];
 
 function comparison() {
   const head = make("tr", {}, make("th", {}, ""), ...data.systems.map((system, index) =>
-    make("th", { class: index ? "number" : "number ours" }, system.name)), make("th", { class: "note" }, "In plain words"));
+    make("th", { class: index ? "number" : "number ours" }, system.name)), make("th", { class: "note" }, "Meaning"));
   const body = make("tbody");
-  // Silence is cheap: alarms and delays are compared among those that name faults at all.
+  // Alarms and delays are compared only among systems that detect faults: a silent system has no false alarms.
   const found = data.systems.map((system) => system.figures.episodes_found || 0);
   const able = found.map((value) => value >= Math.max(...found) / 2);
   for (const [key, label, show, sense] of FIGURES) {
@@ -86,6 +86,7 @@ function legend() {
   for (const name of seen) {
     const key = make("b", { class: "key" }, keyOf(name) || "\u00a0");
     key.style.background = colour(name);
+    key.style.color = ink(name);
     byId("legend").append(make("span", {}, key, name));
   }
   const key = make("b", { class: "key" }, "\u00a0");
@@ -103,7 +104,7 @@ function hover(node, text) {
   node.addEventListener("pointerleave", () => { tip.hidden = true; });
 }
 
-// One picture a node and day: a lane for the truth, one for each system; x is the time of day.
+// One picture for each node and day: a lane for the truth and one for each system; x is the time of day.
 const WIDTH = 1120, LEFT = 118, LANE = 26, GAP = 5, TOP = 18;
 function lanes(holder, track) {
   const span = Math.min(track.day_ms, track.end - track.start);
@@ -128,7 +129,7 @@ function lanes(holder, track) {
         hover(rect, `${lane.name}: ${name}\n${when(start)} to ${clock(end)} (${Math.round((end - start) / 60e3)} min)`);
         svg.append(rect);
         if (keyOf(name) && width > 12)
-          svg.append(make("text", { class: "in", x: x(a) + width / 2, y: y + LANE / 2 + 4, "text-anchor": "middle" }, keyOf(name)));
+          svg.append(make("text", { class: "in", fill: ink(name), x: x(a) + width / 2, y: y + LANE / 2 + 4, "text-anchor": "middle" }, keyOf(name)));
       }
       for (const [start, end] of lane.shadow || []) {
         const a = Math.max(start, from), b = Math.min(end, to);
@@ -149,12 +150,12 @@ function cloud() {
     hovertemplate: "%{text}<extra></extra>",
     marker: { size: group.condition === "normal" ? 2.2 : 3.2, color: colour(group.condition), opacity: group.condition === "normal" ? 0.5 : 0.85 },
   }));
-  const teachers = data.cloud.references;
+  const references = data.cloud.references;
   traces.push({
-    type: "scatter3d", mode: "markers+text", name: "references", x: teachers.x, y: teachers.y, z: teachers.z, hovertext: teachers.text,
-    text: teachers.condition.map((name) => keyOf(name) || "normal"), textposition: "top center", textfont: { color: css("--ink"), size: 12 },
+    type: "scatter3d", mode: "markers+text", name: "references", x: references.x, y: references.y, z: references.z, hovertext: references.text,
+    text: references.condition.map((name) => keyOf(name) || "normal"), textposition: "top center", textfont: { color: css("--ink"), size: 12 },
     hovertemplate: "%{hovertext}<extra></extra>",
-    marker: { symbol: "diamond", size: 7, color: teachers.condition.map(colour), line: { color: css("--ink"), width: 1.5 } },
+    marker: { symbol: "diamond", size: 7, color: references.condition.map(colour), line: { color: css("--ink"), width: 1.5 } },
   });
   const axis = { title: { text: "" }, showticklabels: false, gridcolor: css("--line"), zerolinecolor: css("--line"), showbackground: false, showspikes: false };
   Plotly.newPlot("cloud", traces, {
@@ -176,7 +177,7 @@ function confusion(index) {
     const total = Object.values(system.confusion[row]).reduce((sum, value) => sum + value, 0);
     body.append(make("tr", {}, make("th", {}, row), ...columns.map((name) => {
       const value = system.confusion[row][name] || 0;
-      const cell = make("td", { title: `${row} called ${name}: ${value} of ${total} windows` }, value || "·");
+      const cell = make("td", { title: `${row}, verdict ${name}: ${value} of ${total} windows` }, value || "·");
       const tone = name === row ? css("--shade") : "214, 69, 65";
       if (value) cell.style.background = `rgba(${tone}, ${(0.08 + 0.6 * (value / total)).toFixed(3)})`;
       return cell;
@@ -195,7 +196,7 @@ function conditions() {
   byId("conditions").append(make("thead", {}, make("tr", {}, make("th", {}, "Condition"), make("th", { class: "number" }, "Windows"),
     make("th", { class: "number" }, "Precision"), make("th", { class: "number" }, "Recall"),
     ...data.systems.map((system) => make("th", { class: "number" }, `F1, ${system.name}`)),
-    make("th", { class: "number" }, "Episodes found"), make("th", { class: "number" }, "Delay"))));
+    make("th", { class: "number" }, "Episodes detected"), make("th", { class: "number" }, "Delay"))));
   const body = make("tbody"), first = data.systems[0];
   for (const row of first.conditions) {
     const others = data.systems.map((system) => system.conditions.find((other) => other.condition === row.condition));
@@ -210,11 +211,11 @@ function conditions() {
 
 function episodes() {
   const others = data.systems.slice(1);
-  byId("outcomes").append(make("thead", {}, make("tr", {}, make("th", {}, "Fault"), make("th", {}, "Onset, UTC"), make("th", { class: "number" }, "Lasted"),
-    make("th", { class: "number" }, "Severity"), make("th", {}, data.systems[0].name), make("th", { class: "number" }, "After"),
+  byId("outcomes").append(make("thead", {}, make("tr", {}, make("th", {}, "Fault"), make("th", {}, "Onset, UTC"), make("th", { class: "number" }, "Duration"),
+    make("th", { class: "number" }, "Severity"), make("th", {}, data.systems[0].name), make("th", { class: "number" }, "Delay"),
     ...others.map((system) => make("th", {}, system.name)))));
   const first = data.systems[0].figures.outcomes;
-  const verdict = (row) => (row ? make("span", { class: row.found ? "yes" : "no" }, row.found ? "✓ right" : row.said ? `✗ ${row.said}` : "✗ missed") : "–");
+  const verdict = (row) => (row ? make("span", { class: row.found ? "yes" : "no" }, row.found ? "✓ correct" : row.said ? `✗ ${row.said}` : "✗ missed") : "–");
   first.forEach((row, index) => {
     if (!index || first[index - 1].node !== row.node)
       byId("outcomes").append(make("tbody", {}, make("tr", { class: "node" }, make("th", { colspan: 6 + others.length }, row.node))));
@@ -224,7 +225,7 @@ function episodes() {
       make("td", {}, verdict(row)), make("td", { class: "number" }, minutes(row.delay)),
       ...others.map((system) => make("td", {}, verdict(system.figures.outcomes[index])))));
     const words = (row.evidence || []).map((word) => make("code", {}, word));
-    body.append(make("tr", { class: "why" }, make("td", { colspan: 6 + others.length }, ...(words.length ? words : ["no feature stands out by three standard deviations"]))));
+    body.append(make("tr", { class: "why" }, make("td", { colspan: 6 + others.length }, ...(words.length ? words : ["no feature deviates by three standard deviations or more"]))));
     byId("outcomes").append(body);
   });
 }

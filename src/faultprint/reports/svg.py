@@ -1,4 +1,4 @@
-"""Plain SVG of a few kinds: bars, rows of dots, and points on two axes. Words are escaped; colours come from the page's classes."""
+"""Simple SVG charts: bars, rows of dots, and points on two axes. Text is escaped; colours come from the classes of the page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _NAMES: Final = 180
 _MARGIN: Final = 44
 _FOOT: Final = 28
 _LINE: Final = 20
-_A_LINE: Final = 4
-"""Names of kinds in a line."""
+_LEGEND_COLUMNS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +26,14 @@ class Axis:
     high: float
     log: bool = False
 
-    def share(self, value: float) -> float:
-        """Where a value lies, 0 to 1."""
+    def position(self, value: float) -> float:
+        """The position of a value on the axis, 0 to 1."""
         low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
         return (at - low) / (high - low) if high > low else 0.5
 
 
 def bars(shares: Sequence[tuple[str, float]], about: str) -> str:
-    """One bar a row: (name, share from 0 to 1), the largest as wide as there is room."""
+    """One bar for each (name, share from 0 to 1). The largest bar has the full width."""
     most = max((share for _, share in shares), default=0.0) or 1.0
     room = WIDTH - _NAMES - 60
     parts = []
@@ -48,23 +47,25 @@ def bars(shares: Sequence[tuple[str, float]], about: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A share from 0 to 1 in a row of `dots`, of the class `kind`, with its range; `words` show on hovering."""
+    """A value from 0 to 1 in a row of `dots`, with its range, the class `kind`, and a tooltip."""
 
-    at: float
+    value: float
     low: float
     high: float
     kind: str
-    words: str
+    tooltip: str
 
 
 def dots(rows: Sequence[tuple[str, Sequence[Dot]]], kinds: Sequence[tuple[str, str]], about: str) -> str:
-    """One row of dots a name, on a scale from 0 to 1, the later of them on top; (class, name) of `kinds` stand above them. Names
-    without a dot are headings."""
-    left, room, head = _NAMES + 50, WIDTH - _NAMES - 80, _ROW * (1 + math.ceil(len(kinds) / _A_LINE))
+    """One row of dots for each name, on a scale from 0 to 1. Later dots are on top. A name without dots is a heading.
+
+    `kinds` are (class, name) of the legend.
+    """
+    left, room, head = _NAMES + 50, WIDTH - _NAMES - 80, _ROW * (1 + math.ceil(len(kinds) / _LEGEND_COLUMNS))
     foot = head + len(rows) * _LINE + 6
     parts = []
-    for place, (kind, name) in enumerate(kinds):
-        x, y = left + place % _A_LINE * room / _A_LINE, 12 + place // _A_LINE * _ROW
+    for number, (kind, name) in enumerate(kinds):
+        x, y = left + number % _LEGEND_COLUMNS * room / _LEGEND_COLUMNS, 12 + number // _LEGEND_COLUMNS * _ROW
         parts.append(
             f'<circle class="{kind}" cx="{x:.1f}" cy="{y}" r="5"/><text x="{x + 9:.1f}" y="{y + 4}">{escape(name)}</text>'
         )
@@ -80,51 +81,53 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], kinds: Sequence[tuple[str, s
             low, high = left + room * dot.low, left + room * dot.high
             parts.append(f'<path class="{dot.kind}" d="M{low:.1f} {y}H{high:.1f}"/>')
         for dot in shown:
-            said = f"<title>{escape(dot.words)}</title>"
-            parts.append(f'<circle class="{dot.kind}" cx="{left + room * dot.at:.1f}" cy="{y}" r="5">{said}</circle>')
+            title = f"<title>{escape(dot.tooltip)}</title>"
+            parts.append(
+                f'<circle class="{dot.kind}" cx="{left + room * dot.value:.1f}" cy="{y}" r="5">{title}</circle>'
+            )
     return _framed(WIDTH, foot + _FOOT, about, parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Points on two axes, in a picture of `width` × `height`."""
+    """A chart with two axes, of `width` × `height`."""
 
     x: Axis
     y: Axis
     width: int
     height: int
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point lies in the picture."""
-        across = _MARGIN + self.x.share(x) * (self.width - _MARGIN - 14)
-        return across, 10 + (1 - self.y.share(y)) * (self.height - _FOOT - 10)
+    def locate(self, x: float, y: float) -> tuple[float, float]:
+        """The position of a point in the chart."""
+        across = _MARGIN + self.x.position(x) * (self.width - _MARGIN - 14)
+        return across, 10 + (1 - self.y.position(y)) * (self.height - _FOOT - 10)
 
-    def point(self, x: float, y: float, kind: str, words: str) -> str:
-        """A dot of the class `kind`; `words` show on hovering."""
-        across, down = self.at(x, y)
+    def point(self, x: float, y: float, kind: str, tooltip: str) -> str:
+        """A dot of the class `kind`, with a tooltip."""
+        across, down = self.locate(x, y)
         size = 4 if kind == "trial" else 6
-        return f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{size}"><title>{escape(words)}</title></circle>'
+        return f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{size}"><title>{escape(tooltip)}</title></circle>'
 
-    def tick(self, x: float, words: str) -> str:
-        """A stroke at the foot, for a point without a second value."""
-        across, foot = self.at(x, self.y.low)
-        return f'<path class="stopped" d="M{across:.1f} {foot - 5:.1f}v10"><title>{escape(words)}</title></path>'
+    def tick(self, x: float, tooltip: str) -> str:
+        """A mark at the bottom, for a point without a second value."""
+        across, foot = self.locate(x, self.y.low)
+        return f'<path class="stopped" d="M{across:.1f} {foot - 5:.1f}v10"><title>{escape(tooltip)}</title></path>'
 
     def line(self, points: Sequence[tuple[float, float]], kind: str) -> str:
-        """A line of the class `kind` from point to point."""
-        places = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.at(*point) for point in points))
-        return f'<polyline class="{kind}" points="{places}"/>'
+        """A line of the class `kind` through the points."""
+        coordinates = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.locate(*point) for point in points))
+        return f'<polyline class="{kind}" points="{coordinates}"/>'
 
     def steps(self, points: Sequence[tuple[float, float]]) -> str:
-        """A line that keeps its height up to the next point."""
-        places = [self.at(*point) for point in points]
-        path = "".join(f"H{x:.1f}V{y:.1f}" for x, y in places[1:])
-        return f'<path class="line" d="M{places[0][0]:.1f} {places[0][1]:.1f}{path}"/>'
+        """A step line: it keeps its height up to the next point."""
+        corners = [self.locate(*point) for point in points]
+        path = "".join(f"H{x:.1f}V{y:.1f}" for x, y in corners[1:])
+        return f'<path class="line" d="M{corners[0][0]:.1f} {corners[0][1]:.1f}{path}"/>'
 
-    def drawn(self, about: str, parts: Iterable[str]) -> str:
-        """The picture, with its axes' ends written on it."""
-        left, foot = self.at(self.x.low, self.y.low)
-        right, top = self.at(self.x.high, self.y.high)
+    def render(self, about: str, parts: Iterable[str]) -> str:
+        """The chart with labelled axes."""
+        left, foot = self.locate(self.x.low, self.y.low)
+        right, top = self.locate(self.x.high, self.y.high)
         frame = [
             f'<path class="axis" fill="none" d="M{left:.1f} {top:.1f}V{foot:.1f}H{right:.1f}"/>',
             f'<text x="{left - 6:.1f}" y="{foot + 4:.1f}" text-anchor="end">{self.y.low:.2f}</text>',
@@ -139,7 +142,7 @@ def _framed(width: int, height: int, about: str, parts: Iterable[str]) -> str:
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(about)}">{"".join(parts)}</svg>'
 
 
-def alone(picture: str, style: str) -> str:
-    """A picture that stands in a file of its own: unlike those within pages it has to say what it is, and what it looks like."""
+def standalone(picture: str, style: str) -> str:
+    """A chart for a file of its own, which needs the namespace and a style sheet."""
     head, _, rest = picture.partition(">")
     return f'{head} xmlns="{_SVG}"><style>{style}</style>{rest}'

@@ -1,13 +1,13 @@
-"""What a killed training goes on from: one file, replaced whole after every epoch.
+"""Checkpoints: one file, replaced as a whole after every epoch, from which a killed training resumes.
 
-A ZIP of .npy members, as `numpy.savez` writes it (no pickle in it, and none is read):
+The file is a ZIP of .npy members, as `numpy.savez` writes it. It contains no pickle, and none is read.
 
-    manifest              JSON as bytes: what the training is of (`identity`), course, best score, random generator, drawing
+    manifest              JSON as bytes: identity of the training, history, best score, random generator, sampler
     torch                 state of torch's random generator
-    module.NAME.KEY       weights and buffers of every part that learns, averaged weights and prototypes included
+    module.NAME.KEY       weights and buffers of every module, with the averaged weights and the prototypes
     best.KEY              the best weights so far
-    optimiser.N.KEY       the optimiser's state of its Nth parameter
-    frame.N               vectors of the watched windows after N epochs, where a movie is made
+    optimiser.N.KEY       state of the optimiser for its Nth parameter
+    frame.N               vectors of the probe windows after N epochs, if there is an animation
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from faultprint.errors import UsageError
 from faultprint.files import replacing
-from faultprint.training.animation.recorder import EmbeddingAnimation
+from faultprint.training.animation import EmbeddingAnimation
 from faultprint.training.identity import difference
 from faultprint.training.loop import History, TrainerState
 from faultprint.training.models.task import TrainingTask
@@ -37,48 +37,59 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The file, and what its contents come from and go to: the task, the generator that all draw from, the film if any."""
+    """A checkpoint file, and the objects whose state it holds.
+
+    path        the file
+    identity    identity of the training (`training.identity`)
+    task        the network in training
+    rng         the random generator of the training
+    animation   the embedding animation, if there is one
+    """
 
     path: Path
     identity: Mapping[str, Any]
     task: TrainingTask
     rng: np.random.Generator
-    film: EmbeddingAnimation | None = None
+    animation: EmbeddingAnimation | None = None
 
-    def save(self, standing: TrainerState) -> None:
-        """Replace the file by one of this moment, between two epochs."""
-        told = {
+    def save(self, state: TrainerState) -> None:
+        """Replace the file by the state between two epochs."""
+        manifest = {
             **self.identity,
-            "course": standing.course.as_dict(),
-            "best_score": standing.best_score,
+            "course": state.history.as_dict(),
+            "best_score": state.best_score,
             "generator": self.rng.bit_generator.state,
-            "drawing": self.task.drawing(),
+            "drawing": self.task.sampler_state(),
         }
-        arrays = {"manifest": np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **self._arrays(standing)}
+        arrays = {"manifest": np.frombuffer(json.dumps(manifest).encode(), dtype=np.uint8), **self._arrays(state)}
         with replacing(self.path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
-    def _arrays(self, standing: TrainerState) -> dict[str, npt.NDArray[Any]]:
-        parts = {f"module.{name}": module.state_dict() for name, module in self.task.modules.items()}
-        parts["best"] = standing.best_state
-        for number, state in self.task.optimiser.state_dict()["state"].items():
-            parts[f"optimiser.{number}"] = state
-        found = {f"{part}.{key}": value.cpu().numpy() for part, state in parts.items() for key, value in state.items()}
-        frames = {f"frame.{done}": vectors for done, vectors in (self.film.frames if self.film else {}).items()}
-        return {"torch": torch.get_rng_state().numpy(), **found, **frames}
+    def _arrays(self, state: TrainerState) -> dict[str, npt.NDArray[Any]]:
+        groups = {f"module.{name}": module.state_dict() for name, module in self.task.modules.items()}
+        groups["best"] = state.best_state
+        for number, optimiser_state in self.task.optimiser.state_dict()["state"].items():
+            groups[f"optimiser.{number}"] = optimiser_state
+        weights = {
+            f"{group}.{key}": value.cpu().numpy() for group, values in groups.items() for key, value in values.items()
+        }
+        frames = {
+            f"frame.{done}": vectors for done, vectors in (self.animation.frames if self.animation else {}).items()
+        }
+        return {"torch": torch.get_rng_state().numpy(), **weights, **frames}
 
     def restore(self) -> TrainerState | None:
-        """Put everything back as it was saved, and say where the training stands; None where there is no file.
+        """Restore the objects from the file and return the state of the training; None if there is no file.
 
-        Raises UsageError for a file that is no checkpoint, or one of another training; the task is of no use after that.
+        Raises UsageError for a file that is not a checkpoint of this training. Do not use the task after that.
         """
         if not self.path.exists():
             return None
         try:
             arrays = _read(self.path)
-            told = json.loads(arrays["manifest"].tobytes())
-            self._check(told)
-            return self._put_back(told, arrays)
+            manifest = json.loads(arrays["manifest"].tobytes())
+            self._check_identity(manifest)
+            return self._restore(manifest, arrays)
         except (
             OSError,
             EOFError,
@@ -90,33 +101,33 @@ class Checkpoint:
             ValueError,
         ):
             raise UsageError(
-                f"{self.path} is no checkpoint of a training, or it is damaged; give another file to go on from, or remove it "
-                "to begin anew."
+                f"{self.path} is not a checkpoint of a training, or it is damaged; give another file, or remove it to start from "
+                "the beginning."
             ) from None
 
-    def _check(self, told: Mapping[str, Any]) -> None:
-        other = difference(told, self.identity)
-        if other:
+    def _check_identity(self, manifest: Mapping[str, Any]) -> None:
+        if other := difference(manifest, self.identity):
             raise UsageError(
-                f"{self.path} is a checkpoint of a training with other {other}; start it with the same arguments, or give "
-                "another file to begin anew."
+                f"{self.path} is the checkpoint of another training, which differs in its {other}; use the same arguments, or give "
+                "another file to start from the beginning."
             )
 
-    def _put_back(self, told: Mapping[str, Any], arrays: Arrays) -> TrainerState:
+    def _restore(self, manifest: Mapping[str, Any], arrays: Arrays) -> TrainerState:
         for name, module in self.task.modules.items():
             module.load_state_dict(dict(_tensors(arrays, f"module.{name}.")))
         optimiser, numbers = self.task.optimiser, range(len([*_parameters(self.task)]))
-        state = {number: found for number in numbers if (found := dict(_tensors(arrays, f"optimiser.{number}.")))}
-        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-        self.task.draw_on(told["drawing"])
-        if self.film:
-            wanted = len(self.film.watched.node), self.task.dimensions
+        states = {number: dict(_tensors(arrays, f"optimiser.{number}.")) for number in numbers}
+        known = {number: values for number, values in states.items() if values}
+        optimiser.load_state_dict({"state": known, "param_groups": optimiser.state_dict()["param_groups"]})
+        self.task.restore_sampler(manifest["drawing"])
+        if self.animation:
+            shape = len(self.animation.probes.node), self.task.dimensions
             frames = {int(name[6:]): array for name, array in arrays.items() if name.startswith("frame.")}
-            self.film.frames = {done: array for done, array in frames.items() if array.shape == wanted}
-        self.rng.bit_generator.state = told["generator"]
+            self.animation.frames = {done: array for done, array in frames.items() if array.shape == shape}
+        self.rng.bit_generator.state = manifest["generator"]
         torch.set_rng_state(torch.from_numpy(arrays["torch"]))
         best = dict(_tensors(arrays, "best."))
-        return TrainerState(History.from_dict(told["course"]), float(told["best_score"]), best)
+        return TrainerState(History.from_dict(manifest["course"]), float(manifest["best_score"]), best)
 
 
 def _parameters(task: TrainingTask) -> Iterator[Tensor]:
@@ -131,7 +142,7 @@ def _tensors(arrays: Arrays, prefix: str) -> Iterator[tuple[str, Tensor]]:
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Every member, which must be stored as it is: a compressed one could be of any size."""
+    """All members. A compressed member is refused, because it could expand to any size."""
     content = path.read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):

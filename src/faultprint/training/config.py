@@ -1,15 +1,16 @@
-"""The numbers of the default preset that may be others: what `faultprint tune` varies and `train --settings` takes."""
+"""The configuration of a training, and the hyperparameters of the default preset, which `faultprint tune` searches."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from faultprint.errors import UsageError
 from faultprint.files import replacing
+from faultprint.training.augment.template import FaultTemplate
 from faultprint.training.data import samplers
 from faultprint.training.losses import contrastive, prototypes
 from faultprint.training.networks import pooled
@@ -17,7 +18,7 @@ from faultprint.training.networks import pooled
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a setting may be, both ends included; searched on a logarithmic scale if `log`, in steps if `step` (whole numbers)."""
+    """The range of a hyperparameter, with both ends. `log`: search on a logarithmic scale. `step`: whole numbers in steps."""
 
     low: float
     high: float
@@ -42,17 +43,23 @@ RANGES: Final[Mapping[str, Range]] = {
     "chunks_per_fault": Range(2, 12, step=1),
     "chunks_of_normal": Range(8, 48, step=4),
 }
-"""One range a setting, the default within it."""
+"""The range of every hyperparameter. The default lies in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """What the default preset is made with; without arguments, as it is shipped. Raises UsageError for what no RANGES allow.
+    """The hyperparameters of the default preset. Raises UsageError for a value outside RANGES.
 
-    `learning_rate` falls to 0 by half a cosine; `weight_decay` is that of all weights but the prototypes; `dropout` is of
-    pooled codes. The loss is pairs + prototypes + `triplet_weight` × triplets, the first two with temperatures of squared
-    distances. A minute has a hidden layer `wide` and a `code` a span, a window a hidden layer `head` and `dimensions` numbers
-    in its vector. A batch has so many chunks of each fault and of normal.
+    learning_rate           initial learning rate; it falls to 0 along half a cosine
+    weight_decay            weight decay of all weights except the prototypes
+    dropout                 dropout rate of the pooled codes
+    triplet_weight          weight of the triplet loss; the contrastive and the prototype loss have weight 1
+    pair_temperature        temperature of the contrastive loss
+    prototype_temperature   temperature of the prototype loss
+    wide, code              width of the hidden layer of a minute, and of its code for each span
+    head, dimensions        width of the hidden layer of a window, and of its vector
+    chunks_per_fault        chunks of each fault in a batch
+    chunks_of_normal        chunks of normal traffic in a batch
     """
 
     learning_rate: float = 4e-3
@@ -65,8 +72,8 @@ class Hyperparameters:
     code: int = pooled.CODE
     head: int = pooled.HEAD
     dimensions: int = pooled.DIMENSIONS
-    chunks_per_fault: int = samplers.PER_FAULT
-    chunks_of_normal: int = samplers.OF_NORMAL
+    chunks_per_fault: int = samplers.CHUNKS_PER_FAULT
+    chunks_of_normal: int = samplers.CHUNKS_OF_NORMAL
 
     def __post_init__(self) -> None:
         for name, allowed in RANGES.items():
@@ -79,29 +86,54 @@ class Hyperparameters:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What `PooledNetwork` takes of them."""
+        """The arguments of `PooledNetwork`."""
         return {name: getattr(self, name) for name in ("dimensions", "wide", "code", "head", "dropout")}
 
     def as_dict(self) -> dict[str, float]:
-        """For JSON."""
+        """The hyperparameters as JSON."""
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """What to train, and how. Together with the data it determines the weights.
+
+    preset            name of the preset
+    hyperparameters   those of the default preset, if they are not its own
+    seed              seed of all random numbers
+    epochs            number of epochs; None: the plan of the preset
+    max_seconds       time limit for steps and scoring, not for the export; without `epochs`, train until this limit
+    augment_rare      augment the faults with at most this number of examples; 0: none
+    templates         examples of faults from elsewhere, for augmentation, too
+    device            one of `training.device.DEVICES`
+    """
+
+    preset: str = "default"
+    hyperparameters: Hyperparameters | None = None
+    seed: int = 1
+    epochs: int | None = None
+    max_seconds: float | None = None
+    augment_rare: int = 0
+    templates: Sequence[FaultTemplate] = ()
+    device: str = "cpu"
+
+
 def read(path: Path) -> Hyperparameters:
-    """The settings in a JSON file; those that it does not name are the defaults. Raises UsageError."""
+    """The hyperparameters in a JSON file. Those that it does not name have their defaults. Raises UsageError."""
     try:
-        found: Any = json.loads(path.read_bytes())
+        document: Any = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} holds no settings; give a file that `faultprint tune --settings` wrote.")
-    strange = sorted(found.keys() - RANGES.keys())
-    if strange:
-        raise UsageError(f"{path} names {strange[0]!r}, which is no setting; the settings are {', '.join(RANGES)}.")
-    return Hyperparameters(**found)
+        document = None
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} contains no settings; give a file that `faultprint tune --settings` wrote.")
+    if unknown := sorted(document.keys() - RANGES.keys()):
+        raise UsageError(
+            f"{path} contains {unknown[0]!r}, which is not a setting; the settings are {', '.join(RANGES)}."
+        )
+    return Hyperparameters(**document)
 
 
-def write(settings: Hyperparameters, path: Path) -> None:
-    """Write them as JSON, all or nothing."""
+def write(hyperparameters: Hyperparameters, path: Path) -> None:
+    """Write the hyperparameters as JSON. The file is replaced as a whole."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(settings.as_dict(), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(hyperparameters.as_dict(), indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a training computes on: the processor, or a GPU where there is one."""
+"""The device that training runs on: the processor or a GPU."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from faultprint.errors import UsageError
 DEVICES: Final = ("auto", "cpu", "cuda")
 
 
-def device(name: str) -> torch.device:
-    """The device of that name; "auto" is a GPU where torch finds one. Raises UsageError for one that is not there."""
+def select_device(name: str) -> torch.device:
+    """The device with this name; "auto" is a GPU if torch finds one. Raises UsageError if it is not available."""
     if name not in DEVICES:
-        raise UsageError(f"There is no device {name!r}; take one of {', '.join(DEVICES)}.")
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise UsageError("torch finds no GPU here; train with --device cpu, or leave the option out.")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
+        raise UsageError(f"There is no device {name!r}; choose one of {', '.join(DEVICES)}.")
+    has_gpu = torch.cuda.is_available()
+    if name == "cuda" and not has_gpu:
+        raise UsageError("torch finds no GPU on this machine; use --device cpu, or leave the option out.")
+    return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
 
 
 @contextmanager
-def seeded(seed: int, where: torch.device) -> Iterator[None]:
-    """One torch thread (small models run fastest so), a seeded torch that computes there; all given back afterwards."""
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Run torch on this device with this seed and one thread (small models are fastest so). Restores everything at the end."""
     threads = torch.get_num_threads()
-    devices = [torch.cuda.current_device()] if where.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), where:
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), device:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
         try:
@@ -40,5 +40,5 @@ def seeded(seed: int, where: torch.device) -> Iterator[None]:
 
 
 def tensor(array: npt.NDArray[Any]) -> Tensor:
-    """The array where torch computes at present (`torch.get_default_device`)."""
+    """The array as a tensor on the default device (`torch.get_default_device`)."""
     return torch.from_numpy(array).to(torch.get_default_device())

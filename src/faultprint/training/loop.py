@@ -1,4 +1,4 @@
-"""The loop: epochs of steps, a score after each, the best state kept, an early stop, a budget of time."""
+"""The training loop: epochs of steps, a score after each epoch, the best weights, early stopping and a time limit."""
 
 from __future__ import annotations
 
@@ -13,40 +13,62 @@ import numpy as np
 from torch import Tensor
 
 from faultprint.errors import DivergedError, UsageError
-from faultprint.training.effective_rank import effective_rank
+from faultprint.progress import Progress
 from faultprint.training.models.task import Step, TrainingTask
+from faultprint.training.score import effective_rank
 
-Progress = Callable[[int, int], None]
 Clock = Callable[[], float]
+"""Returns the current time in seconds."""
 
-_UNBOUNDED: Final = 1_000_000
-"""Epochs that no budget of time reaches."""
+_UNLIMITED: Final = 1_000_000
+"""Number of epochs that no time limit reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """How long to train: at most `epochs` of `steps` batches, `patience` epochs without a better score, and a budget of
-    seconds that covers steps and scoring (none: no limit)."""
+    """How long to train.
+
+    epochs        largest number of epochs
+    steps         batches per epoch
+    patience      epochs without a better score after which training stops early
+    max_seconds   time limit for steps and scoring; None: no limit
+    """
 
     epochs: int
     steps: int
     patience: int
     max_seconds: float | None = None
 
-    def bounded(self, max_seconds: float | None, epochs: int | None) -> TrainingPlan:
-        """This plan with other bounds; with seconds and without epochs it goes on until the time is spent. Raises UsageError."""
-        if (max_seconds is not None and max_seconds <= 0) or (epochs is not None and epochs < 1):
-            raise UsageError("A training needs at least one epoch and more than no time; give larger bounds.")
+    def with_limits(self, max_seconds: float | None, epochs: int | None) -> TrainingPlan:
+        """This plan with other limits. With seconds and without epochs, it trains until the time limit.
+
+        Raises UsageError for limits of 0 or less.
+        """
+        if max_seconds is not None and max_seconds <= 0:
+            raise UsageError(f"The time limit is {max_seconds:g} seconds, but it must be above 0; give a larger limit.")
+        if epochs is not None and epochs < 1:
+            raise UsageError(
+                f"The number of epochs is {epochs}, but training needs at least one epoch; give a larger number."
+            )
         if epochs is not None:
             return replace(self, epochs=epochs, max_seconds=max_seconds)
         if max_seconds is not None:
-            return replace(self, epochs=_UNBOUNDED, patience=_UNBOUNDED, max_seconds=max_seconds)
+            return replace(self, epochs=_UNLIMITED, patience=_UNLIMITED, max_seconds=max_seconds)
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Means over one epoch's batches; `score` is macro-F1 on the networks held out, `learning_rate` the last batch's."""
+    """Metrics of one epoch: means over its batches.
+
+    loss                   loss
+    active_share           share of the triplets that violate the margin
+    effective_dimensions   effective rank of the last batches
+    score                  macro-F1 on the held-out networks
+    seconds                duration, with the scoring
+    windows_per_second     embedded windows per second, without the scoring
+    learning_rate          learning rate of the last batch
+    """
 
     loss: float
     active_share: float
@@ -59,7 +81,7 @@ class Epoch:
 
 @dataclass(slots=True)
 class History:
-    """What a training went through; `stopped` says why it ended, and is empty before."""
+    """The course of a training. `stopped` is the reason for the end, empty while it runs. `best_epoch` counts from 0."""
 
     epochs: list[Epoch] = field(default_factory=list)
     windows: int = 0
@@ -70,20 +92,20 @@ class History:
     stopped: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; `from_dict` reads it back equal."""
+        """The history as JSON; `from_dict` is the inverse."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> History:
-        """Raises TypeError or KeyError for anything else than `as_dict` gives."""
-        return cls(**{**found, "epochs": [Epoch(**epoch) for epoch in found["epochs"]]})
+    def from_dict(cls, document: dict[str, Any]) -> History:
+        """Read the result of `as_dict`. Raises TypeError or KeyError for anything else."""
+        return cls(**{**document, "epochs": [Epoch(**epoch) for epoch in document["epochs"]]})
 
 
 @dataclass(slots=True)
 class TrainerState:
-    """Where a training stands between two epochs: with the task's own state, all that going on needs."""
+    """The state of a training between two epochs. With the state of the task, it is all that resuming needs."""
 
-    course: History
+    history: History
     best_score: float
     best_state: dict[str, Tensor]
 
@@ -93,51 +115,51 @@ def fit(
     plan: TrainingPlan,
     progress: Progress | None = None,
     clock: Clock = time.perf_counter,
-    standing: TrainerState | None = None,
-    after: Callable[[TrainerState], None] = lambda standing: None,
+    state: TrainerState | None = None,
+    on_epoch: Callable[[TrainerState], None] = lambda state: None,
 ) -> History:
-    """Train; the task's network ends in its best state. With a budget, progress counts seconds, else steps.
+    """Train the task. At the end its network has the best weights. Progress counts seconds if there is a limit, else steps.
 
-    A training goes on from `standing`, to which the task must have been restored. `after` is called before the first epoch
-    and after every one; what it takes counts into the budget. Raises DivergedError where the loss is no number any more.
+    With `state`, training resumes; the task must be restored to the same state before. `on_epoch` is called before the first
+    epoch and after every epoch, and its time counts. Raises DivergedError if the loss is not finite.
     """
-    here = standing or TrainerState(History(), -1.0, copy.deepcopy(task.network.state_dict()))
-    course, cost = here.course, 0.0
-    begin = clock() - course.seconds
-    after(here)
-    while not course.stopped:
-        number, started = len(course.epochs), clock()
+    state = state or TrainerState(History(), -1.0, copy.deepcopy(task.network.state_dict()))
+    history, overhead = state.history, 0.0
+    begin = clock() - history.seconds
+    on_epoch(state)
+    while not history.stopped:
+        number, started = len(history.epochs), clock()
         steps: list[Step] = []
-        while len(steps) < plan.steps and not course.stopped:
-            steps.append(task.step(_done(plan, number * plan.steps + len(steps), clock() - begin)))
+        while len(steps) < plan.steps and not history.stopped:
+            steps.append(task.step(_share_done(plan, number * plan.steps + len(steps), clock() - begin)))
             if not math.isfinite(steps[-1].loss):
                 raise DivergedError(
-                    f"The training diverged in epoch {number + 1}: its loss is no number any more; "
-                    "lower its learning_rate."
+                    f"Training diverged in epoch {number + 1}: its loss is not a finite number; lower the learning_rate."
                 )
-            _report(progress, plan, number * plan.steps + len(steps), clock() - begin)
-            if plan.max_seconds is not None and clock() - begin + cost >= plan.max_seconds:
-                course.stopped = "budget of time spent"
+            _report_progress(progress, plan, number * plan.steps + len(steps), clock() - begin)
+            if plan.max_seconds is not None and clock() - begin + overhead >= plan.max_seconds:
+                history.stopped = "budget of time spent"
         stepped = clock()
         score = task.validate()
-        course.step_seconds += stepped - started
-        course.windows += sum(step.windows for step in steps)
-        course.triplets += sum(step.triplets for step in steps)
-        course.epochs.append(_epoch(steps, score, stepped - started, clock() - started))
-        if score > here.best_score:
-            here.best_score, here.best_state = score, copy.deepcopy(task.network.state_dict())
-            course.best_epoch = number
-        course.stopped = course.stopped or _over(plan, course)
-        course.seconds = clock() - begin
-        after(here)
-        cost = clock() - stepped
-    task.network.load_state_dict(here.best_state)
+        _record_epoch(history, steps, score, stepped - started, clock() - started)
+        if score > state.best_score:
+            state.best_score, state.best_state = score, copy.deepcopy(task.network.state_dict())
+            history.best_epoch = number
+        history.stopped = history.stopped or _stop_reason(plan, history)
+        history.seconds = clock() - begin
+        on_epoch(state)
+        # The scoring of the next epoch must fit into the time limit, too.
+        overhead = clock() - stepped
+    task.network.load_state_dict(state.best_state)
     task.network.eval()
-    return course
+    return history
 
 
-def _epoch(steps: Sequence[Step], score: float, step_seconds: float, seconds: float) -> Epoch:
-    return Epoch(
+def _record_epoch(history: History, steps: Sequence[Step], score: float, step_seconds: float, seconds: float) -> None:
+    history.step_seconds += step_seconds
+    history.windows += sum(step.windows for step in steps)
+    history.triplets += sum(step.triplets for step in steps)
+    epoch = Epoch(
         loss=float(np.mean([step.loss for step in steps])),
         active_share=sum(step.active for step in steps) / max(sum(step.triplets for step in steps), 1),
         effective_dimensions=effective_rank(np.concatenate([step.vectors for step in steps[-10:]])),
@@ -146,23 +168,24 @@ def _epoch(steps: Sequence[Step], score: float, step_seconds: float, seconds: fl
         windows_per_second=sum(step.windows for step in steps) / step_seconds,
         learning_rate=steps[-1].rate,
     )
+    history.epochs.append(epoch)
 
 
-def _over(plan: TrainingPlan, course: History) -> str:
-    """Why there is no epoch to come; empty if there is."""
-    if len(course.epochs) >= plan.epochs:
+def _stop_reason(plan: TrainingPlan, history: History) -> str:
+    """Why training ends after this epoch; empty if it continues."""
+    if len(history.epochs) >= plan.epochs:
         return "all epochs done"
-    if len(course.epochs) - 1 - course.best_epoch >= plan.patience:
+    if len(history.epochs) - 1 - history.best_epoch >= plan.patience:
         return f"no better score in {plan.patience} epochs"
     return ""
 
 
-def _done(plan: TrainingPlan, step: int, seconds: float) -> float:
-    """The share of the training that lies behind: of its seconds where they are counted, else of its steps."""
+def _share_done(plan: TrainingPlan, step: int, seconds: float) -> float:
+    """The completed share of the training, 0 to 1: of its seconds if they are limited, else of its steps."""
     return min(step / (plan.epochs * plan.steps) if plan.max_seconds is None else seconds / plan.max_seconds, 1.0)
 
 
-def _report(progress: Progress | None, plan: TrainingPlan, step: int, seconds: float) -> None:
+def _report_progress(progress: Progress | None, plan: TrainingPlan, step: int, seconds: float) -> None:
     if progress is None:
         return
     if plan.max_seconds is not None:

@@ -1,93 +1,60 @@
-"""From minutes and labels to an artefact file: the one way in."""
+"""Training: from minutes and labels to a model file."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from faultprint.embedding.model_file import save
+from faultprint.embedding.model_file import ModelArtifact, write_artifact
 from faultprint.errors import UsageError
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue
 from faultprint.files import check_folder
-from faultprint.training.animation.probe_set import probe_set
-from faultprint.training.animation.recorder import EmbeddingAnimation
-from faultprint.training.augment.augment import augmented
-from faultprint.training.augment.template import FaultTemplate, rare_faults
+from faultprint.progress import Progress
+from faultprint.training.animation import EmbeddingAnimation, probe_set
+from faultprint.training.augment.augmentation import augment
+from faultprint.training.augment.template import rare_faults
 from faultprint.training.checkpoint import Checkpoint
-from faultprint.training.config import Hyperparameters
+from faultprint.training.config import Hyperparameters, TrainingConfig
 from faultprint.training.data.dataset import TrainingSet, training_set
-from faultprint.training.device import device as found_device
-from faultprint.training.device import seeded
+from faultprint.training.device import seeded, select_device
 from faultprint.training.identity import identity
 from faultprint.training.log import Listener
-from faultprint.training.loop import Clock, Progress, TrainerState, TrainingPlan, fit
-from faultprint.training.models.export import calibrated, model_artifact
-from faultprint.training.models.pooled_task import PooledTask
-from faultprint.training.models.reference_task import ReferenceTask
+from faultprint.training.loop import Clock, History, TrainerState, fit
+from faultprint.training.models.export import calibrate_artifact, model_artifact
 from faultprint.training.models.task import TrainingTask
+from faultprint.training.presets import PRESETS, Preset
 from faultprint.units import MINUTE_US
-from faultprint.windows.series import (
-    Series,
-)
+from faultprint.windows.series import Series
 
 WINDOW: Final = 60
+"""Minutes of a window."""
 HELD_OUT: Final = 0.2
-"""Share of the networks that training never sees: they steer the early stop and calibrate the thresholds."""
-_RETELLING: Final = 2
-"""Beside the seed, of the generator that tells examples again."""
-_FILM: Final = 1
-"""Beside the seed, of the generator that draws the windows of a film: filming must change nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """How a preset is made, how long it trains by default, and how many windows of a held-out node calibrate it.
-
-    `tunable`: its task takes `settings`.
-    """
-
-    task: Callable[..., TrainingTask]
-    plan: TrainingPlan
-    calibration_windows: int
-    tunable: bool = False
-
-    def made(
-        self,
-        train: TrainingSet,
-        held_out: TrainingSet,
-        rng: np.random.Generator,
-        settings: Hyperparameters | None = None,
-    ) -> TrainingTask:
-        """Its task, with other settings than its own where they are given."""
-        if settings is None:
-            return self.task(train, held_out, rng)
-        return self.task(train, held_out, rng, settings=settings)
-
-
-PRESETS: Final[Mapping[str, Preset]] = {
-    "default": Preset(PooledTask, TrainingPlan(epochs=20, steps=40, patience=8), 2000, tunable=True),
-    "posts": Preset(ReferenceTask, TrainingPlan(epochs=20, steps=50, patience=8), 100),
-    "posts-3d": Preset(
-        partial(ReferenceTask, three_dimensions=True), TrainingPlan(epochs=20, steps=50, patience=8), 100
-    ),
-}
+"""Share of the networks that is held out: they decide on early stopping and calibrate the thresholds."""
+_ANIMATION_STREAM: Final = 1
+_AUGMENTATION_STREAM: Final = 2
+"""Second part of the seeds of separate random generators, so that an animation or augmentation does not change other draws."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What came of a training.
+    """The result of a training.
 
-    `model` is the artefact's id, `networks` were trained on, `held_out` were not; `score` is the best macro-F1 on these;
-    rates count time spent in steps alone; `export_difference` is that between torch and ONNX Runtime; `course` the loop's;
-    `retold` are the faults that were told again; `resumed_after` epochs were found done in the checkpoint; `film` is for a
-    movie, where one was asked for.
+    model                 id of the model
+    networks, held_out    networks that it was trained on, and that were held out
+    score                 best macro-F1 on the held-out networks
+    windows_per_second,
+    triplets_per_second   rates of the training steps alone
+    export_difference     largest difference between the vectors of torch and ONNX Runtime
+    history               `History.as_dict`
+    augmented_faults      faults that were augmented
+    resumed_after         number of epochs that came from the checkpoint
+    animation             the embedding animation, if one was recorded
     """
 
     preset: str
@@ -102,137 +69,192 @@ class TrainingReport:
     windows_per_second: float
     triplets_per_second: float
     export_difference: float
-    course: dict[str, Any]
-    retold: tuple[str, ...] = ()
+    history: dict[str, Any]
+    augmented_faults: tuple[str, ...] = ()
     resumed_after: int = 0
-    film: EmbeddingAnimation | None = None
+    animation: EmbeddingAnimation | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; without the film."""
-        found = asdict(replace(self, film=None))
-        del found["film"]
-        return found
+        """The report as JSON, without the animation."""
+        document = asdict(replace(self, animation=None))
+        del document["animation"]
+        return {_STORED_KEYS.get(name, name): value for name, value in document.items()}
+
+
+_STORED_KEYS: Final = {"history": "course", "augmented_faults": "retold"}
+"""JSON keys of the report that differ from the names here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The data of a training: all of it, and its parts."""
+
+    complete: TrainingSet
+    train: TrainingSet
+    held_out: TrainingSet
+    augmented_faults: tuple[str, ...]
 
 
 def train(
     minutes: pl.DataFrame | Sequence[Series],
     labels: pl.DataFrame,
     out: Path,
+    config: TrainingConfig = TrainingConfig(),  # noqa: B008 - frozen
     *,
-    preset: str = "default",
-    settings: Hyperparameters | None = None,
-    seed: int = 1,
-    max_seconds: float | None = None,
-    epochs: int | None = None,
-    progress: Progress | None = None,
     catalogue: Catalogue = SIP_CATALOGUE,
     interval_us: int = MINUTE_US,
-    augment_rare: int = 0,
-    templates: Sequence[FaultTemplate] = (),
+    progress: Progress | None = None,
     checkpoint: Path | None = None,
     record_animation: bool = False,
     listeners: Sequence[Listener] = (),
     presets: Mapping[str, Preset] = PRESETS,
-    device: str = "cpu",
     clock: Clock = time.perf_counter,
 ) -> TrainingReport:
-    """Train `preset` on a MINUTES (or its nodes' series) and a LABELS table and leave the artefact at `out`.
+    """Train on a MINUTES table (or the series of its nodes) and a LABELS table, and write the model file `out`.
 
-    A fifth of the networks (one at least) is held out by `seed`. Same tables, seed and number of epochs: same weights.
-    `settings` are those of the default preset, where they are to be others than its own.
-    Faults of which the labels give no more than `retell` examples are told again on all nodes that are trained on, and so are
-    `tales`, examples from elsewhere (`training.retelling`).
-    `max_seconds` bounds training and scoring, not the export; with it, and without `epochs`, training goes on until the time
-    is spent. After every epoch all is written to `checkpoint`, from which a call with the same arguments goes on, a few
-    hundred windows are embedded if the training is `filmed`, and the `listeners` are told. `presets` may hold others than the
-    product's. `device` is one of `training.device.DEVICES`; weights are the same again on the same kind of device, save that a
-    training resumed on a GPU drops other units than one that was not killed. `clock` gives the seconds that `max_seconds`
-    counts. Raises TableError, LabelError or UsageError.
+    A fifth of the networks, at least one, is held out. The same data and `config` give the same weights on the same kind of
+    device. A training without a time limit also gives the same weights if it was resumed, except on a GPU.
+
+    progress           called with the completed steps, or with seconds if there is a time limit
+    checkpoint         file that is written after every epoch; a call with the same arguments resumes from it
+    record_animation   embed some hundred windows after every epoch
+    listeners          called after every epoch
+    presets            the presets to choose from
+    clock              gives the seconds that `max_seconds` counts
+
+    Raises TableError, LabelError or UsageError.
     """
-    if preset not in presets:
-        raise UsageError(f"There is no preset {preset!r}; take one of {', '.join(presets)}.")
-    chosen = presets[preset]
-    if settings and not chosen.tunable:
-        raise UsageError(f"The preset {preset!r} has no settings; leave them out, or train the preset 'default'.")
-    in_force = settings or (Hyperparameters() if chosen.tunable else None)
-    plan = chosen.plan.bounded(max_seconds, epochs)
+    preset, hyperparameters = _choose_preset(config, presets)
+    plan = preset.plan.with_limits(config.max_seconds, config.epochs)
     check_folder(out)
-    further = {tale.condition for tale in templates}
-    everything = training_set(minutes, labels, catalogue, window=WINDOW, interval_us=interval_us, further=further)
-    rng = np.random.default_rng(seed)
-    held = _held_out(everything, rng)
-    if every := [*(rare_faults(everything, labels, augment_rare) if augment_rare else ()), *templates]:
-        everything = augmented(everything, labels, every, np.random.default_rng([seed, _RETELLING]), but=held)
-    told = tuple(sorted({tale.condition for tale in every}))
-    seen, held_out = everything.of(frozenset(everything.networks) - held), everything.of(held)
-    where = found_device(device)
-    with seeded(seed, where):
-        task = chosen.made(seen, held_out, rng, settings)
-        film = EmbeddingAnimation(probe_set(seen, held_out, np.random.default_rng([seed, _FILM]))) if record_animation else None
-        of = identity(preset, seed, plan, everything, settings=in_force)
-        kept = Checkpoint(checkpoint, of, task, rng, film) if checkpoint else None
-        standing = kept.restore() if kept else None
-        resumed_after = len(standing.course.epochs) if standing else 0
-        course = fit(task, plan, progress, clock, standing=standing, after=_after_epoch(task, film, kept, listeners))
+    rng = np.random.default_rng(config.seed)
+    data = _prepare_data(minutes, labels, catalogue, interval_us, config, rng)
+    device = select_device(config.device)
+    with seeded(config.seed, device):
+        task = preset.build_task(data.train, data.held_out, rng, config.hyperparameters)
+        animation = _new_animation(data, config.seed) if record_animation else None
+        file = None
+        if checkpoint:
+            key = identity(config.preset, config.seed, plan, data.complete, hyperparameters=hyperparameters)
+            file = Checkpoint(checkpoint, key, task, rng, animation)
+        state = file.restore() if file else None
+        resumed_after = len(state.history.epochs) if state else 0
+        on_epoch = _epoch_callback(task, animation, file, listeners)
+        history = fit(task, plan, progress, clock, state=state, on_epoch=on_epoch)
         task.network.cpu()
-    record = {
-        "seed": seed,
-        "device": where.type,
-        "networks": list(seen.networks),
-        "held_out": list(held_out.networks),
-        **({"retold": list(told)} if told else {}),
-        **({"settings": in_force.as_dict()} if in_force else {}),
-        **course.as_dict(),
-    }
-    artefact, difference = model_artifact(task, preset, seen, interval_us, record)
-    artefact = calibrated(artefact, seen, held_out, rng, chosen.calibration_windows)
-    save(artefact, out)
-    best = course.epochs[course.best_epoch]
-    return TrainingReport(
-        preset=preset,
-        seed=seed,
-        path=str(out),
-        model=artefact.id,
-        conditions=everything.conditions,
-        networks=seen.networks,
-        held_out=held_out.networks,
-        score=best.score,
-        effective_dimensions=best.effective_dimensions,
-        windows_per_second=course.windows / course.step_seconds,
-        triplets_per_second=course.triplets / course.step_seconds,
-        export_difference=difference,
-        course=course.as_dict(),
-        retold=told,
-        resumed_after=resumed_after,
-        film=film,
+    record = _record(config, device.type, data, hyperparameters, history)
+    artifact, difference = model_artifact(task, config.preset, data.train, interval_us, record)
+    artifact = calibrate_artifact(artifact, data.train, data.held_out, rng, preset.calibration_windows)
+    write_artifact(artifact, out)
+    report = _report(config, out, artifact, data, history, difference)
+    return replace(report, resumed_after=resumed_after, animation=animation)
+
+
+def _choose_preset(config: TrainingConfig, presets: Mapping[str, Preset]) -> tuple[Preset, Hyperparameters | None]:
+    """The preset, and the hyperparameters that it trains with (None if it has none)."""
+    if config.preset not in presets:
+        raise UsageError(f"There is no preset {config.preset!r}; choose one of {', '.join(presets)}.")
+    preset = presets[config.preset]
+    if config.hyperparameters and not preset.tunable:
+        raise UsageError(
+            f"The preset {config.preset!r} has no settings; leave the settings out, or train the preset 'default'."
+        )
+    return preset, config.hyperparameters or (Hyperparameters() if preset.tunable else None)
+
+
+def _prepare_data(
+    minutes: pl.DataFrame | Sequence[Series],
+    labels: pl.DataFrame,
+    catalogue: Catalogue,
+    interval_us: int,
+    config: TrainingConfig,
+    rng: np.random.Generator,
+) -> _Data:
+    """The training set, augmented if the configuration says so, split into training and held-out networks."""
+    extra_faults = {template.condition for template in config.templates}
+    complete = training_set(
+        minutes, labels, catalogue, window=WINDOW, interval_us=interval_us, extra_faults=extra_faults
     )
+    held_out = _draw_held_out(complete, rng)
+    rare = rare_faults(complete, labels, config.augment_rare) if config.augment_rare else []
+    if templates := [*rare, *config.templates]:
+        augmentation_rng = np.random.default_rng([config.seed, _AUGMENTATION_STREAM])
+        complete = augment(complete, labels, templates, augmentation_rng, exclude=held_out)
+    faults = tuple(sorted({template.condition for template in templates}))
+    train_networks = frozenset(complete.networks) - held_out
+    return _Data(complete, complete.select(train_networks), complete.select(held_out), faults)
 
 
-def _after_epoch(
-    task: TrainingTask, film: EmbeddingAnimation | None, kept: Checkpoint | None, listeners: Sequence[Listener]
-) -> Callable[[TrainerState], None]:
-    look = task.watch(film.watched) if film else None
-
-    def after(standing: TrainerState) -> None:
-        course = standing.course
-        if film and look:
-            film.add(len(course.epochs), look(), course.best_epoch + 1)
-        for listener in listeners:
-            listener(course)
-        # Last: what a listener has not been told is not done.
-        if kept:
-            kept.save(standing)
-
-    return after
-
-
-def _held_out(everything: TrainingSet, rng: np.random.Generator) -> frozenset[str]:
-    """The networks that training never sees."""
-    names = list(everything.networks)
+def _draw_held_out(data: TrainingSet, rng: np.random.Generator) -> frozenset[str]:
+    """The names of the networks that are held out."""
+    names = list(data.networks)
     if len(names) < 2:
         raise UsageError(
-            f"There is only network {names[0]!r}, but one is trained on and another held out to judge by; "
-            "give minutes of two or more."
+            f"The only network with usable minutes is {names[0]!r}, but training needs one more to hold out; give minutes of two "
+            "or more networks."
         )
     count = max(1, round(HELD_OUT * len(names)))
     return frozenset(names[i] for i in rng.permutation(len(names))[:count])
+
+
+def _new_animation(data: _Data, seed: int) -> EmbeddingAnimation:
+    return EmbeddingAnimation(probe_set(data.train, data.held_out, np.random.default_rng([seed, _ANIMATION_STREAM])))
+
+
+def _epoch_callback(
+    task: TrainingTask,
+    animation: EmbeddingAnimation | None,
+    checkpoint: Checkpoint | None,
+    listeners: Sequence[Listener],
+) -> Callable[[TrainerState], None]:
+    """What `fit` calls after every epoch."""
+    embed = task.probe_embedder(animation.probes) if animation else None
+
+    def on_epoch(state: TrainerState) -> None:
+        history = state.history
+        if animation and embed:
+            animation.add(len(history.epochs), embed(), history.best_epoch + 1)
+        for listener in listeners:
+            listener(history)
+        # The checkpoint is last: an epoch counts as done only when all listeners have seen it.
+        if checkpoint:
+            checkpoint.save(state)
+
+    return on_epoch
+
+
+def _record(
+    config: TrainingConfig, device: str, data: _Data, hyperparameters: Hyperparameters | None, history: History
+) -> dict[str, Any]:
+    """The manifest's record of the training. Its keys are stored."""
+    return {
+        "seed": config.seed,
+        "device": device,
+        "networks": list(data.train.networks),
+        "held_out": list(data.held_out.networks),
+        **({"retold": list(data.augmented_faults)} if data.augmented_faults else {}),
+        **({"settings": hyperparameters.as_dict()} if hyperparameters else {}),
+        **history.as_dict(),
+    }
+
+
+def _report(
+    config: TrainingConfig, out: Path, artifact: ModelArtifact, data: _Data, history: History, difference: float
+) -> TrainingReport:
+    best = history.epochs[history.best_epoch]
+    return TrainingReport(
+        preset=config.preset,
+        seed=config.seed,
+        path=str(out),
+        model=artifact.id,
+        conditions=data.complete.conditions,
+        networks=data.train.networks,
+        held_out=data.held_out.networks,
+        score=best.score,
+        effective_dimensions=best.effective_dimensions,
+        windows_per_second=history.windows / history.step_seconds,
+        triplets_per_second=history.triplets / history.step_seconds,
+        export_difference=difference,
+        history=history.as_dict(),
+        augmented_faults=data.augmented_faults,
+    )

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from faultprint.training.losses.batch_all import batch_all
 from faultprint.training.losses.contrastive import contrastive
-from faultprint.training.losses.distances import squared, squared_pairs
 from faultprint.training.losses.prototypes import Prototypes
-from faultprint.training.losses.triplet import lossless, triplet
+from faultprint.training.losses.triplet import lossless, pairwise_squared_distances, squared_distances, triplet
 
 
 def batch(size: int, dimensions: int, labels: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -29,9 +28,9 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> float:
 
 def test_distances() -> None:
     a, b = batch(4, 3, 2, 1)[0], batch(4, 3, 2, 2)[0]
-    pairs = squared_pairs(a, b)
+    pairs = pairwise_squared_distances(a, b)
     assert all(pairs[i, j].item() == pytest.approx(distance(a[i], b[j])) for i in range(4) for j in range(4))
-    assert squared(a, b).tolist() == pytest.approx(torch.diagonal(pairs).tolist())
+    assert squared_distances(a, b).tolist() == pytest.approx(torch.diagonal(pairs).tolist())
 
 
 @pytest.mark.parametrize("margin", [0.2, 1.0])

@@ -7,15 +7,15 @@ from collections import Counter
 import pytest
 import torch
 
-from faultprint.training.losses.distances import squared_pairs
 from faultprint.training.losses.mining import hardest_triplets, random_triplets
+from faultprint.training.losses.triplet import pairwise_squared_distances
 
 
 def test_the_hardest_triplets_are_those_of_a_slow_loop() -> None:
     torch.manual_seed(1)
     vectors, labels = torch.randn(30, 4), torch.randint(5, (30,))
     labels[0] = 7  # alone: no anchor, but a stranger to all others
-    distance = squared_pairs(vectors, vectors)
+    distance = pairwise_squared_distances(vectors, vectors)
     expected = []
     for a in range(30):
         partners = [p for p in range(30) if p != a and labels[p] == labels[a]]

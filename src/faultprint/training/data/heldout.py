@@ -1,4 +1,4 @@
-"""A held-out node as it would be seen at work, a stretch at a time: under the profile of its first hour of normal traffic."""
+"""A node of a held-out network, prepared as in operation: with the profile of its first normal hour, block by block."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultprint.arrays import BoolArray, Float32Array, IntArray
-from faultprint.training.data.dataset import NORMAL_CODE, STRETCH, TrainingNode
-from faultprint.training.data.window_index import LEAST_EXPOSED
-from faultprint.windows.levels import Kinds
+from faultprint.training.data.dataset import BLOCK_MINUTES, NORMAL_CODE, TrainingNode
+from faultprint.training.data.window_index import MIN_FAULT_MINUTES
+from faultprint.windows.levels import FeatureKinds
 from faultprint.windows.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of a node: `inputs` (L, I) and `observed` (L,) of its minutes, `ends` the windows' last minutes in it, `code`
-    (E,) what they bear."""
+class HeldOutBlock:
+    """Some consecutive minutes of a held-out node, and the windows that end in them.
+
+    inputs     (L, I) network input of the minutes
+    observed   (L,) true for observed minutes
+    ends       (E,) index of the last minute of every scored window
+    code       (E,) condition code of these windows
+    """
 
     inputs: Float32Array
     observed: BoolArray
@@ -26,31 +31,38 @@ class Piece:
 
 
 class HeldOutView:
-    """All windows of a node that are scored, in pieces; `normal` (W, I) is the input of its hour, `own` its profile."""
+    """All scored windows of a held-out node, in blocks.
 
-    def __init__(self, node: TrainingNode, kinds: Kinds, people: Profile, window: int) -> None:
-        self.node, self._kinds, self._people, self._window = node, kinds, people, window
-        self.hour = int(node.hours[0])
-        self.own = node.profile(self.hour, self.hour + window, kinds)
-        self.normal = self.inputs(self.hour, self.hour + window)
-        # A short history is made once and kept; a long one is made anew every time, so that it never stands in memory whole.
-        self._kept = [*self._made()] if len(node.series) <= STRETCH else None
+    hour            first minute of the first normal hour
+    profile         profile of this hour
+    normal_inputs   (W, I) network input of this hour
+    """
+
+    def __init__(self, node: TrainingNode, kinds: FeatureKinds, population: Profile, window: int) -> None:
+        self.node, self._kinds, self._population, self._window = node, kinds, population, window
+        self.hour = int(node.normal_hours[0])
+        self.profile = node.profile(self.hour, self.hour + window, kinds)
+        self.normal_inputs = self.inputs(self.hour, self.hour + window)
+        # A short series is prepared once and kept. A long one is prepared again for every pass, to save memory.
+        self._kept = [*self._compute_blocks()] if len(node.series) <= BLOCK_MINUTES else None
 
     def inputs(self, start: int, stop: int) -> Float32Array:
-        """(stop - start, I) of these minutes."""
-        return self.node.inputs(start, stop, self._kinds, self.own, self._people)
+        """(stop - start, I) network input of these minutes."""
+        return self.node.inputs(start, stop, self._kinds, self.profile, self._population)
 
     @property
-    def pieces(self) -> Iterator[Piece]:
-        """All of it, in order."""
-        return iter(self._kept) if self._kept is not None else self._made()
+    def blocks(self) -> Iterator[HeldOutBlock]:
+        """All blocks, in order of time."""
+        return iter(self._kept) if self._kept is not None else self._compute_blocks()
 
-    def _made(self) -> Iterator[Piece]:
-        code, exposed, observed = self.node.code, self.node.exposed, self.node.series.observed
-        for first in range(0, len(code), STRETCH):
-            stop = min(first + STRETCH, len(code))
+    def _compute_blocks(self) -> Iterator[HeldOutBlock]:
+        code, fault_minutes, observed = self.node.code, self.node.fault_minutes, self.node.series.observed
+        for first in range(0, len(code), BLOCK_MINUTES):
+            stop = min(first + BLOCK_MINUTES, len(code))
             part = slice(first, stop)
-            scored = (code[part] == NORMAL_CODE) | ((code[part] > NORMAL_CODE) & (exposed[part] >= LEAST_EXPOSED))
-            ends = np.flatnonzero(scored) + first
+            clear_fault = (code[part] > NORMAL_CODE) & (fault_minutes[part] >= MIN_FAULT_MINUTES)
+            ends = np.flatnonzero((code[part] == NORMAL_CODE) | clear_fault) + first
             begin = max(first - self._window + 1, 0)
-            yield Piece(self.inputs(begin, stop), observed[begin:stop], ends - begin, code[ends].astype(np.int64))
+            yield HeldOutBlock(
+                self.inputs(begin, stop), observed[begin:stop], ends - begin, code[ends].astype(np.int64)
+            )

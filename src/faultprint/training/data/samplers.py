@@ -1,7 +1,6 @@
-"""How batches are drawn: mixed over conditions and networks, always.
+"""Samplers: they draw batches that mix conditions and networks.
 
-A generator that feeds one network at a time lets batch statistics act as a hidden normalisation per network; here every
-batch mixes them.
+If a batch held only one network, batch statistics would normalise this network by itself, which is not possible in operation.
 """
 
 from __future__ import annotations
@@ -14,203 +13,221 @@ import numpy as np
 
 from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.errors import UsageError
-from faultprint.training.data.dataset import NORMAL_CODE, STRETCH, UNSCORED, TrainingNode, TrainingSet
-from faultprint.training.data.window_index import LEAST_EXPOSED, WindowIndex
-from faultprint.windows.normalise import raw
-from faultprint.windows.profile import LEAST_MINUTES, Profile
+from faultprint.training.data.dataset import BLOCK_MINUTES, NORMAL_CODE, UNSCORED, TrainingNode, TrainingSet
+from faultprint.training.data.window_index import MIN_FAULT_MINUTES, WindowIndex
+from faultprint.windows.normalisation import fill_missing
+from faultprint.windows.profile import MIN_PROFILE_MINUTES, Profile
 
-PER_FAULT: Final = 4
-OF_NORMAL: Final = 20
-"""Chunks of each fault, and of normal, in a batch for the default network."""
-_KNOWN: Final = (1, 1, 1, 1, 2, 4)
-"""Hours of its normal traffic by which a node in use is known, each as likely."""
-_BARELY: Final = 10
-_KNOWN_LESS: Final = (0.3, 0.05)
-"""Shares of the draws in which nothing is known of it, and no more than _BARELY minutes."""
+CHUNKS_PER_FAULT: Final = 4
+CHUNKS_OF_NORMAL: Final = 20
+"""Chunks of each fault, and of normal traffic, in one batch of the default network."""
+_PROFILE_WINDOWS: Final = (1, 1, 1, 1, 2, 4)
+"""Lengths of the interval for a node's profile, in windows. Each entry is equally likely."""
+_SHORT_PROFILE_MINUTES: Final = 10
+_COLD_START_SHARE: Final = 0.3
+_SHORT_PROFILE_SHARE: Final = 0.05
+"""Shares of the slots that have no profile of their own, and a profile of only _SHORT_PROFILE_MINUTES."""
 
 
-class Draws(Protocol):
-    """Triplets, endlessly."""
+class TripletSource(Protocol):
+    """An endless source of triplets."""
 
     def draw(self, size: int) -> tuple[Float32Array, Float32Array, Float32Array]:
-        """Anchors, positives and negatives, (size, W, F) each."""
+        """Anchors, positives and negatives, each (size, W, F)."""
 
 
-class Triplets:
-    """The posts' way: random triplets, three windows each, endlessly."""
+class TripletSampler:
+    """Random triplets of three raw windows each, as in the 2017 baseline."""
 
-    def __init__(self, material: TrainingSet, rng: np.random.Generator) -> None:
-        self.places = WindowIndex(material, least_exposed=1)
-        self.window = material.window
-        self.nodes = material.nodes
+    def __init__(self, training_set: TrainingSet, rng: np.random.Generator) -> None:
+        self.index = WindowIndex(training_set, min_fault_minutes=1)
+        self.window = training_set.window
+        self.nodes = training_set.nodes
         self.rng = rng
-        self.rich = [c for c in self.places.codes if sum(map(len, self.places.places[c].values())) > 1]
-        if not self.rich:
-            raise UsageError("No condition has two windows, so no triplet can be formed; label longer stretches.")
+        self.codes_with_pairs = [
+            code for code in self.index.codes if sum(map(len, self.index.by_network[code].values())) > 1
+        ]
+        if not self.codes_with_pairs:
+            raise UsageError(
+                "A triplet needs two windows of one condition, but no condition has two; label longer intervals."
+            )
 
     @property
     def width(self) -> int:
-        """F, the length of a minute."""
+        """Number of features of a minute, F."""
         return len(self.nodes[0].series.names)
 
     def draw(self, size: int) -> tuple[Float32Array, Float32Array, Float32Array]:
-        """Anchors, positives and negatives, (size, W, F) raw each. Conditions are as likely as one another."""
+        """Raw anchors, positives and negatives, each (size, W, F). All conditions are equally likely."""
         rows: list[tuple[Float32Array, Float32Array, Float32Array]] = []
         for _ in range(size):
-            code = self.rich[self.rng.integers(len(self.rich))]
-            others = [c for c in self.places.codes if c != code]
+            code = self.codes_with_pairs[self.rng.integers(len(self.codes_with_pairs))]
+            others = [candidate for candidate in self.index.codes if candidate != code]
             other = others[self.rng.integers(len(others))]
-            anchor, positive, negative = (self.window_at(*self.places.draw(c, self.rng)) for c in (code, code, other))
+            anchor, positive, negative = (
+                self.window_at(*self.index.draw(chosen, self.rng)) for chosen in (code, code, other)
+            )
             rows.append((anchor, positive, negative))
         anchors, positives, negatives = (np.stack(column) for column in zip(*rows, strict=True))
         return anchors, positives, negatives
 
     def window_at(self, node: int, end: int) -> Float32Array:
-        """(W, F) the raw window of the node that ends at minute `end`."""
-        return raw(self.nodes[node].series.values[end - self.window + 1 : end + 1])
+        """(W, F) raw window of a node that ends at minute `end`."""
+        return fill_missing(self.nodes[node].series.values[end - self.window + 1 : end + 1])
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkBatch:
-    """A batch for the default network: stretches of minutes, each of which several windows end in.
+    """A batch for the default network: C chunks of L consecutive minutes. In each chunk E windows end.
 
-    `inputs` (C, L, I); `observed` (C, L); windows end at the minutes `ends` (E of them) of every chunk and bear `code` (C, E)
-    (-1: not used) with `exposed` (C, E) faulty minutes; `slot` (C,) says whose normal a chunk is compared with: `hours`
-    (A, W, I) are stretches of normal traffic, one a slot that is used, all of their minutes observed. Slots of `strangers` (A,) are
-    under the population's profile, and what is normal there is not to be taken as known.
+    inputs          (C, L, I) network input of the minutes
+    observed        (C, L) true for observed minutes
+    ends            E indices of the minutes at which windows end, the same in every chunk
+    code            (C, E) condition code of these windows, -1 for windows that are not used
+    fault_minutes   (C, E) their faulty minutes
+    slot            (C,) index of the slot (A axis) that holds the baseline of the chunk
+    normal_inputs   (A, W, I) network input of a normal hour of every slot
+    cold_start      (A,) true for slots that use the population profile, as a node without a baseline does
     """
 
     inputs: Float32Array
     observed: BoolArray
     ends: range
     code: IntArray
-    exposed: IntArray
+    fault_minutes: IntArray
     slot: IntArray
-    hours: Float32Array
-    strangers: BoolArray
+    normal_inputs: Float32Array
+    cold_start: BoolArray
 
 
 @dataclass(slots=True)
-class _Slot:
-    """A node as it stands under one draw of its profile: of `known` minutes from minute `hour` on, as far as they are normal;
-    of none, the population's.
+class NodeSlot:
+    """A node of the training set with one random choice of its profile.
 
-    `inputs` are of the minutes from `start` on, at most STRETCH, `normal` those of the hour.
+    node              index of the node
+    hour              first minute of the profile interval and of the normal hour
+    profile_minutes   length of the profile interval; 0: the population profile is used
+    start             first minute of the block that chunks are taken from
+    inputs            network input of the block, at most BLOCK_MINUTES
+    normal_inputs     network input of the normal hour
     """
 
     node: int
     hour: int
-    known: int
+    profile_minutes: int
     start: int
     inputs: Float32Array
-    normal: Float32Array
+    normal_inputs: Float32Array
 
     def part(self, start: int, length: int) -> Float32Array:
-        """(length, I) inputs of the node's minutes from `start` on."""
+        """(length, I) network input of the minutes from `start` on."""
         return self.inputs[start - self.start : start - self.start + length]
 
 
 class ChunkSampler:
-    """P chunks of each of the K conditions, over up to `active` nodes at once.
+    """Draws batches of chunks of all conditions from up to `active` nodes at once.
 
-    A node in use is normalised by a profile of a random hour of its normal traffic (sometimes longer), as it will be at work, or
-    by the population's, for it may be met before much is known of it; every `refresh_every` batches one draws a new profile, or
-    gives its place to another node. A history longer than STRETCH takes part with a stretch of it at a time, around a window of a
-    condition drawn as evenly as its conditions allow.
+    A node is normalised by the profile of a random normal hour (sometimes of a longer interval), as in operation. In a part of
+    the cases it is normalised by the population profile, as a node without a baseline. Every `refresh_every` batches one slot
+    gets a new profile, or another node. Of a node with more than BLOCK_MINUTES, a slot holds one block around a window of a
+    random condition.
     """
 
     def __init__(
         self,
-        material: TrainingSet,
-        people: Profile,
+        training_set: TrainingSet,
+        population: Profile,
         rng: np.random.Generator,
         *,
-        per_fault: int = PER_FAULT,
-        of_normal: int = OF_NORMAL,
+        chunks_per_fault: int = CHUNKS_PER_FAULT,
+        chunks_of_normal: int = CHUNKS_OF_NORMAL,
         length: int = 84,
         step: int = 4,
         active: int = 12,
         refresh_every: int = 2,
     ) -> None:
-        self.material, self.people, self.rng = material, people, rng
-        self.per_fault, self.of_normal, self.refresh_every = per_fault, of_normal, refresh_every
-        self.length = min(length, min(len(node.series) for node in material.nodes))
-        first = material.window - 1
-        self.ends = range(first, self.length, step)
-        self.waiting = list(rng.permutation(len(material.nodes)))
-        self.slots = [self._slot(self._next()) for _ in range(min(active, len(material.nodes)))]
+        self.training_set, self.population, self.rng = training_set, population, rng
+        self.chunks_per_fault, self.chunks_of_normal = chunks_per_fault, chunks_of_normal
+        self.refresh_every = refresh_every
+        self.length = min(length, min(len(node.series) for node in training_set.nodes))
+        self.ends = range(training_set.window - 1, self.length, step)
+        self.queue = list(rng.permutation(len(training_set.nodes)))
+        self.slots = [self.draw_slot(self._next_node()) for _ in range(min(active, len(training_set.nodes)))]
         self.oldest = 0
         self.drawn = 0
-        self.places = WindowIndex(material)
-        self.codes = self.places.codes
-        self.long = any(len(node.series) > STRETCH for node in material.nodes)
-        self._narrow()
+        self.index = WindowIndex(training_set)
+        self.codes = self.index.codes
+        self.has_long_series = any(len(node.series) > BLOCK_MINUTES for node in training_set.nodes)
+        self._limit_index()
 
-    def _next(self) -> int:
-        if not self.waiting:
-            held = {slot.node for slot in self.slots}
-            self.waiting = [n for n in self.rng.permutation(len(self.material.nodes)) if n not in held]
-        return int(self.waiting.pop()) if self.waiting else -1
+    def _next_node(self) -> int:
+        """The next node in random order, or -1 if all nodes have a slot."""
+        if not self.queue:
+            active = {slot.node for slot in self.slots}
+            self.queue = [n for n in self.rng.permutation(len(self.training_set.nodes)) if n not in active]
+        return int(self.queue.pop()) if self.queue else -1
 
     def state(self) -> dict[str, Any]:
-        """For JSON: what was drawn and is still in use; `restore` goes on from it, given the generator's own state as well."""
+        """The state for a checkpoint, as JSON. The random generator is saved elsewhere."""
         return {
-            "waiting": [int(node) for node in self.waiting],
-            "slots": [[slot.node, slot.hour, slot.known, slot.start] for slot in self.slots],
+            "waiting": [int(node) for node in self.queue],
+            "slots": [[slot.node, slot.hour, slot.profile_minutes, slot.start] for slot in self.slots],
             "oldest": self.oldest,
             "drawn": self.drawn,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Stand where `state` was taken."""
-        self.waiting = [int(node) for node in state["waiting"]]
-        self.slots = [self._fill(*map(int, slot)) for slot in state["slots"]]
+        """Continue from a saved `state`."""
+        self.queue = [int(node) for node in state["waiting"]]
+        self.slots = [self._build_slot(*map(int, slot)) for slot in state["slots"]]
         self.oldest, self.drawn = int(state["oldest"]), int(state["drawn"])
-        self._narrow()
+        self._limit_index()
 
-    def _slot(self, index: int) -> _Slot:
-        """The node under a profile of a stretch of its normal traffic, or of none."""
-        hour = int(self.rng.choice(self.material.nodes[index].hours))
-        return self._fill(index, hour, self._known(), self._stretch(self.material.nodes[index]))
-
-    def _known(self) -> int:
-        """Minutes of a node's normal traffic that are known."""
-        luck, (nothing, barely) = self.rng.random(), _KNOWN_LESS
-        if luck < nothing + barely:
-            return 0 if luck < nothing else _BARELY
-        return int(self.rng.choice(_KNOWN)) * self.material.window
-
-    def _stretch(self, node: TrainingNode) -> int:
-        """The first minute of the stretch that takes part: around a window of one of its conditions, each as likely."""
-        length = len(node.series)
-        if length <= STRETCH:
-            return 0
-        usable = (node.code == NORMAL_CODE) | (node.exposed >= LEAST_EXPOSED)
-        codes = np.unique(node.code[usable & (node.code != UNSCORED)])
-        here = usable & (node.code == self.rng.choice(codes))
-        end = int(self.rng.choice(np.flatnonzero(here)))
-        start = end - int(self.rng.integers(self.material.window - 1, STRETCH))
-        return int(np.clip(start, 0, length - STRETCH))
-
-    def _fill(self, index: int, hour: int, known: int, start: int) -> _Slot:
-        node, kinds, window = self.material.nodes[index], self.material.kinds, self.material.window
-        own = node.profile(hour, hour + known, kinds, min(known, LEAST_MINUTES)) if known else self.people
-        inputs, normal = (
-            node.inputs(begin, min(begin + length, len(node.series)), kinds, own, self.people)
-            for begin, length in ((start, STRETCH), (hour, window))
+    def draw_slot(self, index: int) -> NodeSlot:
+        """A slot of this node with a random profile and, if its series is long, a random block."""
+        hour = int(self.rng.choice(self.training_set.nodes[index].normal_hours))
+        return self._build_slot(
+            index, hour, self._draw_profile_minutes(), self._draw_block(self.training_set.nodes[index])
         )
-        return _Slot(index, hour, known, start, inputs, normal)
 
-    def _narrow(self) -> None:
-        """Of long histories only the windows within the stretches that take part can be drawn."""
-        if not self.long:
+    def _draw_profile_minutes(self) -> int:
+        draw = self.rng.random()
+        if draw < _COLD_START_SHARE + _SHORT_PROFILE_SHARE:
+            return 0 if draw < _COLD_START_SHARE else _SHORT_PROFILE_MINUTES
+        return int(self.rng.choice(_PROFILE_WINDOWS)) * self.training_set.window
+
+    def _draw_block(self, node: TrainingNode) -> int:
+        """The first minute of a block around a window of a random condition of the node. All conditions are equally likely."""
+        length = len(node.series)
+        if length <= BLOCK_MINUTES:
+            return 0
+        usable = (node.code == NORMAL_CODE) | (node.fault_minutes >= MIN_FAULT_MINUTES)
+        codes = np.unique(node.code[usable & (node.code != UNSCORED)])
+        matches = usable & (node.code == self.rng.choice(codes))
+        end = int(self.rng.choice(np.flatnonzero(matches)))
+        start = end - int(self.rng.integers(self.training_set.window - 1, BLOCK_MINUTES))
+        return int(np.clip(start, 0, length - BLOCK_MINUTES))
+
+    def _build_slot(self, index: int, hour: int, profile_minutes: int, start: int) -> NodeSlot:
+        node, kinds, window = self.training_set.nodes[index], self.training_set.kinds, self.training_set.window
+        profile = self.population
+        if profile_minutes:
+            profile = node.profile(hour, hour + profile_minutes, kinds, min(profile_minutes, MIN_PROFILE_MINUTES))
+        inputs, normal_inputs = (
+            node.inputs(begin, min(begin + length, len(node.series)), kinds, profile, self.population)
+            for begin, length in ((start, BLOCK_MINUTES), (hour, window))
+        )
+        return NodeSlot(index, hour, profile_minutes, start, inputs, normal_inputs)
+
+    def _limit_index(self) -> None:
+        """Of long series, make only the windows in the current blocks available."""
+        if not self.has_long_series:
             return
-        within = {
-            i: range(len(node.series)) for i, node in enumerate(self.material.nodes) if len(node.series) <= STRETCH
-        }
+        nodes = self.training_set.nodes
+        within = {i: range(len(node.series)) for i, node in enumerate(nodes) if len(node.series) <= BLOCK_MINUTES}
         for slot in self.slots:
-            within[slot.node] = range(slot.start + self.material.window - 1, slot.start + len(slot.inputs))
-        self.places = WindowIndex(self.material, within=within)
+            within[slot.node] = range(slot.start + self.training_set.window - 1, slot.start + len(slot.inputs))
+        self.index = WindowIndex(self.training_set, within=within)
 
     def __iter__(self) -> Iterator[ChunkBatch]:
         while True:
@@ -220,48 +237,52 @@ class ChunkSampler:
         """The next batch."""
         self.drawn += 1
         if self.drawn % self.refresh_every == 0:
-            self._renew()
-        places = {slot.node: i for i, slot in enumerate(self.slots)}
+            self._refresh_slot()
+        slot_of_node = {slot.node: i for i, slot in enumerate(self.slots)}
         targets: list[tuple[int, int]] = []
         for condition in self.conditions():
-            wanted = self.of_normal if condition == NORMAL_CODE else self.per_fault
-            targets += self.targets(condition, wanted, places)
-        order = np.array([places[node] for node, _ in targets], dtype=np.int64)
-        starts = [self._start(self.slots[places[node]], end) for node, end in targets]
-        inputs = np.stack([self.slots[s].part(b, self.length) for s, b in zip(order, starts, strict=True)])
-        nodes = [self.material.nodes[node] for node, _ in targets]
-        observed = np.stack([n.series.observed[b : b + self.length] for n, b in zip(nodes, starts, strict=True)])
+            count = self.chunks_of_normal if condition == NORMAL_CODE else self.chunks_per_fault
+            targets += self.targets(condition, count, slot_of_node)
+        slots = np.array([slot_of_node[node] for node, _ in targets], dtype=np.int64)
+        starts = [self._chunk_start(self.slots[slot_of_node[node]], end) for node, end in targets]
+        inputs = np.stack([self.slots[i].part(start, self.length) for i, start in zip(slots, starts, strict=True)])
+        chunks = [(self.training_set.nodes[node], start) for (node, _), start in zip(targets, starts, strict=True)]
+        observed = np.stack([node.series.observed[start : start + self.length] for node, start in chunks])
         ends = np.array(self.ends)
-        code = np.stack([n.code[b + ends] for n, b in zip(nodes, starts, strict=True)]).astype(np.int64)
-        exposed = np.stack([n.exposed[b + ends] for n, b in zip(nodes, starts, strict=True)]).astype(np.int64)
-        code[(code > NORMAL_CODE) & (exposed < LEAST_EXPOSED)] = -1
-        used, order = np.unique(order, return_inverse=True)
-        hours = np.stack([self.slots[slot].normal for slot in used])
-        strangers = np.array([not self.slots[slot].known for slot in used])
-        return ChunkBatch(inputs, observed, self.ends, code, exposed, order, hours, strangers)
+        code = np.stack([node.code[start + ends] for node, start in chunks]).astype(np.int64)
+        fault_minutes = np.stack([node.fault_minutes[start + ends] for node, start in chunks]).astype(np.int64)
+        code[(code > NORMAL_CODE) & (fault_minutes < MIN_FAULT_MINUTES)] = UNSCORED
+        used, slot = np.unique(slots, return_inverse=True)
+        normal_inputs = np.stack([self.slots[i].normal_inputs for i in used])
+        cold_start = np.array([not self.slots[i].profile_minutes for i in used])
+        return ChunkBatch(inputs, observed, self.ends, code, fault_minutes, slot, normal_inputs, cold_start)
 
     def conditions(self) -> Sequence[int]:
-        """Normal and the faults of a batch: all."""
+        """The condition codes in a batch: here all of them."""
         return self.codes
 
-    def _renew(self) -> None:
-        index = self._next()
-        place = self.oldest % len(self.slots)
+    def _refresh_slot(self) -> None:
+        """Give the oldest slot to the next node, or to the same node with a new profile."""
+        node = self._next_node()
+        oldest = self.oldest % len(self.slots)
         self.oldest += 1
-        self.slots[place] = self._slot(index if index >= 0 else self.slots[place].node)
-        self._narrow()
+        self.slots[oldest] = self.draw_slot(node if node >= 0 else self.slots[oldest].node)
+        self._limit_index()
 
-    def targets(self, code: int, wanted: int, places: Mapping[int, int]) -> list[tuple[int, int]]:
-        """Windows of the condition on nodes in use, each node as likely, then every window; none where these have none."""
-        here = [rows for node, rows in self.places.by_node[code].items() if node in places]
-        found: list[tuple[int, int]] = []
-        for _ in range(wanted if here else 0):
-            rows = here[self.rng.integers(len(here))]
+    def targets(self, code: int, count: int, slot_of_node: Mapping[int, int]) -> list[tuple[int, int]]:
+        """(node, last minute) of `count` random windows of a condition, on nodes that have a slot.
+
+        Every node is equally likely, then every window. The list is empty if no node with a slot has such a window.
+        """
+        candidates = [rows for node, rows in self.index.by_node[code].items() if node in slot_of_node]
+        targets: list[tuple[int, int]] = []
+        for _ in range(count if candidates else 0):
+            rows = candidates[self.rng.integers(len(candidates))]
             node, end = rows[self.rng.integers(len(rows))]
-            found.append((int(node), int(end)))
-        return found
+            targets.append((int(node), int(end)))
+        return targets
 
-    def _start(self, slot: _Slot, end: int) -> int:
-        """First minute of a chunk in which a window ends at `end`, as near as the slot's stretch allows."""
+    def _chunk_start(self, slot: NodeSlot, end: int) -> int:
+        """First minute of a chunk with a window that ends at `end`, or as near to it as the slot's block allows."""
         start = end - int(self.rng.choice(self.ends))
         return int(np.clip(start, slot.start, slot.start + len(slot.inputs) - self.length))

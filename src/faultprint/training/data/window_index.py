@@ -1,4 +1,4 @@
-"""Where windows can be drawn from."""
+"""The index of all windows that a sampler can draw, by condition, network and node."""
 
 from __future__ import annotations
 
@@ -11,56 +11,61 @@ from faultprint.arrays import IntArray
 from faultprint.errors import UsageError
 from faultprint.training.data.dataset import NORMAL_CODE, TrainingSet
 
-LEAST_EXPOSED: Final = 10
-"""Faulty minutes a window must hold to be drawn: those with fewer wreck hard comparisons, and teach little."""
+MIN_FAULT_MINUTES: Final = 10
+"""Faulty minutes that a window of a fault must contain. Windows with fewer look normal and disturb hard comparisons."""
 
 
 class WindowIndex:
-    """Where the windows of every condition are: condition → network → (node, last minute) rows, and the same by node."""
+    """The windows of every condition.
+
+    by_network   for every condition code: network name → (N, 2) rows of (node index, last minute)
+    by_node      for every condition code: node index → the same rows
+    codes        the condition codes that have windows
+    """
 
     def __init__(
         self,
-        material: TrainingSet,
-        least_exposed: int = LEAST_EXPOSED,
+        training_set: TrainingSet,
+        min_fault_minutes: int = MIN_FAULT_MINUTES,
         within: Mapping[int, range] | None = None,
     ) -> None:
-        """`within`: the last minutes that count, by node; of nodes that are not in it, none.
+        """`within` limits the index: node index → range of last minutes. A node that is not in it has no windows.
 
-        Raises UsageError where a batch could hold no two conditions.
+        Raises UsageError if fewer than two conditions have windows.
         """
-        self.places: list[dict[str, IntArray]] = []
+        self.by_network: list[dict[str, IntArray]] = []
         self.by_node: list[dict[int, IntArray]] = []
-        for code in range(len(material.conditions)):
-            found: dict[str, list[IntArray]] = {}
-            for i, node in enumerate(material.nodes):
-                if within is not None and i not in within:
+        for code in range(len(training_set.conditions)):
+            rows_by_network: dict[str, list[IntArray]] = {}
+            for index, node in enumerate(training_set.nodes):
+                if within is not None and index not in within:
                     continue
-                part = slice(within[i].start, within[i].stop) if within is not None else slice(None)
-                here = node.code[part] == code
+                part = slice(within[index].start, within[index].stop) if within is not None else slice(None)
+                matches = node.code[part] == code
                 if code != NORMAL_CODE:
-                    here &= node.exposed[part] >= least_exposed
-                ends = np.flatnonzero(here) + (part.start or 0)
+                    matches &= node.fault_minutes[part] >= min_fault_minutes
+                ends = np.flatnonzero(matches) + (part.start or 0)
                 if len(ends):
-                    rows = np.column_stack((np.full(len(ends), i), ends)).astype(np.int64)
-                    found.setdefault(node.series.network, []).append(rows)
-            self.places.append({network: np.concatenate(rows) for network, rows in sorted(found.items())})
-            self.by_node.append(_by_node(self.places[-1].values()))
-        self.codes: list[int] = [code for code, found in enumerate(self.places) if found]
+                    rows = np.column_stack((np.full(len(ends), index), ends)).astype(np.int64)
+                    rows_by_network.setdefault(node.series.network, []).append(rows)
+            self.by_network.append({name: np.concatenate(rows) for name, rows in sorted(rows_by_network.items())})
+            self.by_node.append(_split_by_node(self.by_network[-1].values()))
+        self.codes: list[int] = [code for code, networks in enumerate(self.by_network) if networks]
         if within is None and len(self.codes) < 2:
             raise UsageError(
-                f"Only {len(self.codes)} condition has windows to train on, but telling apart needs two; label normal traffic "
-                f"and faults of {least_exposed} minutes or more."
+                f"Training needs windows of two conditions, but only {len(self.codes)} has any; label normal traffic and faults "
+                f"of {min_fault_minutes} minutes or more."
             )
 
     def draw(self, code: int, rng: np.random.Generator) -> tuple[int, int]:
-        """(node, last minute) of a window of one of `codes`: every network as likely, then every window."""
-        networks = list(self.places[code])
-        rows = self.places[code][networks[rng.integers(len(networks))]]
+        """(node index, last minute) of a random window of a condition. Every network is equally likely, then every window."""
+        networks = list(self.by_network[code])
+        rows = self.by_network[code][networks[rng.integers(len(networks))]]
         node, end = rows[rng.integers(len(rows))]
         return int(node), int(end)
 
 
-def _by_node(piles: Iterable[IntArray]) -> dict[int, IntArray]:
-    """Node → its (node, last minute) rows, in order of the nodes: parts of the piles, not copies."""
-    parts = [part for rows in piles for part in np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)]
+def _split_by_node(rows_by_network: Iterable[IntArray]) -> dict[int, IntArray]:
+    """Node index → its rows, in order of the nodes. The values are views, not copies."""
+    parts = [part for rows in rows_by_network for part in np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)]
     return {int(part[0, 0]): part for part in sorted(parts, key=lambda part: int(part[0, 0]))}

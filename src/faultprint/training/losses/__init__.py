@@ -1,1 +1,1 @@
-"""Losses over vectors, each in a file of its own and tested against a slow loop."""
+"""Losses over vectors. Each is tested against a slow loop over its definition."""

@@ -1,8 +1,8 @@
-"""The triplet loss over every triplet of a batch, each window embedded once (Hermans et al. 2017, arXiv 1703.07737).
+"""Triplet loss over all triplets of a batch, "batch all" of Hermans et al. (2017, arXiv 1703.07737).
 
-A batch of B windows holds in the order of B³ triplets. For one anchor the sum over pairs (positive, negative) of
-max(AP − AN + margin, 0) needs only the negatives in order of distance: those nearer than AP + margin count, and their sum
-is a running total. So all triplets cost B² log B, exactly.
+A batch of B windows contains about B³ triplets. For one anchor, the sum over pairs (positive, negative) of
+max(AP − AN + margin, 0) needs the negatives only in order of distance: the negatives that are nearer than AP + margin
+contribute, and their sum is a cumulative sum. So the exact loss over all triplets costs B² log B.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from faultprint.training.losses.distances import squared_pairs
-from faultprint.training.losses.triplet import MARGIN
+from faultprint.training.losses.triplet import MARGIN, pairwise_squared_distances
 
 
 class BatchAll(NamedTuple):
-    """The loss, and how many triplets were formed and how many of them still violated the margin."""
+    """The loss, the number of triplets in the batch (`formed`), and the number that violates the margin (`active`)."""
 
     loss: Tensor
     formed: int
@@ -26,29 +25,33 @@ class BatchAll(NamedTuple):
 
 
 def batch_all(vectors: Tensor, labels: Tensor, margin: float = MARGIN) -> BatchAll:
-    """Mean over the triplets of `vectors` (B, D) with `labels` (B,), 0 or more, that violate the margin (0 if none does)."""
+    """Mean loss of the triplets that violate the margin, or 0 if none does.
+
+    `vectors` is (B, D), `labels` (B,) with values of 0 or more.
+    """
     order = labels.argsort()
     sizes = [size for size in labels.bincount().tolist() if size]
-    distance = squared_pairs(vectors[order], vectors[order])
+    distance = pairwise_squared_distances(vectors[order], vectors[order])
     total, formed, active, start = distance.new_zeros(()), 0, 0, 0
     for size in sizes:
-        own = slice(start, start + size)
-        rows = distance[own]
-        excess, nearer = _excess(rows[:, own], torch.cat([rows[:, :start], rows[:, start + size :]], dim=1), margin)
-        total = total + excess
-        active += nearer
+        same = slice(start, start + size)
+        rows = distance[same]
+        negatives = torch.cat([rows[:, :start], rows[:, start + size :]], dim=1)
+        violation, violations = _sum_violations(rows[:, same], negatives, margin)
+        total = total + violation
+        active += violations
         formed += size * (size - 1) * (len(labels) - size)
         start += size
     return BatchAll(total / max(active, 1), formed, active)
 
 
-def _excess(positives: Tensor, negatives: Tensor, margin: float) -> tuple[Tensor, int]:
-    """Sum and number of violations of one label's anchors, given their distances (n, n) and (n, B - n).
+def _sum_violations(positives: Tensor, negatives: Tensor, margin: float) -> tuple[Tensor, int]:
+    """Sum and number of the violations of one label's anchors, from their distances (n, n) and (n, B - n).
 
-    An anchor is no positive of its own.
+    An anchor is not its own positive.
     """
     ordered = negatives.sort(dim=1).values
-    running = pad(ordered.cumsum(1), (1, 0))
+    cumulative = pad(ordered.cumsum(1), (1, 0))
     limit = positives + margin
     nearer = torch.searchsorted(ordered.detach(), limit.detach()).fill_diagonal_(0)
-    return (nearer * limit - running.gather(1, nearer)).sum(), int(nearer.sum())
+    return (nearer * limit - cumulative.gather(1, nearer)).sum(), int(nearer.sum())

@@ -1,8 +1,8 @@
-"""Classification by the nearest of learned prototypes, one a fault, with normal's fixed at the origin.
+"""Classification by the nearest learned prototype: one prototype for each fault, and the origin for normal.
 
-Snell et al. (2017, arXiv 1703.05175) classify by −d² to a prototype; here prototypes are parameters, as in Movshovitz-Attias
-et al. (2017, arXiv 1703.07464), and are thrown away after training with the rest of the frame. They give every window a pull
-towards one place from the first batch on, where pairs pull it towards partners that still move.
+Snell et al. (2017, arXiv 1703.05175) classify by −d² to a prototype. Here the prototypes are parameters, as in
+Movshovitz-Attias et al. (2017, arXiv 1703.07464), and are not exported. From the first batch on they pull every window towards
+a fixed point, while its partners in the contrastive loss still move.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from faultprint.training.losses.distances import squared_pairs
+from faultprint.training.losses.triplet import pairwise_squared_distances
 
 TEMPERATURE: Final = 0.5
-_SPREAD: Final = 0.3
+_INITIAL_SCALE: Final = 0.3
 
 
 class Prototypes(nn.Module):
-    """`points` (K - 1, D): the faults' prototypes; label 0 is normal."""
+    """`points` (K - 1, D) are the prototypes of the faults. Label 0 is normal."""
 
     def __init__(self, conditions: int, dimensions: int, temperature: float = TEMPERATURE) -> None:
         super().__init__()
         self.temperature = temperature
-        self.points = nn.Parameter(_SPREAD * torch.randn(conditions - 1, dimensions))
+        self.points = nn.Parameter(_INITIAL_SCALE * torch.randn(conditions - 1, dimensions))
 
     def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
         """Mean over `vectors` (B, D) with `labels` (B,) of −ln(exp(−d²(own)/t) / Σₖ exp(−d²(k)/t))."""
@@ -33,5 +33,5 @@ class Prototypes(nn.Module):
 
     def scores(self, vectors: Tensor) -> Tensor:
         """(B, K) −d²(k)/t of `vectors` (B, D)."""
-        places = torch.cat([torch.zeros_like(self.points[:1]), self.points])
-        return -squared_pairs(vectors, places) / self.temperature
+        points = torch.cat([torch.zeros_like(self.points[:1]), self.points])
+        return -pairwise_squared_distances(vectors, points) / self.temperature

@@ -1,4 +1,4 @@
-"""The ONNX graphs of the networks, written node by node: what runs at work is no more than what was trained."""
+"""The ONNX graphs of the networks, built node by node, so that the runtime needs neither torch nor its exporter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GATES: Final = (0, 3, 1, 2)
 
 
 class GraphBuilder:
-    """Nodes in order; a node's name is its output's name."""
+    """Collects the nodes and constants of one graph. A node has the name of its output."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -36,7 +36,7 @@ class GraphBuilder:
         return name
 
     def add(self, operator: str, *inputs: str, outputs: int = 1, keep: int = 0, **attributes: Any) -> str:
-        """Add a node of so many outputs; the name of output `keep`, the others unnamed."""
+        """Add a node and return the name of its output number `keep`; its other outputs are not used."""
         name = f"n{len(self.nodes)}"
         names = [name if i == keep else "" for i in range(outputs)]
         self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
@@ -55,7 +55,7 @@ class GraphBuilder:
         return self.add("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0]
 
     def parts(self, x: str, blocks: int, sizes: Sequence[int]) -> list[str]:
-        """(N, blocks · sum(sizes)) → (N, blocks · size) for each, out of every block."""
+        """Split (N, blocks · sum(sizes)) into (N, blocks · size) for each size, taken from every block."""
         if len(sizes) == 1:
             return [x]
         whole = self.add("Reshape", x, self.constant(np.array([-1, blocks, sum(sizes)])))
@@ -76,7 +76,7 @@ class GraphBuilder:
         )
 
     def batch_norm(self, x: str, layer: nn.BatchNorm1d) -> str:
-        """The trained mean and variance as one factor and one term per channel (the last axis)."""
+        """Trained mean and variance, as one factor and one summand for each channel (the last axis)."""
         assert layer.running_var is not None and layer.running_mean is not None
         factor = layer.weight / (layer.running_var + layer.eps).sqrt()
         term = layer.bias - layer.running_mean * factor
@@ -91,7 +91,7 @@ class GraphBuilder:
         return self.add("LSTM", x, *weights, outputs=3, keep=1 if last else 0, hidden_size=layer.hidden)
 
     def bytes(self, output: str, inputs: tuple[int | str, ...], outputs: tuple[int | str, ...]) -> bytes:
-        """The serialised model with input `x` and output `y` of these shapes (a word is a free length)."""
+        """The serialised model with input `x` and output `y` of these shapes. A string stands for any length."""
         self.nodes.append(helper.make_node("Identity", [output], ["y"]))
         graph = helper.make_graph(
             self.nodes,
@@ -113,7 +113,7 @@ def _regated(weight: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def reference_graphs(network: ReferenceLstm) -> Mapping[str, bytes]:
-    """window.onnx: raw windows (B, T, F) → vectors (B, D)."""
+    """The graph window.onnx: raw windows (B, T, F) → vectors (B, D)."""
     g = GraphBuilder()
     x = g.add("Transpose", g.batch_norm("x", network.norm_input), perm=[1, 0, 2])
     sequence = g.add("Squeeze", g.lstm(x, network.lstm_1, last=False), g.constant(np.array([1])))
@@ -127,7 +127,7 @@ def reference_graphs(network: ReferenceLstm) -> Mapping[str, bytes]:
 def pooled_graphs(*networks: PooledNetwork) -> Mapping[str, bytes]:
     """minute.onnx: inputs (N, S · I) → codes (N, S · H); head.onnx: pooled codes (N, 3 · S · H) → vectors (N, D).
 
-    Of several networks, as `networks.joined.Joined` puts them side by side.
+    Several networks are concatenated as in `networks.concat.ConcatEncoder`.
     """
     spans, inputs = len(networks[0].spans), networks[0].inputs
     sizes = [network.code for network in networks]

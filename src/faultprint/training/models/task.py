@@ -1,4 +1,4 @@
-"""What the loop needs of a preset: a step, and a score."""
+"""The protocol between the training loop and a preset: one step, one validation, and what the model file needs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from torch.optim import Optimizer
 from faultprint.arrays import Float32Array
 from faultprint.embedding.model import Model
 from faultprint.embedding.model_file import EncoderKind
-from faultprint.training.animation.probe_set import ProbeSet
+from faultprint.training.animation import ProbeSet
 from faultprint.windows.profile import Profile
 
 
 class Step(NamedTuple):
-    """What one update did, at what learning rate: windows embedded, triplets formed, those that still violated the margin."""
+    """The result of one update of the weights.
+
+    loss       loss of the batch
+    windows    number of embedded windows
+    triplets   number of triplets in the batch
+    active     number of triplets that violate the margin
+    rate       learning rate
+    vectors    (B, D) vectors of the batch
+    """
 
     loss: float
     windows: int
@@ -27,43 +35,45 @@ class Step(NamedTuple):
 
 
 class TrainingTask(Protocol):
-    """A network in training, and what its artefact needs: see `embedding.artefact.Manifest`."""
+    """A network in training. `encoder`, `spans`, `population` and `dimensions`: see `embedding.model_file.Manifest`."""
 
     encoder: EncoderKind
     spans: tuple[int, ...]
-    people: Profile | None
+    population: Profile | None
     dimensions: int
 
     @property
     def network(self) -> nn.Module:
-        """The network."""
+        """The network that is scored and exported."""
 
     @property
     def optimiser(self) -> Optimizer:
-        """What changes it."""
+        """The optimiser."""
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
-        """All that learns, by name: with the optimiser and `drawing`, the whole state between two steps."""
+        """All modules with weights, by name. With the optimiser and `sampler_state` this is the state between two steps."""
 
-    def drawing(self) -> dict[str, Any]:
-        """Where the drawing of batches stands, for JSON; the random generator itself is left out."""
+    def sampler_state(self) -> dict[str, Any]:
+        """The state of the sampler for a checkpoint, as JSON, without the random generator."""
 
-    def draw_on(self, drawing: Mapping[str, Any]) -> None:
-        """Go on drawing from there. Raises KeyError, TypeError, ValueError or IndexError for anything else."""
+    def restore_sampler(self, state: Mapping[str, Any]) -> None:
+        """Continue from a saved state. Raises KeyError, TypeError, ValueError or IndexError for anything else."""
 
     def step(self, done: float) -> Step:
-        """Draw a batch and learn from it; `done` is the share of the training that lies behind, 0 to 1."""
+        """Draw a batch and update the weights. `done` is the completed share of the training, 0 to 1."""
 
     def validate(self) -> float:
-        """The score on networks held out; higher is better."""
+        """The score on the held-out networks; higher is better."""
 
     def graphs(self) -> Mapping[str, bytes]:
-        """The network as ONNX graphs, by member name."""
+        """The network as serialised ONNX graphs, by member name in the model file."""
 
     def compare(self, model: Model) -> tuple[Float32Array, Float32Array]:
-        """(torch's, the exported model's) vectors of the same windows."""
+        """(vectors from torch, vectors from the exported model) of the same windows."""
 
-    def watch(self, watched: ProbeSet) -> Callable[[], Float32Array]:
-        """What gives, whenever it is called, these windows' vectors (N, D) minus their nodes' normal means, as the network
-        then stands. Nothing random is drawn and nothing learnt."""
+    def probe_embedder(self, probes: ProbeSet) -> Callable[[], Float32Array]:
+        """A function that embeds the probe windows with the current weights.
+
+        It returns (N, D) vectors relative to the normal mean of their node. It draws nothing random and changes no weights.
+        """

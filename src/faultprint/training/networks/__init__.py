@@ -1,1 +1,1 @@
-"""The networks that turn windows into vectors, and their ONNX graphs."""
+"""The networks that turn windows into vectors."""

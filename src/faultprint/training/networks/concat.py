@@ -1,4 +1,4 @@
-"""Networks side by side on the same minutes: each encodes, pools and judges by itself, and a vector is all of theirs in a row."""
+"""Concatenation of pooled networks: each encodes the same minutes, and the vectors are concatenated."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from faultprint.training.networks.pooled import PooledNetwork
 
 
 class ConcatEncoder(nn.Module):
-    """As a `PooledNetwork`, H and D being the sums of the networks' own. They must have spans, window and inputs in common."""
+    """Has the interface of a `PooledNetwork`. H and D are the sums over the networks, which share spans, window and inputs."""
 
     def __init__(self, networks: Sequence[PooledNetwork]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
 
     @property
-    def each(self) -> list[PooledNetwork]:
-        """The networks."""
+    def parts(self) -> list[PooledNetwork]:
+        """The concatenated networks."""
         return [network for network in self.networks if isinstance(network, PooledNetwork)]
 
     def encode(self, minutes: Tensor) -> Tensor:
         """(N, S · I) → (N, S, H)."""
-        return torch.cat([network.encode(minutes) for network in self.each], dim=2)
+        return torch.cat([network.encode(minutes) for network in self.parts], dim=2)
 
     def pool(self, codes: Tensor, observed: Tensor, ends: range) -> Tensor:
-        """As `PooledNetwork.pool`: it works on every code by itself."""
-        return self.each[0].pool(codes, observed, ends)
+        """See `PooledNetwork.pool`, which pools every component of a code separately."""
+        return self.parts[0].pool(codes, observed, ends)
 
     def head(self, pooled: Tensor) -> Tensor:
         """(B, 3 · S · H) → (B, D)."""
-        sizes = [network.code for network in self.each]
-        parts = torch.split(pooled.view(len(pooled), -1, sum(sizes)), sizes, dim=2)
-        return torch.cat([network.head(part.flatten(1)) for network, part in zip(self.each, parts, strict=True)], dim=1)
+        sizes = [network.code for network in self.parts]
+        pooled_parts = torch.split(pooled.view(len(pooled), -1, sum(sizes)), sizes, dim=2)
+        return torch.cat(
+            [network.head(part.flatten(1)) for network, part in zip(self.parts, pooled_parts, strict=True)], dim=1
+        )

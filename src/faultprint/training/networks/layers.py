@@ -1,6 +1,6 @@
-"""Layers that take another's place in a network and keep its parameters, so that optimisers and running means hold.
+"""Replacement layers for experiments. They keep the parameters of the layer that they replace, so that optimisers stay valid.
 
-What they are for is to be compared with what they replace (docs/puzzles.md); no preset has them.
+No preset uses them. The laboratory compares them with the original layers.
 """
 
 from __future__ import annotations
@@ -10,49 +10,49 @@ from torch.nn.functional import normalize
 
 
 class SigmoidLinear(nn.Linear):
-    """Outputs within [0, 1]."""
+    """Linear layer with outputs in [0, 1]."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).sigmoid()
 
 
 class UnitLinear(nn.Linear):
-    """Outputs of length 1."""
+    """Linear layer with outputs of length 1."""
 
     def forward(self, x: Tensor) -> Tensor:
         return normalize(super().forward(x), dim=-1)
 
 
 class LastBatchNorm(nn.BatchNorm1d):
-    """BatchNorm over all but the last axis, where LayerNorm was."""
+    """BatchNorm over all axes but the last, as a replacement of LayerNorm."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.flatten(0, -2)).view_as(x)
 
 
 class SecondLayerNorm(nn.LayerNorm):
-    """LayerNorm over the second axis, where BatchNorm was."""
+    """LayerNorm over the second axis, as a replacement of BatchNorm."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 def linear(kind: type[nn.Linear], old: nn.Linear) -> nn.Linear:
-    """`old` as another kind of layer; the parameters are the same objects."""
+    """`old` as another kind of linear layer. The parameters are the same objects."""
     new = kind(old.in_features, old.out_features)
     new.weight, new.bias = old.weight, old.bias
     return new
 
 
 def batch_norm(old: nn.LayerNorm) -> LastBatchNorm:
-    """The same for a LayerNorm."""
+    """A LayerNorm as a BatchNorm. The parameters are the same objects."""
     new = LastBatchNorm(old.normalized_shape[0])
     new.weight, new.bias = old.weight, old.bias
     return new
 
 
 def layer_norm(old: nn.BatchNorm1d) -> SecondLayerNorm:
-    """The same for a BatchNorm."""
+    """A BatchNorm as a LayerNorm. The parameters are the same objects."""
     new = SecondLayerNorm(old.num_features)
     new.weight, new.bias = old.weight, old.bias
     return new

@@ -1,8 +1,8 @@
-"""The default network: one small encoder for every minute, pooling over the window, a head.
+"""The default network: a small encoder for every minute, pooling over the window, and a head.
 
-Each span (the minute itself, the trailing means over 10 and over 30 minutes) has an encoder of its own, so that a code
-never mixes what reaches back differently far, and a window's vector depends on its own minutes alone. LayerNorm, not
-BatchNorm: batch statistics over one network's windows would act as a hidden normalisation that is gone at work.
+Each span (the minute itself, and the trailing means over 10 and 30 minutes) has its own encoder. So a code never mixes spans,
+and the vector of a window depends only on the minutes of this window. The network uses LayerNorm because BatchNorm would
+normalise with the statistics of the batch, which do not exist in operation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DROPOUT: Final = 0.3
 
 
 class SpanLinear(nn.Module):
-    """A linear layer for each of S spans at once: (S, N, inputs) → (S, N, outputs)."""
+    """A linear layer for each of S spans: (S, N, inputs) → (S, N, outputs)."""
 
     def __init__(self, spans: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -36,9 +36,13 @@ class SpanLinear(nn.Module):
 
 
 class PooledNetwork(nn.Module):
-    """Inputs of minutes (N, S · I) → codes (N, S, H) by `encode`; pooled codes (B, 3 · S · H) → vectors (B, D) by `head`.
+    """`encode`: inputs of minutes (N, S · I) → codes (N, S, H). `head`: pooled codes (B, 3 · S · H) → vectors (B, D).
 
-    H is `code`; `wide` and `head` are the hidden layers of a minute and of a window, `dropout` is of pooled codes.
+    dimensions   numbers of a vector, D
+    wide         width of the hidden layer of a minute
+    code         numbers of a code, H
+    head         width of the hidden layer of a window
+    dropout      dropout rate of the pooled codes
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class PooledNetwork(nn.Module):
         self.head_second = nn.Linear(head, dimensions)
 
     def encode(self, minutes: Tensor) -> Tensor:
-        """(N, S · I) → (N, S, H), not negative."""
+        """(N, S · I) → (N, S, H), at least 0."""
         x = minutes.view(len(minutes), len(self.spans), self.inputs).transpose(0, 1)
         hidden = torch.relu(self.norm(self.first(x)))
         return torch.relu(self.second(hidden)).transpose(0, 1)
@@ -78,19 +82,19 @@ class PooledNetwork(nn.Module):
         return vectors
 
     def pool(self, codes: Tensor, observed: Tensor, ends: range) -> Tensor:
-        """Pool chunks' codes (C, L, S, H) over the window up to each of the minutes `ends`: (C, E, 3 · S · H).
+        """Pool the codes of chunks (C, L, S, H) over the window that ends at each minute of `ends`: (C, E, 3 · S · H).
 
-        `observed` is (C, L) bool; `ends` ascend, and a window before a chunk's start holds what history there is. The same
-        as `embedding.pooling.pool`.
+        `observed` is (C, L) bool. `ends` are ascending. A window that begins before the chunk is shorter. The result equals
+        `embedding.pooling.pool`.
         """
-        here = observed[:, None].to(codes.dtype)
+        present = observed[:, None].to(codes.dtype)
         peaks, means = [], []
         for i, span in enumerate(self.spans):
             reach = self.window - span + 1
             part = codes[:, :, i].transpose(1, 2)
-            count = _over(here, reach, ends, 0.0, avg_pool1d) * reach
-            peak = _over(part.masked_fill(here == 0, -torch.inf), reach, ends, -torch.inf, max_pool1d)
-            total = _over(part.masked_fill(here == 0, 0), reach, ends, 0.0, avg_pool1d) * reach
+            count = _over(present, reach, ends, 0.0, avg_pool1d) * reach
+            peak = _over(part.masked_fill(present == 0, -torch.inf), reach, ends, -torch.inf, max_pool1d)
+            total = _over(part.masked_fill(present == 0, 0), reach, ends, 0.0, avg_pool1d) * reach
             peaks.append(torch.where(count > 0.5, peak, 0))
             means.append(total / count.clamp(min=1))
         last = codes[:, ends.start : ends[-1] + 1 : ends.step].flatten(2)
@@ -98,7 +102,7 @@ class PooledNetwork(nn.Module):
 
 
 def _over(x: Tensor, reach: int, ends: range, outside: float, pool: Callable[..., Tensor]) -> Tensor:
-    """(C, H, E) `pool` over the `reach` minutes up to each end of x (C, H, L); minutes before the first are `outside`."""
+    """(C, H, E) `pool` over the `reach` minutes up to each end of x (C, H, L). Earlier minutes have the value `outside`."""
     first = ends.start - reach + 1
     inside = x[:, :, max(first, 0) : ends[-1] + 1]
     return pool(pad(inside, (max(-first, 0), 0), value=outside), reach, ends.step)

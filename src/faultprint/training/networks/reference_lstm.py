@@ -1,10 +1,10 @@
-"""The posts' base network, layer by layer, as Keras builds and counts it.
+"""The LSTM network of the 2017 baseline, layer by layer, as Keras builds it.
 
     BatchNorm 132 · LSTM 512 (sequence) · LSTM 512 (last) · BatchNorm · Dense 512 · BatchNorm · Dense 10 · BatchNorm
 
-3,692,610 parameters on 132 features, of which 3,690,278 are trained (a BatchNorm's mean and variance are not). Weights
-start as Keras' do: Glorot uniform, orthogonal recurrent, forget gates at one. The posts' table names no activation of the
-dense layer; ReLU is taken, as is usual there, and it changes no count.
+With 132 features it has 3,692,610 parameters; 3,690,278 are trained (the mean and variance of a BatchNorm are not). Initial
+weights are those of Keras: Glorot uniform, orthogonal recurrent weights, forget gates at 1. The source gives no activation of
+the dense layer; ReLU is used, which is usual.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ DIMENSIONS: Final = 10
 DIMENSIONS_3D: Final = 3
 _EPSILON: Final = 1e-3
 _MOMENTUM: Final = 0.01
-"""Keras' defaults; its momentum .99 is torch's .01."""
+"""The defaults of Keras. Its momentum of 0.99 is 0.01 in torch."""
 
 
 class KerasLSTM(nn.Module):
-    """An LSTM with one bias a gate, where torch keeps two: the second is a constant zero and no parameter."""
+    """An LSTM with one bias for each gate. torch has two; here the second is a constant zero, not a parameter."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class KerasLSTM(nn.Module):
             self.bias[hidden : 2 * hidden] = 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, inputs) → the hidden state of every step, (B, T, hidden)."""
+        """(B, T, inputs) → (B, T, hidden), the hidden state of every step."""
         zero = x.new_zeros(1, len(x), self.hidden)
         weights = [self.kernel, self.recurrent, self.bias, self.get_buffer("no_bias")]
         output: Tensor = torch.lstm(x, [zero, zero], weights, True, 1, 0.0, self.training, False, True)[0]
@@ -59,8 +59,8 @@ def _dense(inputs: int, outputs: int) -> nn.Linear:
 class ReferenceLstm(nn.Module):
     """(B, T, F) raw windows → (B, dimensions).
 
-    `hidden` is the width of the layers within. `sigmoid` puts the outputs into [0, 1], as the lossless triplet loss needs them
-    (the posts' variant in three dimensions).
+    `hidden` is the width of the inner layers. `sigmoid` limits the outputs to [0, 1], as the lossless triplet loss needs
+    (the variant with three dimensions).
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class ReferenceLstm(nn.Module):
         return torch.sigmoid(vectors) if self.sigmoid else vectors
 
 
-def parameters(network: nn.Module) -> tuple[int, int]:
-    """(all, trained) as Keras counts: a BatchNorm's running mean and variance are parameters that are not trained."""
+def count_parameters(network: nn.Module) -> tuple[int, int]:
+    """(all, trained) parameters as Keras counts them. The running mean and variance of a BatchNorm are not trained."""
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     running = sum(2 * m.num_features for m in network.modules() if isinstance(m, nn.BatchNorm1d))
     return trained + running, trained

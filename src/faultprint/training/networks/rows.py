@@ -1,6 +1,6 @@
-"""A network for tables whose episodes last a few rows: the rows around one, side by side, into a vector.
+"""A network for tables in which an episode lasts only a few rows: neighbouring rows, concatenated, → a vector.
 
-Hundreds of labelled rows, not tens of thousands of windows, are what it learns from: hence small layers, and dropout before all.
+It learns from hundreds of labelled rows, not from tens of thousands of windows, so its layers are small and have dropout.
 """
 
 from __future__ import annotations

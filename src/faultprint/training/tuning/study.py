@@ -1,4 +1,4 @@
-"""A study of settings that survives being killed: Optuna's, in one SQLite file."""
+"""A tuning study: Optuna's trials in one SQLite file, so that a killed study can be continued."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from faultprint.errors import DivergedError, UsageError
 from faultprint.files import check_folder
 from faultprint.training.config import RANGES, Hyperparameters, Range
 from faultprint.training.identity import difference
-from faultprint.training.tuning.trial import After
+from faultprint.training.tuning.trial import OnFoldEpoch
 
 NAME: Final = "faultprint"
 _IDENTITY: Final = "identity"
 _CHECKED: Final = "checked"
 _STARTUP: Final = 5
-"""Trials that are never stopped early: the rest are compared with them."""
+"""First trials, which are never stopped early: the others are compared with them."""
 _WARM_UP: Final = 3
-"""Epochs of the first fold before a trial may be stopped."""
-_FOLD: Final = 1_000_000
-"""The pruner's steps a fold, more than there are epochs: the same epoch of the same fold is compared."""
+"""Epochs of the first fold before a trial can be stopped."""
+_STEPS_PER_FOLD: Final = 1_000_000
+"""Step numbers of the pruner for each fold: more than a fold has epochs, so that equal epochs of equal folds are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """One set of settings: its mean score over all folds (None: stopped early, or diverged), and the seconds that it took."""
+    """The hyperparameters of a trial, its mean score over all folds (None: stopped early or diverged), and its duration."""
 
     number: int
     settings: Hyperparameters
@@ -43,58 +43,58 @@ class TrialResult:
 
 
 class Study:
-    """What was tried, in a file. One process at a time works on it.
+    """The trials in a file. Only one process may use it at a time.
 
-    What is tried next depends on the seed and on what was tried before, not on where a kill fell.
+    The next trial depends only on the seed and on the earlier trials, also after a kill.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
-        """Open the study in `path`, or begin it. Raises UsageError for another file, and for a study of something else."""
+        """Open the study in `path`, or create it. Raises UsageError for another file, and for a study with another identity."""
         self.path, self._seed = path, int(identity["seed"])
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        _check(path)
-        with self._guarded():
+        _check_file(path)
+        with self._translate_errors():
             pruner = optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=_WARM_UP)
             self._study = optuna.create_study(
                 storage=_storage(path), study_name=NAME, direction="maximize", pruner=pruner, load_if_exists=True
             )
             if not self._study.trials:
                 self._study.set_user_attr(_IDENTITY, dict(identity))
-            self._same(identity)
-            # What a killed process left half done is tried anew.
+            self._check_identity(identity)
+            # A trial that a killed process left unfinished is run again.
             for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 self._study.tell(trial.number, state=TrialState.FAIL)
 
     @property
-    def tried(self) -> list[TrialResult]:
-        """All that was tried to its end or stopped early, in order; the first are the defaults."""
-        return [_tried(number, trial) for number, trial in enumerate(self._finished(), 1)]
+    def results(self) -> list[TrialResult]:
+        """All completed and all stopped trials, in order. The first has the defaults."""
+        return [_result(number, trial) for number, trial in enumerate(self._finished(), 1)]
 
-    def attempt(self, score: Callable[[Hyperparameters, After], float]) -> None:
-        """Try the next settings. Raises UsageError where the file cannot be worked on."""
-        with self._guarded():
+    def run_trial(self, score: Callable[[Hyperparameters, OnFoldEpoch], float]) -> None:
+        """Run the next trial. Raises UsageError if the file cannot be used."""
+        with self._translate_errors():
             trial = self._next()
             with contextlib.suppress(optuna.TrialPruned, DivergedError):
-                value = score(Hyperparameters(**trial.params), _pruning(trial))
+                value = score(Hyperparameters(**trial.params), _pruning_callback(trial))
                 self._study.tell(trial, value)
                 return
             self._study.tell(trial, state=TrialState.PRUNED)
 
-    def checked(self, tried: TrialResult, score: Callable[[Hyperparameters], float]) -> float:
-        """The score of these settings in a check, which is made once and then remembered."""
-        key = f"{_CHECKED} {tried.number}"
-        with self._guarded():
+    def recheck(self, result: TrialResult, score: Callable[[Hyperparameters], float]) -> float:
+        """The score of these hyperparameters in the final check. It is computed once and stored."""
+        key = f"{_CHECKED} {result.number}"
+        with self._translate_errors():
             if key not in self._study.user_attrs:
-                self._study.set_user_attr(key, score(tried.settings))
+                self._study.set_user_attr(key, score(result.settings))
             return float(self._study.user_attrs[key])
 
     def importances(self) -> dict[str, float]:
-        """The share of the score's variation that goes with each setting alone (fANOVA, Hutter et al. 2014), largest first.
+        """Share of the score's variance due to each hyperparameter alone (fANOVA, Hutter et al. 2014), largest first.
 
-        Only trials that went to their end count; empty where fewer than three did, or all scored alike.
+        Only completed trials count. The result is empty if there are fewer than three, or if all scores are equal.
         """
-        whole = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(whole) < 3 or len({trial.value for trial in whole}) < 2:
+        completed = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len(completed) < 3 or len({trial.value for trial in completed}) < 2:
             return {}
         fanova = optuna.importance.FanovaImportanceEvaluator(seed=self._seed)
         return optuna.importance.get_param_importances(self._study, evaluator=fanova)
@@ -103,83 +103,84 @@ class Study:
         return self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
     def _next(self) -> optuna.Trial:
-        """The defaults first. A sampler begins anew for every trial, so that a study that goes on draws as if unbroken."""
+        """The next trial, the defaults first. Every trial has its own sampler, so that a continued study draws the same."""
         done = len(self._finished())
         seed = int(np.random.SeedSequence([self._seed, done]).generate_state(1)[0])
         self._study.sampler = optuna.samplers.TPESampler(seed=seed)
         if not done and not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             self._study.enqueue_trial(Hyperparameters().as_dict())
-        return self._study.ask({name: _distribution(one) for name, one in RANGES.items()})
+        return self._study.ask({name: _distribution(bounds) for name, bounds in RANGES.items()})
 
-    def _same(self, identity: Mapping[str, Any]) -> None:
+    def _check_identity(self, identity: Mapping[str, Any]) -> None:
         try:
             other = difference(self._study.user_attrs[_IDENTITY], identity)
         except (LookupError, TypeError):
-            raise _foreign(self.path) from None
+            raise _not_a_study(self.path) from None
         if other:
             raise UsageError(
-                f"{self.path} is a study with other {other}; start it with the same arguments, or give another file to begin anew."
+                f"{self.path} is another study, which differs in its {other}; use the same arguments, or give another "
+                "file for a new study."
             )
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Optuna's own errors as ours: the file is damaged, full, or somebody else's work went on in it."""
+    def _translate_errors(self) -> Iterator[None]:
+        """Raise an error of Optuna as UsageError: the file is damaged, the disk is full, or another process uses the file."""
         try:
             yield
         except optuna.exceptions.OptunaError as error:
             raise UsageError(
-                f"The study {self.path} cannot be worked on ({str(error).splitlines()[0][:120]}); see that no other process has "
-                "it and that there is room, or give another file."
+                f"The study {self.path} cannot be used ({str(error).splitlines()[0][:120]}); check that no other process uses it "
+                "and that the disk has space, or give another file."
             ) from None
 
 
-def _tried(number: int, trial: FrozenTrial) -> TrialResult:
-    took = trial.duration
+def _result(number: int, trial: FrozenTrial) -> TrialResult:
+    duration = trial.duration
     score = trial.value if trial.state is TrialState.COMPLETE else None
-    return TrialResult(number, Hyperparameters(**trial.params), score, took.total_seconds() if took else 0.0)
+    return TrialResult(number, Hyperparameters(**trial.params), score, duration.total_seconds() if duration else 0.0)
 
 
-def _pruning(trial: optuna.Trial) -> After:
-    def after(fold: int, epochs: int, total: float) -> None:
-        # The sum over the folds never falls, as the pruner needs, which compares a trial's best so far.
-        trial.report(total, fold * _FOLD + epochs)
+def _pruning_callback(trial: optuna.Trial) -> OnFoldEpoch:
+    def on_fold_epoch(fold: int, epochs: int, total: float) -> None:
+        # The pruner needs a value that never falls: the sum of the best scores of the folds.
+        trial.report(total, fold * _STEPS_PER_FOLD + epochs)
         if trial.should_prune():
             raise optuna.TrialPruned
 
-    return after
+    return on_fold_epoch
 
 
-def _distribution(one: Range) -> BaseDistribution:
-    if one.step:
-        return IntDistribution(int(one.low), int(one.high), step=one.step)
-    return FloatDistribution(one.low, one.high, log=one.log)
+def _distribution(bounds: Range) -> BaseDistribution:
+    if bounds.step:
+        return IntDistribution(int(bounds.low), int(bounds.high), step=bounds.step)
+    return FloatDistribution(bounds.low, bounds.high, log=bounds.log)
 
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:
-    # The path goes to SQLite as it is: in a URL a question mark would end it.
-    opened = {"creator": lambda: sqlite3.connect(path, check_same_thread=False)}
+    # SQLite gets the path itself: in a URL a question mark would end it.
+    engine_options = {"creator": lambda: sqlite3.connect(path, check_same_thread=False)}
     try:
-        return optuna.storages.RDBStorage("sqlite:///study.db", engine_kwargs=opened)
+        return optuna.storages.RDBStorage("sqlite:///study.db", engine_kwargs=engine_options)
     except RuntimeError:
         raise UsageError(
-            f"{path} is a study of another version of Optuna than {optuna.__version__}; give another file to begin anew."
+            f"{path} is a study of another version of Optuna than {optuna.__version__}; give another file."
         ) from None
 
 
-def _check(path: Path) -> None:
-    """Raise UsageError unless `path` holds a study of Optuna's, or nothing: no other database shall be written into."""
+def _check_file(path: Path) -> None:
+    """Raise UsageError unless `path` is a study of Optuna, or empty: no other database must be changed."""
     check_folder(path)
     if not path.exists() or not path.stat().st_size:
         return
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            whole = database.execute("PRAGMA quick_check").fetchone() == ("ok",)
+            intact = database.execute("PRAGMA quick_check").fetchone() == ("ok",)
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.Error:
-        whole, tables = False, set()
-    if not whole or not {"studies", "trials", "version_info"} <= tables:
-        raise _foreign(path)
+        intact, tables = False, set()
+    if not intact or not {"studies", "trials", "version_info"} <= tables:
+        raise _not_a_study(path)
 
 
-def _foreign(path: Path) -> UsageError:
-    return UsageError(f"{path} is no study of `faultprint tune`; give another file, which need not be there yet.")
+def _not_a_study(path: Path) -> UsageError:
+    return UsageError(f"{path} is not a study of `faultprint tune`; give another file, or the name of a new one.")

@@ -1,4 +1,4 @@
-"""How settings are judged: by training on most networks and scoring on the rest, for every fold of the networks in turn."""
+"""One trial of a tuning study: cross-validation over the networks, with given hyperparameters."""
 
 from __future__ import annotations
 
@@ -13,51 +13,55 @@ from faultprint.training.config import Hyperparameters
 from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.device import seeded
 from faultprint.training.loop import Clock, TrainerState, TrainingPlan, fit
-from faultprint.training.train import Preset
+from faultprint.training.presets import Preset
 
 Fold = tuple[TrainingSet, TrainingSet]
-"""(trained on, held out), whole networks each."""
-After = Callable[[int, int, float], None]
-"""Called with the fold, the number of its epochs done, and the sum of the folds' best scores so far."""
+"""(training networks, held-out networks)"""
+OnFoldEpoch = Callable[[int, int, float], None]
+"""Called after an epoch with the fold, the number of its completed epochs, and the sum of the best scores of all folds so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class TuningTrial:
-    """A training of `preset` in each of the `folds`, each for `plan`; `clock` gives the seconds of the plan's budget."""
+    """Trainings of `preset`, one for each of the `folds`, each as long as `plan` says. `clock` gives the seconds."""
 
     preset: Preset
     folds: Sequence[Fold]
     plan: TrainingPlan
     seed: int
-    where: torch.device
+    device: torch.device
     clock: Clock
 
-    def score(self, settings: Hyperparameters, after: After = lambda fold, epochs, total: None) -> float:
-        """Mean over the folds of the best epoch's macro-F1 on the networks held out. Raises DivergedError."""
+    def score(
+        self, hyperparameters: Hyperparameters, on_fold_epoch: OnFoldEpoch = lambda fold, epochs, total: None
+    ) -> float:
+        """Mean over the folds of the best epoch's macro-F1 on the held-out networks. Raises DivergedError."""
         total = 0.0
         for fold in range(len(self.folds)):
-            total += self._score(fold, settings, total, after)
+            total += self._fold_score(fold, hyperparameters, total, on_fold_epoch)
         return total / len(self.folds)
 
-    def _score(self, fold: int, settings: Hyperparameters, before: float, after: After) -> float:
-        def told(standing: TrainerState) -> None:
-            if standing.course.epochs:
-                after(fold, len(standing.course.epochs), before + standing.best_score)
+    def _fold_score(
+        self, fold: int, hyperparameters: Hyperparameters, previous: float, on_fold_epoch: OnFoldEpoch
+    ) -> float:
+        def on_epoch(state: TrainerState) -> None:
+            if state.history.epochs:
+                on_fold_epoch(fold, len(state.history.epochs), previous + state.best_score)
 
         rng = np.random.default_rng(self.seed)
-        with seeded(self.seed, self.where):
-            task = self.preset.made(*self.folds[fold], rng, settings)
-            course = fit(task, self.plan, clock=self.clock, after=told)
-        return course.epochs[course.best_epoch].score
+        with seeded(self.seed, self.device):
+            task = self.preset.build_task(*self.folds[fold], rng, hyperparameters)
+            history = fit(task, self.plan, clock=self.clock, on_epoch=on_epoch)
+        return history.epochs[history.best_epoch].score
 
 
-def assign_folds(everything: TrainingSet, count: int, seed: int) -> list[Fold]:
-    """The networks dealt out by `seed` into `count` folds, each of which is held out once. Raises UsageError."""
-    names = everything.networks
+def assign_folds(training_set: TrainingSet, count: int, seed: int) -> list[Fold]:
+    """Assign the networks at random to `count` folds. Every network is held out once. Raises UsageError."""
+    names = training_set.networks
     if not 2 <= count <= len(names):
         raise UsageError(
-            f"{len(names)} networks cannot be dealt out into {count} folds; give from 2 folds to as many as there are networks."
+            f"{len(names)} networks cannot be divided into {count} folds; give a number of folds from 2 to the number of networks."
         )
     order = np.random.default_rng(seed).permutation(len(names))
-    held = [frozenset(names[i] for i in order[fold::count]) for fold in range(count)]
-    return [(everything.of(frozenset(names) - one), everything.of(one)) for one in held]
+    held_out = [frozenset(names[i] for i in order[fold::count]) for fold in range(count)]
+    return [(training_set.select(frozenset(names) - networks), training_set.select(networks)) for networks in held_out]

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.embedding.model_file import read
+from faultprint.embedding.model_file import read_artifact
 from faultprint.errors import DivergedError, UsageError
 from faultprint.training import config as numbers
-from faultprint.training.config import RANGES, Hyperparameters
+from faultprint.training.config import RANGES, Hyperparameters, TrainingConfig
 from faultprint.training.models.pretrained import SIZES
 from faultprint.training.train import train
 
@@ -42,10 +42,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "holds no settings"),
-        ("[1]", "holds no settings"),
-        ("[" * 100_000, "holds no settings"),
-        ('{"width": 3}', "'width', which is no setting"),
+        ("", "contains no settings"),
+        ("[1]", "contains no settings"),
+        ("[" * 100_000, "contains no settings"),
+        ('{"width": 3}', "'width', which is not a setting"),
         ('{"wide": 1}', "wide is 1, but it must be a whole number from 32 to 256"),
         ('{"wide": 64.0}', r"wide is 64\.0, but"),
         ('{"wide": true}', "wide is True"),
@@ -77,19 +77,19 @@ def test_a_file_gives_settings_within_their_ranges_or_one_sentence(tmp_path_fact
 
 @pytest.mark.usefixtures("short")
 def test_settings_reach_the_artefact(tables: Tables, tmp_path: Path) -> None:
-    train(*tables, tmp_path / "m", epochs=1, settings=OTHERS, checkpoint=tmp_path / "checkpoint")
-    train(*tables, tmp_path / "plain", epochs=1)
-    train(*tables, tmp_path / "named", epochs=1, settings=Hyperparameters())
-    artefact = read(tmp_path / "m")
+    train(*tables, tmp_path / "m", TrainingConfig(epochs=1, hyperparameters=OTHERS), checkpoint=tmp_path / "checkpoint")
+    train(*tables, tmp_path / "plain", TrainingConfig(epochs=1))
+    train(*tables, tmp_path / "named", TrainingConfig(epochs=1, hyperparameters=Hyperparameters()))
+    artefact = read_artifact(tmp_path / "m")
     assert artefact.manifest.dimensions == 8 + SIZES["dimensions"]
     assert artefact.manifest.training["settings"] == OTHERS.as_dict()
-    plain, named = (read(tmp_path / name) for name in ("plain", "named"))
+    plain, named = (read_artifact(tmp_path / name) for name in ("plain", "named"))
     assert plain.graphs == named.graphs
     assert plain.manifest.training["settings"] == named.manifest.training["settings"] == Hyperparameters().as_dict()
-    with pytest.raises(UsageError, match="a training with other settings;"):
-        train(*tables, tmp_path / "other", epochs=1, checkpoint=tmp_path / "checkpoint")
-    with pytest.raises(UsageError, match="'posts' has no settings"):
-        train(*tables, tmp_path / "other", epochs=1, preset="posts", settings=OTHERS)
+    with pytest.raises(UsageError, match="another training, which differs in its settings;"):
+        train(*tables, tmp_path / "other", TrainingConfig(epochs=1), checkpoint=tmp_path / "checkpoint")
+    with pytest.raises(UsageError, match="'reference-lstm' has no settings"):
+        train(*tables, tmp_path / "other", TrainingConfig(epochs=1, preset="reference-lstm", hyperparameters=OTHERS))
 
 
 @pytest.mark.usefixtures("short")
@@ -97,5 +97,5 @@ def test_a_training_that_diverges_says_so(tables: Tables, tmp_path: Path) -> Non
     wild = Hyperparameters()
     object.__setattr__(wild, "learning_rate", 1e30)
     with pytest.raises(DivergedError, match="diverged in epoch 1"):
-        train(*tables, tmp_path / "m", epochs=1, settings=wild)
+        train(*tables, tmp_path / "m", TrainingConfig(epochs=1, hyperparameters=wild))
     assert not (tmp_path / "m").exists()

@@ -1,4 +1,4 @@
-"""Faults told again on other nodes: where, how, and what a training makes of it."""
+"""Augmentation: where copies of a fault are placed, what they look like, and what training learns from them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultprint.embedding.model import Model, load_model
-from faultprint.embedding.model_file import read
+from faultprint.embedding.model_file import read_artifact
 from faultprint.features.catalogue import SIP_CATALOGUE, Catalogue, Feature
-from faultprint.training.augment import augment, synthesis
-from faultprint.training.augment.augment import augmented
+from faultprint.training.augment import augmentation, synthesis
+from faultprint.training.augment.augmentation import augment
 from faultprint.training.augment.synthesis import FaultSynthesizer
 from faultprint.training.augment.template import FaultTemplate, rare_faults
+from faultprint.training.config import TrainingConfig
 from faultprint.training.data.dataset import TrainingSet, training_set
-from faultprint.training.data.overlaid import Overlaid
-from faultprint.training.score import nearest, references
+from faultprint.training.data.lazy_array import OverlayArray
+from faultprint.training.score import centroids, nearest_centroid
 from faultprint.training.train import train
-from faultprint.windows.levels import Kinds
-from faultprint.windows.series import series
+from faultprint.windows.levels import FeatureKinds
+from faultprint.windows.series import build_series
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 Moved = Callable[[Model, int], tuple[np.ndarray, np.ndarray]]
@@ -35,21 +36,21 @@ ALL: frozenset[str] = frozenset()
 
 @pytest.fixture
 def once(tables: Tables) -> Tables:
-    """Of `slow` there is but the example of net1; elsewhere its time is unlabelled."""
+    """Only net1 has an example of `slow`; elsewhere its minutes are unlabelled."""
     labels = tables[1].filter((pl.col("condition") != "slow") | (pl.col("node") == "pcscf1"))
     return tables[0], labels
 
 
-def told(once: Tables, seed: int = 1, but: frozenset[str] = ALL) -> tuple[TrainingSet, TrainingSet]:
+def augmented(once: Tables, seed: int = 1, but: frozenset[str] = ALL) -> tuple[TrainingSet, TrainingSet]:
     """(before, after)."""
     before = training_set(*once, SIP_CATALOGUE)
-    tales = rare_faults(before, once[1], 1)
-    return before, augmented(before, once[1], tales, np.random.default_rng(seed), but)
+    templates = rare_faults(before, once[1], 1)
+    return before, augment(before, once[1], templates, np.random.default_rng(seed), but)
 
 
-def test_every_node_bears_the_fault_and_nothing_else_has_changed(once: Tables) -> None:
-    before, after = told(once)
-    slow, told_slower = after.conditions.index("slow"), 0
+def test_every_node_has_the_fault_and_nothing_else_changes(once: Tables) -> None:
+    before, after = augmented(once)
+    slow, slower_nodes = after.conditions.index("slow"), 0
     for old, new in zip(before.nodes, after.nodes, strict=True):
         assert (new.code == slow).any()
         was, now = old.series.values, np.asarray(new.series.values)
@@ -57,28 +58,28 @@ def test_every_node_bears_the_fault_and_nothing_else_has_changed(once: Tables) -
         assert old.normal[other].all()
         assert not new.normal[other].any()
         assert 12 <= other.sum() <= 2 * 90
-        # The example was six times as slow; it is told between a third of that (in logarithms) and a little more, or left out.
+        # The example is six times slower. Copies have a third of that (in logarithms) to a little more, or do not show it.
         slower = np.median(now[other, DELAY]) / np.median(was[old.normal, DELAY])
         assert 0.9 < slower < 12
-        told_slower += slower > 1.5
-    assert told_slower >= 3
+        slower_nodes += slower > 1.5
+    assert slower_nodes >= 3
 
 
-def test_networks_kept_aside_are_left_as_they_are(once: Tables) -> None:
-    before, after = told(once, but=frozenset({"net0", "net3"}))
+def test_excluded_networks_do_not_change(once: Tables) -> None:
+    before, after = augmented(once, but=frozenset({"net0", "net3"}))
     same = [old is new for old, new in zip(before.nodes, after.nodes, strict=True)]
     assert same == [True, False, False, True, False]
 
 
-def test_the_seed_says_what_is_told(once: Tables) -> None:
-    values = [np.asarray(told(once, seed)[1].nodes[0].series.values) for seed in (1, 1, 2)]
+def test_the_seed_determines_the_copies(once: Tables) -> None:
+    values = [np.asarray(augmented(once, seed)[1].nodes[0].series.values) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(values[0], values[1])
     assert not np.array_equal(values[0], values[2])
 
 
-def test_no_room_nothing_told(once: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augment, "_BEFORE", 400)
-    before, after = told(once)
+def test_without_room_nothing_changes(once: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(augmentation, "_MINUTES_BEFORE", 400)
+    before, after = augmented(once)
     for old, new in zip(before.nodes, after.nodes, strict=True):
         np.testing.assert_array_equal(old.series.values, np.asarray(new.series.values))
         np.testing.assert_array_equal(old.code, new.code)
@@ -87,13 +88,13 @@ def test_no_room_nothing_told(once: Tables, monkeypatch: pytest.MonkeyPatch) -> 
 def bare(
     once: Tables, departure: dict[int, float], level: dict[int, float], monkeypatch: pytest.MonkeyPatch
 ) -> np.ndarray:
-    """(L, F) what is told of net0's first node of a fault that does only that, as strongly as it was, and everywhere."""
+    """(L, F) the copies on the first node of net0 of a fault with only this effect, without random variation."""
     for name, value in (
         ("_STRENGTH", (1, 1)),
-        ("_LEFT_OUT", (0, 0)),
-        ("_OPERATION", (1, 1)),
-        ("_STATISTIC", (1, 1)),
-        ("_OTHERWISE", 0),
+        ("_DROP_CHANCES", (0, 0)),
+        ("_OPERATION_FACTORS", (1, 1)),
+        ("_STATISTIC_FACTORS", (1, 1)),
+        ("_SWAP_FAILURES", 0),
     ):
         monkeypatch.setattr(synthesis, name, value)
     one, full = np.zeros((2, 30, len(SIP_CATALOGUE)), np.float32)
@@ -103,12 +104,12 @@ def bare(
     for place, value in level.items():
         full[:, place] = value
     before = training_set(*once, SIP_CATALOGUE)
-    after = augmented(before, once[1], [FaultTemplate("slow", one, full)], np.random.default_rng(3), ALL)
+    after = augment(before, once[1], [FaultTemplate("slow", one, full)], np.random.default_rng(3), ALL)
     old, new = before.nodes[0], after.nodes[0]
     return np.asarray(new.series.values)[old.normal & ~new.normal]
 
 
-def test_a_fault_that_takes_all_traffic(once: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_that_stops_all_traffic(once: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     found = bare(once, {ATTEMPTS: -20}, {ATTEMPTS: 0}, monkeypatch)
     struck = found[:, ATTEMPTS] == 0
     assert struck.sum() >= 12
@@ -130,7 +131,7 @@ def test_shares_keep_to_one_and_are_drawn_by_chance(once: Tables, monkeypatch: p
 @given(
     st.integers(0, 2**32 - 1), st.floats(-(2.0**100), 2.0**100, width=32), st.floats(-(2.0**100), 2.0**100, width=32)
 )
-def test_whatever_is_told_is_what_a_minute_can_be(seed: int, departure: float, level: float) -> None:
+def test_synthesised_minutes_have_possible_values(seed: int, departure: float, level: float) -> None:
     catalogue = Catalogue(
         "strange",
         1,
@@ -144,8 +145,10 @@ def test_whatever_is_told_is_what_a_minute_can_be(seed: int, departure: float, l
     )
     rng = np.random.default_rng(seed)
     around = rng.choice(np.array([0, 1, 3e4, np.nan], np.float32), (80, 5))
-    tale = FaultTemplate("odd", np.full((20, 5), departure, np.float32), np.full((20, 5), level, np.float32))
-    found = FaultSynthesizer(catalogue, Kinds.of(catalogue), rng).told(around, slice(20, 40), tale)
+    template = FaultTemplate("odd", np.full((20, 5), departure, np.float32), np.full((20, 5), level, np.float32))
+    found = FaultSynthesizer(catalogue, FeatureKinds.from_catalogue(catalogue), rng).apply(
+        around, slice(20, 40), template
+    )
     assert found.shape == (20, 5)
     assert not np.isinf(found).any()
     assert np.nanmin(found[:, :3], initial=0) >= 0
@@ -153,14 +156,14 @@ def test_whatever_is_told_is_what_a_minute_can_be(seed: int, departure: float, l
 
 
 @given(st.data())
-def test_laid_over(data: st.DataObject) -> None:
+def test_overlay_array(data: st.DataObject) -> None:
     under = np.arange(60, dtype=np.float32).reshape(30, 2)
     over, expected = {}, under.copy()
     for first in data.draw(st.sets(st.integers(0, 29).map(lambda n: n - n % 5))):
         rows = np.full((data.draw(st.integers(1, 5)), 2), -first - 1, np.float32)
         rows = rows[: 30 - first]
         over[first], expected[first : first + len(rows)] = rows, rows
-    found = Overlaid(under, over)
+    found = OverlayArray(under, over)
     start, stop, step = data.draw(st.integers(-40, 40)), data.draw(st.integers(-40, 40)), data.draw(st.integers(1, 3))
     np.testing.assert_array_equal(found[start:stop:step], expected[start:stop:step])
     np.testing.assert_array_equal(np.asarray(found), expected)
@@ -168,42 +171,46 @@ def test_laid_over(data: st.DataObject) -> None:
 
 
 @pytest.mark.usefixtures("short")
-def test_a_training_that_has_met_one_example_knows_the_fault_elsewhere(
+def test_training_on_one_example_recognises_the_fault_on_another_network(
     once: Tables, moved: Moved, tmp_path: Path
 ) -> None:
     known = once[0].filter(pl.col("network") != "net4"), once[1].filter(pl.col("node") != "pcscf4")
-    report = train(*known, tmp_path / "m", epochs=5, augment_rare=1)
-    assert report.retold == ("slow",)
-    assert read(tmp_path / "m").manifest.training["retold"] == ["slow"]
+    report = train(*known, tmp_path / "m", TrainingConfig(epochs=5, augment_rare=1))
+    assert report.augmented_faults == ("slow",)
+    assert read_artifact(tmp_path / "m").manifest.training["retold"] == ["slow"]
     model = load_model(tmp_path / "m")
     vectors, code = moved(model, 1)
     unseen, truth = moved(model, 4)
-    assert np.mean(nearest(unseen, references(vectors, code, 3)) == truth) > 0.9
+    assert np.mean(nearest_centroid(unseen, centroids(vectors, code, 3)) == truth) > 0.9
 
 
 @pytest.mark.usefixtures("short")
-def test_tales_from_elsewhere_and_none_to_tell(once: Tables, tmp_path: Path) -> None:
+def test_templates_from_elsewhere_and_no_augmentation(once: Tables, tmp_path: Path) -> None:
     before = training_set(*once, SIP_CATALOGUE)
-    tales = [replace(one, condition="strange") for one in rare_faults(before, once[1], 1)]
-    report = train(*once, tmp_path / "m", epochs=1, templates=tales)
+    templates = [replace(one, condition="strange") for one in rare_faults(before, once[1], 1)]
+    report = train(*once, tmp_path / "m", TrainingConfig(epochs=1, templates=templates))
     assert report.conditions == ("normal", "errors", "slow", "strange")
-    assert report.retold == ("strange",)
-    plain = train(*once, tmp_path / "n", epochs=1)
-    none = train(*once, tmp_path / "o", epochs=1, augment_rare=0)
-    assert (plain.retold, none.retold) == ((), ())
-    assert read(tmp_path / "n").graphs == read(tmp_path / "o").graphs != read(tmp_path / "m").graphs
-    assert "retold" not in read(tmp_path / "n").manifest.training
+    assert report.augmented_faults == ("strange",)
+    plain = train(*once, tmp_path / "n", TrainingConfig(epochs=1))
+    none = train(*once, tmp_path / "o", TrainingConfig(epochs=1, augment_rare=0))
+    assert (plain.augmented_faults, none.augmented_faults) == ((), ())
+    assert (
+        read_artifact(tmp_path / "n").graphs
+        == read_artifact(tmp_path / "o").graphs
+        != read_artifact(tmp_path / "m").graphs
+    )
+    assert "retold" not in read_artifact(tmp_path / "n").manifest.training
 
 
-def test_a_history_in_a_file_is_told_the_same(once: Tables) -> None:
+def test_a_series_in_a_file_is_augmented_the_same(once: Tables) -> None:
     before = training_set(*once, SIP_CATALOGUE)
-    tales = rare_faults(before, once[1], 1)
+    templates = rare_faults(before, once[1], 1)
     lazy = training_set(
-        [replace(one, values=Overlaid(one.values, {})) for one in series(once[0], SIP_CATALOGUE.names)],  # type: ignore[arg-type]
+        [replace(one, values=OverlayArray(one.values, {})) for one in build_series(once[0], SIP_CATALOGUE.names)],  # type: ignore[arg-type]
         once[1],
         SIP_CATALOGUE,
     )
-    first, second = (augmented(one, once[1], tales, np.random.default_rng(1), ALL) for one in (before, lazy))
+    first, second = (augment(one, once[1], templates, np.random.default_rng(1), ALL) for one in (before, lazy))
     for a, b in zip(first.nodes, second.nodes, strict=True):
         np.testing.assert_array_equal(np.asarray(a.series.values), np.asarray(b.series.values))
-        np.testing.assert_array_equal(a.whole.centre, b.whole.centre)
+        np.testing.assert_array_equal(a.full_profile.centre, b.full_profile.centre)

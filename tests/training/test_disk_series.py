@@ -1,4 +1,4 @@
-"""Histories in a file: the same series, and a training whose memory does not grow with them."""
+"""Series on disk equal those in memory, and training on them has a constant peak of memory."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ import polars as pl
 import pytest
 
 from faultprint import storage
-from faultprint.embedding.model_file import read
+from faultprint.embedding.model_file import read_artifact
 from faultprint.errors import TableError
 from faultprint.features.catalogue import SIP_CATALOGUE
 from faultprint.features.minutes import read_minutes, write_minutes
-from faultprint.features.minutes_file import MinutesFile, open_minutes
+from faultprint.features.minutes_file import MinutesFile, open_minutes_file
 from faultprint.tables import CATALOGUE_KEY, LABELS
+from faultprint.training.config import TrainingConfig
 from faultprint.training.data import dataset, heldout, samplers
 from faultprint.training.data.dataset import TrainingSet
-from faultprint.training.data.history import laid_out
+from faultprint.training.data.disk_series import disk_backed_series
 from faultprint.training.data.samplers import ChunkSampler
 from faultprint.training.train import train
-from faultprint.windows.profile import population
-from faultprint.windows.series import Series, series
+from faultprint.windows.profile import population_profile
+from faultprint.windows.series import Series, build_series
 
 Tables = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -36,23 +37,25 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from faultprint import storage
-from faultprint.features.minutes_file import open_minutes
+from faultprint.features.minutes_file import open_minutes_file
 from faultprint.tables import CATALOGUE_KEY, LABELS
-from faultprint.training.data.history import laid_out
-from faultprint.training.train import PRESETS, train
+from faultprint.training.data.disk_series import disk_backed_series
+from faultprint.training.config import TrainingConfig
+from faultprint.training.presets import PRESETS
+from faultprint.training.train import train
 
 folder, preset = Path(sys.argv[1]), PRESETS["default"]
 quick = {"default": replace(preset, plan=replace(preset.plan, steps=4), calibration_windows=200)}
-table, labels = open_minutes(folder / "minutes.parquet"), storage.read(folder / "labels.parquet", LABELS)
-with laid_out([table], folder) as every:
-    train(every, labels, folder / "m", epochs=2, presets=quick, checkpoint=folder / "checkpoint")
-# Not getrusage's: that remembers what the parent had.
+table, labels = open_minutes_file(folder / "minutes.parquet"), storage.read(folder / "labels.parquet", LABELS)
+with disk_backed_series([table], folder) as every:
+    train(every, labels, folder / "m", TrainingConfig(epochs=2), presets=quick, checkpoint=folder / "checkpoint")
+# Not from getrusage, which includes the parent process.
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
 def repeated(table: pl.DataFrame, times: int, moments: Sequence[str]) -> pl.DataFrame:
-    """The table's eight hours again and again."""
+    """The eight hours of the table, repeated."""
     return pl.concat(
         table.with_columns(pl.col(moment) + timedelta(hours=8 * number) for moment in moments)
         for number in range(times)
@@ -86,14 +89,14 @@ def test_series_from_a_file_are_those_of_the_table(
         shuffled.with_columns(pl.Series("observed", partly), holes.alias("in.bye.delay_median")), tmp_path / "m"
     )
     table = read_minutes(tmp_path / "m")
-    expected = series(table.frame, table.catalogue.names)
+    expected = build_series(table.frame, table.catalogue.names)
     assert not all(one.observed.all() for one in expected)
-    monkeypatch.setattr(MinutesFile.pieces, "__defaults__", (37,))
-    with laid_out([open_minutes(tmp_path / "m")], tmp_path) as found:
+    monkeypatch.setattr(MinutesFile.batches, "__defaults__", (37,))
+    with disk_backed_series([open_minutes_file(tmp_path / "m")], tmp_path) as found:
         assert [path.name for path in tmp_path.iterdir()] == ["m"]
         assert all(same(*pair) for pair in zip(found, expected, strict=True))
         one, other = found[0], expected[0]
-        assert same(one.part(100, 200), other.part(100, 200))
+        assert same(one.slice(100, 200), other.slice(100, 200))
         assert np.array_equal(np.asarray(one.values), other.values, equal_nan=True)
         assert np.array_equal(one.values[5:50:7], other.values[5:50:7], equal_nan=True)
 
@@ -107,8 +110,11 @@ def test_series_from_a_file_are_those_of_the_table(
             lambda frame: pl.concat([frame, frame[:1].with_columns(pl.col("minute") + timedelta(days=800))]),
             r"'pcscf0' span 1152001 intervals, but at most",
         ),
-        (lambda frame: frame.with_columns(pl.col("minute") + timedelta(seconds=1)), "is no multiple of"),
-        (lambda frame: frame.with_columns(pl.lit(-1.0, pl.Float32).alias("in.bye.delay_median")), "no seconds can be"),
+        (lambda frame: frame.with_columns(pl.col("minute") + timedelta(seconds=1)), "does not start at a multiple of"),
+        (
+            lambda frame: frame.with_columns(pl.lit(-1.0, pl.Float32).alias("in.bye.delay_median")),
+            "which is impossible for a seconds",
+        ),
         (
             lambda frame: pl.concat([frame, frame[:1].with_columns(minute=pl.lit(None, pl.Datetime("us", "UTC")))]),
             "column 'minute' lacks a value in 1 rows",
@@ -116,59 +122,70 @@ def test_series_from_a_file_are_those_of_the_table(
         (lambda frame: frame.with_columns(pl.lit(0.0, pl.Float32).alias("observed")), "`observed` must be above 0"),
     ],
 )
-def test_what_no_minutes_can_be_is_refused(change: object, sentence: str, tables: Tables, tmp_path: Path) -> None:
+def test_invalid_minutes_are_refused(change: object, sentence: str, tables: Tables, tmp_path: Path) -> None:
     assert callable(change)
     named = {"name": SIP_CATALOGUE.name, "hash": SIP_CATALOGUE.hash, "interval_us": 60_000_000}
     change(tables[0]).write_parquet(tmp_path / "m", metadata={CATALOGUE_KEY: json.dumps(named)})
-    with pytest.raises(TableError, match=sentence), laid_out([open_minutes(tmp_path / "m")], tmp_path):
+    with pytest.raises(TableError, match=sentence), disk_backed_series([open_minutes_file(tmp_path / "m")], tmp_path):
         raise AssertionError("nothing to work on")
 
 
-def test_several_files_are_one_history(tables: Tables, tmp_path: Path) -> None:
+def test_several_files_give_the_same_series(tables: Tables, tmp_path: Path) -> None:
     first = pl.col("node").is_in(["pcscf1", "pcscf3"])
     for name, which in (("a", first), ("b", ~first)):
         write_minutes(tables[0].filter(which), tmp_path / name)
-    expected = series(tables[0], SIP_CATALOGUE.names)
-    with laid_out([open_minutes(tmp_path / name) for name in "ab"], tmp_path) as found:
+    expected = build_series(tables[0], SIP_CATALOGUE.names)
+    with disk_backed_series([open_minutes_file(tmp_path / name) for name in "ab"], tmp_path) as found:
         assert all(same(*pair) for pair in zip(found, expected, strict=True))
 
 
-def test_files_that_do_not_go_together(tables: Tables, tmp_path: Path) -> None:
+def test_incompatible_files_are_refused(tables: Tables, tmp_path: Path) -> None:
     write_minutes(tables[0], tmp_path / "m")
-    one = open_minutes(tmp_path / "m")
+    one = open_minutes_file(tmp_path / "m")
     twice = f"Node 'pcscf0' is in {tmp_path}/m and in {tmp_path}/m; rename one"
-    with pytest.raises(TableError, match=twice), laid_out([one, one], tmp_path):
+    with pytest.raises(TableError, match=twice), disk_backed_series([one, one], tmp_path):
         raise AssertionError("nothing to work on")
     seconds = replace(one, interval_us=10_000_000)
-    with pytest.raises(TableError, match="have other features or intervals"), laid_out([one, seconds], tmp_path):
+    with (
+        pytest.raises(TableError, match="have different features or intervals"),
+        disk_backed_series([one, seconds], tmp_path),
+    ):
         raise AssertionError("nothing to work on")
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("preset", ["default", "posts-3d"])
+@pytest.mark.parametrize("preset", ["default", "reference-lstm-3d"])
 def test_a_training_from_a_file_gives_the_same_weights(preset: str, tables: Tables, tmp_path: Path) -> None:
     minutes = written(tmp_path, tables, 1)
-    with laid_out([open_minutes(minutes)], tmp_path) as every:
-        train(every, tables[1], tmp_path / "file", epochs=1, preset=preset, checkpoint=tmp_path / "checkpoint")
-    train(*tables, tmp_path / "table", epochs=1, preset=preset)
-    one, other = (read(tmp_path / name) for name in ("file", "table"))
+    with disk_backed_series([open_minutes_file(minutes)], tmp_path) as every:
+        train(
+            every,
+            tables[1],
+            tmp_path / "file",
+            TrainingConfig(epochs=1, preset=preset),
+            checkpoint=tmp_path / "checkpoint",
+        )
+    train(*tables, tmp_path / "table", TrainingConfig(epochs=1, preset=preset))
+    one, other = (read_artifact(tmp_path / name) for name in ("file", "table"))
     assert one.graphs == other.graphs
     assert one.manifest.calibration == other.manifest.calibration
-    # What is gone on with may come from either.
-    resumed = train(*tables, tmp_path / "again", epochs=1, preset=preset, checkpoint=tmp_path / "checkpoint")
+    # A checkpoint can be resumed with data from either source.
+    resumed = train(
+        *tables, tmp_path / "again", TrainingConfig(epochs=1, preset=preset), checkpoint=tmp_path / "checkpoint"
+    )
     assert resumed.resumed_after == 1
 
 
 @pytest.fixture
 def long(small: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> TrainingSet:
-    """Histories that are longer than the stretch that is worked on at once."""
+    """Series that are longer than one block."""
     for module in (dataset, samplers, heldout):
-        monkeypatch.setattr(module, "STRETCH", 200)
+        monkeypatch.setattr(module, "BLOCK_MINUTES", 200)
     return small
 
 
-def test_of_a_long_history_a_stretch_takes_part(long: TrainingSet) -> None:
-    people = population([node.whole for node in long.nodes], long.kinds)
+def test_a_long_series_is_sampled_block_by_block(long: TrainingSet) -> None:
+    people = population_profile([node.full_profile for node in long.nodes], long.kinds)
     draws = ChunkSampler(long, people, np.random.default_rng(1))
     starts, conditions = set(), set()
     for _ in range(30):
@@ -179,7 +196,7 @@ def test_of_a_long_history_a_stretch_takes_part(long: TrainingSet) -> None:
         for chunk, slot in zip(batch.inputs, batch.slot, strict=True):
             held = draws.slots[slot]
             node = long.nodes[held.node]
-            own = node.profile(held.hour, held.hour + held.known, long.kinds, 1) if held.known else draws.people
+            own = node.profile(held.hour, held.hour + held.known, long.kinds, 1) if held.known else draws.population
             whole = node.inputs(held.start, held.start + 200, long.kinds, own, people)
             assert np.array_equal(held.inputs, whole)
             assert any(np.array_equal(chunk, whole[b : b + draws.length]) for b in range(201 - draws.length))
@@ -191,11 +208,11 @@ def test_of_a_long_history_a_stretch_takes_part(long: TrainingSet) -> None:
     assert np.array_equal(again.draw().inputs, draws.draw().inputs)
 
 
-def test_a_view_in_pieces_scores_every_window_once(small: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = population([node.whole for node in small.nodes], small.kinds)
-    (whole,) = heldout.HeldOutView(small.nodes[0], small.kinds, people, small.window).pieces
-    monkeypatch.setattr(heldout, "STRETCH", 200)
-    pieces = [*heldout.HeldOutView(small.nodes[0], small.kinds, people, small.window).pieces]
+def test_a_view_in_blocks_scores_every_window_once(small: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = population_profile([node.full_profile for node in small.nodes], small.kinds)
+    (whole,) = heldout.HeldOutView(small.nodes[0], small.kinds, people, small.window).blocks
+    monkeypatch.setattr(heldout, "BLOCK_MINUTES", 200)
+    pieces = [*heldout.HeldOutView(small.nodes[0], small.kinds, people, small.window).blocks]
     assert len(pieces) == 3
     assert np.array_equal(np.concatenate([piece.code for piece in pieces]), whole.code)
     cut = [piece.inputs[end - small.window + 1 : end + 1] for piece in pieces for end in piece.ends]
@@ -203,7 +220,7 @@ def test_a_view_in_pieces_scores_every_window_once(small: TrainingSet, monkeypat
     assert all(np.array_equal(*pair) for pair in zip(cut, expected, strict=True))
 
 
-def test_ten_times_the_history_takes_no_more_memory(tables: Tables, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_length_of_the_series(tables: Tables, tmp_path: Path) -> None:
     def peak(times: int) -> int:
         folder = tmp_path / str(times)
         folder.mkdir()
@@ -212,6 +229,6 @@ def test_ten_times_the_history_takes_no_more_memory(tables: Tables, tmp_path: Pa
         assert result.returncode == 0, result.stderr
         return int(result.stdout) // 1024
 
-    # Four days and forty of five nodes, which took 708 and 2,812 MB when they were held in memory.
+    # 4 and 40 days of five nodes. In memory they took 708 and 2,812 MB.
     few, many = peak(12), peak(120)
     assert many < 1.15 * few, (few, many)

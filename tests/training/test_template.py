@@ -1,4 +1,4 @@
-"""What an example of a fault says apart from its node."""
+"""Fault templates: the effect of a fault without the levels of its node."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ERRORS, SLOW = (140, 170), (260, 290)
 
 def departure(found: template.FaultTemplate, feature: str) -> float:
     """Mean over the fault."""
-    return float(np.nanmean(found.departure[:, SIP_CATALOGUE.index(feature)]))
+    return float(np.nanmean(found.deviation[:, SIP_CATALOGUE.index(feature)]))
 
 
-def test_a_tale_is_what_the_fault_did(small: TrainingSet) -> None:
+def test_a_template_is_the_effect_of_the_fault(small: TrainingSet) -> None:
     node = small.nodes[0]
     normal = np.zeros(len(node.series), np.bool_)
     normal[:60] = True
     errors = extract_template(node.series, normal, *ERRORS, "errors", small.kinds)
     slow = extract_template(node.series, normal, *SLOW, "slow", small.kinds)
-    assert errors.departure.shape == (ERRORS[1] - ERRORS[0], len(SIP_CATALOGUE)) == errors.level.shape
+    assert errors.deviation.shape == (ERRORS[1] - ERRORS[0], len(SIP_CATALOGUE)) == errors.level.shape
     assert departure(errors, "in.bye.server_error_share") == pytest.approx(0.48, abs=0.06)
     assert departure(errors, "in.bye.delay_median") == pytest.approx(0, abs=0.1)
     # The mean minutes at either end reach beyond the fault.
@@ -38,17 +38,17 @@ def test_a_tale_is_what_the_fault_did(small: TrainingSet) -> None:
     assert departure(slow, "in.bye.server_error_share") == pytest.approx(0, abs=0.03)
 
 
-def test_a_tale_at_the_end_of_the_minutes_and_a_long_one(small: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_templates_at_the_end_of_the_series_and_long_ones(small: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
     series = small.nodes[0].series
     normal = np.zeros(len(series), np.bool_)
     normal[:60] = True
     last = extract_template(series, normal, len(series) - 3, len(series), "errors", small.kinds)
     assert len(last.level) == 3
-    monkeypatch.setattr(template, "_LONGEST", 10)
+    monkeypatch.setattr(template, "_MAX_TEMPLATE_MINUTES", 10)
     assert len(extract_template(series, normal, *ERRORS, "errors", small.kinds).level) == 10
 
 
-def test_where_nothing_was_measured_nothing_is_told(small: TrainingSet) -> None:
+def test_features_without_values_have_no_deviation(small: TrainingSet) -> None:
     one = small.nodes[0].series
     silent, mute = SIP_CATALOGUE.index("in.bye.success_share"), SIP_CATALOGUE.index("in.bye.delay_median")
     values = one.values.copy()
@@ -60,7 +60,7 @@ def test_where_nothing_was_measured_nothing_is_told(small: TrainingSet) -> None:
     found = extract_template(changed, normal, *ERRORS, "errors", small.kinds)
     # A share that was never asked for is taken to have been 0; of a duration nothing is known.
     assert departure(found, "in.bye.success_share") == pytest.approx(0.5, abs=0.1)
-    assert np.isnan(found.departure[:, mute]).all()
+    assert np.isnan(found.deviation[:, mute]).all()
     assert np.isfinite(found.level[:, mute]).all()
     assert np.isnan(found.level[:, SIP_CATALOGUE.index("out.invite.delay_median")]).all()
 
