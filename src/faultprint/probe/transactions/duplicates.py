@@ -26,7 +26,7 @@ class DuplicateFilter:
         key = hash((leg, text))
         new = self._new
         if key in new or key in self._old:
-            before = new.get(key) or self._old[key]
+            before = new[key] if key in new else self._old[key]
             if abs(timestamp - before) < WINDOW_US:
                 return True
         new[key] = timestamp
