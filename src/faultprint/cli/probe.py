@@ -17,22 +17,30 @@ from faultprint.tables import Interface
 
 @click.command()
 @click.argument("captures", nargs=-1, type=INPUT)
-@click.option("--interface", "interfaces", multiple=True, metavar="IF", help="Listen to this interface; repeatable.")
-@click.option("--hep", "agents", multiple=True, metavar="HOST:PORT", help="Listen for HEP version 3 there; repeatable.")
+@click.option("--interface", "interfaces", multiple=True, metavar="IF", help="Capture on this interface; repeatable.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop listening after this long.  [default: Ctrl-C]"
+    "--hep", "agents", multiple=True, metavar="HOST:PORT", help="Receive HEP version 3 at this address; repeatable."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop a live probe after this time.  [default: Ctrl-C]",
 )
 @click.option(
     "--node", "nodes", multiple=True, required=True, metavar="NAME[=ADDRESS,…]", help="Node to watch; repeatable."
 )
 @click.option(
-    "--peer", "peers", multiple=True, metavar="ADDRESS=INTERFACE", help="Reference point of a peer, where known."
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="ADDRESS=INTERFACE",
+    help="Reference point of a peer, if known; repeatable.",
 )
 @click.option("--network", default="network", show_default=True, help="Name of the operator's network.")
 @click.option(
     "--key-file",
     type=OUTPUT,
-    help="Key of the subscribers' hashes, made if absent.  [default: ~/.config/faultprint/key]",
+    help="Key for the hashes of subscribers, created if missing.  [default: ~/.config/faultprint/key]",
 )
 @click.option("--out", type=OUTPUT, required=True, help="Transactions (Parquet).")
 @json_option
@@ -48,10 +56,10 @@ def probe(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Pair SIP and Diameter messages into transactions: those of CAPTURES (pcap, pcapng, gzip too), or live ones.
+    """Pair SIP and Diameter messages into transactions, from CAPTURES (pcap, pcapng, plain or gzip) or live.
 
-    ADDRESS is an IP address of the node, or ADDRESS:PORT where several nodes share one. Without addresses the node is
-    the host that the captures show most of, and the report says which that is.
+    ADDRESS is an IP address of the node, or ADDRESS:PORT if several nodes share one address. Without addresses, the node
+    is the host that receives most requests in the captures; the report names it.
     """
     from faultprint.probe.capture.run import NodeSpec, probe_captures
     from faultprint.probe.privacy import key
@@ -64,7 +72,7 @@ def probe(
     }
     live = bool(interfaces or agents)
     if live == bool(captures):
-        raise UsageError("The probe reads captures or listens; give either CAPTURES or --interface and --hep.")
+        raise UsageError("The probe reads captures or runs live; give either CAPTURES, or --interface or --hep.")
     if live:
         report(_listen(interfaces, agents, seconds, out, common), as_json)
         return
@@ -73,30 +81,30 @@ def probe(
     report(result.as_dict(), as_json)
 
 
-def _peers(words: tuple[str, ...]) -> dict[str, Interface]:
-    found = {}
-    for word in words:
-        address, _, name = word.partition("=")
+def _peers(options: tuple[str, ...]) -> dict[str, Interface]:
+    peers = {}
+    for option in options:
+        address, _, name = option.partition("=")
         if name not in tuple(Interface):
-            raise UsageError(f"--peer {word} names no reference point; write ADDRESS=Gm or ADDRESS=Mw.")
-        found[address] = Interface(name)
-    return found
+            raise UsageError(f"--peer {option} names no reference point; write ADDRESS=Gm or ADDRESS=Mw.")
+        peers[address] = Interface(name)
+    return peers
 
 
 def _listen(
     interfaces: tuple[str, ...], agents: tuple[str, ...], seconds: float | None, out: Path, common: dict[str, Any]
 ) -> dict[str, Any]:
-    """Listen until Ctrl-C, SIGTERM or the end of `seconds`; what was heard is kept."""
+    """Capture until Ctrl-C, SIGTERM or the end of `seconds`; then write the transactions."""
     from faultprint.probe.capture.live import HepSource, InterfaceSource, PacketSource, probe_live
 
     sources: list[PacketSource] = [InterfaceSource(name) for name in interfaces]
     sources += [HepSource.from_address(agent) for agent in agents]
-    over = threading.Event()
+    stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, lambda *_: stopped.set())
     end = None if seconds is None else time.monotonic() + seconds
     result = probe_live(
-        sources, out, stop=lambda: over.is_set() or (end is not None and time.monotonic() >= end), **common
+        sources, out, stop=lambda: stopped.is_set() or (end is not None and time.monotonic() >= end), **common
     )
     return result.as_dict()
 
