@@ -27,7 +27,7 @@ def test_the_index_has_every_window_with_enough_fault_minutes(small: TrainingSet
                 node = small.nodes[index]
                 assert node.series.network == network
                 assert node.code[end] == code
-                assert code == 0 or node.exposed[end] >= MIN_FAULT_MINUTES
+                assert code == 0 or node.fault_minutes[end] >= MIN_FAULT_MINUTES
     total = sum(len(rows) for found in places.by_network for rows in found.values())
     expected = sum(
         int(((n.code == 0) | ((n.code > 0) & (n.fault_minutes >= MIN_FAULT_MINUTES))).sum()) for n in small.nodes
