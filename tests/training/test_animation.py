@@ -68,7 +68,7 @@ def test_an_animation_shows_the_model_and_does_not_change_it(tables: Tables, tmp
     rows = np.flatnonzero(probes.node == probes.node[0])
     rows = rows[np.argsort(probes.end[rows])]
     node = probes.nodes[probes.node[0]]
-    hour = int(node.hours[0])
+    hour = int(node.normal_hours[0])
     normal = model.baseline(node.series.part(hour, hour + 60))
     expected = model.embed(node.series, normal.profile, ends=probes.end[rows]).vectors - normal.mean
     # The mean is over some windows of the hour here, and over all of them in operation.
