@@ -37,7 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four networks simulated, described and learnt from, with a library taught by them, and one more to identify."""
     base = tmp_path_factory.mktemp("flow")
     for name, networks, first in (("learn", 4, 0), ("meet", 1, 50)):
-        result_of("simulate", "--networks", networks, "--days", 1, "--seed", 3, "--first-network", first, "--out", base / name)
+        result_of(
+            "simulate", "--networks", networks, "--days", 1, "--seed", 3, "--first-network", first, "--out", base / name
+        )
         result_of("features", base / name / "transactions.parquet", "--out", base / name / "minutes.parquet")
     minutes, labels = base / "learn/minutes.parquet", base / "learn/labels.parquet"
     result_of("train", minutes, "--labels", labels, "--epochs", 2, "--seed", 1, "--out", base / "model.faultprint")

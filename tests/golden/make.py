@@ -10,12 +10,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.synthetic import minute, minutes, random_artefact
+from tests.synthetic import minute, minutes, random_artifact
 
 from faultprint.cases.enrol import Enrolment, enrol
 from faultprint.cases.library import Library
 from faultprint.embedding.model import load_model
-from faultprint.embedding.model_file import save
+from faultprint.embedding.model_file import write_artifact
 
 from ..monitor.conftest import NOW, TAUGHT
 from .pipeline import EXPECTED, STORED, STORED_MINUTES, found, replayed
@@ -25,7 +25,7 @@ def main() -> None:
     """Make the model, the library and the state anew, then the figures."""
     shutil.rmtree(STORED, ignore_errors=True)
     STORED.mkdir()
-    save(random_artefact(), STORED / "model.faultprint")
+    write_artifact(random_artifact(), STORED / "model.faultprint")
     model = load_model(STORED / "model.faultprint")
     with Library.open(STORED / "cases.db", create=True) as library:
         table = minutes("alpha-1", 420, TAUGHT, seed=1)

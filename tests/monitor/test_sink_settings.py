@@ -88,9 +88,7 @@ def test_the_alarm_api_has_the_same_content(bodies: Bodies, deployment: Deployme
 
 
 def test_the_keys_of_a_webhook_are_in_its_events(bodies: Bodies) -> None:
-    (body,) = bodies(
-        '[[sink]]\nname = "w"\nkind = "webhook"\nurl = "http://127.0.0.1"\nsource = "/faultprint/north"\n'
-    )
+    (body,) = bodies('[[sink]]\nname = "w"\nkind = "webhook"\nurl = "http://127.0.0.1"\nsource = "/faultprint/north"\n')
     assert body["source"] == "/faultprint/north"
 
 

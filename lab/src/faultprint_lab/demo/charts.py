@@ -111,7 +111,10 @@ def cloud(vectors: Float32Array, table: pl.DataFrame, references: Sequence[Refer
     vectors_of_references = np.array([reference.vector for reference in references], np.float64).reshape(
         len(references), -1
     )
-    texts = [f"reference: {escape_plotly(reference.condition)}<br>from {escape_plotly(reference.node)}" for reference in references]
+    texts = [
+        f"reference: {escape_plotly(reference.condition)}<br>from {escape_plotly(reference.node)}"
+        for reference in references
+    ]
     return {
         "groups": _groups(selected @ axes.T, truth[chosen], table[chosen]),
         "references": {

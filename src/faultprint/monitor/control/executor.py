@@ -49,7 +49,9 @@ class CommandExecutor:
             try:
                 if incident is None:
                     raise FaultprintError("the incident is no longer kept")
-                incident = self._apply(incident, IncidentOperation(operation), Actor(user, system, time_us), text, closed)
+                incident = self._apply(
+                    incident, IncidentOperation(operation), Actor(user, system, time_us), text, closed
+                )
             except (FaultprintError, ValueError) as error:
                 self._log("command_refused", incident=identity, operation=operation, detail=str(error))
                 continue

@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 import torch
-from faultprint.training.presets import PRESETS, Preset
 from torch import Tensor, nn
 
 from faultprint.cases.enrol import Example
@@ -22,6 +21,7 @@ from faultprint.embedding.model import NodeBaseline
 from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.models.pooled_task import PooledTask
 from faultprint.training.networks.pooled import PooledNetwork
+from faultprint.training.presets import PRESETS, Preset
 from faultprint_lab.baselines.systems import ModelSpace, NearestReference, System
 from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit, Competitor, EveryTrial, FittedSystem
 from faultprint_lab.benchmark.competitors.encoders import EncoderCompetitor, ReferenceMatching, population_baseline_of

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from faultprint.training.presets import PRESETS, Preset
 from torch import Tensor, nn
 
 from faultprint.training.config import Hyperparameters
@@ -23,6 +22,7 @@ from faultprint.training.losses.triplet import count_violations, lossless, tripl
 from faultprint.training.models.pooled_task import PooledTask
 from faultprint.training.networks.layers import SigmoidLinear, UnitLinear, batch_norm, linear
 from faultprint.training.networks.pooled import DIMENSIONS
+from faultprint.training.presets import PRESETS, Preset
 from faultprint_lab.benchmark.cache import version
 from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit
 from faultprint_lab.benchmark.competitors.encoders import EncoderCompetitor

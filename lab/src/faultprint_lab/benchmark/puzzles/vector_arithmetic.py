@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from faultprint.training.presets import PRESETS, Preset
 
 from faultprint.arrays import Float32Array
 from faultprint.cases.scope import EvaluationScope
@@ -25,6 +24,7 @@ from faultprint.tables import NORMAL
 from faultprint.training.data.dataset import TrainingNode, TrainingSet
 from faultprint.training.models.pooled_task import PooledTask
 from faultprint.training.models.reference_task import ReferenceTask
+from faultprint.training.presets import PRESETS, Preset
 from faultprint.windows.levels import FeatureKinds
 from faultprint.windows.profile import MIN_PROFILE_MINUTES, Profile, population_profile
 from faultprint_lab.baselines.systems import ModelSpace
