@@ -25,6 +25,11 @@ STORED = {
     "src/faultprint/features/report.py": {"stretches"},  # a key of the report's JSON
     "src/faultprint/training/train.py": {"retold"},  # a key of the manifest's training record
     "src/faultprint/monitor/state/schema.py": {"deed"},  # a column of the monitor's state
+    "src/faultprint/monitor/control/requests.py": {"deed"},  # the same column
+    "src/faultprint/monitor/state/store.py": {"deed"},  # the same column
+    "src/faultprint/monitor/state/persistence.py": {"doubtful"},  # a stored column of the nodes
+    "src/faultprint/monitor/kafka/position.py": {"anew"},  # a key of a stored fact
+    "src/faultprint/monitor/kafka/transaction_buffer.py": {"stretches"},  # a key of a stored fact
     "src/faultprint/cli/identify.py": {"doubtful"},  # a key of the result in JSON
 }
 """Words that files or databases of earlier versions hold, by the module that reads and writes them."""

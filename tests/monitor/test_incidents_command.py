@@ -55,7 +55,7 @@ def test_deeds_are_done_while_the_monitor_runs(monitor: Monitor, state: StateLoc
     with looping(monitor):
         assert found(state, "acknowledge", identity[:8], *by) == {
             "incident": identity,
-            "deed": "acknowledge",
+            "command": "acknowledge",
             "done": True,
         }
         assert "comment" in run(state, "comment", identity, "on\x1b it", *by).stdout

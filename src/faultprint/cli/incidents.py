@@ -154,7 +154,7 @@ def _submit(
     result = "done" if done else "submitted; the monitor does it as soon as it runs"
     identity = str(selected.identity)
     report(
-        {"incident": identity, "deed": command, "done": done},
+        {"incident": identity, "command": command, "done": done},
         as_json,
         lambda: iter([f"{command} {identity}: {result}"]),
     )

@@ -82,7 +82,7 @@ def page_data(training: TrainingReport) -> dict[str, Any]:
 def _axes(vectors: Float32Array, kept: int) -> tuple[Float32Array, str]:
     """(3, D) the axes of all frames, and a text about them.
 
-    They are principal axes. Linear discriminants would use the labels and stretch the space, so the picture would separate
+    They are principal axes. Linear discriminants would use the labels and distort the space, so the picture would separate
     conditions that matching, which uses plain distances, cannot separate.
     """
     count = vectors.shape[1]

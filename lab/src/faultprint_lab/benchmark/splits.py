@@ -38,7 +38,7 @@ class Sizes:
     """How much data there is; the defaults are those of the published figures.
 
     - `train_networks`, `train_days`: networks to train on. A fifth is held out of training and sets thresholds.
-    - `temporal_networks`, `temporal_days`: of so many training networks in each split, later days are scored as well.
+    - `temporal_networks`, `temporal_days`: later days of this number of training networks in each split are scored as well.
     - `evaluation_networks`: networks that are scored, with `history_days` before the scored `evaluation_days`. At five
       episodes a day, 11 days hold five episodes of each fault, for references from the same node.
     - `seconds`: time of one core that each system may train for.

@@ -50,7 +50,7 @@ def run_trial(fitted: FittedSystem, prepared: PreparedTrial) -> dict[str, Any]:
     else:
         system = calibration_system = fitted.with_examples(prepared.enrolled)
     # Vectors of an encoder have a scale, so that it may always answer "unknown", as the product does. The uncertainty of
-    # other systems grows with noise and with every fault of which they saw little: "unknown" would only cost them.
+    # other systems grows with noise and with every fault that they saw little of: "unknown" would only cost them.
     unknown = bool(prepared.unknown_faults) or system.max_ratio <= 1
     calibration = prepared.calibration_scopes, prepared.calibration_labels
     rule = decision_rule(calibration_system, *calibration, window, unknown=unknown)

@@ -60,9 +60,7 @@ class Recognition:
         ]
         for node, share in self.shares.items():
             part = (
-                "the rest of the attack"
-                if node == ENROLLED_NODE
-                else "the whole attack, of which nothing was enrolled,"
+                "the rest of the attack" if node == ENROLLED_NODE else "the whole attack, without an enrolled example,"
             )
             sentences.append(f"{node}: {part} is named {CONDITION} in {share:.0%} of {self.minutes[node]} minutes.")
         sentences.append(

@@ -77,7 +77,8 @@ hide nothing. The input opens the gap, not the layer. The default keeps LayerNor
     ),
     Puzzle(
         "Random triplets or mined ones?",
-        """All triplets that violate the margin, from the same windows and in the same time, are better than random ones. The pairs and
+        """All triplets that violate the margin, from the same windows and in the same time, are better than random ones.
+The pairs and
 prototypes of the default are better than triplets alone by the same amount. The share of satisfied triplets misleads: of
 random triplets, four of five are satisfied and the mean loss looks good, but the triplets that matter are hardly drawn any
 more. The share does not rank the methods: with batch-hard triplets, none is ever satisfied, because they pull all vectors to
@@ -89,7 +90,8 @@ one place, as the authors of FaceNet warn (arXiv 1503.03832).
     ),
     Puzzle(
         "Three dimensions or more?",
-        """More. Each doubling, from three to thirty-two dimensions, gains some hundredths of F1. A picture needs three, but thirteen
+        """More. Each doubling, from three to thirty-two dimensions, gains some hundredths of F1. A picture needs three, but
+thirteen
 faults do not fit into three. The animation of a training shows three axes of thirty-two instead
 ([training](../guide/train.md)).
 """,
@@ -99,7 +101,8 @@ faults do not fit into three. The animation of a training shows three axes of th
     ),
     Puzzle(
         "A sigmoid, the unit sphere, or no bound?",
-        """A bound gains nothing. A sigmoid is as good as no bound, within the spread of two seeds; the unit sphere is worse than both.
+        """A bound gains nothing. A sigmoid is as good as no bound, within the spread of two seeds; the unit sphere is worse
+than both.
 The lossless loss needs the sigmoids.
 """,
         "encoder-variants",
@@ -108,7 +111,8 @@ The lossless loss needs the sigmoids.
     ),
     Puzzle(
         "The lossless triplet loss or the ordinary one?",
-        """The ordinary one, with 32 dimensions and with the three of the 2017 baseline, though three separate little with either loss.
+        """The ordinary one, with 32 dimensions and with the three of the 2017 baseline, though three separate little with
+either loss.
 Near a positive, the lossless loss pulls with a force of about 1/N for N dimensions. From a negative, it pushes with a force
 of 1/AN, which has no bound, so it spreads everything, including windows of one fault. As promised, it never stops, and it
 continues where nothing is left to gain.
@@ -119,7 +123,8 @@ continues where nothing is left to gain.
     ),
     Puzzle(
         "Does vector arithmetic work (king − man + woman)?",
-        """Faults transfer without arithmetic. The default encoder places three of four faults of one network nearest to the same fault
+        """Faults transfer without arithmetic. The default encoder places three of four faults of one network nearest to the
+same fault
 of another network, without any change. It places seven of ten if normal there is subtracted and normal here is added. Chance
 is one of eleven. The encoder learns from forty networks at the same time that these faults are equal, with the arithmetic in
 its training. With one profile for all networks, six of ten transfer, again with and without arithmetic. An encoder that was

@@ -11,5 +11,5 @@ drop duplicates.
 
 Do not change the number of partitions: nodes would move to other partitions. Each monitor needs its own `state` and its own
 `path` of file sinks. A new model needs a new `group` and a new topic of states, because vectors of different models cannot be
-compared. Protect the topic of states like a state file: whoever can write to it can change what the monitors know.
+compared. Protect the topic of states like a state file: anyone who can write to it can change what the monitors know.
 """

@@ -58,7 +58,7 @@ class Partition(ABC):
         """Finish the minutes that are final now, and execute the commands of operators."""
 
     def facts(self) -> Mapping[str, str]:
-        """What is stored with each minute, beside the monitor's own state."""
+        """What is stored with each minute, in addition to the monitor's own state."""
         buffer = self.monitor.buffer
         self.resume_offset = self.position.resume_offset(buffer.closed)
         return self.position.facts(buffer)

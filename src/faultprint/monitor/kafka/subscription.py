@@ -1,6 +1,6 @@
 """The consumer of a group member: reads records and ends of partitions, commits offsets, watches the connection.
 
-While the brokers do not answer, the end of the log is unknown. When they answer again, it is asked for anew.
+While the brokers do not answer, the end of the log is unknown. When they answer again, it is requested again.
 """
 
 from __future__ import annotations

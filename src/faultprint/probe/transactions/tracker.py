@@ -47,7 +47,7 @@ class TransactionTracker(Generic[M]):
     """Keeps the transactions of `protocol` by key. Gives each to `emit` when no later message can belong to it.
 
     `capacity`: how many transactions are kept. Beyond it, completed transactions leave before their timer; then the
-    oldest open ones leave and count as timed out. So many are open only if responses no longer come.
+    oldest open ones leave and count as timed out. That many are open only if responses no longer come.
     `durations`: queue of `states` → µs. `skipped` counts the messages that are not used, by reason.
     """
 

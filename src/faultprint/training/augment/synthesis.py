@@ -44,7 +44,7 @@ class FaultSynthesizer:
     def apply(self, normal: Float32Array, part: slice, template: FaultTemplate) -> Float32Array:
         """(L, F) the minutes `part` of the normal minutes (T, F), as if the fault had occurred in them.
 
-        The template is stretched or shortened to the length of `part`.
+        The template is lengthened or shortened to the length of `part`.
         """
         normal_level = _minute_levels(normal, self._kinds)
         level = normal_level[part]

@@ -30,7 +30,7 @@ class LazyArray(ABC):
 
 
 class OverlayArray(LazyArray):
-    """The minutes of `base`, of which some are replaced: `overlays` maps a first minute to the rows (·, F) from there on."""
+    """The minutes of `base` with some of them replaced: `overlays` maps a first minute to the rows (·, F) from there on."""
 
     def __init__(self, base: Float32Array, overlays: Mapping[int, Float32Array]) -> None:
         self.shape = len(base), base.shape[1]

@@ -176,7 +176,7 @@ class Retrained(EncoderCompetitor):
 
 
 _MAX_REFERENCES: Final = 5
-"""Up to so many examples of a fault, each is a reference; of more, only the medoid is."""
+"""Up to this number of examples of a fault, each is a reference; of more examples, only the medoid is."""
 
 
 class _RetrainedSystem:

@@ -55,7 +55,7 @@ def _end_of_hour(normal_minutes: IntArray, length: int) -> int:
 
 
 def latest_minutes(minutes: IntArray, count: int) -> IntArray:
-    """The last `count` of these ascending minutes; up to an hour they are consecutive, if there are so many in a row."""
+    """The last `count` of these ascending minutes; up to an hour they are consecutive, if that many follow one another."""
     if 0 < count <= HOUR:
         consecutive = np.flatnonzero(minutes[count - 1 :] - minutes[: len(minutes) - count + 1] == count - 1)
         if len(consecutive):

@@ -47,7 +47,7 @@ OUTAGES: Final = frozenset({"hss-link-down", "pcrf-down", "traffic-blocked", "co
 """Faults that are a total outage at severity 1, as most real ones are: a third of their episodes have severity 1."""
 
 _DRAWS: Final = 200
-"""Number of random assignments of which the most balanced is taken."""
+"""Number of random assignments; the most balanced one is used."""
 _SLOW_T1_MS: Final = 1000
 """Networks with this T1 or more recover more slowly."""
 
