@@ -46,7 +46,7 @@ class TrainingNode:
                     -1 unscored or not enough history
     fault_minutes   (T,) number of faulty minutes in that window
     normal          (T,) true for minutes that are normal and observed
-    normal_hours    (H,) first minutes of all unbroken normal stretches that are one window long
+    normal_hours    (H,) first minutes of all unbroken normal intervals that are one window long
     full_profile    profile of all normal minutes (of at most BLOCK_MINUTES of them, evenly spread)
     """
 

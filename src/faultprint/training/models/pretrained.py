@@ -2,7 +2,7 @@
 
 A network that is trained on a dozen faults learns to separate these faults, and little about other faults. The pretrained
 encoder has learned from simulated networks with hundreds of random faults (`faultprint_lab.simulate.faults.procedural`). So a
-fault that is enrolled after the training is recognised better. `python -m benchmarks pretrain` in lab/ trains it again.
+fault that is enrolled after the training is recognised better. `python -m benchmarks.pretrain` in lab/ trains it again.
 """
 
 from __future__ import annotations
