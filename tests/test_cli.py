@@ -124,7 +124,7 @@ def test_a_training_goes_on_and_shows_its_course(folder: Path, tmp_path: Path) -
     assert again["model"] == first["model"]
     lines = (tmp_path / "log/epochs.jsonl").read_text().splitlines()
     assert [json.loads(line)["score"] for line in lines] == [first["score"]]
-    assert "Before training" in (tmp_path / "movie.html").read_text("utf-8")
+    assert "Before training" in (tmp_path / "animation.html").read_text("utf-8")
 
 
 def test_a_study_is_reported_and_its_settings_train(folder: Path, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_study_is_reported_and_its_settings_train(folder: Path, tmp_path: Path
     asides = ("--study", tmp_path / "study.db", "--trials", 1, "--folds", 2, "--settings", tmp_path / "best.json")
     found = result_of("tune", *learn, *asides, "--out", tmp_path / "report.html")
     assert [one["number"] for one in found["tried"]] == [1]
-    assert "Settings tried, and what mattered" in (tmp_path / "report.html").read_text("utf-8")
+    assert "Tuning: settings and their importance" in (tmp_path / "report.html").read_text("utf-8")
     best = json.loads((tmp_path / "best.json").read_text("utf-8"))
     assert best == found["best"]["settings"]
     result_of("train", *learn, "--settings", tmp_path / "best.json", "--out", tmp_path / "m.faultprint")
@@ -148,12 +148,12 @@ def test_a_study_is_reported_and_its_settings_train(folder: Path, tmp_path: Path
         (("identify", "{minutes}", "--model", "{model}", "--library", "{labels}", "--out", "{out}"), "labels.parquet"),
         (("identify", "{minutes}", "--model", "{model}", "--library", "{none}", "--out", "{out}"), "no case library at"),
         (("train", "{minutes}", "--labels", "{twice}", "--out", "{out}"), "overlap"),
-        (("train", "{minutes}", "--labels", "{labels}", "--movie", "{out}.mp4", "--out", "{out}"), "does not end in .html"),
-        (("train", "{minutes}", "--labels", "{labels}", "--checkpoint", "{labels}", "--out", "{out}"), "is no checkpoint"),
-        (("train", "{minutes}", "--labels", "{labels}", "--settings", "{labels}", "--out", "{out}"), "holds no settings"),
+        (("train", "{minutes}", "--labels", "{labels}", "--animation", "{out}.mp4", "--out", "{out}"), "does not end in .html"),
+        (("train", "{minutes}", "--labels", "{labels}", "--checkpoint", "{labels}", "--out", "{out}"), "is not a checkpoint"),
+        (("train", "{minutes}", "--labels", "{labels}", "--settings", "{labels}", "--out", "{out}"), "contains no settings"),
         ((*TUNE, "--study", "{out}.db", "--out", "{out}"), "neither .html nor .json"),
-        ((*TUNE, "--study", "{labels}", "--out", "{out}.html"), "is no study"),
-        ((*TUNE, "--study", "{out}.db", "--out", "{out}.html", "--folds", "9"), "4 networks cannot be dealt out"),
+        ((*TUNE, "--study", "{labels}", "--out", "{out}.html"), "is not a study"),
+        ((*TUNE, "--study", "{out}.db", "--out", "{out}.html", "--folds", "9"), "4 networks cannot be divided"),
         (("cases", "enrol", "{minutes}", "--model", "{model}", "--library", "{cases}"), "Nothing says what to enrol"),
         (("probe", "{labels}", "--node", "a", "--out", "{out}"), "labels.parquet"),
     ],
