@@ -108,7 +108,15 @@ def test_a_fault_of_ones_own_is_learnt_from_one_example(folder: Path, tmp_path: 
         ]
     )
     storage.write(own, LABELS, tmp_path / "own.parquet")
-    words = ("train", folder / "learn/minutes.parquet", folder / "meet/minutes.parquet", "--epochs", 1, "--augment-rare", 1)
+    words = (
+        "train",
+        folder / "learn/minutes.parquet",
+        folder / "meet/minutes.parquet",
+        "--epochs",
+        1,
+        "--augment-rare",
+        1,
+    )
     tables = ("--labels", folder / "learn/labels.parquet", "--labels", tmp_path / "own.parquet")
     found = result_of(*words, *tables, "--out", tmp_path / "m.faultprint")
     assert "what-happened" in found["retold"]
@@ -117,7 +125,14 @@ def test_a_fault_of_ones_own_is_learnt_from_one_example(folder: Path, tmp_path: 
 
 
 def test_a_training_goes_on_and_shows_its_course(folder: Path, tmp_path: Path) -> None:
-    asides = ("--checkpoint", tmp_path / "checkpoint", "--animation", tmp_path / "animation.html", "--log", tmp_path / "log")
+    asides = (
+        "--checkpoint",
+        tmp_path / "checkpoint",
+        "--animation",
+        tmp_path / "animation.html",
+        "--log",
+        tmp_path / "log",
+    )
     words = ("train", folder / "learn/minutes.parquet", "--labels", folder / "learn/labels.parquet", "--epochs", 1)
     first, again = (result_of(*words, *asides, "--out", tmp_path / "m.faultprint") for _ in range(2))
     assert (first["resumed_after"], again["resumed_after"]) == (0, 1)

@@ -120,7 +120,7 @@ def test_the_same_minute_makes_the_same_messages(watch: Watch) -> None:
     ("features", "sentence"),
     [
         (("node.ira", "node.irra"), "the measurement 'node.irra', which is not a feature"),
-        (("node.ira",) * 2, "cannot be told apart"),
+        (("node.ira",) * 2, "have the name"),
     ],
 )
 def test_a_feature_that_is_unknown_or_named_twice_stops_the_start(

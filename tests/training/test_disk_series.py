@@ -196,8 +196,10 @@ def test_a_long_series_is_sampled_block_by_block(long: TrainingSet) -> None:
         for chunk, slot in zip(batch.inputs, batch.slot, strict=True):
             held = draws.slots[slot]
             node = long.nodes[held.node]
-            own = node.profile(held.hour, held.hour + held.known, long.kinds, 1) if held.known else draws.population
-            whole = node.inputs(held.start, held.start + 200, long.kinds, own, people)
+            profile = draws.population
+            if held.profile_minutes:
+                profile = node.profile(held.hour, held.hour + held.profile_minutes, long.kinds, 1)
+            whole = node.inputs(held.start, held.start + 200, long.kinds, profile, people)
             assert np.array_equal(held.inputs, whole)
             assert any(np.array_equal(chunk, whole[b : b + draws.length]) for b in range(201 - draws.length))
     assert len(starts) > 10

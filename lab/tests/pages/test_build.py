@@ -29,6 +29,6 @@ def test_a_changed_page_is_out_of_date(tmp_path: Path, page: str) -> None:
 
 
 def test_every_feature_and_every_column_is_on_its_page() -> None:
-    features, tables = PAGES["features.md"](), PAGES["tables.md"]()
+    features, tables = PAGES["reference/features.md"](), PAGES["reference/tables.md"]()
     assert all(f"| `{name}` |" in features for name in SIP_CATALOGUE.names)
     assert all(f"| `{name}` |" in tables for table in TABLES for name in table.names)
