@@ -38,8 +38,10 @@ def episode_table(episodes: Sequence[Episode]) -> Iterator[str]:
 
 def figure_table(results: Sequence[SystemResult]) -> Iterator[str]:
     """One line for each figure, one column for each system, and the meaning of the figure."""
-    yield f"{'':26}" + "".join(f"{result.name:>10}" for result in results)
+    widths = [max(len(result.name), 8) + 2 for result in results]
+    yield f"{'':26}" + "".join(f"{result.name:>{width}}" for result, width in zip(results, widths, strict=True))
     for key, label, form in _ROWS:
         values = [getattr(result.figures, key) for result in results]
-        shown = "".join(f"{'–' if value is None else form.format(value):>10}" for value in values)
+        cells = ("–" if value is None else form.format(value) for value in values)
+        shown = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         yield f"{label:26}{shown}   {SHORT_EXPLANATIONS[key]}"
