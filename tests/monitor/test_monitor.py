@@ -395,7 +395,7 @@ def test_a_full_disk_is_waited_for_and_told_once(watch: Watch, tmp_path: Path, m
     table = minutes("a-1", 30)
     with watch(log) as monitor:
         feed(monitor, table[:10], end=False)
-        connection = monitor.store._database._connection
+        connection = monitor.store.database.connection
 
         def limit(pages: int) -> None:
             connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -417,7 +417,7 @@ def test_a_full_disk_is_waited_for_and_told_once(watch: Watch, tmp_path: Path, m
 def test_a_full_disk_does_not_keep_the_monitor_from_ending(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     with watch() as monitor:
         feed(monitor, minutes("a-1", 10), end=False)
-        monitor.store._database._connection.execute("PRAGMA max_page_count = 1")
+        monitor.store.database.connection.execute("PRAGMA max_page_count = 1")
         monkeypatch.setattr(monitor.persistence.retry_write, "sleep", lambda seconds: None)
         table = minutes("a-1", 40)
         source = Replay(Given(table[10:]), ReplayClock(), None)

@@ -78,7 +78,7 @@ def test_a_monitor_that_is_put_out_ends_with_one_sentence(
     place = postgres.fresh()
     with watch(state=place, sink=()) as monitor:
         feed(monitor, traffic[:5], end=False)
-        monitor.store._database.close()  # as a broken connection does, it frees the lock
+        monitor.store.database.close()  # as a broken connection does, it frees the lock
         with watch(state=place, sink=()), pytest.raises(UsageError, match="Another monitor is at work"):
             feed(monitor, traffic)
         with pytest.raises(UsageError, match="Another monitor has continued with"):
@@ -126,10 +126,10 @@ def test_a_writer_that_waits_for_a_lock_gives_up_and_tries_again(postgres: Serve
     """Somebody's LOCK TABLE must not hold the monitor for ever."""
     place = postgres.fresh()
     with Store(place) as store, Store(place) as other:
-        store._database.execute("SET lock_timeout = '100ms'")
+        store.database.execute("SET lock_timeout = '100ms'")
         begun = time.monotonic()
-        with other._database.transaction():
-            other._database.execute("LOCK TABLE fact")
+        with other.database.transaction():
+            other.database.execute("LOCK TABLE fact")
             with pytest.raises(StateError):
                 store.claim()
         assert time.monotonic() - begun < 5
@@ -158,7 +158,7 @@ def test_states_beside_one_another_know_nothing_of_each_other(postgres: Server) 
         one.save_minute(record(3))
         two.save_minute(record(5))
         assert (one.facts()["closed"], two.facts()["closed"]) == ("3", "5")
-        two._database.close()
+        two.database.close()
         assert two.facts()["closed"] == "5"
     with Store(sibling(place, "replay")) as two:
         assert two.facts()["closed"] == "5"

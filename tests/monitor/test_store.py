@@ -98,7 +98,7 @@ def test_a_minute_that_cannot_be_written_whole_is_not_written(state: StateLocati
 def test_a_minute_whose_receipt_was_lost_is_written_once(state: StateLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(state) as store:
         store.claim()
-        transaction = store._database.transaction
+        transaction = store.database.transaction
 
         @contextmanager
         def forgetful() -> Iterator[None]:
@@ -112,7 +112,7 @@ def test_a_minute_whose_receipt_was_lost_is_written_once(state: StateLocation, m
         ):
             instructed(state, store)
             with monkeypatch.context() as patch:
-                patch.setattr(store._database, "transaction", forgetful)
+                patch.setattr(store.database, "transaction", forgetful)
                 with pytest.raises(StateError):
                     write()
             outbox = Outbox(state, SINK, 100)
@@ -180,7 +180,7 @@ def lose(store: Store, state: StateLocation) -> None:
     if isinstance(state, Path):
         state.with_name(state.name + ".lock").unlink()
     else:
-        store._database.close()
+        store.database.close()
 
 
 def test_two_that_begin_at_once_make_one_state(state: StateLocation) -> None:

@@ -27,12 +27,12 @@ class SqliteDatabase:
         self._path = path
         self._lock: Lock | None = None
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S, check_same_thread=False)
-            _write_ahead(self._connection)
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("BEGIN")  # one snapshot: another process may be creating the state now
+            self.connection = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S, check_same_thread=False)
+            _write_ahead(self.connection)
+            self.connection.execute("PRAGMA synchronous = NORMAL")
+            self.connection.execute("BEGIN")  # one snapshot: another process may be creating the state now
             identity, version = (self._pragma(name) for name in ("application_id", "user_version"))
-            self._connection.execute("COMMIT")
+            self.connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise UsageError(
                 f"{path} cannot be opened as a monitor's state ({error}); name another state file."
@@ -67,15 +67,15 @@ class SqliteDatabase:
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> list[tuple[Any, ...]]:
         with self._told():
-            return self._connection.execute(statement, plain(values)).fetchall()
+            return self.connection.execute(statement, plain(values)).fetchall()
 
     def many(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
         with self._told():
-            self._connection.executemany(statement, map(plain, rows))
+            self.connection.executemany(statement, map(plain, rows))
 
     def stream(self, statement: str, values: Sequence[Any] = (), /) -> Iterator[tuple[Any, ...]]:
         with self._told():
-            yield from self._connection.execute(statement, plain(values))
+            yield from self.connection.execute(statement, plain(values))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -84,12 +84,12 @@ class SqliteDatabase:
             yield
             self.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:  # SQLite rolls back by itself when the disk is full
+            if self.connection.in_transaction:  # SQLite rolls back by itself when the disk is full
                 self.execute("ROLLBACK")
             raise
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -104,7 +104,7 @@ class SqliteDatabase:
             ) from error
 
     def _pragma(self, name: str) -> int:
-        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+        return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -63,8 +63,9 @@ class Store:
         """Open it, or create it. Raises UsageError for something that is not a state."""
         self.state = state
         self._writer: str | None = None
-        self._database = connect(state)
-        self._database.prepare()
+        self.database = connect(state)
+        """The connection: public so that tests can break it as a network or a disk does."""
+        self.database.prepare()
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +74,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
     def claim(self) -> None:
         """Become the only writer until `close`. Raises UsageError if another monitor is the writer, now or later.
@@ -81,15 +82,15 @@ class Store:
         A broken database connection releases the lock for a moment. The fact `writer` shows whether another monitor wrote
         meanwhile.
         """
-        self._database.claim()
+        self.database.claim()
         writer = uuid.uuid4().hex
-        with self._database.transaction():
+        with self.database.transaction():
             self._set({"writer": writer})
         self._writer = writer
 
     def save_minute(self, record: MinuteRecord) -> None:
         """Write a minute in one transaction. A minute that is already there stays unchanged."""
-        do, many = self._database.execute, self._database.many
+        do, many = self.database.execute, self.database.many
         with self._transaction():
             if do("SELECT 1 FROM fact WHERE name = 'closed' AND value = ?", (record.facts["closed"],)):
                 return  # the last attempt was committed, but its answer was lost
@@ -114,10 +115,10 @@ class Store:
         Only the given numbers are deleted: commands are written concurrently, so a lower number may arrive later.
         """
         with self._transaction():
-            if done and not self._database.execute("SELECT 1 FROM instruction WHERE number = ?", done[:1]):
+            if done and not self.database.execute("SELECT 1 FROM instruction WHERE number = ?", done[:1]):
                 return  # as in `keep`
             self._write(incidents, messages)
-            self._database.many("DELETE FROM instruction WHERE number = ?", ((number,) for number in done))
+            self.database.many("DELETE FROM instruction WHERE number = ?", ((number,) for number in done))
 
     def save_facts(self, facts: Mapping[str, str]) -> None:
         """Write facts between two minutes."""
@@ -126,64 +127,64 @@ class Store:
 
     def copy(self, path: Path) -> None:
         """Copy the present state into a new file."""
-        self._database.copy(path)
+        self.database.copy(path)
 
     def facts(self) -> dict[str, str]:
         """All facts by name."""
-        return dict(self._database.execute("SELECT name, value FROM fact"))
+        return dict(self.database.execute("SELECT name, value FROM fact"))
 
     def nodes(self) -> Iterator[tuple[int, str, str, bytes | None]]:
         """All nodes, by id: id, name, network, and the bytes of the baseline if there is one."""
-        yield from self._database.stream("SELECT id, name, network, normal FROM node ORDER BY id")
+        yield from self.database.stream("SELECT id, name, network, normal FROM node ORDER BY id")
 
     def counters(self) -> dict[str, bytes]:
         """Columns of all nodes by stored name, as bytes."""
-        return dict(self._database.execute("SELECT name, data FROM counter"))
+        return dict(self.database.execute("SELECT name, data FROM counter"))
 
     def frames(self, kind: str) -> Iterator[StateFrame]:
         """The frames of a kind, oldest first."""
         yield from (
             StateFrame(*row)
-            for row in self._database.stream(
+            for row in self.database.stream(
                 "SELECT kind, minute, nodes, data FROM frame WHERE kind = ? ORDER BY minute", (kind,)
             )
         )
 
     def verdicts(self) -> Iterator[PackedVerdicts]:
         """The kept verdicts, oldest minute first."""
-        rows = self._database.stream("SELECT minute, data, conditions, evidence FROM verdicts ORDER BY minute")
+        rows = self.database.stream("SELECT minute, data, conditions, evidence FROM verdicts ORDER BY minute")
         yield from (PackedVerdicts(*row) for row in rows)
 
     def incidents(self, since_us: int = 0) -> Iterator[Incident]:
         """The open incidents and those that changed since `since_us`, by time of their last change."""
-        rows = self._database.stream(
+        rows = self.database.stream(
             "SELECT document FROM incident WHERE open = 1 OR changed >= ? ORDER BY changed, identity", (since_us,)
         )
         yield from (incident_codec.load(row[0]) for row in rows)
 
     def incident(self, identity: str) -> Incident | None:
         """The incident with this identity, or None."""
-        rows = self._database.execute("SELECT document FROM incident WHERE identity = ?", (identity,))
+        rows = self.database.execute("SELECT document FROM incident WHERE identity = ?", (identity,))
         return incident_codec.load(rows[0][0]) if rows else None
 
     def commands(self) -> list[tuple[int, str, str, str, str, int, str]]:
         """Waiting commands: number, incident identity, operation, user, system, time in µs, text."""
-        return self._database.execute(
+        return self.database.execute(
             'SELECT number, identity, deed, "user", system, time, text FROM instruction ORDER BY number LIMIT 1000'
         )
 
     def _set(self, facts: Mapping[str, str]) -> None:
-        self._database.many(_upsert("fact", "name", "value"), facts.items())
+        self.database.many(_upsert("fact", "name", "value"), facts.items())
 
     def _write(self, incidents: Iterable[Incident], messages: Iterable[tuple[str, Message]]) -> None:
-        self._database.many(
+        self.database.many(
             _upsert("incident", "identity", "node", "open", "changed", "document"),
             (
                 (str(i.identity), i.node, int(i.cleared_us is None), i.changed_us, incident_codec.dump(i))
                 for i in incidents
             ),
         )
-        self._database.many(
+        self.database.many(
             "INSERT INTO message (sink, id, path, key, body, content_type, headers) VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (sink, id) DO NOTHING",
             ((sink, m.id, m.path, m.key, m.body, m.content_type, json.dumps(dict(m.headers))) for sink, m in messages),
@@ -192,7 +193,7 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """A transaction that fails if another monitor has become the writer."""
-        with self._database.transaction():
+        with self.database.transaction():
             if self._writer and self.facts().get("writer") != self._writer:
                 raise UsageError(
                     f"Another monitor has continued with {self.state}; stop one of the two, then start again."
