@@ -18,7 +18,7 @@ from faultprint.arrays import BoolArray, Float32Array, IntArray
 from faultprint.training.data.dataset import NORMAL_CODE
 from faultprint.training.device import seeded
 from faultprint.training.losses.prototypes import Prototypes
-from faultprint.training.networks.rows import DIMENSIONS, RowNetwork
+from faultprint_lab.benchmark.fivegcore.network import DIMENSIONS, RowNetwork
 
 MEMBERS: Final = 3
 """Encoders whose probabilities are averaged: with so little data the result depends on the initial weights."""

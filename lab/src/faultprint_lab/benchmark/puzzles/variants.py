@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from faultprint.training.config import Hyperparameters
 from faultprint.training.data.dataset import TrainingSet
 from faultprint.training.losses.batch_all import BatchAll, batch_all
-from faultprint.training.losses.mining import hardest_triplets, random_triplets
 from faultprint.training.losses.triplet import count_violations, lossless, triplet
 from faultprint.training.models.pooled_task import PooledTask
 from faultprint.training.networks.layers import SigmoidLinear, UnitLinear, batch_norm, linear
@@ -27,6 +26,7 @@ from faultprint_lab.benchmark.cache import version
 from faultprint_lab.benchmark.competitors.competitor import BenchmarkSplit
 from faultprint_lab.benchmark.competitors.encoders import EncoderCompetitor
 from faultprint_lab.benchmark.prepared import PreparedTrial
+from faultprint_lab.benchmark.puzzles.mining import hardest_triplets, random_triplets
 from faultprint_lab.benchmark.trial_run import run_trial
 
 Loss = Callable[[Tensor, Tensor], BatchAll]

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 import torch
 
-from faultprint.training.losses.mining import hardest_triplets, random_triplets
 from faultprint.training.losses.triplet import pairwise_squared_distances
+from faultprint_lab.benchmark.puzzles.mining import hardest_triplets, random_triplets
 
 
 def test_the_hardest_triplets_are_those_of_a_slow_loop() -> None:
