@@ -77,7 +77,7 @@ class MonitoredNodes:
         monitor, nodes = self.monitor, self.nodes
         normal = monitor.model.baseline(self._series.slice(0, 60))
         rows = monitor.nodes.index([f"node-{n}" for n in range(nodes)], ["network"] * nodes)
-        monitor.nodes["ready"][:] = 1
+        monitor.nodes["baselined"][:] = 1
         encoder, small = monitor.scorer.encoder, StreamingEncoder(monitor.model, quantized=self._quantized)
         for each, number in ((encoder, nodes), (small, _SMALL)):
             each.add_slots(number)
