@@ -75,8 +75,9 @@ RECOVERY: Final = "recovery"
 MAINTENANCE: Final = "maintenance"
 UNKNOWN: Final = "unknown"
 WARMING_UP: Final = "warming-up"
+NO_TRAFFIC: Final = "no-traffic"
 
-RESERVED_CONDITIONS: Final = frozenset({RECOVERY, MAINTENANCE, UNKNOWN, WARMING_UP})
+RESERVED_CONDITIONS: Final = frozenset({RECOVERY, MAINTENANCE, UNKNOWN, WARMING_UP, NO_TRAFFIC})
 """Words that cannot name a fault in a case library. `normal` is missing here: it names references."""
 
 
@@ -198,7 +199,7 @@ VERDICTS: Final = Table(
     (
         Column("node", "string", "", "the node"),
         Column("minute", "timestamp", "µs", "start of the interval; the verdict is given at its end"),
-        Column("condition", "string", "", "the verdict: normal, a fault's name, unknown or warming-up"),
+        Column("condition", "string", "", "the verdict: normal, a fault's name, unknown, no-traffic or warming-up"),
         Column("nearest", "string", "", "condition of the nearest reference, for every verdict", nullable=True),
         Column("distance", "float32", "", "distance to the nearest reference", nullable=True),
         Column("runner_up", "string", "", "nearest other condition", nullable=True),

@@ -23,6 +23,7 @@ from faultprint.arrays import BoolArray, IntArray
 from faultprint.cases.centering import Interval, minutes_within
 from faultprint.cases.decision import Rule, raw_verdicts
 from faultprint.cases.matching import NORMAL_INDEX, Matcher
+from faultprint.cases.silence import has_requests
 from faultprint.cases.thresholds import normal_radius
 from faultprint.embedding.model import Model, NodeBaseline
 from faultprint.errors import UsageError
@@ -145,8 +146,9 @@ def _select_first(
                                  yes                they are suspect: the next N are tried
     the MAX_ATTEMPTS-th N        yes                they are suspect, and the baseline all the same
     any N                        too many gaps      the next N are tried
+    any N                        have no request    the next N are tried
 
-    If all minutes are suspect before MAX_ATTEMPTS, verdicts never begin.
+    If all minutes are suspect before MAX_ATTEMPTS, or no minute has a request, verdicts never begin.
     """
     observed, number = int(np.count_nonzero(series.observed)), policy.minutes
     selected: SelectedBaseline | None = None
@@ -159,6 +161,9 @@ def _select_first(
         except UsageError:
             if selected is None and skipped + 2 * number > observed:
                 raise
+            continue
+        if not has_requests(series, minutes):
+            selected = SelectedBaseline(minutes, baseline, len(series))
             continue
         attempts += 1
         if suspect:

@@ -2,6 +2,7 @@
 
     every minute   distances ─Rule→ raw verdict: a condition, unknown, or warming-up without a window
     over minutes   raw verdicts ─debounce→ verdict
+    at last        no request although the probe listens (`cases.silence`): no-traffic, unless the fault has a name
 
 A verdict is held until a raw verdict has contradicted it `persistence` minutes in a row:
 
@@ -25,7 +26,7 @@ import numpy as np
 from faultprint.arrays import BoolArray, IntArray
 from faultprint.cases.matching import NORMAL_INDEX, Matches
 from faultprint.errors import UsageError
-from faultprint.tables import UNKNOWN, WARMING_UP
+from faultprint.tables import NO_TRAFFIC, UNKNOWN, WARMING_UP
 
 
 class VerdictCode(IntEnum):
@@ -37,9 +38,14 @@ class VerdictCode(IntEnum):
     NORMAL = NORMAL_INDEX
     WARMING_UP = -1
     UNKNOWN = -2
+    NO_TRAFFIC = -3
 
 
-_WORDS: Final = {VerdictCode.WARMING_UP: WARMING_UP, VerdictCode.UNKNOWN: UNKNOWN}
+_WORDS: Final = {
+    VerdictCode.WARMING_UP: WARMING_UP,
+    VerdictCode.UNKNOWN: UNKNOWN,
+    VerdictCode.NO_TRAFFIC: NO_TRAFFIC,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +100,13 @@ def raw_verdicts(matches: Matches, ready: BoolArray, rule: Rule) -> IntArray:
     return codes
 
 
+def with_silence(codes: IntArray, silent: BoolArray) -> IntArray:
+    """The verdict codes (N,), but no-traffic for nodes that are `silent` (N,) and have no named fault."""
+    return np.where(silent & (codes <= NORMAL_INDEX), VerdictCode.NO_TRAFFIC, codes)
+
+
 def is_fault(codes: IntArray) -> BoolArray:
-    """Which verdict codes are of a fault, a known or an unknown one; same shape."""
+    """Which verdict codes are of a fault: a known or an unknown one, or no traffic; same shape."""
     fault: BoolArray = (codes != VerdictCode.NORMAL) & (codes != VerdictCode.WARMING_UP)
     return fault
 

@@ -8,10 +8,19 @@ import polars as pl
 from faultprint.arrays import IntArray
 from faultprint.cases.baseline import FIRST_HOUR, Baseline, OnSuspect, select
 from faultprint.cases.centering import CenteredWindows, center, node_series
-from faultprint.cases.decision import Rule, VerdictCode, debounce, is_fault, raw_verdicts, verdict_names
+from faultprint.cases.decision import (
+    Rule,
+    VerdictCode,
+    debounce,
+    is_fault,
+    raw_verdicts,
+    verdict_names,
+    with_silence,
+)
 from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher, Matches
+from faultprint.cases.silence import silent_minutes
 from faultprint.cases.thresholds import matcher_for, rule_for
 from faultprint.embedding.model import Model
 from faultprint.progress import Progress
@@ -58,7 +67,8 @@ def verdicts(windows: CenteredWindows, model: Model, matcher: Matcher, rule: Rul
     matches = matcher.match(windows.vectors)
     codes = minute_verdicts(matches, windows.last_minute, series, rule, begin)
     rows = np.flatnonzero(series.observed)
-    abnormal = np.flatnonzero(is_fault(codes))
+    # A silent node that is warming up has no normal values that its values could be compared with.
+    abnormal = np.flatnonzero(is_fault(codes) & (rows >= begin))
     reasons: list[list[str] | None] = [None] * len(codes)
     for row, reason in zip(abnormal, evidence(series, windows.baseline.profile, model, rows[abnormal]), strict=True):
         reasons[row] = reason
@@ -79,7 +89,7 @@ def minute_verdicts(matches: Matches, last_minute: IntArray, series: Series, rul
     raw = np.full(len(series), VerdictCode.WARMING_UP, np.int64)
     raw[last_minute] = raw_verdicts(matches, last_minute >= begin, rule)
     verdict, _ = debounce(raw[series.observed][None], rule.persistence)
-    return np.asarray(verdict[0], np.int64)
+    return with_silence(np.asarray(verdict[0], np.int64), silent_minutes(series))
 
 
 def _measures(matches: Matches, last_minute: IntArray, rows: IntArray) -> dict[str, pl.Series]:

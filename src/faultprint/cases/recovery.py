@@ -70,9 +70,10 @@ def active(codes: IntArray, recovered: BoolArray, persistence: int) -> BoolArray
     """(N,) whether a fault is active in each minute of one node: from its verdict codes and recovered minutes (N,).
 
     The first verdict of a fault activates it. After that only the short windows end it and activate it again, until
-    the verdict is no fault.
+    the verdict is no fault. A node without traffic has an active fault, whatever the short windows say.
     """
     fault, result = is_fault(codes), np.zeros(len(codes), np.bool_)
+    recovered = recovered & (codes != VerdictCode.NO_TRAFFIC)
     state = ActiveState.initial(1)
     for index in np.flatnonzero(fault):
         if index and not fault[index - 1]:

@@ -14,11 +14,11 @@ function make(tag, attributes = {}, ...children) {
 
 // Colours come from the palette (palette.py). A fault also has a number, so that colour is never the only mark.
 const COLOURS = 16;
-const faults = data.conditions.filter((name) => !["normal", "recovery", "maintenance", "unknown", "warming-up"].includes(name));
-const keyOf = (name) => (faults.includes(name) ? String(faults.indexOf(name) + 1) : name === "unknown" ? "?" : "");
+const faults = data.conditions.filter((name) => !["normal", "recovery", "maintenance", "unknown", "no-traffic", "warming-up"].includes(name));
+const keyOf = (name) => (faults.includes(name) ? String(faults.indexOf(name) + 1) : name === "unknown" ? "?" : name === "no-traffic" ? "0" : "");
 function colour(name) {
   if (name === "normal") return css("--normal");
-  if (["unknown", "recovery", "maintenance"].includes(name)) return css("--unknown");
+  if (["unknown", "no-traffic", "recovery", "maintenance"].includes(name)) return css("--unknown");
   return css(faults.includes(name) ? property(name) : "--waiting");
 }
 const property = (name) => `--fault-${faults.indexOf(name) % COLOURS + 1}`;
@@ -82,7 +82,7 @@ function comparison() {
 }
 
 function legend() {
-  const seen = ["normal", ...faults, ...["unknown", "warming-up"].filter((name) => data.conditions.includes(name))];
+  const seen = ["normal", ...faults, ...["unknown", "no-traffic", "warming-up"].filter((name) => data.conditions.includes(name))];
   for (const name of seen) {
     const key = make("b", { class: "key" }, keyOf(name) || "\u00a0");
     key.style.background = colour(name);

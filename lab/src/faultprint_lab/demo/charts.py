@@ -15,7 +15,7 @@ from faultprint.arrays import Float32Array, Float64Array, IntArray
 from faultprint.cases.reference import Reference
 from faultprint.evaluation.episodes import Episode
 from faultprint.reports.html import escape_plotly
-from faultprint.tables import MAINTENANCE, NORMAL, RECOVERY, UNKNOWN, WARMING_UP
+from faultprint.tables import MAINTENANCE, NO_TRAFFIC, NORMAL, RECOVERY, UNKNOWN, WARMING_UP
 from faultprint_lab.baselines.compare import SystemResult
 
 _DAY_MS: Final = 86_400_000
@@ -29,7 +29,7 @@ def conditions(results: Sequence[SystemResult], references: Sequence[Reference])
     for result in results:
         for column in ("truth", "verdict"):
             names |= {str(name) for name in result.scored[column].drop_nulls().unique()}
-    last = (RECOVERY, MAINTENANCE, UNKNOWN, WARMING_UP)
+    last = (RECOVERY, MAINTENANCE, UNKNOWN, NO_TRAFFIC, WARMING_UP)
     return [NORMAL, *sorted(names - {NORMAL, *last}), *(name for name in last if name in names)]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from faultprint.monitor.base.setting_doc import SettingDoc
 from faultprint.publish.incident import Severity
-from faultprint.tables import UNKNOWN
+from faultprint.tables import NO_TRAFFIC, UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,12 @@ class IncidentRules:
     damped_minutes: Annotated[int, SettingDoc("`clear_minutes` of a flapping node", 1)] = 30
     severity: Annotated[Severity, SettingDoc("severity of known conditions")] = Severity.MAJOR
     unknown_severity: Annotated[Severity, SettingDoc("severity of `unknown`")] = Severity.MINOR
+    no_traffic_severity: Annotated[Severity, SettingDoc("severity of `no-traffic`")] = Severity.CRITICAL
     severities: Annotated[Mapping[str, Severity], SettingDoc("severity by condition, instead of `severity`")] = field(
         default_factory=dict
     )
 
     def severity_of(self, condition: str) -> Severity:
         """The severity of a condition."""
-        return self.severities.get(condition, self.unknown_severity if condition == UNKNOWN else self.severity)
+        by_word = {UNKNOWN: self.unknown_severity, NO_TRAFFIC: self.no_traffic_severity}
+        return self.severities.get(condition, by_word.get(condition, self.severity))

@@ -3,7 +3,8 @@
 Each minute gives one signal, the first that applies:
 
     recovered-held   recovered for `clear_minutes` (flapping node: `damped_minutes`)
-    recovered        the verdict is normal, or the short window shows that the fault is over
+    recovered        the verdict is normal, or the short window shows that the fault is over; a node without a baseline has
+                     traffic again
     nothing          warming up; a minute without data gives no signal
     muted            a fault or unknown while the node is in maintenance
     fault-held       an active fault or unknown for `onset_minutes`
@@ -23,13 +24,14 @@ from typing import Final
 
 import numpy as np
 
-from faultprint.arrays import IntArray
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.cases.decision import VerdictCode
 from faultprint.monitor.config.incidents import IncidentRules
 from faultprint.monitor.config.maintenance import Maintenance, maintained
 from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.monitor.detect.scorer import MinuteVerdicts
 from faultprint.publish.incident import Incident
+from faultprint.tables import NO_TRAFFIC
 
 
 class Signal(StrEnum):
@@ -94,12 +96,26 @@ class Incidents:
     def update(self, verdicts: MinuteVerdicts, nodes: NodeTable) -> list[Incident]:
         """Apply the verdicts of a minute. Returns the changed incidents, and advances the counters in `nodes`."""
         recovered, fault = ~verdicts.active & (verdicts.code != VerdictCode.WARMING_UP), verdicts.active
+        if self.open:
+            recovered |= self._heard_again(verdicts, nodes)
         for column, flag in (("recovered_minutes", recovered), ("fault_minutes", fault)):
             nodes[column][verdicts.nodes] = np.where(flag, nodes[column][verdicts.nodes] + 1, 0)
         affected = fault.copy()
         if self.open:
             affected |= np.array([nodes.names[node] in self.open for node in verdicts.nodes.tolist()], np.bool_)
         return list(self._changes(verdicts, nodes, np.flatnonzero(affected)))
+
+    def _heard_again(self, verdicts: MinuteVerdicts, nodes: NodeTable) -> BoolArray:
+        """(N,) which nodes had no traffic before they had a baseline, and have traffic now."""
+        return np.array(
+            [
+                code == VerdictCode.WARMING_UP
+                and (incident := self.open.get(nodes.names[node])) is not None
+                and incident.condition == NO_TRAFFIC
+                for node, code in zip(verdicts.nodes.tolist(), verdicts.code.tolist(), strict=True)
+            ],
+            np.bool_,
+        )
 
     def _changes(self, verdicts: MinuteVerdicts, nodes: NodeTable, rows: IntArray) -> Iterator[Incident]:
         for row in rows.tolist():

@@ -10,6 +10,7 @@ import numpy as np
 
 from faultprint.arrays import Float32Array, IntArray
 from faultprint.cases.decision import VerdictCode
+from faultprint.cases.silence import RequestHistory
 from faultprint.windows.series import Series
 
 COLUMNS: Final[Mapping[str, int]] = {
@@ -26,6 +27,7 @@ COLUMNS: Final[Mapping[str, int]] = {
     "fault": 0,
     "active": 0,
     "active_count": 0,
+    **dict.fromkeys(RequestHistory._fields, 0),
 }
 """Column → its value for a new node.
 
@@ -36,6 +38,7 @@ fault_minutes, recovered_minutes         consecutive minutes with an active faul
 baselined                                1 if the node has a baseline
 baseline_suspect, rejected_baselines     1 if the last candidate for a baseline looks like a fault; number of such candidates
 fault, active, active_count              `cases.recovery.ActiveState`
+request_rate … silent                    `cases.silence.RequestHistory`
 """
 
 

@@ -17,10 +17,19 @@ from faultprint.cases.decision import (
     is_fault,
     raw_verdicts,
     verdict_names,
+    with_silence,
 )
 from faultprint.cases.evidence import EVIDENCE_MINUTES, evidence_lines
 from faultprint.cases.matching import Matcher, Matches
 from faultprint.cases.recovery import ActiveState, next_state, recovered_minutes
+from faultprint.cases.silence import (
+    RequestHistory,
+    advance,
+    has_requests,
+    is_silent,
+    request_columns,
+    request_counts,
+)
 from faultprint.cases.thresholds import normal_radius
 from faultprint.embedding.model import Model, NodeBaseline
 from faultprint.embedding.streaming import StepRecord, StreamingEncoder
@@ -45,7 +54,8 @@ class MinuteVerdicts:
     stepped      (S,) indices of the nodes that the encoder took a step for
     step_record  what the step changed, to be stored; None without such nodes
     baselines    by node, of those that got their baseline in this minute
-    suspects     by node, the fault that a rejected or accepted baseline looks like; "" if it has too many gaps
+    suspects     by node, the fault that a rejected or accepted baseline looks like; "" if it has too many gaps, or no
+                 request
     """
 
     number: int
@@ -109,6 +119,7 @@ class Scorer:
         if baseline.kind == "robust":
             normal_radius(model)  # fail now, not when the first node has its minutes
         self.model, self.rule, self.matcher, self.baseline = model, rule, matcher, baseline
+        self._request_columns = request_columns(model.catalogue.names)
 
     def replace_references(self, matcher: Matcher, rule: Rule, nodes: NodeTable) -> None:
         """Use another library, or the same with other references. Current verdicts keep their conditions, by name."""
@@ -131,7 +142,7 @@ class Scorer:
             windows, vectors = ready[step.whole], step.vectors[step.whole]
         matches = self.matcher.match(vectors)
         raw[windows] = raw_verdicts(matches, np.ones(len(windows), np.bool_), self.rule)
-        code = self._debounce(nodes, observed, raw)
+        code = with_silence(self._debounce(nodes, observed, raw), self._silent(nodes, observed, values))
         nodes["observed_minutes"][observed] += 1
         nodes["last_minute"][observed] = number
         baselines, suspects = self._warm_up(number, nodes, observed, values)
@@ -142,13 +153,25 @@ class Scorer:
             self._active(nodes, observed, code),
             matches,
             windows,
-            self._evidence(observed, code),
+            self._evidence(observed, ready, code),
             values,
             observed[ready],
             record,
             baselines,
             suspects,
         )
+
+    def _silent(self, nodes: NodeTable, observed: IntArray, values: Float32Array) -> BoolArray:
+        """(N,) which nodes are silent in this minute (`cases.silence`)."""
+        if not len(self._request_columns):
+            return np.zeros(len(observed), np.bool_)
+        history = RequestHistory(*(nodes[column][observed] for column in RequestHistory._fields))
+        history = advance(history, request_counts(values, self._request_columns))
+        silent = is_silent(history)
+        history = history._replace(silent=silent.astype(np.int64))
+        for column, numbers in history._asdict().items():
+            nodes[column][observed] = numbers
+        return silent
 
     def _debounce(self, nodes: NodeTable, observed: IntArray, raw: IntArray) -> IntArray:
         state = DebounceState(nodes["verdict"][observed], nodes["candidate"][observed], nodes["count"][observed])
@@ -159,12 +182,12 @@ class Scorer:
 
     def _active(self, nodes: NodeTable, observed: IntArray, code: IntArray) -> BoolArray:
         """(N,) whether the fault of each verdict is still active, by the short windows."""
-        fault = is_fault(code)
-        recovered = np.zeros(len(observed), np.bool_)
-        if fault.any():
-            recovered[fault] = recovered_minutes(
-                self.encoder.short_embeddings(observed[fault]), self.matcher, self.rule
-            )
+        fault, recovered = is_fault(code), np.zeros(len(observed), np.bool_)
+        # A node without traffic has an active fault, and perhaps no baseline that short windows could be judged by.
+        judged = fault & (code != VerdictCode.NO_TRAFFIC)
+        if judged.any():
+            embeddings = self.encoder.short_embeddings(observed[judged])
+            recovered[judged] = recovered_minutes(embeddings, self.matcher, self.rule)
         state = ActiveState(
             nodes["fault"][observed] == 1, nodes["active"][observed] == 1, nodes["active_count"][observed]
         )
@@ -201,18 +224,20 @@ class Scorer:
     def _select(self, history: Series, last_attempt: bool) -> tuple[NodeBaseline | None, str | None]:
         """A node's baseline, None if the next minutes are to be tried; and the fault that it looks like.
 
-        That is "" if the minutes have too many gaps. The last attempt is accepted whatever it looks like.
+        That is "" if the minutes have too many gaps, or no request. The last attempt is accepted whatever it looks like.
         """
         try:
             minutes, suspect = screen(history, history.observed, self.baseline, self.model, self.matcher)
+            if not has_requests(history, minutes):
+                return None, ""
             if suspect and not last_attempt:
                 return None, suspect
             return self.model.baseline(history, minutes), suspect
         except UsageError:
             return None, ""
 
-    def _evidence(self, observed: IntArray, code: IntArray) -> dict[int, list[str]]:
-        positions = np.flatnonzero(is_fault(code))
+    def _evidence(self, observed: IntArray, ready: IntArray, code: IntArray) -> dict[int, list[str]]:
+        positions = ready[is_fault(code[ready])]  # Other nodes have no normal values to compare with.
         if not len(positions):
             return {}
         lines = evidence_lines(*self.encoder.recent_levels(observed[positions], EVIDENCE_MINUTES), self.model)
@@ -223,7 +248,7 @@ def rename_conditions(nodes: NodeTable, before: Sequence[str], after: Sequence[s
     """Translate the nodes' verdict codes from the conditions `before` to those `after`; lost ones become unknown."""
     index = {name: code for code, name in enumerate(after)}
     codes = {code: index.get(name, VerdictCode.UNKNOWN) for code, name in enumerate(before)}
-    codes |= {code: code for code in (VerdictCode.UNKNOWN, VerdictCode.WARMING_UP)}
+    codes |= {int(code): int(code) for code in VerdictCode if code < 0}
     for column in ("verdict", "candidate"):
         nodes[column][:] = [codes[code] for code in nodes[column].tolist()]
 
