@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import pytest
@@ -52,6 +53,75 @@ def test_filters() -> None:
     assert _nodes(("alarmClearedTime", "2026-01-05T09:52:00Z")) == ["pcscf1"]
 
 
+MIXED = [
+    {"id": "1", "state": "raised", "perceivedSeverity": "minor", "alarmRaisedTime": "2026-01-05T09:00:00Z"},
+    {"id": "2", "state": "updated", "perceivedSeverity": "critical", "alarmRaisedTime": "2026-01-06T09:00:00Z"},
+    {
+        "id": "3",
+        "state": "cleared",
+        "perceivedSeverity": "cleared",
+        "alarmRaisedTime": "2026-01-07T09:00:00Z",
+        "alarmClearedTime": "2026-01-07T10:00:00.5Z",
+        "specificProblem": "a,b;c",
+    },
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        # TMF630: alternatives after a comma, after a semicolon, and under a repeated name
+        ("state=raised,updated", "12"),
+        ("state=raised&state=updated", "12"),
+        ("state=raised;updated", "12"),
+        ("state=raised;state=updated", "12"),
+        ("state=raised%3Bupdated", "12"),
+        ("state=raised%2Cupdated", "12"),
+        ("state=raised;updated&state=cleared", "123"),
+        ("state=raised;&state=,", "1"),
+        # conditions on several attributes: "&" is and, ";" is or
+        ("state=raised&perceivedSeverity=critical", ""),
+        ("state=raised;perceivedSeverity=critical", "12"),
+        ("state=raised;perceivedSeverity=critical&alarmRaisedTime.gte=2026-01-06", "2"),
+        # operators as words and as signs
+        ("state.ne=cleared", "12"),
+        ("state!=cleared", "12"),
+        ("state.ne=cleared&state.ne=raised", "2"),
+        ("state.eq=cleared", "3"),
+        ("alarmRaisedTime.gt=2026-01-05T09:00:00Z", "23"),
+        ("alarmRaisedTime.gte=2026-01-05T09:00:00Z", "123"),
+        ("alarmRaisedTime>2026-01-05T09:00:00Z&alarmRaisedTime<=2026-01-06T09:00:00Z", "2"),
+        ("alarmRaisedTime%3E%3D2026-01-06T09:00:00Z", "23"),
+        ("alarmRaisedTime<2026-01-06;alarmRaisedTime>2026-01-07", "13"),
+        ("alarmRaisedTime.lt=2026-01-06&alarmRaisedTime.lt=2026-01-07", "12"),
+        ("alarmRaisedTime=2026-01-06T10:00:00%2B01:00", "2"),
+        ("alarmRaisedTime=2026-01-06T10:00:00+01:00", "2"),
+        ("alarmClearedTime.lt=2027-01-01", "3"),
+        ("alarmClearedTime.ne=2027-01-01", "123"),
+        ("perceivedSeverity.gte=minor", "12"),
+        ("perceivedSeverity.lt=critical", "13"),
+        # a text may contain the separators
+        ("specificProblem=a,b;c", "3"),
+        ("specificProblem=x;a,b", ""),
+        # order
+        ("sort=-alarmRaisedTime", "321"),
+        ("sort=%2BalarmRaisedTime&state.ne=raised", "23"),
+        ("sort=+perceivedSeverity", "312"),
+        ("sort=alarmClearedTime,-id", "321"),
+        ("sort=-alarmClearedTime&sort=-id", "321"),
+        ("sort=-state&limit=2", "32"),
+        ("sort=id,-id," + "state,-state," * 3000, "123"),
+    ],
+)
+def test_queries_of_the_guideline(query: str, found: str) -> None:
+    shown = run_query(MIXED, parse_query(parse_qsl(query, keep_blank_values=True)))
+    assert "".join(alarm["id"] for alarm in shown.alarms) == found
+
+
+def test_no_field_means_id_and_href() -> None:
+    assert set(run_query(ALARMS, parse_query([("fields", "none")])).alarms[0]) == {"id", "href"}
+
+
 def test_pages() -> None:
     found = run_query(ALARMS, parse_query([("offset", "4"), ("limit", "1")]))
     assert (found.status, len(found.alarms)) == (206, 1)
@@ -74,12 +144,31 @@ def test_fields() -> None:
         ("limit", "٣"),
         ("offset", "9" * 5000),
         ("limit", ""),
+        ("state.regex", "r.*"),
+        ("state.gt", "raised"),
+        ("state>", "raised"),
+        ("state.gt>", "raised"),
+        ("state", "RAISED"),
+        ("perceivedSeverity", "fatal"),
+        ("alarmRaisedTime", "yesterday"),
+        ("alarmRaisedTime", "2026-13-01"),
+        ("alarmRaisedTime.gt", "9999-12-31T23:59:59-23:59,10000-01-01"),
+        ("sort", "colour"),
+        ("sort", "alarmDetails"),
+        ("id", ",".join(map(str, range(1001)))),
+        (";", ""),
+        ("=", "x"),
     ],
 )
 def test_unknown_parameters_are_refused(parameter: tuple[str, str]) -> None:
     with pytest.raises(UsageError) as error:
         parse_query([parameter])
     assert len(str(error.value)) < 700
+
+
+def test_a_number_is_given_once() -> None:
+    with pytest.raises(UsageError, match="twice"):
+        parse_query([("limit", "1"), ("limit", "2")])
 
 
 @given(histories())

@@ -13,7 +13,7 @@ from faultprint.publish.record import json_line
 from faultprint.publish.senders.backoff import Backoff
 from faultprint.publish.senders.http import outcome_of
 from faultprint.publish.tmf642.alarm import LISTENER_PATHS, AlarmSettings, AlarmType, notification
-from faultprint.publish.tmf642.query import DEFAULT_LIMIT, FILTERS, MAX_LIMIT
+from faultprint.publish.tmf642.query import DEFAULT_LIMIT, FILTERS, MAX_LIMIT, ORDERED, SORTS
 from faultprint.publish.tmf642.task import TaskKind
 from faultprint.publish.ves.batch import MAX_MESSAGE_BYTES
 from faultprint.publish.ves.event import BATCH_PATH, EVENT_PATH, HEADERS, VesSettings, fault_event
@@ -270,9 +270,19 @@ def _api_text() -> str:
     tasks = ", ".join(f"`{kind.value}`" for kind in TaskKind)
     return (
         "### As an API\n\n"
-        "`tmf642.query` answers `GET …/alarm` with `fields`, `offset` and `limit` "
-        f"(default {DEFAULT_LIMIT}, at most {MAX_LIMIT}) and filters for equality by "
-        f"{', '.join(f'`{name}`' for name in FILTERS)}. Values separated by commas are alternatives. "
+        "`tmf642.query` answers `GET …/alarm` as TMF630 says, with `fields`, `sort`, `offset` and `limit` "
+        f"(default {DEFAULT_LIMIT}, at most {MAX_LIMIT}).\n\n"
+        "| query | alarms |\n|---|---|\n"
+        "| `state=raised,updated`, `state=raised;updated`, `state=raised&state=updated` | raised or updated |\n"
+        "| `state=raised&perceivedSeverity=major` | raised and major |\n"
+        "| `state=cleared;perceivedSeverity=major` | cleared or major |\n"
+        "| `state.ne=cleared`, `state!=cleared` | not cleared |\n"
+        "| `alarmRaisedTime.gte=2026-01-05&alarmRaisedTime.lt=2026-01-06` | raised on that day; also `>=`, `<`, `>`, `<=` |\n"
+        "| `perceivedSeverity.gte=major&sort=-perceivedSeverity,alarmRaisedTime` | major or critical, worst first |\n\n"
+        f"Filters: {', '.join(f'`{name}`' for name in FILTERS)}. "
+        f"{', '.join(f'`{name}`' for name in ORDERED)} have an order, so that `gt`, `gte`, `lt` and `lte` are possible. "
+        f"`sort` takes {', '.join(f'`{name}`' for name in SORTS)}. There are no regular expressions, because a pattern could "
+        "block the server.\n\n"
         f"`tmf642.task` parses and answers {tasks}. A pattern without attributes would match every alarm and is refused. "
         "References contain `uuid` and `href`, because their `id` is a 32-bit integer in the schema. "
         "[The monitor serves the API](monitor.md#alarms-by-tmf642).\n"

@@ -13,6 +13,7 @@ from typing import Final
 
 from faultprint.errors import UsageError
 from faultprint.monitor.base.location import StateLocation
+from faultprint.monitor.state.alarms import AlarmSelection, read_page
 from faultprint.monitor.state.connect import connect, state_exists
 from faultprint.publish import incident_codec
 from faultprint.publish.incident import Actor, Incident, IncidentOperation
@@ -46,6 +47,11 @@ class CommandQueue:
             query = f"SELECT document FROM incident {which} ORDER BY open DESC, changed, identity"
             for (document,) in database.stream(query):
                 yield incident_codec.load(document)
+
+    def page(self, selection: AlarmSelection) -> tuple[int, list[Incident]]:
+        """The number of selected incidents, and those of one page in order."""
+        with closing(connect(self._state)) as database:
+            return read_page(database, selection)
 
     def find(self, identity: str) -> Incident | None:
         """The incident with this identity, or None."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
@@ -25,9 +25,18 @@ from faultprint.errors import StateError, UsageError
 from faultprint.monitor.base.interfaces import Clock
 from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.serve.response import Response
+from faultprint.monitor.serve.selection import QueryTranslator
 from faultprint.publish.incident import Incident
 from faultprint.publish.tmf642.alarm import AlarmSettings, alarm_resource
-from faultprint.publish.tmf642.query import MAX_LIMIT, parse_query, run_query, select_fields
+from faultprint.publish.tmf642.query import (
+    MAX_LIMIT,
+    AlarmPage,
+    AlarmQuery,
+    page,
+    parse_query,
+    run_query,
+    select_fields,
+)
 from faultprint.publish.tmf642.task import AlarmTask, TaskKind, parse_task, task_resource
 
 WAIT_S: Final = 3.0
@@ -42,6 +51,7 @@ class AlarmApi:
 
     def __init__(self, commands: CommandQueue, settings: AlarmSettings, clock: Clock, wait_s: float = WAIT_S) -> None:
         self._commands, self._settings, self._clock, self._wait_s = commands, settings, clock, wait_s
+        self._translator = QueryTranslator(settings)
         self._tasks: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -53,7 +63,7 @@ class AlarmApi:
             return Response.error(400, "bad request", str(error))
         try:
             if path == "/alarm":
-                found = run_query(self._alarms(cleared=parsed.includes_cleared), parsed)
+                found = self._page(parsed)
                 return Response.json(found.status, found.alarms, found.headers)
             resource = self._resource(path)
         except (UsageError, StateError) as error:
@@ -123,8 +133,16 @@ class AlarmApi:
             known = (incident for identity in task.alarm_ids if (incident := self._commands.find(identity)))
         return (incident for incident in known if task.applies_to(alarm_resource(incident, self._settings)))
 
-    def _alarms(self, *, cleared: bool) -> Iterator[dict[str, Any]]:
-        return (alarm_resource(incident, self._settings) for incident in self._commands.incidents(cleared=cleared))
+    def _page(self, query: AlarmQuery) -> AlarmPage:
+        """The alarms that the query selects. Raises UsageError or StateError."""
+        selection = self._translator.selection(query)
+        if selection is None:
+            return run_query(self._resources(self._commands.incidents(cleared=query.includes_cleared)), query)
+        count, incidents = self._commands.page(selection)
+        return page(self._resources(incidents), count, query)
+
+    def _resources(self, incidents: Iterable[Incident]) -> Iterator[dict[str, Any]]:
+        return (alarm_resource(incident, self._settings) for incident in incidents)
 
 
 def _decoded(body: bytes) -> object:

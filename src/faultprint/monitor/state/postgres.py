@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from faultprint.errors import StateError, UsageError
 from faultprint.monitor.base.location import PostgresUrl
 from faultprint.monitor.state.database import plain
-from faultprint.monitor.state.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES, statements
+from faultprint.monitor.state.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES, added, statements
 from faultprint.monitor.state.sqlite import SqliteDatabase
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
@@ -76,12 +76,16 @@ class PostgresDatabase:
         if self._url.suffix:
             ((schema,),) = self.execute("SHOW search_path")
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        serial = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        schema = statements(integer="BIGINT", blob="BYTEA", serial=serial, text='TEXT COLLATE "C"')
         if self.made():
             if self.execute("SELECT value FROM fact WHERE name = 'schema'") != [(str(SCHEMA_VERSION),)]:
                 raise UsageError(f"{self._url} is not a monitor state of this version; name another database.")
+            if not self.execute("SELECT to_regclass('alarm')")[0][0]:
+                for statement in added(schema):
+                    self.execute(statement)
             return
-        serial = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
-        for statement in statements(integer="BIGINT", blob="BYTEA", serial=serial):
+        for statement in schema:
             self.execute(statement)
         # Embeddings in single precision hardly compress, so PostgreSQL need not try.
         self.execute("ALTER TABLE frame ALTER COLUMN data SET STORAGE EXTERNAL")

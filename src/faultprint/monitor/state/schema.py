@@ -20,6 +20,11 @@ CREATE TABLE verdicts (
 CREATE TABLE incident (
     identity TEXT PRIMARY KEY, node TEXT NOT NULL, open {integer} NOT NULL, changed {integer} NOT NULL, document TEXT NOT NULL
 )
+CREATE TABLE alarm (
+    identity TEXT PRIMARY KEY, open {integer} NOT NULL, changed {integer} NOT NULL, state {integer} NOT NULL,
+    severity {integer} NOT NULL, raised {integer} NOT NULL, cleared {integer}, problem {text} NOT NULL, object TEXT NOT NULL,
+    ack_user TEXT, ack_system TEXT, clear_user TEXT, clear_system TEXT
+)
 CREATE TABLE instruction (
     number {serial}, identity TEXT NOT NULL, deed TEXT NOT NULL, "user" TEXT NOT NULL, system TEXT NOT NULL,
     time {integer} NOT NULL, text TEXT NOT NULL
@@ -33,10 +38,21 @@ CREATE TABLE aside (
 )
 """
 TABLES: Final = tuple(re.findall(r"CREATE TABLE (\w+)", _TABLES))
-_INDEX: Final = "CREATE INDEX incident_open ON incident (open, changed)"
+_INDICES: Final = (
+    "CREATE INDEX incident_open ON incident (open, changed)",
+    "CREATE INDEX alarm_order ON alarm (open DESC, changed, identity)",
+)
 
 
-def statements(*, integer: str, blob: str, serial: str, after: str = "") -> list[str]:
-    """The CREATE statements. `serial`: an automatic number; `after`: text after each table definition."""
-    tables = _TABLES.format(integer=integer, blob=blob, serial=serial).strip().split("\nCREATE ")
-    return [*(f"CREATE {table.removeprefix('CREATE ')}{after}" for table in tables), _INDEX]
+def statements(*, integer: str, blob: str, serial: str, text: str = "TEXT", after: str = "") -> list[str]:
+    """The CREATE statements.
+
+    `serial`: an automatic number; `text`: text that is sorted by code points; `after`: text after each table definition.
+    """
+    tables = _TABLES.format(integer=integer, blob=blob, serial=serial, text=text).strip().split("\nCREATE ")
+    return [*(f"CREATE {table.removeprefix('CREATE ')}{after}" for table in tables), *_INDICES]
+
+
+def added(schema: list[str]) -> list[str]:
+    """The statements for what earlier states of this version lack: the table of alarms."""
+    return [statement for statement in schema if re.search(r"\balarm\b", statement)]

@@ -12,7 +12,7 @@ from typing import Any, Final
 from faultprint.errors import StateError, UsageError
 from faultprint.monitor.state.database import plain
 from faultprint.monitor.state.lock import Lock
-from faultprint.monitor.state.schema import APPLICATION_ID, SCHEMA_VERSION, statements
+from faultprint.monitor.state.schema import APPLICATION_ID, SCHEMA_VERSION, added, statements
 
 _WAIT_S: Final = 60
 """Longest wait for a lock of the file, seconds."""
@@ -43,12 +43,16 @@ class SqliteDatabase:
 
     def prepare(self) -> None:
         with self.transaction():
+            serial = "INTEGER PRIMARY KEY AUTOINCREMENT"
+            schema = statements(integer="INTEGER", blob="BLOB", serial=serial, after=" STRICT")
             if self.made():
+                if not self.execute("SELECT 1 FROM sqlite_master WHERE name = 'alarm'"):
+                    for statement in added(schema):
+                        self.execute(statement)
                 return
             if self.execute("SELECT 1 FROM sqlite_master"):
                 raise UsageError(f"{self._path} is a database of another program; name another state file.")
-            serial = "INTEGER PRIMARY KEY AUTOINCREMENT"
-            for statement in statements(integer="INTEGER", blob="BLOB", serial=serial, after=" STRICT"):
+            for statement in schema:
                 self.execute(statement)
             self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

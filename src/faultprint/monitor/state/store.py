@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from faultprint.errors import UsageError
 from faultprint.monitor.base.location import StateLocation
+from faultprint.monitor.state.alarms import COLUMNS, alarm_row, complete_alarms
 from faultprint.monitor.state.connect import connect
 from faultprint.monitor.state.verdicts import PackedVerdicts
 from faultprint.publish import incident_codec
@@ -66,6 +67,8 @@ class Store:
         self.database = connect(state)
         """The connection: public so that tests can break it as a network or a disk does."""
         self.database.prepare()
+        with self.database.transaction():
+            complete_alarms(self.database, _ALARM)
 
     def __enter__(self) -> Self:
         return self
@@ -104,11 +107,12 @@ class Store:
                 values = (found.minute, found.rows, found.conditions, found.evidence)
                 do("INSERT INTO verdicts VALUES (?, ?, ?, ?)", values)
             do("DELETE FROM verdicts WHERE minute < ?", (record.keep_verdicts_from,))
-            do("DELETE FROM incident WHERE open = 0 AND changed < ?", (record.forget_incidents_us,))
+            for table in ("incident", "alarm"):
+                do(f"DELETE FROM {table} WHERE open = 0 AND changed < ?", (record.forget_incidents_us,))
             self._write(record.incidents, record.messages)
 
     def save_commands(
-        self, incidents: Iterable[Incident], messages: Iterable[tuple[str, Message]], done: Sequence[int] = ()
+        self, incidents: Sequence[Incident], messages: Iterable[tuple[str, Message]], done: Sequence[int] = ()
     ) -> None:
         """Write the changes of these commands and delete the commands, in one transaction.
 
@@ -176,7 +180,7 @@ class Store:
     def _set(self, facts: Mapping[str, str]) -> None:
         self.database.many(_upsert("fact", "name", "value"), facts.items())
 
-    def _write(self, incidents: Iterable[Incident], messages: Iterable[tuple[str, Message]]) -> None:
+    def _write(self, incidents: Sequence[Incident], messages: Iterable[tuple[str, Message]]) -> None:
         self.database.many(
             _upsert("incident", "identity", "node", "open", "changed", "document"),
             (
@@ -184,6 +188,7 @@ class Store:
                 for i in incidents
             ),
         )
+        self.database.many(_ALARM, map(alarm_row, incidents))
         self.database.many(
             "INSERT INTO message (sink, id, path, key, body, content_type, headers) VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (sink, id) DO NOTHING",
@@ -207,3 +212,6 @@ def _upsert(table: str, key: str, *columns: str) -> str:
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
     names = ", ".join((key, *columns))
     return f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {changes}"
+
+
+_ALARM: Final = _upsert("alarm", *COLUMNS)
