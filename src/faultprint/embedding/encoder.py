@@ -1,13 +1,23 @@
-"""The ONNX graphs of a model, run by ONNX Runtime on the CPU. No torch is needed."""
+"""The ONNX graphs of a model, run by ONNX Runtime on the CPU. No torch is needed.
+
+A model file may come from elsewhere. So each graph is checked before it is loaded (`embedding.graph_check`), and runs once
+within a bound of memory and time.
+"""
 
 from __future__ import annotations
 
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import onnxruntime
 
 from faultprint.arrays import Float32Array
+from faultprint.embedding.graph_check import GraphError, check_graph
 from faultprint.embedding.model_file import Manifest, ModelArtifact
 from faultprint.errors import ModelError
 from faultprint.windows.levels import FeatureKinds
@@ -16,6 +26,13 @@ from faultprint.windows.profile import Profile
 
 _POOLED_PARTS: Final = 3
 """Maximum, mean and last minute: the parts of pooled codes (`embedding.pooling`)."""
+TRIAL_ROWS: Final = 128
+TRIAL_MINUTES: Final = 60
+"""Rows of the trial run; a window has at most so many minutes."""
+TRIAL_BYTES: Final = 2**30
+"""Memory that loading and the trial run of a graph may take."""
+TRIAL_S: Final = 10.0
+"""Time that they may take; the run ends between two operators."""
 
 
 class OnnxEncoder:
@@ -25,8 +42,11 @@ class OnnxEncoder:
         """`threads`: CPU threads of one call. Raises ModelError for a graph that cannot run or has other shapes."""
         self.manifest: Manifest = artifact.manifest
         self.kinds: FeatureKinds = FeatureKinds.from_catalogue(artifact.manifest.catalogue)
-        self._sessions = {name: _session(name, graph, threads) for name, graph in artifact.graphs.items()}
-        self._check_shapes()
+        with _bounded_memory(TRIAL_BYTES):
+            self._sessions = {name: _session(name, graph, threads) for name, graph in artifact.graphs.items()}
+            self._check_shapes()
+            for name in self._sessions:
+                self._try(name)
 
     @property
     def population(self) -> Profile:
@@ -69,6 +89,24 @@ class OnnxEncoder:
         pooled = _POOLED_PARTS * codes if isinstance(codes, int) else codes
         self._check_shape("head.onnx", pooled, dimensions)
 
+    def _try(self, graph: str) -> None:
+        """Run a graph once on zeros. Raises ModelError if it fails, takes too long, or gives no finite numbers."""
+        session = self._sessions[graph]
+        inputs, width = session.get_inputs()[0], _last_axis(session.get_inputs()[0])
+        minutes = () if len(inputs.shape) == 2 else (min(self.manifest.window, TRIAL_MINUTES),)
+        zeros = np.zeros((TRIAL_ROWS if not minutes else 2, *minutes, width), np.float32)
+        options = onnxruntime.RunOptions()
+        timer = threading.Timer(TRIAL_S, setattr, (options, "terminate", True))
+        timer.start()
+        try:
+            outputs = np.asarray(session.run(None, {inputs.name: zeros}, options)[0])
+        except Exception as error:  # As in `_session`.
+            raise ModelError(f"The model's {graph} cannot be run ({_reason(error)}); train the model again.") from None
+        finally:
+            timer.cancel()
+        if outputs.shape != (len(zeros), _last_axis(session.get_outputs()[0])) or not np.isfinite(outputs).all():
+            raise ModelError(f"The model's {graph} gives no finite vector for each row; train the model again.")
+
     def _check_shape(self, graph: str, inputs: Any, outputs: Any) -> None:
         session = self._sessions[graph]
         sizes = _last_axis(session.get_inputs()[0]), _last_axis(session.get_outputs()[0])
@@ -90,10 +128,37 @@ def _session(name: str, graph: bytes, threads: int) -> onnxruntime.InferenceSess
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
+        check_graph(graph)
+    except GraphError as error:
+        raise ModelError(
+            f"The model's {name} is refused: {error}; use a model that `faultprint train` wrote."
+        ) from None
+    try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # The errors of ONNX Runtime have no common base class below this one.
-        reason = " ".join(str(error).split())[:120]
-        raise ModelError(f"The model's {name} cannot be run ({reason}); train the model again.") from None
+        raise ModelError(f"The model's {name} cannot be run ({_reason(error)}); train the model again.") from None
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
         raise ModelError(f"The model's {name} must have one input and one output; train the model again.")
     return session
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+@contextmanager
+def _bounded_memory(size: int) -> Iterator[None]:
+    """Let this process take at most `size` bytes more within the block, where the system can tell and limit that."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = pages * resource.getpagesize() + size
+        limit = wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (OSError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

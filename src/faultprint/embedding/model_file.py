@@ -162,7 +162,9 @@ _TYPES: Final[Mapping[str, Any]] = {
     "calibration": dict,
     _POPULATION_BASELINE: dict | None,
 }
-_MAXIMA: Final = {"interval_us": DAY_US, "window": 10_080, "dimensions": 65_536}
+_MAXIMA: Final = {"interval_us": DAY_US, "window": 10_080, "dimensions": 4096}
+MAX_SPANS: Final = 16
+MAX_FEATURES: Final = 4096
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -201,6 +203,10 @@ def _catalogue(document: Mapping[str, Any]) -> Catalogue:
         catalogue = Catalogue.from_json(json.dumps(document["catalogue"]))
     except FaultprintError as error:
         raise ModelError(f"The model's catalogue cannot be read: {error}") from None
+    if len(catalogue) > MAX_FEATURES:
+        raise ModelError(
+            f"The model's catalogue has {len(catalogue)} features, but at most {MAX_FEATURES} are possible; use fewer."
+        )
     if catalogue.hash != document["catalogue_hash"]:
         raise ModelError(
             "The model's catalogue does not match its own hash: the file was altered; train the model again."
@@ -225,10 +231,11 @@ def _check_ranges(document: Mapping[str, Any]) -> None:
                 "train the model again."
             )
     pooled, spans = document["encoder"] == "pooled", document["spans"]
-    good = all(type(span) is int and 1 <= span <= document["window"] for span in spans)
+    good = len(spans) <= MAX_SPANS and all(type(span) is int and 1 <= span <= document["window"] for span in spans)
     if not good or bool(spans) != pooled or (document["population"] is not None) != pooled:
         raise ModelError(
-            f"The model's spans and population do not fit its encoder {document['encoder']!r}; train the model again."
+            f"The model's spans and population do not fit its encoder {document['encoder']!r} (at most {MAX_SPANS} spans); "
+            "train the model again."
         )
     if document[_POPULATION_BASELINE] is not None and not pooled:
         raise ModelError(
