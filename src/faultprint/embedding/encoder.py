@@ -28,7 +28,7 @@ _POOLED_PARTS: Final = 3
 """Maximum, mean and last minute: the parts of pooled codes (`embedding.pooling`)."""
 TRIAL_ROWS: Final = 128
 TRIAL_MINUTES: Final = 60
-"""Rows of the trial run; a window has at most so many minutes."""
+"""Rows of the trial run, and the most minutes of a window in it."""
 TRIAL_BYTES: Final = 2**30
 """Memory that loading and the trial run of a graph may take."""
 TRIAL_S: Final = 10.0
