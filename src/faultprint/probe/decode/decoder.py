@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
 from typing import Final
 
 from faultprint.probe.decode import link, sctp, tunnels
 from faultprint.probe.decode.fragments import Fragments
+from faultprint.probe.decode.payload import TCP, UDP, TunnelPayload
+from faultprint.probe.decode.tags import NO_IP
 from faultprint.probe.decode.tcp import TcpStreams
 from faultprint.probe.messages.sip import START_LINE, SipMessage, read_datagram
 from faultprint.probe.types import DeliverDiameter, DeliverSip
@@ -25,6 +28,7 @@ UNKNOWN_LINK: Final = "unknown link layer {}"
 TRUNCATED: Final = "truncated IP or transport header"
 OTHER_PROTOCOL: Final = "IP protocol other than UDP, TCP, SCTP or a tunnel"
 ENCRYPTED: Final = "encrypted ESP"
+ENCRYPTED_DTLS: Final = sctp.ENCRYPTED_DTLS
 TOO_DEEP: Final = "tunnels nested too deeply"
 NOT_SIP: Final = "datagram is not SIP"
 KEEP_ALIVE: Final = "keep-alive"
@@ -33,6 +37,8 @@ KEEP_ALIVE: Final = "keep-alive"
 _ETHERNET: Final = link.ETHERNET
 _UDP_PORTS: Final = tunnels.UDP_PORTS
 _START_LINE = START_LINE.match
+_DTLS = re.compile(rb"[\x14-\x1a]\xfe[\xfd\xff]").match
+"""A record of DTLS 1.0 or 1.2 (RFC 6347)."""
 _ETHERNET_IPV4_UDP = struct.Struct("!12xHBxHxxHxB12xHH").unpack_from
 """EtherType; version and header length, total length, fragment, protocol; destination port and length of the datagram."""
 _IPV4 = struct.Struct("!BxHHHxB").unpack_from
@@ -67,16 +73,16 @@ class Decoder:
                 # True for nearly every frame. `_ipv4` and `_udp` would find the same, step by step.
                 start = _START_LINE(data, 42, 34 + length)
                 if start is None:
-                    self._datagram(timestamp, data, 42, 34 + length, data[26:38])
+                    self._datagram(timestamp, data, 42, 34 + length, data[26:38], NO_TUNNEL, 0)
                 else:
                     self._sip(timestamp, data[26:38], SipMessage(data[42 : 34 + length], start))
                 return
         layer = link.LAYERS.get(kind)
         if layer is None:
-            self._skipped[UNKNOWN_LINK.format(kind)] += 1
+            self._skipped[UNKNOWN_LINK.format(link.unknown_name(kind))] += 1
             return
         at = layer(data)
-        if at == link.NO_IP:
+        if at == NO_IP:
             self._skipped[NOT_IP] += 1
         else:
             self._ip(timestamp, data, at, len(data), NO_TUNNEL, 0)
@@ -162,16 +168,16 @@ class Decoder:
         context: bytes,
         depth: int,
     ) -> None:
-        if protocol == tunnels.UDP:
+        if protocol == UDP:
             self._udp(timestamp, data, at, end, addresses, context, depth)
-        elif protocol == tunnels.TCP:
+        elif protocol == TCP:
             if not self._streams.segment(timestamp, data, at, end, addresses, context):
                 self._skipped[TRUNCATED] += 1
         elif protocol == sctp.PROTOCOL:
             if not self._associations.packet(timestamp, data, at, end, addresses, context):
                 self._skipped[TRUNCATED] += 1
         elif protocol in tunnels.IP_IN_IP:
-            self._tunnel(timestamp, data, tunnels.TunnelPayload(at, end), addresses, context, depth)
+            self._tunnel(timestamp, data, TunnelPayload(at, end), addresses, context, depth)
         elif protocol in tunnels.IP_PROTOCOLS:
             inside = tunnels.IP_PROTOCOLS[protocol](data, at, end)
             if inside is None:
@@ -182,7 +188,7 @@ class Decoder:
             self._skipped[OTHER_PROTOCOL] += 1
 
     def _tunnel(
-        self, timestamp: int, data: bytes, inside: tunnels.TunnelPayload, addresses: bytes, context: bytes, depth: int
+        self, timestamp: int, data: bytes, inside: TunnelPayload, addresses: bytes, context: bytes, depth: int
     ) -> None:
         """Decode the payload of a tunnel. The tunnel's ends join the context, so that copies of a stream do not mix."""
         if depth >= _MAX_DEPTH:
@@ -207,11 +213,18 @@ class Decoder:
             if inside is not None:
                 self._tunnel(timestamp, data, inside, addresses, context, depth)
                 return
-        self._datagram(timestamp, data, at + 8, stop, addresses + data[at : at + 4])
+        self._datagram(timestamp, data, at + 8, stop, addresses + data[at : at + 4], context, depth)
 
-    def _datagram(self, timestamp: int, data: bytes, at: int, end: int, leg: bytes) -> None:
+    def _datagram(self, timestamp: int, data: bytes, at: int, end: int, leg: bytes, context: bytes, depth: int) -> None:
         message = read_datagram(data, at, end)
         if message is not None:
             self._sip(timestamp, leg, message)
+            return
+        tunnel = tunnels.UDP_SOURCES.get(int.from_bytes(leg[-4:-2], "big"))
+        inside = tunnel(data, at, end) if tunnel is not None else None
+        if inside is not None:
+            self._tunnel(timestamp, data, inside, leg[:-4], context, depth)
+        elif _DTLS(data, at, end):
+            self._skipped[ENCRYPTED_DTLS] += 1
         else:
             self._skipped[NOT_SIP if data[at:end].strip(b"\r\n\0") else KEEP_ALIVE] += 1

@@ -27,7 +27,8 @@ LIFETIME_US: Final = 30_000_000
 
 REPEATED: Final = "repeated SCTP chunk"
 INCOMPLETE: Final = "incomplete SCTP fragments"
-NOT_DIAMETER: Final = "SCTP message is not Diameter"
+NEITHER: Final = "SCTP message is neither SIP nor Diameter"
+ENCRYPTED_DTLS: Final = "encrypted DTLS"
 
 _COMMON: Final = 12
 _DATA: Final = 0
@@ -35,7 +36,8 @@ _DATA_HEAD: Final = 16
 _LAST, _FIRST = 1, 2
 _WHOLE: Final = _FIRST | _LAST
 _DIAMETER: Final = 46
-"""Payload protocol identifier (RFC 6733, 11.4). Some nodes send 0. Diameter over DTLS (47) cannot be read."""
+"""Payload protocol identifier (RFC 6733, 11.4). Some nodes send 0."""
+_DIAMETER_DTLS: Final = 47
 _OVERHEAD: Final = 64
 """Memory of a waiting fragment beyond its bytes."""
 _MASK: Final = (1 << 32) - 1
@@ -183,7 +185,7 @@ class SctpAssociations:
         elif payload == _DIAMETER and len(text) >= MIN_MESSAGE:
             self._deliver(timestamp, leg, invalid_header(text[:MIN_MESSAGE]))
         else:
-            self._skipped[NOT_DIAMETER] += 1
+            self._skipped[ENCRYPTED_DTLS if payload == _DIAMETER_DTLS else NEITHER] += 1
 
     def _drop(self, key: bytes) -> None:
         direction = self._waiting.pop(key)

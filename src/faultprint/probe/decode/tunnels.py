@@ -1,4 +1,4 @@
-"""Find the payload of a tunnel: GTP-U, GRE with ERSPAN, VXLAN, and ESP without encryption.
+"""Find the payload of a tunnel: GTP-U, GRE, VXLAN, GENEVE, L2TP, MPLS, EtherIP, TZSP, and ESP without encryption.
 
 Each function takes the frame, and the offset and the end of the tunnel packet. It returns the payload, or None if this
 is no such tunnel.
@@ -6,25 +6,18 @@ is no such tunnel.
 
 from __future__ import annotations
 
-import struct
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from faultprint.probe.decode import link
+from faultprint.probe.decode import tags
+from faultprint.probe.decode.esp import authentication, esp_in_udp, esp_null
+from faultprint.probe.decode.payload import TunnelPayload
 
-TCP: Final = 6
-UDP: Final = 17
-
-
-class TunnelPayload(NamedTuple):
-    """The payload from `at` to `end`: an IP packet (`protocol` None), or a transport packet of this protocol."""
-
-    at: int
-    end: int
-    protocol: int | None = None
+_ERSPAN_II, _ERSPAN_III = 0x88BE, 0x22EB
 
 
 def gtp_u(data: bytes, at: int, end: int) -> TunnelPayload | None:
-    """A G-PDU (TS 29.281): version 1, message type 255. Skips extension headers."""
+    """A G-PDU (TS 29.281): version 1, message type 255. Skips extension headers. IP or Ethernet is inside."""
     if end - at < 8 or data[at] >> 4 != 3 or data[at + 1] != 255:
         return None
     inner = at + 8
@@ -38,65 +31,148 @@ def gtp_u(data: bytes, at: int, end: int) -> TunnelPayload | None:
             if inner > end:
                 return None
             next_extension = data[inner - 1]
-    return TunnelPayload(inner, end) if inner < end else None
+    if inner < end and data[inner] >> 4 in (4, 6):
+        return TunnelPayload(inner, end)
+    return _found(data, tags.packet_or_frame(data, inner), at, end)
 
 
 def vxlan(data: bytes, at: int, end: int) -> TunnelPayload | None:
-    """VXLAN (RFC 7348): an Ethernet frame after 8 bytes of header."""
-    if end - at < 22 or data[at] != 8:
+    """VXLAN (RFC 7348), also with a group policy: an Ethernet frame after 8 bytes of header."""
+    if end - at < 22 or data[at] & 0x7F != 8:
         return None
-    return _frame(data, at + 8, end)
+    return _found(data, tags.ethernet(data, at + 8), at, end)
+
+
+def vxlan_gpe(data: bytes, at: int, end: int) -> TunnelPayload | None:
+    """VXLAN with a Next Protocol (draft-ietf-nvo3-vxlan-gpe)."""
+    if end - at < 8 or data[at] & 0xF8 != 8:
+        return None
+    kind = tags.next_protocol(data[at + 3]) if data[at] & 4 else tags.BRIDGED
+    return _found(data, tags.after_type(data, kind, at + 8), at, end)
+
+
+def geneve(data: bytes, at: int, end: int) -> TunnelPayload | None:
+    """GENEVE (RFC 8926), version 0, with its options."""
+    if end - at < 8 or data[at] >> 6:
+        return None
+    kind = int.from_bytes(data[at + 2 : at + 4], "big")
+    return _found(data, tags.after_type(data, kind, at + 8 + (data[at] & 0x3F) * 4), at, end)
 
 
 def gre(data: bytes, at: int, end: int) -> TunnelPayload | None:
-    """GRE (RFC 2784, RFC 2890) with IP, bridged Ethernet, or ERSPAN type I, II or III inside."""
-    if end - at < 4 or data[at + 1] & 7:
+    """GRE with anything that has an EtherType, or with ERSPAN type I, II or III inside.
+
+    Version 0 (RFC 2784, RFC 2890), or version 1 with PPP (RFC 2637).
+    """
+    if end - at < 4 or data[at] & 0x40:
         return None
-    flags, kind = data[at], int.from_bytes(data[at + 2 : at + 4], "big")
+    flags, version, kind = data[at], data[at + 1] & 7, int.from_bytes(data[at + 2 : at + 4], "big")
     inner = at + 4 + 4 * (flags >> 7 & 1) + 4 * (flags >> 5 & 1) + 4 * (flags >> 4 & 1)
-    if kind in (0x0800, 0x86DD):
-        return TunnelPayload(inner, end) if inner < end else None
-    if kind == 0x6558:
-        return _frame(data, inner, end)
-    if kind == 0x88BE:
-        return _frame(data, inner + (8 if flags & 0x10 else 0), end)
-    if kind == 0x22EB and inner + 12 <= end:
-        return _frame(data, inner + 12 + 8 * (data[inner + 11] & 1), end)
+    if version == 1:
+        if kind != tags.PPP_TYPE or flags & 0x80:
+            return None
+        inner += 4 * (data[at + 1] >> 7)
+    elif version:
+        return None
+    elif kind == _ERSPAN_II:
+        return _found(data, tags.ethernet(data, inner + (8 if flags & 0x10 else 0)), at, end)
+    elif kind == _ERSPAN_III:
+        return _erspan(data, inner, end)
+    return _found(data, tags.after_type(data, kind, inner), at, end)
+
+
+def _erspan(data: bytes, at: int, end: int) -> TunnelPayload | None:
+    """ERSPAN type III: 12 bytes of header, and 8 more for a platform."""
+    if end - at < 12:
+        return None
+    inner = at + 12 + 8 * (data[at + 11] & 1)
+    carries_ip = data[at + 10] >> 2 & 31 == 2
+    return _found(data, inner if carries_ip else tags.ethernet(data, inner), at, end)
+
+
+def l2tp_in_udp(data: bytes, at: int, end: int) -> TunnelPayload | None:
+    """A data message of L2TP version 2 (RFC 2661, PPP inside) or version 3 (RFC 3931)."""
+    if end - at < 8 or data[at] & 0x80:
+        return None
+    if data[at + 1] & 15 == 3:
+        return l2tp_session(data, at + 4, end)
+    if data[at + 1] & 15 != 2:
+        return None
+    inner = at + 6 + 2 * (data[at] >> 6 & 1) + 4 * (data[at] >> 3 & 1)
+    if data[at] & 2:
+        inner += 2 + int.from_bytes(data[inner : inner + 2], "big")
+    return _found(data, tags.ppp(data, inner), at, end)
+
+
+def l2tp_session(data: bytes, at: int, end: int) -> TunnelPayload | None:
+    """A data message of L2TP version 3 from its session identifier on. Identifier 0: control.
+
+    Only the tunnel's ends know the length of the cookie, and whether a sublayer header follows. All lengths are tried.
+    """
+    if data[at : at + 4] == bytes(4):
+        return None
+    for skipped in (4, 8, 12, 16):
+        inner = tags.packet_or_frame(data, at + skipped)
+        if inner == tags.NO_IP:
+            inner = tags.ppp(data, at + skipped)
+        if tags.is_packet(data, inner):
+            return _found(data, inner, at, end)
     return None
 
 
-def _frame(data: bytes, at: int, end: int) -> TunnelPayload | None:
-    inner = link.ethernet(data, at)
+def mpls(data: bytes, at: int, end: int) -> TunnelPayload | None:
+    """MPLS in IP (RFC 4023) or in UDP (RFC 7510)."""
+    return _found(data, tags.mpls(data, at), at, end)
+
+
+def ether_ip(data: bytes, at: int, end: int) -> TunnelPayload | None:
+    """EtherIP (RFC 3378): an Ethernet frame after 2 bytes."""
+    if data[at : at + 2] != b"\x30\x00":
+        return None
+    return _found(data, tags.ethernet(data, at + 2), at, end)
+
+
+def tzsp(data: bytes, at: int, end: int) -> TunnelPayload | None:
+    """TaZmen Sniffer Protocol: a mirrored Ethernet frame after tagged fields."""
+    if end - at < 5 or data[at] != 1 or data[at + 2 : at + 4] != b"\x00\x01":
+        return None
+    inner = at + 4
+    while inner < end and data[inner] != 1:
+        if data[inner] == 0:
+            inner += 1
+        elif inner + 1 < end:
+            inner += 2 + data[inner + 1]
+        else:
+            return None
+    return _found(data, tags.ethernet(data, inner + 1), at, end)
+
+
+def _found(data: bytes, inner: int, at: int, end: int) -> TunnelPayload | None:
     return TunnelPayload(inner, end) if at < inner < end else None
 
 
-_ICV_LENGTHS: Final = (12, 16, 0, 24, 32)
-"""Lengths of the integrity check value of ESP: first HMAC-96 (IMS, TS 33.203), then the others in use."""
-
-
-def esp_null(data: bytes, at: int, end: int) -> TunnelPayload | None:
-    """ESP with NULL encryption (RFC 2410). Known by its trailer (padding 1, 2, 3 …) and a plausible TCP or UDP header."""
-    for icv in _ICV_LENGTHS:
-        trailer = end - icv - 2
-        if trailer < at + 16:
-            continue
-        padding, protocol = data[trailer], data[trailer + 1]
-        stop = trailer - padding
-        if stop < at + 16 or data[stop:trailer] != bytes(range(1, padding + 1)):
-            continue
-        if protocol == UDP and struct.unpack_from("!H", data, at + 12)[0] == stop - at - 8:
-            return TunnelPayload(at + 8, stop, UDP)
-        if protocol == TCP and 20 <= (data[at + 20] >> 4) * 4 <= stop - at - 8:
-            return TunnelPayload(at + 8, stop, TCP)
-    return None
-
-
-def esp_in_udp(data: bytes, at: int, end: int) -> TunnelPayload | None:
-    """ESP in UDP (RFC 3948). Four zero bytes mark a key exchange instead."""
-    return None if data[at : at + 4] == bytes(4) else esp_null(data, at, end)
-
-
-UDP_PORTS: Final = {2152: gtp_u, 4789: vxlan, 4500: esp_in_udp}
+Tunnel = Callable[[bytes, int, int], TunnelPayload | None]
+UDP_PORTS: Final[Mapping[int, Tunnel]] = {
+    1701: l2tp_in_udp,
+    2152: gtp_u,
+    4500: esp_in_udp,
+    4754: gre,
+    4789: vxlan,
+    4790: vxlan_gpe,
+    6081: geneve,
+    6635: mpls,
+    8472: vxlan,  # Linux before the port was assigned
+    37008: tzsp,
+}
 """Destination port → the tunnel that is tried first on datagrams to this port."""
-IP_PROTOCOLS: Final = {47: gre, 50: esp_null}
+UDP_SOURCES: Final[Mapping[int, Tunnel]] = {1701: l2tp_in_udp, 2152: gtp_u, 4500: esp_in_udp}
+"""Source port → the tunnel that is tried on datagrams that are not SIP. The other end is behind address translation."""
+IP_PROTOCOLS: Final[Mapping[int, Tunnel]] = {
+    47: gre,
+    50: esp_null,
+    51: authentication,
+    97: ether_ip,
+    115: l2tp_session,
+    137: mpls,
+}
 IP_IN_IP: Final = frozenset({4, 41})
