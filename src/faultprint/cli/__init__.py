@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from faultprint.cli import cases, evaluate, identify, incidents, monitor, probe, produce, train
+from faultprint.cli import cases, evaluate, identify, incidents, model, monitor, probe, produce, train
 from faultprint.errors import FaultprintError
 from faultprint.version import __version__
 
@@ -29,6 +29,7 @@ EXTRAS: Final = {
     "confluent_kafka": "monitor",
     "prometheus_client": "monitor",
     "psycopg": "postgres",
+    "cryptography": "monitor",
 }
 """Optional packages, by the name of their import, and the extra of faultprint that installs them."""
 
@@ -52,6 +53,7 @@ for command in (
     cases.cases,
     identify.identify,
     evaluate.evaluate,
+    model.model,
     monitor.monitor,
     monitor.replay,
     incidents.incidents,

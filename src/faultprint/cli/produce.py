@@ -54,7 +54,7 @@ def produce(
     if kafka is None:
         raise UsageError(f"{config} has no section [kafka], so the topic is unknown; add it.")
     clock = SystemClock()
-    model = load_model(configuration.model)
+    model = load_model(configuration.model, keys=configuration.model_keys)
     interval_us, lateness_us = model.manifest.interval_us, int(configuration.time.lateness_seconds * SECOND_US)
     stop = stop_when(seconds)
     producer = TopicProducer(

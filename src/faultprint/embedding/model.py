@@ -250,9 +250,17 @@ class Model:
             yield self.encoder.encode_windows(windows)
 
 
-def load_model(path: Path, threads: int = 1) -> Model:
-    """The model in the file `path`. Raises ModelError for a file that is missing, damaged or not a model."""
-    return Model(read_artifact(path), threads)
+def load_model(path: Path, threads: int = 1, *, keys: Sequence[Path] = ()) -> Model:
+    """The model in the file `path`. With `keys`, one of these public keys must have signed it (`embedding.signature`).
+
+    Raises ModelError for a file that is missing, damaged, not a model or not signed; UsageError for a wrong key file.
+    """
+    artifact = read_artifact(path)
+    if keys:
+        from faultprint.embedding.signature import check_signature
+
+        check_signature(artifact, keys, path)
+    return Model(artifact, threads)
 
 
 def _runs(series: Series, selected: BoolArray) -> list[tuple[int, Series]]:

@@ -4,6 +4,7 @@
     minute.onnx     encoder "pooled": inputs of minutes (N, I) → codes (N, S · H)
     head.onnx       encoder "pooled": pooled codes (N, 3 · S · H) → vectors (N, D)
     window.onnx     encoder "recurrent": windows (N, W, F) → vectors (N, D)
+    signature       optional: 64 bytes over the other members (`embedding.signature`)
 
 The file holds no pickle, and reading it executes nothing. `read_artifact` refuses any other content with one sentence.
 """
@@ -31,6 +32,8 @@ from faultprint.windows.profile import Profile, finite_vector
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
+SIGNATURE: Final = "signature"
+SIGNATURE_BYTES: Final = 64
 MAX_MEMBER_BYTES: Final = 64 * 2**20
 """Largest member of the archive. The largest known network, the 2017 baseline, needs 15 million bytes."""
 
@@ -249,10 +252,11 @@ def _as_list(vector: Float32Array) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class ModelArtifact:
-    """A manifest and its serialised ONNX graphs, by member name."""
+    """A manifest, its serialised ONNX graphs by member name, and a signature; empty if the file is not signed."""
 
     manifest: Manifest
     graphs: Mapping[str, bytes]
+    signature: bytes = b""
 
     @property
     def id(self) -> str:
@@ -267,6 +271,8 @@ def write_artifact(artifact: ModelArtifact, path: Path) -> None:
     """Write the file, all or nothing. The same artifact gives the same bytes."""
     buffer = io.BytesIO()
     members = {MANIFEST: artifact.manifest.to_json().encode(), **artifact.graphs}
+    if artifact.signature:
+        members[SIGNATURE] = artifact.signature
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
@@ -293,19 +299,23 @@ def read_artifact(path: Path) -> ModelArtifact:
         ) from None
     except UnicodeDecodeError:
         raise ModelError(f"The manifest in {path} is not UTF-8 text; train the model again.") from None
-    manifest = Manifest.from_json(text)
+    manifest, signature = Manifest.from_json(text), members.pop(SIGNATURE, b"")
+    if len(signature) not in (0, SIGNATURE_BYTES):
+        raise ModelError(
+            f"The signature in {path} has {len(signature)} bytes, not {SIGNATURE_BYTES}; sign the model again."
+        )
     wanted = GRAPHS[manifest.encoder]
     if different := sorted({*members} ^ {*wanted}):
         problem = "has the unexpected" if different[0] in members else "lacks the"
         raise ModelError(
             f"{path} {problem} member {different[0]!r} for the encoder {manifest.encoder!r}; train the model again."
         )
-    return ModelArtifact(manifest, {name: members[name] for name in wanted})
+    return ModelArtifact(manifest, {name: members[name] for name in wanted}, signature)
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
     """The bytes of every member. Names and sizes are checked before a member is read."""
-    known = {MANIFEST, *(name for names in GRAPHS.values() for name in names)}
+    known = {MANIFEST, SIGNATURE, *(name for names in GRAPHS.values() for name in names)}
     members: dict[str, bytes] = {}
     for info in archive.infolist():
         if info.filename not in known or info.filename in members:

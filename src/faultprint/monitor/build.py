@@ -40,7 +40,7 @@ def build_monitor(
     `state`: instead of the state in the settings. `dry_run`: print messages there instead of sending them.
     `model`, `sinks`: if they exist already. Raises any FaultprintError.
     """
-    model = model or load_model(settings.model)
+    model = model or load_model(settings.model, keys=settings.model_keys)
     location = state or settings.state
     with Store(location) as store:
         store.claim()

@@ -165,6 +165,12 @@ class Settings:
         StateLocation,
         SettingDoc("state of this monitor: a SQLite file, created if absent, or postgresql://USER@HOST/DATABASE"),
     ]
+    model_keys: Annotated[
+        tuple[Path, ...],
+        SettingDoc(
+            "public keys (PEM, Ed25519); the model must be signed by one of them (default: no signature needed)"
+        ),
+    ] = ()
     time: TimeSettings = field(default_factory=TimeSettings)
     nodes: NodeSettings = field(default_factory=NodeSettings)
     baseline: BaselineSettings = field(default_factory=BaselineSettings)

@@ -33,7 +33,7 @@ def group_member(settings: Settings, kafka: KafkaSettings, clock: Clock, log: Lo
         assert isinstance(settings.state, Path)  # the settings refuse a database together with [kafka]
         states = PartitionStates(StateArchive(brokers, kafka.state, kafka.group), settings.state, kafka.topic)
         stack.callback(states.close)
-        model = load_model(settings.model)
+        model = load_model(settings.model, keys=settings.model_keys)
         sinks = []
         for sink in build_sinks(settings, model, None):
             stack.callback(sink.sender.close)
