@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faultprint.cases import exchange
+from faultprint.cases.condition_name import check_condition
 from faultprint.cases.decision import Rule
 from faultprint.cases.library import APPLICATION_ID, SCHEMA_VERSION, Library
 from faultprint.cases.reference import Reference
@@ -36,11 +37,19 @@ def same(left: Reference, right: Reference) -> bool:
 
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
-names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=30).filter(
-    lambda name: name not in RESERVED_CONDITIONS and name.isprintable()
-)
+
+
+def allowed(name: str) -> bool:
+    """Whether a condition may have this name, as it is."""
+    try:
+        return check_condition(name) == name
+    except LibraryError:
+        return False
+
+
+names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=30).filter(allowed)
 moments = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
-vectors = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=4, max_size=4)
+vectors = st.lists(st.floats(-(2.0**49), 2.0**49, width=32), min_size=4, max_size=4)
 
 
 @st.composite

@@ -26,7 +26,8 @@ from faultprint.cases.centering import (
     run_ends,
     whole_windows,
 )
-from faultprint.cases.reference import Reference, check_condition
+from faultprint.cases.condition_name import check_condition
+from faultprint.cases.reference import Reference
 from faultprint.cases.thresholds import matcher_for
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
@@ -96,7 +97,7 @@ def enrol(
 
 def make_reference(windows: CenteredWindows, enrolment: Enrolment, model: Model, created: datetime) -> Reference:
     """The reference for an enrolment. Raises UsageError if no window overlaps it, LibraryError for a bad name."""
-    check_condition(enrolment.condition)
+    condition = check_condition(enrolment.condition)
     chosen = overlapping_windows(windows.series, windows.last_minute, enrolment.interval, model.window)
     if not chosen.any():
         start, end = (moment.isoformat() for moment in enrolment.interval)
@@ -105,7 +106,7 @@ def make_reference(windows: CenteredWindows, enrolment: Enrolment, model: Model,
             f"longer interval, or one with at least {model.window} minutes before it."
         )
     return Reference(
-        condition=enrolment.condition,
+        condition=condition,
         vector=windows.vectors[chosen].mean(axis=0, dtype=np.float64).astype(np.float32),
         model=model.id,
         node=windows.series.node,

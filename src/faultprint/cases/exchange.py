@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from faultprint.cases.library import Library
+from faultprint.cases.library import MAX_REFERENCES, Library
 from faultprint.cases.reference import Reference, check
 from faultprint.errors import LibraryError
 from faultprint.files import replacing
@@ -37,10 +37,12 @@ def import_into(library: Library, path: Path, *, model: str | None = None) -> li
 
     `model`: the id of the model that must have made them. Raises LibraryError with the line.
     """
-    references = []
+    references: list[Reference] = []
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), ""), start=1):
+                if len(references) >= MAX_REFERENCES:
+                    raise LibraryError(f"{path} holds more than {MAX_REFERENCES} references; import fewer at a time.")
                 if line.strip():
                     references.append(decode(line, f"{path}, line {number}"))
     except (OSError, UnicodeDecodeError) as error:
@@ -79,9 +81,10 @@ def decode(line: str, source: str) -> Reference:
     try:
         texts = {name: _text(fields, name) for name in _TEXTS}
         start, end, created = (_moment(fields, name) for name in _MOMENTS)
-        reference = check(
-            Reference(vector=_vector(fields), start=start, end=end, created=created, windows=_whole(fields), **texts)
+        reference = Reference(
+            vector=_vector(fields), start=start, end=end, created=created, windows=_whole(fields), **texts
         )
+        checked = check(reference)
     except LibraryError as error:
         raise LibraryError(f"{source}: {error}") from error
     if fields.get("id") != reference.id:
@@ -89,7 +92,7 @@ def decode(line: str, source: str) -> Reference:
             f"{source}: the id {str(fields.get('id'))[:40]!r} does not match the contents, which make "
             f"{reference.id!r}; export the reference again."
         )
-    return reference
+    return checked
 
 
 def _no_constant(word: str) -> float:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,7 +15,8 @@ import numpy as np
 
 from faultprint.cases.decision import Rule
 from faultprint.cases.reference import Reference, check
-from faultprint.errors import LibraryError
+from faultprint.errors import LibraryError, UsageError
+from faultprint.sqlite_file import columns_of, foreign_part, restrict
 from faultprint.units import microseconds, moment
 
 SCHEMA_VERSION: Final = 2
@@ -47,7 +49,25 @@ CREATE INDEX reference_of_model ON reference (model, condition);
 """
 _UPGRADE: Final = "ALTER TABLE rule ADD COLUMN unknown_doubt TEXT NOT NULL DEFAULT '{}'"
 """From version 1, whose rules had no limit of uncertainty."""
+MAX_REFERENCES: Final = 50_000
+"""Largest number of references in one library."""
+LOCK_WAIT_S: Final = 30.0
+"""Default of the longest wait while another process writes, seconds."""
+_LONGEST: Final = 1_000_000
+"""Longest value in the file, bytes."""
 _COLUMNS: Final = 'id, condition, vector, model, node, network, start, "end", windows, created, comment'
+
+
+_UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError, OverflowError)
+"""What Python's sqlite3 raises for a damaged file."""
+_TYPES: Final = [str, str, bytes, str, str, str, int, int, int, int, str]
+"""Types of the values of a row, by _COLUMNS."""
+
+
+@cache
+def _expected() -> dict[str, list[tuple[str, str]]]:
+    """The columns of each table."""
+    return columns_of(filter(str.strip, _SCHEMA.split(";")))
 
 
 class Library:
@@ -61,8 +81,11 @@ class Library:
         self._source = source
 
     @classmethod
-    def open(cls, path: Path | str, *, create: bool = False) -> Self:
-        """Open the library at `path`; `create`: make an empty one if there is none. Raises LibraryError."""
+    def open(cls, path: Path | str, *, create: bool = False, wait_s: float = LOCK_WAIT_S) -> Self:
+        """Open the library at `path`; `create`: make an empty one if there is none. Raises LibraryError.
+
+        `wait_s`: longest wait while another process writes.
+        """
         source = str(path)
         in_memory = source == ":memory:"
         if not in_memory and not Path(path).exists():
@@ -72,8 +95,14 @@ class Library:
                 raise LibraryError(
                     f"{source} cannot be made: the folder {Path(path).parent} does not exist; create it first."
                 )
+        if not in_memory and Path(path).exists() and not Path(path).is_file():
+            raise LibraryError(f"{source} is not a file; give the library's file.")
+        if not in_memory and not create and not Path(path).stat().st_size:
+            raise LibraryError(
+                f"{source} is empty; restore it from a copy, or make a library with `faultprint cases enrol`."
+            )
         try:
-            connection = sqlite3.connect(source, isolation_level=None, timeout=30)
+            connection = sqlite3.connect(source, isolation_level=None, timeout=wait_s)
         except sqlite3.Error as error:
             raise LibraryError(
                 f"{source} cannot be opened as a case library ({error}); give the library's file."
@@ -98,7 +127,7 @@ class Library:
         self._connection.close()
 
     def add(self, references: Iterable[Reference]) -> list[str]:
-        """Add references, all or none, and return the ids that are new.
+        """Add references, all or none, and return the ids that are new. A library holds at most MAX_REFERENCES.
 
         References that the library already holds stay unchanged. Raises LibraryError for a reference that breaks a rule, or
         whose dimension differs from the others of its model.
@@ -121,6 +150,11 @@ class Library:
                 )
                 if cursor.rowcount:
                     added.append(reference.id)
+            if self._connection.execute("SELECT count(*) FROM reference").fetchone()[0] > MAX_REFERENCES:
+                raise LibraryError(
+                    f"{self._source} would hold more than {MAX_REFERENCES} references; remove some with "
+                    "`faultprint cases remove`, or use another library."
+                )
         return added
 
     def references(self, model: str | None = None) -> list[Reference]:
@@ -128,29 +162,39 @@ class Library:
         where, arguments = ("WHERE model = ?", (model,)) if model is not None else ("", ())
         with self._readable():
             rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM reference {where} ORDER BY condition, created, id", arguments
+                f"SELECT {_COLUMNS} FROM reference {where} ORDER BY condition, created, id LIMIT {MAX_REFERENCES + 1}",
+                arguments,
             ).fetchall()
+        if len(rows) > MAX_REFERENCES:
+            raise LibraryError(
+                f"{self._source} holds more than {MAX_REFERENCES} references; give a library with fewer of them."
+            )
         return [self._from_row(row) for row in rows]
 
     def find(self, id: str) -> Reference:
         """The reference whose id begins with `id`. Raises LibraryError unless there is exactly one."""
+        return self._find(id)[1]
+
+    def _find(self, id: str) -> tuple[str, Reference]:
+        """The stored id and the reference. The two ids differ where a name was stored in another spelling."""
         with self._readable():
             rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM reference WHERE substr(id, 1, ?) = ?", (len(id), id)
+                f"SELECT {_COLUMNS} FROM reference WHERE substr(id, 1, ?) = ? LIMIT 2", (len(id), id)
             ).fetchall()
+            if id and not rows:
+                everything = self._connection.execute(f"SELECT {_COLUMNS} FROM reference LIMIT {MAX_REFERENCES}")
+                rows = [row for row in everything if self._from_row(row).id.startswith(id)]
         if not id or len(rows) != 1:
-            number = f"{len(rows)} references" if rows else "no reference"
+            number = "more than one reference" if rows else "no reference"
             raise LibraryError(f"{number} in {self._source} has the id {id!r}; take one from `faultprint cases list`.")
-        return self._from_row(rows[0])
+        return rows[0][0], self._from_row(rows[0])
 
     def remove(self, ids: Sequence[str]) -> list[Reference]:
         """Remove references by the beginning of their ids, all or none; return them. Raises LibraryError."""
         with self._transaction():
-            removed = [self.find(id) for id in dict.fromkeys(ids)]
-            self._connection.executemany(
-                "DELETE FROM reference WHERE id = ?", [(reference.id,) for reference in removed]
-            )
-        return removed
+            removed = dict(self._find(id) for id in dict.fromkeys(ids))
+            self._connection.executemany("DELETE FROM reference WHERE id = ?", [(id,) for id in removed])
+        return list(removed.values())
 
     def for_model(self, model: str, dimensions: int) -> list[Reference]:
         """The references that fit a model of that id and dimension. Raises LibraryError if there are none."""
@@ -205,7 +249,14 @@ class Library:
         if row is None:
             return None
         normal_radius, max_distance_ratio, unknown_radius, max_uncertainty = row
-        return Rule(normal_radius, max_distance_ratio, unknown_radius, persistence, json.loads(max_uncertainty))
+        try:
+            limits = {str(name): float(limit) for name, limit in json.loads(max_uncertainty).items()}
+            return Rule(float(normal_radius), float(max_distance_ratio), float(unknown_radius), persistence, limits)
+        except (ValueError, TypeError, AttributeError, RecursionError, UsageError) as error:
+            raise LibraryError(
+                f"{self._source} has a rule that cannot be used ({error}); calibrate it again with "
+                "`faultprint cases calibrate`, or restore the file."
+            ) from error
 
     def _dimensions(self) -> dict[str, int]:
         return dict(
@@ -214,14 +265,19 @@ class Library:
 
     def _prepare(self) -> None:
         with self._readable():
-            self._connection.execute("PRAGMA busy_timeout = 30000")
+            restrict(self._connection, _LONGEST)
             application = self._pragma("application_id")
             version = self._pragma("user_version")
             tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if application == APPLICATION_ID and version == SCHEMA_VERSION:
-            return
-        if application == APPLICATION_ID and version == 1:
-            self._upgrade()
+        if application == APPLICATION_ID and version in (1, SCHEMA_VERSION):
+            if version == 1:
+                self._upgrade()
+            with self._readable():
+                if part := foreign_part(self._connection, _expected()):
+                    raise LibraryError(
+                        f"{self._source} is not a case library as Faultprint makes it: it has {part}; restore the file "
+                        "from a copy."
+                    )
             return
         if application == APPLICATION_ID:
             raise LibraryError(
@@ -251,30 +307,29 @@ class Library:
 
     def _from_row(self, row: tuple[str, str, bytes, str, str, str, int, int, int, int, str]) -> Reference:
         id, condition, blob, model, node, network, start, end, windows, created, comment = row
+        if [type(value) for value in row] != _TYPES:
+            raise LibraryError(
+                f"{self._source} has a row with values of other types than it should; restore the file from a copy."
+            )
         vector = np.frombuffer(blob, dtype="<f4").astype(np.float32) if len(blob) % 4 == 0 else np.empty(0, np.float32)
         try:
-            return check(
-                Reference(
-                    condition,
-                    vector,
-                    model,
-                    node,
-                    network,
-                    moment(start),
-                    moment(end),
-                    windows,
-                    moment(created),
-                    comment,
-                )
-            )
+            interval = (moment(start), moment(end))
+            reference = Reference(condition, vector, model, node, network, *interval, windows, moment(created), comment)
+            checked = check(reference)
         except (LibraryError, OverflowError) as error:
-            raise LibraryError(f"{self._source}, reference {id}: {error} Remove it, or restore the file.") from error
+            raise LibraryError(f"{self._source}, reference {id}: {error} Restore the file from a copy.") from error
+        if reference.id != id:
+            raise LibraryError(
+                f"{self._source}, reference {id}: its content was changed, because it makes the id {reference.id}; restore "
+                "the file from a copy."
+            )
+        return checked
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             raise LibraryError(
                 f"{self._source} cannot be read as a case library ({error}); give the library's file."
             ) from error
@@ -289,7 +344,7 @@ class Library:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             raise LibraryError(f"{self._source} cannot be changed ({error}); check the file and its folder.") from error
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 
 from faultprint.arrays import Float32Array
+from faultprint.cases.condition_name import check_condition
 from faultprint.errors import LibraryError
-from faultprint.tables import RESERVED_CONDITIONS
 
 ID_DIGITS: Final = 16
+MAX_DIMENSIONS: Final = 16_384
+"""Longest vector: 64 kB."""
+MAX_COMPONENT: Final = 1e15
+"""Largest component of a vector, so that squares of distances are finite in float32."""
+MAX_TEXT: Final = 10_000
+"""Longest node, network, model or comment, in characters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,33 +67,31 @@ def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def check_condition(name: str) -> str:
-    """The name, if a condition may have it. Raises LibraryError."""
-    if name in RESERVED_CONDITIONS:
-        reserved = ", ".join(sorted(RESERVED_CONDITIONS))
-        raise LibraryError(
-            f"{name!r} cannot name a condition, because {reserved} have a meaning of their own; choose another name."
-        )
-    if not name or name != name.strip() or not name.isprintable() or len(name) > 200:
-        raise LibraryError(
-            f"{name[:60]!r} cannot name a condition: a name is 1 to 200 printable characters without spaces around it; "
-            "choose another."
-        )
-    return name
-
-
 def check(reference: Reference) -> Reference:
-    """The reference, if it follows the rules of a library. Raises LibraryError."""
-    check_condition(reference.condition)
+    """The reference, its condition in the one spelling, if it follows the rules of a library. Raises LibraryError."""
+    if (condition := check_condition(reference.condition)) != reference.condition:
+        reference = replace(reference, condition=condition)
+    for name in ("model", "node", "network", "comment"):
+        if len(getattr(reference, name)) > MAX_TEXT:
+            raise LibraryError(
+                f"The {name} of {reference.condition!r} has {len(getattr(reference, name))} characters, but at most "
+                f"{MAX_TEXT} are kept; shorten it."
+            )
     vector = reference.vector
     if vector.ndim != 1 or vector.size == 0 or vector.dtype != np.float32:
         raise LibraryError(
             f"The vector of {reference.condition!r} is {vector.dtype} of shape {vector.shape}, but a reference needs "
             "one row of float32; enrol it again."
         )
-    if not np.isfinite(vector).all():
+    if vector.size > MAX_DIMENSIONS:
         raise LibraryError(
-            f"The vector of {reference.condition!r} holds a number that is not finite, but every component must be; "
+            f"The vector of {reference.condition!r} has {vector.size} numbers, but no model makes more than "
+            f"{MAX_DIMENSIONS}; enrol it again."
+        )
+    if not np.isfinite(vector).all() or float(np.abs(vector).max()) > MAX_COMPONENT:
+        raise LibraryError(
+            f"The vector of {reference.condition!r} holds a number that is not finite or above "
+            f"{MAX_COMPONENT:g}, so that no distance to it exists; "
             "enrol it again."
         )
     if reference.end <= reference.start:

@@ -6,6 +6,7 @@ and exit code 2. Each command imports what it needs when it runs, so that the pr
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib.metadata import entry_points
@@ -14,6 +15,7 @@ from typing import Final
 import click
 
 from faultprint.cli import cases, evaluate, identify, incidents, model, monitor, probe, produce, train
+from faultprint.display import visible
 from faultprint.errors import FaultprintError
 from faultprint.version import __version__
 
@@ -70,7 +72,8 @@ def main() -> None:
         status = cli.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        error.show(shown := io.StringIO())
+        click.echo(visible(shown.getvalue(), lines=True), err=True, nl=False)
         status = 2
     except click.Abort:
         status = 130
@@ -80,7 +83,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 0
     except (FaultprintError, OSError) as error:
-        click.echo(f"faultprint: {error}", err=True)
+        click.echo(visible(f"faultprint: {error}"), err=True)
         status = 2
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

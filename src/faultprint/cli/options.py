@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from faultprint.display import visible, visible_json
+
 if TYPE_CHECKING:
     from faultprint.cases.baseline import Baseline
     from faultprint.monitor.base.location import StateLocation
@@ -47,18 +49,20 @@ def progress_bar(what: str) -> Iterator[Progress]:
 def report(result: Mapping[str, Any], as_json: bool, lines: Callable[[], Iterator[str]] | None = None) -> None:
     """Print `result` as one JSON object, or as lines to read."""
     if as_json:
-        click.echo(json.dumps(result, allow_nan=False, default=str))
+        click.echo(visible_json(json.dumps(result, allow_nan=False, default=str)))
         return
     for line in lines() if lines else (f"{name}: {value}" for name, value in result.items()):
-        click.echo(line)
+        click.echo(visible(line))
 
 
 def warn_of_suspects(suspects: Mapping[str, str]) -> None:
     """Print a warning for each node whose baseline looks like a condition, on standard error."""
     for node, condition in suspects.items():
         click.echo(
-            f"faultprint: warning: first choice of a baseline of {node} looks like {condition}; give another --baseline "
-            "if that is wrong.",
+            visible(
+                f"faultprint: warning: first choice of a baseline of {node} looks like {condition}; give another --baseline "
+                "if that is wrong."
+            ),
             err=True,
         )
 

@@ -11,11 +11,10 @@ import numpy as np
 import polars as pl
 
 from faultprint.cases.baseline import FIRST_HOUR, Baseline
-from faultprint.cases.library import Library
+from faultprint.cases.library import LOCK_WAIT_S, Library
 from faultprint.cases.matching import Matcher
 from faultprint.cases.thresholds import matcher_for, rule_for
 from faultprint.embedding.model import Model
-from faultprint.errors import FaultprintError
 from faultprint.monitor.base.interfaces import Batch, BatchSource, Clock
 from faultprint.monitor.base.liveness import Liveness
 from faultprint.monitor.base.log import Log
@@ -35,6 +34,8 @@ from faultprint.windows.series import feature_matrix
 
 QueuedMessage = tuple[str, Message]
 """The name of a sink's outbox, and a message for it."""
+LIBRARY_WAIT_S: Final = 1.0
+"""Longest wait of a running monitor for a library that another process writes, seconds."""
 CLOCK_JUMP_US: Final = 1_000_000
 """The clock must go back this far to be logged; NTP corrects less than that every day."""
 
@@ -74,7 +75,7 @@ class Monitor:
         self.leaving: list[Callable[[Monitor], None]] = []
         """Called before a monitor ends while others go on: see GroupMember."""
         self._library, self._confirm_minutes = library, confirm_minutes
-        self._library_version = _file_version(library)
+        self._library_version, self._library_failing = _file_version(library), False
         self._no_data_minutes, self._without_data = no_data_minutes, frozenset[int]()
         self._clock_moved_back = False
         self._quantized = quantized
@@ -237,22 +238,24 @@ class Monitor:
             self._announce(executed.changes, messages)
 
     def _reload_library(self) -> None:
-        """Load the library if it changed since the last minute. If it cannot be read, the old references stay."""
+        """Load the library if it changed since the last minute. Until it can be read, the last good references stay."""
         version = _file_version(self._library)
-        if version == self._library_version:
+        if version == self._library_version and not self._library_failing:
             return
-        self._library_version = version
         try:
-            matcher, rule = self._references()
-        except (FaultprintError, OSError) as error:
+            matcher, rule = self._references(LIBRARY_WAIT_S)
+        except Exception as error:  # whatever the file holds, the watch goes on
             self.counters.library_errors += 1
-            self.log("library_unreadable", detail=str(error))
+            if not self._library_failing:
+                self.log("library_unreadable", detail=f"{error}"[:500])
+            self._library_failing = True
             return
+        self._library_version, self._library_failing = version, False
         self.scorer.replace_references(matcher, rule, self.nodes)
         self.log("library_loaded", conditions=list(matcher.conditions))
 
-    def _references(self) -> tuple[Matcher, Any]:
-        with Library.open(self._library) as library:
+    def _references(self, wait_s: float = LOCK_WAIT_S) -> tuple[Matcher, Any]:
+        with Library.open(self._library, wait_s=wait_s) as library:
             references = library.for_model(self.model.id, self.model.dimensions)
             return matcher_for(self.model, references), rule_for(self.model, library, self._confirm_minutes)
 

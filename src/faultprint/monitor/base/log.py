@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
+from faultprint.display import visible_json
 from faultprint.monitor.base.interfaces import Clock
 from faultprint.publish.text import rfc3339
 
@@ -56,7 +57,7 @@ class JsonLog:
 
     def __call__(self, event: str, /, **fields: Any) -> None:
         """Write one line: `time`, `event`, and the fields."""
-        line = json.dumps({"time": rfc3339(self._clock.now_us()), "event": event, **fields}, default=str)
+        line = visible_json(json.dumps({"time": rfc3339(self._clock.now_us()), "event": event, **fields}, default=str))
         try:
             with self._lock:
                 self._stream.write(line + "\n")
