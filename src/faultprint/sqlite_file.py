@@ -39,7 +39,7 @@ def columns_of(statements: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
 
 
 def foreign_part(connection: sqlite3.Connection, expected: dict[str, list[tuple[str, str]]]) -> str | None:
-    """What a file's schema has beside the tables expected or lacks of them, in words; None: nothing.
+    """What a file's schema has apart from the expected tables, or lacks of them, in words; None: nothing.
 
     Raises sqlite3.Error.
     """
