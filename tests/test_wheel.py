@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -20,7 +21,9 @@ STORED = ROOT / "tests" / "golden" / "stored"
 
 
 def run(*words: object, status: int = 0) -> str:
-    result = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=280, cwd="/")
+    result = subprocess.run(
+        [*map(str, words)], capture_output=True, text=True, timeout=280, cwd="/", env={**os.environ, "PYTHONPATH": ""}
+    )
     assert result.returncode == status, result.stderr
     return result.stdout + result.stderr
 

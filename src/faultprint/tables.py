@@ -113,6 +113,9 @@ COVERAGE_KEY: Final = "faultprint.coverage"
 
 A minute without transactions inside a coverage interval had no traffic. A minute outside all of them is a gap."""
 
+KEY_ID_KEY: Final = "faultprint.key"
+"""Parquet metadata of transactions: the id of the key that made the hashes of users and dialogs (`faultprint key show`)."""
+
 CATALOGUE_KEY: Final = "faultprint.catalogue"
 """Parquet metadata of minutes: JSON {"name", "hash", "interval_us"} of the catalogue of the columns."""
 

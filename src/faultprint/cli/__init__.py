@@ -14,7 +14,7 @@ from typing import Final
 
 import click
 
-from faultprint.cli import cases, evaluate, identify, incidents, model, monitor, probe, produce, train
+from faultprint.cli import cases, evaluate, identify, incidents, key, model, monitor, probe, produce, train
 from faultprint.display import visible
 from faultprint.errors import FaultprintError
 from faultprint.version import __version__
@@ -56,6 +56,7 @@ for command in (
     identify.identify,
     evaluate.evaluate,
     model.model,
+    key.key,
     monitor.monitor,
     monitor.replay,
     incidents.incidents,

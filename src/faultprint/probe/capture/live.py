@@ -24,9 +24,10 @@ from faultprint.probe.core import Probe
 from faultprint.probe.decode.link import ETHERNET
 from faultprint.probe.output.parquet import ParquetWriter
 from faultprint.probe.output.report import ProbeReport
+from faultprint.probe.privacy.key import key_id
 from faultprint.probe.transactions.nodes import NodeSpec, parse_endpoint
 from faultprint.probe.types import Packet
-from faultprint.tables import COVERAGE_KEY, TRANSACTIONS, Interface
+from faultprint.tables import COVERAGE_KEY, KEY_ID_KEY, TRANSACTIONS, Interface
 from faultprint.units import SECOND_US
 
 RECEIVE_BUFFER: Final = 64 << 20
@@ -262,6 +263,7 @@ def probe_live(
                 source.close()
         until = time.time_ns() // 1000
         probe.finish()
+        writer.metadata[KEY_ID_KEY] = key_id(key)
         writer.metadata[COVERAGE_KEY] = json.dumps([[name, network, since, until] for name in endpoints])
         writer.close()
     return probe.report()

@@ -24,11 +24,12 @@ from faultprint.probe.core import Probe
 from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.output.parquet import ParquetWriter
 from faultprint.probe.output.report import ProbeReport
+from faultprint.probe.privacy.key import key_id
 from faultprint.probe.transactions.inference import MAX_REQUESTS, NodeInference
 from faultprint.probe.transactions.nodes import NodeSpec, WatchedNodes, parse_endpoint
 from faultprint.probe.types import Packet
 from faultprint.progress import Progress
-from faultprint.tables import COVERAGE_KEY, TRANSACTIONS, Interface
+from faultprint.tables import COVERAGE_KEY, KEY_ID_KEY, TRANSACTIONS, Interface
 from faultprint.units import SECOND_US
 
 __all__ = ["NodeSpec", "ProbeReport", "probe_captures"]
@@ -64,6 +65,7 @@ def probe_captures(
         probe = Probe(endpoints, network, key, writer.append, given)
         _feed_captures(probe, captures, progress)
         coverage = [[name, network, start, end] for name in endpoints for start, end in probe.coverage]
+        writer.metadata[KEY_ID_KEY] = key_id(key)
         writer.metadata[COVERAGE_KEY] = json.dumps(coverage)
         writer.close()
     return probe.report(inferred)
