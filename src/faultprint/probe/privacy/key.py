@@ -67,7 +67,9 @@ def load(path: Path) -> list[bytes]:
         )
     keys = [content[at : at + KEY_BYTES] for at in range(0, len(content), KEY_BYTES)]
     if bytes(KEY_BYTES) in keys:
-        raise UsageError(f"{path} holds a key of zeros, which hides no subscriber; remove the file, and a new key is made.")
+        raise UsageError(
+            f"{path} holds a key of zeros, which hides no subscriber; remove the file, and a new key is made."
+        )
     return keys
 
 
