@@ -137,14 +137,16 @@ def _serving(
     observed: Observed, wanted: Settings, state: StateLocation, clock: Clock
 ) -> Iterator[tuple[str, int] | None]:
     """Serve metrics, health and alarms, unless http.port is 0."""
+    if not wanted.http.port:
+        yield None
+        return
     from faultprint.monitor.serve.http import start_server
 
-    server = start_server(wanted, observed, state, clock) if wanted.http.port else None
+    server = start_server(wanted, observed, state, clock)
     try:
-        yield server.address if server else None
+        yield server.address
     finally:
-        if server:
-            server.close()
+        server.close()
 
 
 @click.command()

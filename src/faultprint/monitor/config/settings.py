@@ -12,12 +12,12 @@ from typing import Annotated, Final
 from faultprint.errors import FaultprintError, UsageError
 from faultprint.monitor.base.location import StateLocation
 from faultprint.monitor.base.setting_doc import SettingDoc
+from faultprint.monitor.config.http import HttpSettings
 from faultprint.monitor.config.incidents import IncidentRules
 from faultprint.monitor.config.kafka import KafkaSettings
 from faultprint.monitor.config.maintenance import Maintenance
 from faultprint.monitor.config.reader import TableReader
 from faultprint.monitor.config.sinks import InventoryEntry, SinkSettings, Tmf642Settings
-from faultprint.publish.senders.endpoint import is_loopback
 
 RENAMED: Final[Mapping[str, str]] = {
     "keep": "retention",
@@ -113,27 +113,6 @@ class RetrySettings:
     first_seconds: Annotated[float, SettingDoc("longest pause before the first retry; it doubles each time", 0)] = 0.5
     longest_seconds: Annotated[float, SettingDoc("upper limit of all pauses", 0)] = 30.0
     timeout_seconds: Annotated[float, SettingDoc("time limit of one delivery attempt", 0.1)] = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
-    """[http]: the server for metrics, health and alarms."""
-
-    host: Annotated[str, SettingDoc("address to listen on")] = "127.0.0.1"
-    port: Annotated[int, SettingDoc("TCP port; 0: no server", 0)] = 9273
-    alarms: Annotated[bool, SettingDoc("serve the TMF642 alarm API: read, acknowledge, comment and clear")] = False
-    token_file: Annotated[
-        Path | None,
-        SettingDoc("file whose first line is the bearer token for the alarm API; required unless `host` is loopback"),
-    ] = None
-
-    def __post_init__(self) -> None:
-        if self.alarms and not self.port:
-            raise UsageError("http.alarms needs a server, but http.port is 0; set http.port.")
-        if self.alarms and self.token_file is None and not is_loopback(self.host):
-            raise UsageError(
-                f"http.alarms would let anyone who reaches {self.host} clear alarms; set http.token_file, or listen on 127.0.0.1."
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,53 +5,71 @@
     /readyz       like /healthz, but 503 until the first turn
     /tmf-api/…    TMF642 alarms
 
-Each connection carries one request. It must arrive completely within 10 seconds, with a body of at most 256 KiB. The server
-handles 32 connections at a time and closes further ones.
+A request must arrive completely within 10 seconds, with a head of at most 32 KiB and a body of at most 256 KiB. There are 64
+connections at a time. If more come, the oldest is closed whose request is incomplete, first of the address that has most.
 """
 
 from __future__ import annotations
 
-import sys
+import asyncio
 import threading
-import time
-from collections.abc import Callable
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import socket
-from typing import Any, Final, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
 
 from faultprint.errors import UsageError
 from faultprint.monitor.base.interfaces import Clock
 from faultprint.monitor.base.location import StateLocation
-from faultprint.monitor.config.secret import first_line
+from faultprint.monitor.base.log import Log
+from faultprint.monitor.config.secret import read_token
 from faultprint.monitor.config.settings import Settings
 from faultprint.monitor.config.sinks import elements
 from faultprint.monitor.control.requests import CommandQueue
 from faultprint.monitor.serve.alarm_api import AlarmApi
+from faultprint.monitor.serve.attempts import TokenAttempts
 from faultprint.monitor.serve.auth import BearerAuth
+from faultprint.monitor.serve.certificate import ServerCertificate
+from faultprint.monitor.serve.connections import BACKLOG, ConnectionTable, listen
 from faultprint.monitor.serve.observed import Observed
-from faultprint.monitor.serve.response import Response
-from faultprint.publish.senders.http_connection import DeadlineSocket
-from faultprint.publish.tmf642.alarm import BASE_PATH
+
+if TYPE_CHECKING:
+    from uvicorn import Server
 
 REQUEST_S: Final = 10.0
+"""Time for a request to arrive, and for a client to read on."""
+KEPT_S: Final = 75
+"""Time that a connection is kept for the next request; Prometheus asks at least once a minute."""
+HEAD: Final = 32_768
 BODY: Final = 262_144
-_HEAD: Final = 65_536
-CONNECTIONS: Final = 32
-_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+CONNECTIONS: Final = 64
+SWEEP_S: Final = 0.25
+STOP_S: Final = 2
+"""Time for the last responses when the server stops."""
 
 
 def start_server(settings: Settings, observed: Observed, state: StateLocation, clock: Clock) -> HttpServer:
     """Start the server of these settings. `state`: location of the monitor's state. Raises UsageError or StateError."""
     http, api = settings.http, None
+    attempts = TokenAttempts(partial(_log_wrong_tokens, observed.log))
+    auth = BearerAuth(read_token(http.token_file, "http.token_file"), attempts)
+    metrics_token = read_token(http.metrics_token_file, "http.metrics_token_file")
+    certificate = None
+    if http.certificate:
+        certificate = ServerCertificate(http.certificate, http.certificate_key, observed.log)
     if http.alarms:
         api = AlarmApi(CommandQueue(state), settings.tmf642.alarm_settings(elements(settings.inventory)), clock)
-    return HttpServer(observed, http.host, http.port, api, BearerAuth(first_line(http.token_file)))
+    return HttpServer(
+        observed,
+        http.host,
+        http.port,
+        api,
+        auth,
+        metrics_auth=BearerAuth(metrics_token, attempts) if metrics_token else None,
+        certificate=certificate,
+    )
 
 
-class HttpServer:
-    """Serves in a thread of its own until `close`. `address`: host and port; a free port if `port` is 0."""
+class HttpServer(threading.Thread):
+    """Serves in a thread of its own from its creation until `stop`."""
 
     def __init__(
         self,
@@ -60,168 +78,94 @@ class HttpServer:
         port: int,
         api: AlarmApi | None = None,
         auth: BearerAuth | None = None,
+        *,
+        metrics_auth: BearerAuth | None = None,
+        certificate: ServerCertificate | None = None,
     ) -> None:
-        """`api`: None, no alarms. Raises UsageError if the address is not available or prometheus-client is not installed."""
+        """`port`: 0, a free one; `api`: None, no alarms; `metrics_auth`: None, metrics need no token.
+
+        Raises UsageError if the address is not available or a package is not installed.
+        """
+        super().__init__(name="http", daemon=True)
         try:
+            import uvicorn
+
             from faultprint.monitor.serve import metrics
-        except ImportError:
+            from faultprint.monitor.serve.pages import Pages
+            from faultprint.monitor.serve.protocol import BoundedProtocol
+        except ImportError as error:
             raise UsageError(
-                "The HTTP server needs prometheus-client; install faultprint[monitor], or set http.port = 0."
+                f"The HTTP server needs {error.name}; install faultprint[monitor], or set http.port = 0."
             ) from None
-        collector = metrics.MonitorCollector(observed)
-        pages = _Pages(observed, partial(metrics.exposition, collector), api, auth or BearerAuth())
+        exposition = partial(metrics.exposition, metrics.MonitorCollector(observed))
+        pages = Pages(observed, exposition, api, auth or BearerAuth(), metrics_auth, BODY)
+        self._log: Log = observed.log
+        self._certificate = certificate
+        self._table = ConnectionTable(CONNECTIONS, lambda: REQUEST_S, KEPT_S)
+        self._sockets = listen(host, port, self._table)
+        protocol: Any = partial(BoundedProtocol, table=self._table)
+        config = uvicorn.Config(
+            pages.application(),
+            http=protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            interface="asgi3",
+            workers=1,
+            log_config=None,  # standard error carries the JSON log
+            log_level="critical",
+            access_log=False,
+            proxy_headers=False,  # a client must not choose its own address
+            forwarded_allow_ips=[],
+            server_header=False,
+            backlog=BACKLOG,
+            h11_max_incomplete_event_size=HEAD,
+            timeout_keep_alive=KEPT_S,
+            timeout_graceful_shutdown=STOP_S,
+            ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
+        )
+        self._server: Server = uvicorn.Server(config)
+        name = self._sockets[0].getsockname()
+        self.address: tuple[str, int] = (str(name[0]), int(name[1])) if isinstance(name, tuple) else (host, 0)
+        """Host and port of the first address; of a socket in the file system its name and 0."""
+        self.start()
+
+    def run(self) -> None:
         try:
-            self._server = _Server((host, port), pages)
-        except (OSError, OverflowError) as error:
-            raise UsageError(
-                f"The HTTP server cannot listen on {host}:{port} ({error}); change http.host or http.port."
-            ) from None
-        self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
-        self._thread.start()
-
-    @property
-    def address(self) -> tuple[str, int]:
-        host, port = self._server.server_address[:2]
-        return str(host), int(port)
-
-    def close(self) -> None:
-        """Stop the server."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Pages:
-    """Finds the response to a request."""
-
-    def __init__(
-        self, observed: Observed, exposition: Callable[[], bytes], api: AlarmApi | None, auth: BearerAuth
-    ) -> None:
-        self.observed = observed
-        self._exposition, self._api, self._auth = exposition, api, auth
-
-    def get(self, path: str, query: str, headers: Any) -> Response:
-        match path:
-            case "/metrics":
-                return Response(200, self._exposition(), _TEXT)
-            case "/healthz":
-                return _health(self.observed.liveness.alive)
-            case "/readyz":
-                return _health(self.observed.liveness.ready)
-        if self._api and path.startswith(f"{BASE_PATH}/"):
-            return self._auth.rejection(headers) or self._api.get(path.removeprefix(BASE_PATH), query)
-        return Response(404, b"not found\n", _TEXT)
-
-    def post(self, path: str, body: bytes, headers: Any) -> Response:
-        assert self._api
-        if headers.get_content_type() != "application/json":
-            # Browsers send this type across origins only after a CORS preflight, which we do not answer.
-            return Response.error(415, "unsupported", "The body must be application/json.")
-        return self._api.post(path.removeprefix(BASE_PATH), body)
-
-    def early_error(self, path: str, headers: Any) -> Response | None:
-        """The error response to a request whose body need not be read, or None."""
-        if not self._api or not path.startswith(f"{BASE_PATH}/"):
-            return Response(404, b"not found\n", _TEXT)
-        if refusal := self._auth.rejection(headers):
-            return refusal
-        length = headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal()):
-            return Response.error(411, "length required", "Send the length of the body as Content-Length.")
-        if len(length) > 9 or int(length) > BODY:
-            return Response.error(413, "too large", f"The body may have at most {BODY} bytes; send less.")
-        return None
-
-
-def _health(well: bool) -> Response:
-    return Response(200, b"ok\n", _TEXT) if well else Response(503, b"not ok\n", _TEXT)
-
-
-class _Bounded(DeadlineSocket):
-    """A socket that reads for at most REQUEST_S, and at most the size of one request."""
-
-    def __init__(self, plain: socket) -> None:
-        super().__init__(plain, time.monotonic() + REQUEST_S, time.monotonic)
-        self._left = _HEAD + BODY
-
-    def receive(self, buffer: memoryview) -> int:
-        count = super().receive(buffer[: self._left]) if self._left else 0
-        self._left -= count
-        return count
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server_version, sys_version = "faultprint", ""
-
-    def setup(self) -> None:
-        super().setup()
-        self.rfile = _Bounded(self.connection).makefile("rb")
-
-    def do_GET(self) -> None:
-        try:
-            url = urlsplit(self.path)
-        except ValueError:
-            self._send(Response.error(400, "bad request", "The path is not valid."))
-            return
-        self._send(cast(_Server, self.server).pages.get(url.path, url.query, self.headers))
-
-    def do_POST(self) -> None:
-        pages, path = cast(_Server, self.server).pages, self.path.partition("?")[0]
-        response = pages.early_error(path, self.headers)
-        if response is None:
-            length = int(self.headers["Content-Length"])
-            body = self.rfile.read(length)
-            if len(body) < length:
-                return  # the client has closed the connection
-            response = pages.post(path, body, self.headers)
-        self._send(response)
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer malformed requests with a TMF642 error."""
-        self._send(Response.error(code, message or "bad request", explain or "The request is malformed."))
-
-    def _send(self, response: Response) -> None:
-        self.connection.settimeout(REQUEST_S)  # for the whole response
-        self.send_response(response.status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", response.content_type)
-        self.send_header("Content-Length", str(len(response.body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
-
-    def log_message(self, *_: Any) -> None:
-        """No access log: standard error carries the JSON log."""
-
-
-class _Server(ThreadingHTTPServer):
-    """One thread per connection, and at most CONNECTIONS of them."""
-
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], pages: _Pages) -> None:
-        self.pages = pages
-        self._free = threading.BoundedSemaphore(CONNECTIONS)
-        super().__init__(address, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except RuntimeError:  # the system has no more threads
-            self._free.release()
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
+            asyncio.run(self._serve())
         finally:
-            self._free.release()
+            for listener in self._sockets:
+                listener.close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def stop(self) -> None:
+        """End the last responses, then the thread."""
+        self._server.should_exit = True
+        self.join()
+
+    close = stop
+
+    async def _serve(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._log_defect)
+        async with asyncio.TaskGroup() as tasks:
+            sweeper = tasks.create_task(self._sweep())
+            await self._server.serve(sockets=list(self._sockets))
+            sweeper.cancel()
+
+    async def _sweep(self) -> None:
+        """Close slow connections, and look for a renewed certificate."""
+        while True:
+            self._table.sweep()
+            if self._certificate:
+                self._certificate.refresh()
+            await asyncio.sleep(SWEEP_S)
+
+    def _log_defect(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Ignore broken connections, log everything else."""
-        if not isinstance(error := sys.exception(), OSError):
-            self.pages.observed.log("request_failed", detail=f"{type(error).__name__}: {error}"[:200])
+        error = context.get("exception")
+        if not isinstance(error, OSError):
+            detail = f"{type(error).__name__}: {error}" if error else str(context.get("message"))
+            self._log("request_failed", detail=detail[:200])
+
+
+def _log_wrong_tokens(log: Log, client: str, count: int) -> None:
+    log("token_refused", client=client, count=count)
