@@ -28,6 +28,7 @@ from faultprint.monitor.serve.alarm_api import AlarmApi
 from faultprint.monitor.serve.attempts import TokenAttempts
 from faultprint.monitor.serve.auth import BearerAuth
 from faultprint.monitor.serve.certificate import LOOK_S, ServerCertificate
+from faultprint.monitor.serve.connections import ConnectionTable
 from faultprint.monitor.serve.http import BODY, CONNECTIONS, HEAD, HttpServer
 from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident, Severity
@@ -169,6 +170,16 @@ def test_head_is_answered_like_get_without_a_body(api: AlarmApi) -> None:
             assert (status, body, head.headers["Content-Type"]) == (wanted, b"", got.headers["Content-Type"])
             if path != "/metrics":  # its numbers change
                 assert int(head.headers["Content-Length"]) == len(text)
+
+
+def test_small_answers_are_sent_at_once(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted: list[socket.socket] = []
+    admit = ConnectionTable.admit
+    monkeypatch.setattr(ConnectionTable, "admit", lambda *one: accepted.append(one[1]) or admit(*one))
+    with closing(HTTPConnection(*server.address, timeout=20)) as connection:
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b"ok\n"
+        assert accepted[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_connection_is_kept_for_the_next_request(server: HttpServer) -> None:

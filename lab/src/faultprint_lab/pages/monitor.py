@@ -114,13 +114,29 @@ faultprint incidents comment 80cecbcb "link to HSS 2 is being replaced" --config
 """
 
 _HTTP_TEXT: Final = """\
-`http.host` and `http.port` set the address. Alarms are served only if `http.alarms` is true. On loopback without a token, every
-program on the machine can use the alarm API, but no web page: requests must address a loopback name, and bodies must be
-`application/json`. On any other address `http.token_file` is required. Metrics and health need no token. Use a reverse proxy for
-HTTPS.
+`http.host` and `http.port` set the address: IPv4, IPv6, both (`::`), or a socket in the file system (`unix:PATH`). GET and HEAD are
+answered everywhere, POST only by the alarm API.
+
+| who may | on this machine | from other machines |
+|---|---|---|
+| ask for health | everyone | everyone |
+| read metrics | everyone; with `http.metrics_token_file` only with that token | the same |
+| read alarms (`http.alarms`) | everyone who addresses a loopback name; with `http.token_file` only with the token | only with the token |
+| change alarms | only with the token | only with the token |
+| connect | without TLS, or with it | with TLS, or with `http.allow_plaintext` |
+
+A token is the first line of its file and has at least 128 bits. A file with a weaker one is refused. After five wrong tokens an
+address must pause for a second, and for twice as long after each further one, up to a minute: the answer is then 429. The log has
+`token_refused` at most once a minute. Behind a reverse proxy all clients have the address of the proxy.
+
+A renewed certificate is used within ten seconds; the files must be one pair. Bodies of the alarm API must be `application/json`, so
+that no web page can post them.
 
 ```sh
-curl 'http://127.0.0.1:9273/tmf-api/alarmManagement/v4/alarm?state=raised,updated&fields=specificProblem,alarmedObject'
+umask 077
+openssl rand -hex 32 > /etc/faultprint/token
+curl -H "Authorization: Bearer $(cat /etc/faultprint/token)" \\
+  'http://127.0.0.1:9273/tmf-api/alarmManagement/v4/alarm?state.ne=cleared&sort=-perceivedSeverity&fields=specificProblem'
 ```
 """
 

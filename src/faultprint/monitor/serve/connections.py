@@ -180,7 +180,8 @@ def _internet(host: str, port: int, table: ConnectionTable) -> list[TableListene
 
 
 def _bound(family: int, address: Any, table: ConnectionTable) -> TableListener:
-    listener = TableListener(family, socket.SOCK_STREAM)
+    # asyncio sends small parts at once (TCP_NODELAY) only where the protocol is given.
+    listener = TableListener(family, socket.SOCK_STREAM, 0 if family == socket.AF_UNIX else socket.IPPROTO_TCP)
     listener.table = table
     try:
         if family != socket.AF_UNIX:
