@@ -121,7 +121,7 @@ answered everywhere, POST only by the alarm API.
 |---|---|---|
 | ask for health | everyone | everyone |
 | read metrics | everyone; with `http.metrics_token_file` only with that token | the same |
-| read alarms (`http.alarms`) | everyone who addresses a loopback name; with `http.token_file` only with the token | only with the token |
+| read alarms (`http.alarms`) | requests to a loopback name; with `http.token_file` only with the token | only with the token |
 | change alarms | only with the token | only with the token |
 | connect | without TLS, or with it | with TLS, or with `http.allow_plaintext` |
 

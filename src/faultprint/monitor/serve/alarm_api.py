@@ -6,9 +6,12 @@
     GET  /tmf-api/alarmManagement/v4/ackAlarms/{id} the task again, while it is one of the last 256
 
 The list holds the alarms that the monitor keeps (`retention.incident_days`), open ones first, then by time of their last change.
-The database filters, sorts and pages it. Status 206 means that there are more alarms than shown; `X-Total-Count` is their number. A task is answered with 201
-and state `done` when the monitor has executed it, or with state `inProgress` after 3 seconds. The answer names the alarms
-that the task changes. It is 404 if no alarm matches the patterns, and 409 if the task is not possible for any match.
+The database filters, sorts and pages it. Status 206 means that there are more alarms than shown; `X-Total-Count` is their
+number.
+
+A task is answered with 201 and state `done` when the monitor has executed it, or with state `inProgress` after 3 seconds. The
+answer names the alarms that the task changes. It is 404 if no alarm matches the patterns, and 409 if the task is not possible
+for any match.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ FREE: Final = 5
 LONGEST_S: Final = 60.0
 """The longest pause; the first one is a second, and each further wrong token doubles it."""
 FORGIVEN_S: Final = 900.0
-"""Time without a wrong token after which a client begins anew."""
+"""Time without a wrong token after which a client is forgotten."""
 CLIENTS: Final = 1024
 """Clients that are remembered: those with the latest wrong tokens."""
 LOG_S: Final = 60.0
