@@ -7,6 +7,7 @@
     ├── ModelError        a model that cannot be read, or does not fit the minutes
     ├── LibraryError      a case library that cannot be read, or does not fit the model
     ├── StateError        a monitor's state that cannot be read or written now
+    ├── ThreadError       a thread of the monitor that has ended
     └── UsageError        an argument that cannot be used
         └── DivergedError a training whose numbers grew without bound
 
@@ -46,6 +47,10 @@ class StateError(FaultprintError):
 
     The transaction that raises it has changed nothing, except where the commit itself fails: then the result is unknown.
     """
+
+
+class ThreadError(FaultprintError):
+    """A thread of the monitor that has ended, although the monitor goes on."""
 
 
 class UsageError(FaultprintError):

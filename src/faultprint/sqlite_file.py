@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 _LIMITS: Final = {
@@ -38,8 +38,12 @@ def columns_of(statements: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         connection.close()
 
 
-def foreign_part(connection: sqlite3.Connection, expected: dict[str, list[tuple[str, str]]]) -> str | None:
+def foreign_part(
+    connection: sqlite3.Connection, expected: dict[str, list[tuple[str, str]]], optional: Collection[str] = ()
+) -> str | None:
     """What a file's schema has apart from the expected tables, or lacks of them, in words; None: nothing.
+
+    `optional`: tables that an old file may lack.
 
     Raises sqlite3.Error.
     """
@@ -51,6 +55,8 @@ def foreign_part(connection: sqlite3.Connection, expected: dict[str, list[tuple[
             return f"the {kind} {name!r}"[:100]
         tables.add(table)
     for table, columns in expected.items():
+        if table not in tables and table in optional:
+            continue
         if table not in tables or _columns(connection, table) != columns:
             return f"no table {table!r} as it should be"
     return None

@@ -67,8 +67,8 @@ def test_what_a_minute_leaves_is_there_again(state: StateLocation) -> None:
         assert store.facts().items() >= {"model": "m", "closed": "2"}.items()
         assert list(store.nodes()) == [(n, f"node {n} é", "net", b"\x00normal\xff") for n in range(3)]
         assert store.counters() == {"seen": b"\2"}
-        assert list(store.frames("codes")) == [record(n).frames[0] for n in (1, 2)]
-        assert list(store.frames("warming")) == [record(2).frames[1]]
+        assert list(store.frames("codes", pytest.fail)) == [record(n).frames[0] for n in (1, 2)]
+        assert list(store.frames("warming", pytest.fail)) == [record(2).frames[1]]
         assert list(store.verdicts()) == [record(n).verdicts for n in (1, 2)]
         assert list(store.incidents()) == [incident(n) for n in range(3)]
         assert store.incident(str(incident(1).identity)) == incident(1) and store.incident("none") is None

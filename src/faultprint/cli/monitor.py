@@ -110,7 +110,7 @@ def _watch_packets(wanted: Settings, clock: Clock, log: Log, stop: Callable[[], 
         _serving(running, wanted, state, clock) as address,
     ):
         source = probe_source(wanted.probe, running.model.manifest.interval_us, running.buffer.lateness_us, clock)
-        log("started", nodes=len(running.nodes), http=address)
+        log("started", nodes=running.nodes.known, http=address)
         running.run([source], stop)
         return _summary(running)
 
@@ -240,7 +240,7 @@ def _summary(monitor: Monitor) -> dict[str, Any]:
     refused = {f"{source}: {reason}": count for (source, reason), count in monitor.buffer.refused.items()}
     return {
         "minutes": monitor.counters.minutes,
-        "nodes": len(monitor.nodes),
+        "nodes": monitor.nodes.known,
         "verdicts": dict(monitor.counters.verdicts),
         "changes": dict(monitor.counters.changes),
         "open_incidents": len(monitor.incidents.open),

@@ -137,6 +137,7 @@ class StreamingEncoder:
         scale = self._baselines.set_baseline(slot, baseline)
         if recent is None:
             return
+        self.clear(slot)
         kinds = self._model.kinds
         codes = self._encode(normalise_by(compute_levels(recent, kinds, self._spans), kinds, scale))
         numbers = recent.minute_us // recent.interval_us
@@ -146,6 +147,13 @@ class StreamingEncoder:
         packed = self._codec.encode_codes(codes)
         for index in np.flatnonzero(recent.observed & (numbers > self._minute - self._window)):
             self.restore(int(numbers[index]), slots, packed[index][None], values[index])
+
+    def clear(self, slot: int) -> None:
+        """Empty the buffers of a slot, as if its node had never been observed."""
+        self._values[:, slot] = self._codec.missing
+        self._observed[:, slot] = False
+        for ring in self._codes:
+            ring[:, slot] = 0
 
     def step(self, slots: IntArray, values: Float32Array) -> tuple[StreamedWindows, StepRecord]:
         """Add the current minute's `values` (N, F) of the slots (N,). Each slot has a baseline and occurs once.

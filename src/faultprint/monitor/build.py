@@ -72,11 +72,13 @@ def build_monitor(
                 confirm_minutes=settings.nodes.confirm_minutes,
                 quantized=settings.nodes.quantized,
                 no_data_minutes=settings.time.no_data_minutes,
+                forget_days=settings.nodes.forget_days,
                 keep_minutes=settings.retention.verdict_minutes,
                 keep_incident_days=settings.retention.incident_days,
             )
             for worker in workers:
                 worker.start()
+                monitor.liveness.watch(worker, lambda worker=worker: worker.failure)  # type: ignore[misc]
             yield monitor
         finally:
             for worker in workers:

@@ -30,12 +30,15 @@ from faultprint.monitor.state.persistence import Persistence
 from faultprint.monitor.state.store import Store
 from faultprint.publish.incident import Incident
 from faultprint.publish.message import Message
-from faultprint.windows.series import feature_matrix
+from faultprint.units import DAY_US
+from faultprint.windows.series import feature_matrix, infinite_rows
 
 QueuedMessage = tuple[str, Message]
 """The name of a sink's outbox, and a message for it."""
 LIBRARY_WAIT_S: Final = 1.0
 """Longest wait of a running monitor for a library that another process writes, seconds."""
+FORGET_AFTER: Final = 60
+"""Minutes that a monitor must have finished before it forgets a node: after a pause, nodes need time to return."""
 CLOCK_JUMP_US: Final = 1_000_000
 """The clock must go back this far to be logged; NTP corrects less than that every day."""
 
@@ -62,6 +65,7 @@ class Monitor:
         confirm_minutes: int = 3,
         quantized: bool = False,
         no_data_minutes: int = 5,
+        forget_days: int = 14,
         keep_minutes: int = 1440,
         keep_incident_days: int = 90,
     ) -> None:
@@ -77,6 +81,9 @@ class Monitor:
         self._library, self._confirm_minutes = library, confirm_minutes
         self._library_version, self._library_failing = _file_version(library), False
         self._no_data_minutes, self._without_data = no_data_minutes, frozenset[int]()
+        # Not while stored verdicts name the node by its index, which another node gets.
+        self._forget_minutes = max(forget_days * DAY_US // model.manifest.interval_us, keep_minutes + 1)
+        self._full = False
         self._clock_moved_back = False
         self._quantized = quantized
         self.store = store
@@ -155,14 +162,30 @@ class Monitor:
         else:
             observed = self.nodes.index(*(rows.get_column(name).cast(pl.String) for name in ("node", "network")))
             values = feature_matrix(rows, names)
+            values[infinite_rows(rows, names), 0] = np.inf  # so that it is no verdict, rather than a missing value
         verdicts = self.scorer.score(finished.number, self.nodes, observed, values)
         changed = self.incidents.update(verdicts, self.nodes)
+        self._forget_nodes(finished.number)
         messages = [*self._messages(changed), *self._measurements(finished)]
         self.persistence.save(verdicts, self.scorer, self.nodes, changed, messages, self.stop)
         self._report(verdicts, changed, messages)
         if self._quantized:
             trim_memory()
         self.counters.last_minute_seconds = time.perf_counter() - start
+
+    def _forget_nodes(self, number: int) -> None:
+        """Forget the nodes without data for long, but not within the first FORGET_AFTER minutes after a start."""
+        if self.counters.minutes < FORGET_AFTER:
+            return
+        for node in self.nodes.silent(number - self._forget_minutes + 1):
+            if self.nodes.names[node] in self.incidents.open:
+                continue
+            name = self.nodes.forget(node)
+            self.scorer.encoder.clear(node)
+            self.buffer.forget(name)
+            self.incidents.cleared.pop(name, None)
+            self.counters.forgotten += 1
+            self.log("node_forgotten", node=name)
 
     def _messages(self, changed: Sequence[Incident]) -> list[QueuedMessage]:
         return [
@@ -182,6 +205,13 @@ class Monitor:
         """Count and log the minute, and wake the delivery workers."""
         self.counters.minutes += 1
         self.counters.verdicts.update(verdicts.counts())
+        self.counters.not_finite += len(verdicts.not_finite)
+        for node in verdicts.not_finite:
+            self.log("node_not_finite", node=self.nodes.names[node])
+        if self._full != self.buffer.full:
+            self._full = self.buffer.full
+            if self._full:
+                self.log("nodes_full", nodes=self.nodes.known)
         for node in verdicts.baselines:
             self.log("node_baselined", node=self.nodes.names[node])
         for node, condition in verdicts.suspects.items():

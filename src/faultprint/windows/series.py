@@ -120,6 +120,15 @@ def check_length(node: str, length: int) -> None:
         )
 
 
+def infinite_rows(rows: pl.DataFrame, names: Sequence[str]) -> BoolArray:
+    """(rows,) which rows hold an infinite number."""
+    floats = [name for name in names if rows.schema[name].is_float()]
+    if not floats or rows.is_empty():
+        return np.zeros(len(rows), np.bool_)
+    found = rows.select(pl.any_horizontal(pl.col(floats).is_infinite()).fill_null(False))
+    return found.to_series().to_numpy().astype(np.bool_)
+
+
 def feature_matrix(rows: pl.DataFrame, names: Sequence[str]) -> Float32Array:
     """(rows, F) float32; nulls and non-finite numbers become NaN."""
     matrix = rows.select(pl.col(names).cast(pl.Float32)).to_numpy(order="c", writable=True)

@@ -68,6 +68,9 @@ class NodeSettings:
     """[nodes]: limits of nodes and of their verdicts."""
 
     max: Annotated[int, SettingDoc("largest number of nodes; rows of further nodes are refused", 1)] = 10_000
+    forget_days: Annotated[
+        int, SettingDoc("days without data after which a node without an open incident is forgotten", 1)
+    ] = 14
     confirm_minutes: Annotated[int, SettingDoc("minutes that must agree before a verdict changes", 1)] = 3
     quantized: Annotated[
         bool,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faultprint.errors import FaultprintError, StateError
+from faultprint.errors import FaultprintError, StateError, UsageError
 from faultprint.monitor.base.log import Log
 from faultprint.monitor.detect.incidents import Incidents
 from faultprint.monitor.detect.nodes import NodeTable
@@ -37,7 +37,7 @@ class CommandExecutor:
         """
         try:
             commands = self._store.commands()
-            known = {identity: self._store.incident(identity) for _, identity, *_ in commands}
+            known = {identity: self._incident(identity) for _, identity, *_ in commands}
         except StateError:
             return None  # the commands wait; the next save logs that the state is not available
         if not commands:
@@ -58,6 +58,13 @@ class CommandExecutor:
             latest[identity] = incident
             changes.append(incident)
         return ExecutedCommands(tuple(changes), tuple(latest.values()), tuple(number for number, *_ in commands))
+
+    def _incident(self, identity: str) -> Incident | None:
+        try:
+            return self._store.incident(identity)
+        except UsageError as error:  # damaged: the command is refused, the next start sets the incident aside
+            self._log("command_refused", incident=identity, operation="read", detail=str(error))
+            return None
 
     def _apply(
         self, incident: Incident, operation: IncidentOperation, actor: Actor, text: str, closed: int

@@ -65,6 +65,8 @@ class DeliveryWorker(threading.Thread):
         super().__init__(name=f"delivery to {sink.name}", daemon=True)
         self.sink = sink
         self.counts = DeliveryCounts()
+        self.failure: Exception | None = None
+        """What ended the thread."""
         self._state, self._limit = state, limit
         self._backoff, self._rng, self._clock = backoff, rng, clock
         self._log = partial(log, sink=sink.name)
@@ -91,6 +93,13 @@ class DeliveryWorker(threading.Thread):
             self.join()
 
     def run(self) -> None:
+        try:
+            self._run()
+        except Exception as error:  # the main loop sees that the thread has ended, and ends with this reason
+            self.failure = error
+            self._log("thread_ended", thread=self.name, detail=f"{type(error).__name__}: {error}"[:500])
+
+    def _run(self) -> None:
         outbox = Outbox(self._state, self.sink.name, self._limit)
         try:
             while not self._stopped.is_set():
@@ -107,6 +116,9 @@ class DeliveryWorker(threading.Thread):
         if dropped := self._retry(lambda: outbox.overflow(self._clock.now_us())):
             self.counts.overflowed += dropped
             self._log("messages_dead_lettered", count=dropped, reason="overflow")
+        if unreadable := self._retry(lambda: outbox.set_unreadable_aside(self._clock.now_us())):
+            self.counts.rejected += unreadable
+            self._log("messages_dead_lettered", count=unreadable, reason="unreadable")
         waiting_messages, self.counts.waiting = self._retry(lambda: (outbox.oldest(), len(outbox)))
         if not waiting_messages:
             # Set before waiting: `wake` clears it, and the next look sees all messages saved before `wake`.

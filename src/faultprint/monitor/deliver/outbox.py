@@ -5,6 +5,7 @@
     later       it stays and is retried with back-off; later messages wait, because changes must arrive in order
     refused     the same; it is logged, because address or credentials are wrong
     rejected    it is dead-lettered with the reason, counted and logged
+    (damaged)   a stored message that cannot be read is dead-lettered, counted and logged
     (overflow)  above `retention.messages` the oldest messages are dead-lettered, counted and logged
 
 Messages that wait for a VES collector are sent as one batch, with one receipt. A retry sends the same batch. If a batch is
@@ -19,8 +20,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from faultprint.monitor.base.location import StateLocation
+from faultprint.monitor.state.checksum import ChecksumError, unseal
 from faultprint.monitor.state.connect import connect
 from faultprint.publish.message import Message
 
@@ -31,6 +34,22 @@ class Waiting:
 
     number: int
     message: Message
+
+
+_COLUMNS: Final = "sink, id, path, key, body, content_type, headers"
+
+
+def _message(row: Sequence[Any]) -> Message | str:
+    """The message in a row, or why it cannot be read."""
+    sink, identity, path, key, body, content_type, headers = row
+    try:
+        fields = json.loads(headers)
+        texts = [identity, path, key, content_type, *fields, *fields.values()]
+        if not isinstance(body, bytes) or not all(isinstance(text, str) for text in texts):
+            return "the stored message has values of other types than it should"
+        return Message(identity, path, key, unseal(f"message {sink} {identity}", body), content_type, fields)
+    except (ChecksumError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        return f"the stored message cannot be read: {error}"[:200]
 
 
 class Outbox:
@@ -45,15 +64,23 @@ class Outbox:
         self._database.close()
 
     def oldest(self, most: int = 100) -> list[Waiting]:
-        """The oldest messages, at most `most`."""
-        rows = self._database.execute(
-            "SELECT number, id, path, key, body, content_type, headers FROM message WHERE sink = ? ORDER BY number LIMIT ?",
-            (self._sink, most),
-        )
-        return [
-            Waiting(number, Message(identity, path, key, body, content_type, json.loads(headers)))
-            for number, identity, path, key, body, content_type, headers in rows
-        ]
+        """The oldest messages that can be read, among the `most` oldest."""
+        read = ((number, _message(row)) for number, *row in self._oldest(most))
+        return [Waiting(number, message) for number, message in read if isinstance(message, Message)]
+
+    def set_unreadable_aside(self, time_us: int, most: int = 100) -> int:
+        """Dead-letter those of the `most` oldest messages that cannot be read; returns their number."""
+        read = ((number, _message(row)) for number, *row in self._oldest(most))
+        unreadable = [(number, reason) for number, reason in read if isinstance(reason, str)]
+        if unreadable:
+            with self._database.transaction():
+                for number, reason in unreadable:
+                    self._move("number = ?", (number,), reason, time_us)
+        return len(unreadable)
+
+    def _oldest(self, most: int) -> list[tuple[Any, ...]]:
+        query = f"SELECT number, {_COLUMNS} FROM message WHERE sink = ? ORDER BY number LIMIT ?"
+        return self._database.execute(query, (self._sink, most))
 
     def __len__(self) -> int:
         return int(self._database.execute("SELECT count(*) FROM message WHERE sink = ?", (self._sink,))[0][0])

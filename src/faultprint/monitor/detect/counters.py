@@ -16,4 +16,6 @@ class Counters:
     commands: int = 0
     no_data: int = 0
     library_errors: int = 0
+    not_finite: int = 0
+    forgotten: int = 0
     last_minute_seconds: float = 0.0

@@ -43,20 +43,34 @@ request_rate … silent                    `cases.silence.RequestHistory`
 
 
 class NodeTable:
-    """Nodes by index, in order of their first row. `names` and `networks` are lists; columns are (N,) int64 arrays."""
+    """Nodes by index, in order of their first row. `names` and `networks` are lists; columns are (N,) int64 arrays.
+
+    A forgotten node leaves a free index, with an empty name. The next new node takes it.
+    """
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.networks: list[str] = []
+        self.added: list[int] = []
+        """Indices of nodes that are new since the last save."""
+        self.forgotten: list[int] = []
+        """Indices of nodes that were forgotten since the last save."""
         self._index: dict[str, int] = {}
+        self._free: list[int] = []
         self._columns = {name: np.empty(0, np.int64) for name in COLUMNS}
         self._warming: dict[int, list[tuple[int, Float32Array]]] = {}
 
     def __len__(self) -> int:
+        """The number of indices, free ones included."""
         return len(self.names)
 
+    @property
+    def known(self) -> int:
+        """The number of nodes."""
+        return len(self._index)
+
     def __getitem__(self, column: str) -> IntArray:
-        """A column for all nodes, as a writable view."""
+        """A column for all indices, as a writable view."""
         return self._columns[column][: len(self.names)]
 
     def index(self, names: Iterable[str], networks: Iterable[str]) -> IntArray:
@@ -65,13 +79,45 @@ class NodeTable:
         for name, network in zip(names, networks, strict=True):
             index = self._index.get(name)
             if index is None:
-                index = len(self.names)
-                self.names.append(sys.intern(name))
-                self.networks.append(sys.intern(network))
-                self._index[self.names[-1]] = index
+                index = self._free.pop() if self._free else len(self.names)
+                self._place(index, name, network)
+                self.added.append(index)
             indices.append(index)
-        self._grow()
         return np.array(indices, np.int64)
+
+    def restore(self, rows: Iterable[tuple[int, str, str]], count: int) -> None:
+        """Fill an empty table with stored nodes (index, name, network), and free indices up to `count`."""
+        self._extend(count)
+        for index, name, network in rows:
+            self._place(index, name, network)
+        self._free = [index for index in range(len(self.names) - 1, -1, -1) if not self.holds(index)]
+
+    def holds(self, index: int) -> bool:
+        """Whether a node has this index."""
+        return self._index.get(self.names[index]) == index
+
+    def forget(self, node: int) -> str:
+        """Forget a node; returns its name. Its index is free, and everything at it as for a new node."""
+        name = self.names[node]
+        del self._index[name]
+        self.reset(node)
+        self["last_minute"][node] = COLUMNS["last_minute"]
+        self.names[node] = self.networks[node] = ""
+        self._free.append(node)
+        self.forgotten.append(node)
+        return name
+
+    def reset(self, node: int) -> None:
+        """Let a node warm up again, as a new one. Only its last minute stays."""
+        for name, value in COLUMNS.items():
+            if name != "last_minute":
+                self[name][node] = value
+        self._warming.pop(node, None)
+
+    def silent(self, before: int) -> list[int]:
+        """The nodes whose last minute is before this number."""
+        last = self["last_minute"]
+        return [node for node in np.flatnonzero((last >= 0) & (last < before)).tolist() if self.holds(node)]
 
     def keep_minute(self, node: int, number: int, values: Float32Array) -> None:
         """Keep a minute of a node that is warming up; `values` (F,)."""
@@ -115,11 +161,22 @@ class NodeTable:
 
     def without_data(self, number: int, minutes: int) -> IntArray:
         """Nodes without data in the last `minutes` up to and including this minute."""
-        return np.flatnonzero(number - self["last_minute"] >= minutes)
+        silent = np.flatnonzero(number - self["last_minute"] >= minutes)
+        return silent if not self._free else silent[~np.isin(silent, self._free)]
 
-    def _grow(self) -> None:
+    def _place(self, index: int, name: str, network: str) -> None:
+        self._extend(index + 1)
+        self.names[index], self.networks[index] = sys.intern(name), sys.intern(network)
+        self._index[self.names[index]] = index
+
+    def _extend(self, count: int) -> None:
+        missing = count - len(self.names)
+        if missing <= 0:
+            return
+        self.names += [""] * missing
+        self.networks += [""] * missing
         for name, array in self._columns.items():
-            if len(array) < len(self.names):
-                larger = np.full(max(len(self.names), 2 * len(array)), COLUMNS[name], np.int64)
+            if len(array) < count:
+                larger = np.full(max(count, 2 * len(array)), COLUMNS[name], np.int64)
                 larger[: len(array)] = array
                 self._columns[name] = larger

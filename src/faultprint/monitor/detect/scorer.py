@@ -34,6 +34,7 @@ from faultprint.cases.thresholds import normal_radius
 from faultprint.embedding.model import Model, NodeBaseline
 from faultprint.embedding.streaming import StepRecord, StreamingEncoder
 from faultprint.errors import ModelError, UsageError
+from faultprint.monitor.detect.finiteness import sound_baseline, sound_features, sound_steps
 from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.publish.incident import Explanation
 from faultprint.windows.series import Series
@@ -70,6 +71,7 @@ class MinuteVerdicts:
     step_record: StepRecord | None
     baselines: Mapping[int, NodeBaseline] = field(default_factory=dict)
     suspects: Mapping[int, str] = field(default_factory=dict)
+    not_finite: Sequence[int] = ()
 
     def condition(self, position: int) -> str:
         """The verdict of the node at this position, in words."""
@@ -133,13 +135,26 @@ class Scorer:
         if (np.diff(observed) < 0).any():
             order = np.argsort(observed)
             observed, values = observed[order], values[order]
+        everyone = observed
+        sound = sound_features(values)
+        if not sound.all():
+            observed, values = observed[sound], values[sound]
         ready = np.flatnonzero(nodes["baselined"][observed] == 1)
-        raw = np.full(len(observed), VerdictCode.WARMING_UP)
         windows, record, vectors = np.empty(0, np.int64), None, np.empty((0, self.model.dimensions), np.float32)
         if len(ready):
             ready_values = values if len(ready) == len(values) else values[ready]
             step, record = self.encoder.step(observed[ready], ready_values)
-            windows, vectors = ready[step.whole], step.vectors[step.whole]
+            whole, vectors = step.whole, step.vectors
+            if not (sound := sound_steps(step, record)).all():
+                kept = np.delete(np.arange(len(observed)), ready[~sound])
+                observed, values, whole, vectors = observed[kept], values[kept], whole[sound], vectors[sound]
+                ready = np.flatnonzero(nodes["baselined"][observed] == 1)
+                record = StepRecord(record.values[sound], record.codes[sound])
+            windows, vectors = ready[whole], vectors[whole]
+        not_finite = (
+            self._restart(number, nodes, np.setdiff1d(everyone, observed)) if len(observed) < len(everyone) else ()
+        )
+        raw = np.full(len(observed), VerdictCode.WARMING_UP)
         matches = self.matcher.match(vectors)
         raw[windows] = raw_verdicts(matches, np.ones(len(windows), np.bool_), self.rule)
         code = with_silence(self._debounce(nodes, observed, raw), self._silent(nodes, observed, values))
@@ -159,7 +174,16 @@ class Scorer:
             record,
             baselines,
             suspects,
+            not_finite,
         )
+
+    def _restart(self, number: int, nodes: NodeTable, chosen: IntArray) -> tuple[int, ...]:
+        """Let nodes warm up again, because a number of this minute was not finite."""
+        for node in chosen.tolist():
+            nodes.reset(node)
+            self.encoder.clear(node)
+        nodes["last_minute"][chosen] = number
+        return tuple(chosen.tolist())
 
     def _silent(self, nodes: NodeTable, observed: IntArray, values: Float32Array) -> BoolArray:
         """(N,) which nodes are silent in this minute (`cases.silence`)."""
@@ -232,7 +256,8 @@ class Scorer:
                 return None, ""
             if suspect and not last_attempt:
                 return None, suspect
-            return self.model.baseline(history, minutes), suspect
+            baseline = self.model.baseline(history, minutes)
+            return (baseline, suspect) if sound_baseline(baseline) else (None, "")
         except UsageError:
             return None, ""
 

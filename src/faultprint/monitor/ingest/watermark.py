@@ -135,6 +135,15 @@ class WatermarkBuffer:
         """Add a node from the restored state, with its network."""
         self._networks[sys.intern(node)] = sys.intern(network)
 
+    def forget(self, node: str) -> None:
+        """Forget a node, so that another one may take its place."""
+        self._networks.pop(node, None)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many nodes as allowed."""
+        return len(self._networks) >= self.max_nodes
+
     def finish_through(self, last: int) -> Iterator[FinishedMinute]:
         """Close all minutes up to this number. Gives those with rows, in order, and the last one."""
         if last <= self.closed or (self.closed < 0 and last < min(self._waiting, default=last + 1)):
@@ -150,7 +159,7 @@ class WatermarkBuffer:
         start = rows.get_column("minute").to_physical().to_numpy().astype(np.int64)
         number = start // self.interval_us
         reason = self._reasons(rows, start, number)
-        self._mark_duplicates(rows, number, reason)
+        self._admit(rows, number, reason)
         for code, count in zip(*np.unique(reason, return_counts=True), strict=True):
             if code >= 0:
                 self.refused[source, REFUSAL_REASONS[code]] += int(count)
@@ -160,14 +169,25 @@ class WatermarkBuffer:
             self._waiting.setdefault(minute, []).append(rows if selected.all() else rows.filter(pl.Series(selected)))
         return (max(taken) + 1) * self.interval_us if taken else None
 
-    def _mark_duplicates(self, rows: pl.DataFrame, number: IntArray, reason: IntArray) -> None:
-        """Mark the rows of nodes that have a row in the same minute."""
-        nodes, duplicate = rows.get_column("node").cast(pl.String).to_list(), REFUSAL_REASONS.index("duplicate")
+    def _admit(self, rows: pl.DataFrame, number: IntArray, reason: IntArray) -> None:
+        """Register the nodes of the rows that are taken, and mark rows beyond the limit, of a second network, or duplicate."""
+        nodes, networks = _names(rows)
         for row in np.flatnonzero(reason < 0).tolist():
+            node = nodes[row]
+            known = self._networks.get(node)
+            if known is None:
+                if self.full:
+                    reason[row] = REFUSAL_REASONS.index("node_limit")
+                    continue
+                # Interned, because names are stored in several tables and each network with all its nodes.
+                self._networks[sys.intern(node)] = sys.intern(networks[row])
+            elif known != networks[row]:
+                reason[row] = REFUSAL_REASONS.index("invalid")
+                continue
             seen = self._seen.setdefault(int(number[row]), set())
-            if nodes[row] in seen:
-                reason[row] = duplicate
-            seen.add(nodes[row])
+            if node in seen:
+                reason[row] = REFUSAL_REASONS.index("duplicate")
+            seen.add(node)
 
     def _reasons(self, rows: pl.DataFrame, start: IntArray, number: IntArray) -> IntArray:
         """(N,) index of the first reason that applies, -1: none."""
@@ -188,17 +208,17 @@ class WatermarkBuffer:
     def _check_nodes(self, rows: pl.DataFrame) -> tuple[BoolArray, BoolArray]:
         """(N,) rows with an invalid name or another network than before; (N,) rows of nodes above the limit."""
         invalid, over_limit = np.zeros((2, len(rows)), np.bool_)
-        columns = (rows.get_column(name).cast(pl.String).to_list() for name in ("node", "network"))
-        for row, (node, network) in enumerate(zip(*columns, strict=True)):
+        for row, (node, network) in enumerate(zip(*_names(rows), strict=True)):
             known = self._networks.get(node)
             if known is None:
-                if "\0" in node or "\0" in network:
-                    invalid[row] = True
-                elif len(self._networks) < self.max_nodes:
-                    # Interned, because names are stored in several tables and each network with all its nodes.
-                    self._networks[sys.intern(node)] = sys.intern(network)
-                else:
-                    over_limit[row] = True
+                invalid[row] = "\0" in node or "\0" in network
+                over_limit[row] = self.full
             elif known != network:
                 invalid[row] = True
         return invalid, over_limit
+
+
+def _names(rows: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """Node and network of each row."""
+    node, network = (rows.get_column(name).cast(pl.String).to_list() for name in ("node", "network"))
+    return node, network

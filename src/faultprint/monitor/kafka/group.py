@@ -89,6 +89,8 @@ class GroupMember:
 
     def _turn(self) -> None:
         self.liveness.beat()
+        for monitor in self.monitors:
+            monitor.liveness.check()
         for number in sorted(self._assigned)[:1]:  # one in each turn, so that the acquired partitions go on
             self._acquire(number)
         self._subscription.poll(POLL_S)
@@ -162,7 +164,7 @@ class GroupMember:
         self._assigned.discard(number)
         self._acquired[number] = partition
         self._uploaded[number] = partition.processed
-        self.log("partition_acquired", partition=number, nodes=len(partition.monitor.nodes), offset=start)
+        self.log("partition_acquired", partition=number, nodes=partition.monitor.nodes.known, offset=start)
 
     def _checkpoint_due(self, number: int, partition: Partition) -> bool:
         minutes, commands = self._uploaded[number]

@@ -131,7 +131,13 @@ _MONITOR_METRICS: Final = (
         lambda m: m.persistence.retry_write.failing,
         aggregate=max,
     ),
-    _metric("nodes", "Nodes known.", lambda m: len(m.nodes)),
+    _metric("nodes", "Nodes known.", lambda m: m.nodes.known),
+    _metric(
+        "nodes_full",
+        "1 while there are `nodes.max` nodes, so that rows of further nodes are refused.",
+        lambda m: m.buffer.full,
+        aggregate=max,
+    ),
     _metric(
         "nodes_baselined", "Nodes with a baseline; the others are warming up.", lambda m: m.nodes["baselined"].sum()
     ),
@@ -164,6 +170,21 @@ _MONITOR_METRICS: Final = (
     ),
     _metric("window_buffer_bytes", "Memory of the window buffers of all nodes.", lambda m: m.window_buffer_bytes),
     _metric("intervals_processed", "Finished minutes.", lambda m: m.counters.minutes, MetricKind.COUNTER),
+    _metric(
+        "nodes_forgotten", "Nodes forgotten, without data for long.", lambda m: m.counters.forgotten, MetricKind.COUNTER
+    ),
+    _metric(
+        "verdicts_not_finite",
+        "Verdicts not given, because a number was not finite.",
+        lambda m: m.counters.not_finite,
+        MetricKind.COUNTER,
+    ),
+    _metric(
+        "stored_values_unusable",
+        "Stored values that were damaged, found at the start.",
+        lambda m: m.persistence.damaged,
+        MetricKind.COUNTER,
+    ),
     _metric(
         "library_errors",
         "Failed attempts to read the library.",

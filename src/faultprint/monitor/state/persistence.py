@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from faultprint.arrays import IntArray
 from faultprint.embedding.model import Model, NodeBaseline
 from faultprint.errors import UsageError
 from faultprint.monitor.base.log import Log
 from faultprint.monitor.base.retry import RetryUntilWritten
+from faultprint.monitor.detect.finiteness import sound_baseline, sound_codes
 from faultprint.monitor.detect.incidents import Incidents
 from faultprint.monitor.detect.nodes import COLUMNS, NodeTable
 from faultprint.monitor.detect.scorer import MinuteVerdicts, Scorer, rename_conditions
 from faultprint.monitor.ingest.watermark import WatermarkBuffer
+from faultprint.monitor.state.checksum import ChecksumError
 from faultprint.monitor.state.store import MinuteRecord, StateFrame, Store
 from faultprint.monitor.state.verdicts import pack, unpack
 from faultprint.publish.incident import Incident
@@ -60,7 +64,9 @@ class Persistence:
         self.retry_write = RetryUntilWritten("state", log, sleep)
         self._store, self._model = store, model
         self._keep_minutes, self._keep_incident_us = keep_minutes, keep_incident_days * DAY_US
-        self._saved_nodes = 0
+        self._log = log
+        self.damaged = 0
+        """Stored values that could not be used."""
         self._interval_us = model.manifest.interval_us
 
     def save(
@@ -75,7 +81,6 @@ class Persistence:
         """Write one finished minute; retries until the state can be written. Raises StateError if `stop` becomes true."""
         number, oldest = verdicts.number, nodes.oldest_warming
         spans, window = self._model.manifest.spans, self._model.window
-        new = range(self._saved_nodes, len(nodes))
         record = MinuteRecord(
             facts={
                 "model": self._model.id,
@@ -84,8 +89,9 @@ class Persistence:
                 "conditions": json.dumps(scorer.matcher.conditions),
                 **self.extra_facts(),
             },
-            nodes=[(node, nodes.names[node], nodes.networks[node]) for node in new],
-            baselines={node: _baseline_bytes(baseline) for node, baseline in verdicts.baselines.items()},
+            nodes=[(node, nodes.names[node], nodes.networks[node]) for node in nodes.added],
+            baselines=dict.fromkeys(verdicts.not_finite)
+            | {node: _baseline_bytes(baseline) for node, baseline in verdicts.baselines.items()},
             counters={_STORED_COLUMNS.get(name, name): nodes[name].tobytes() for name in COLUMNS},
             frames=list(_frames(verdicts)),
             forget={
@@ -99,9 +105,11 @@ class Persistence:
             incidents=changed,
             forget_incidents_us=(number + 1) * self._interval_us - self._keep_incident_us,
             messages=messages,
+            forget_nodes=tuple(nodes.forgotten),
         )
         self.retry_write.retry(lambda: self._store.save_minute(record), stop)
-        self._saved_nodes = len(nodes)
+        nodes.added.clear()
+        nodes.forgotten.clear()
 
     def save_commands(
         self,
@@ -114,7 +122,11 @@ class Persistence:
         self.retry_write.retry(lambda: self._store.save_commands(incidents, messages, done), stop)
 
     def restore(self, scorer: Scorer, nodes: NodeTable, incidents: Incidents, buffer: WatermarkBuffer) -> None:
-        """Restore the monitor as the last finished minute left it. Raises UsageError for the state of another model."""
+        """Restore the monitor as the last finished minute left it.
+
+        A stored number that is not finite, or a blob with another checksum, is logged: the baseline of that node is made
+        anew, or that minute is a gap. Raises UsageError for the state of another model, or one that cannot be read.
+        """
         facts = self._store.facts()
         if "model" not in facts:
             return  # no minute is finished yet
@@ -123,42 +135,67 @@ class Persistence:
                 f"{self._store.state} belongs to model {facts['model']}, but the configuration names model {self._model.id}; "
                 "embeddings of two models cannot be mixed: name another state file."
             )
-        if facts["codes"] != scorer.encoder.codec_name:
+        if facts.get("codes") != scorer.encoder.codec_name:
             raise UsageError(
-                f"{self._store.state} keeps minutes as {facts['codes']}, not {scorer.encoder.codec_name}; "
+                f"{self._store.state} keeps minutes as {facts.get('codes')}, not {scorer.encoder.codec_name}; "
                 "set nodes.quantized to its old value, or name another state file."
             )
-        buffer.closed = int(facts["closed"])
-        baselines = self._restore_nodes(nodes, buffer)
-        scorer.encoder.add_slots(len(nodes))
-        for node, baseline in baselines:
-            scorer.encoder.set_baseline(node, baseline)
-        scorer.encoder.advance(buffer.closed)
-        self._restore_buffers(scorer, nodes, dict(baselines))
-        self._restore_incidents(incidents, buffer.closed)
-        # The library may have changed since then.
-        rename_conditions(nodes, json.loads(facts["conditions"]), scorer.matcher.conditions)
+        try:
+            buffer.closed = int(facts["closed"])
+            baselines = self._restore_nodes(nodes, buffer)
+            scorer.encoder.add_slots(len(nodes))
+            for node, baseline in baselines.items():
+                scorer.encoder.set_baseline(node, baseline)
+            scorer.encoder.advance(buffer.closed)
+            self._restore_buffers(scorer, nodes, baselines)
+            self._restore_incidents(incidents, buffer.closed)
+            # The library may have changed since then.
+            rename_conditions(nodes, json.loads(facts["conditions"]), scorer.matcher.conditions)
+        except (ChecksumError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+            raise self._store.damaged(f"{type(error).__name__}: {error}") from error
 
-    def _restore_nodes(self, nodes: NodeTable, buffer: WatermarkBuffer) -> list[tuple[int, NodeBaseline]]:
+    def _restore_nodes(self, nodes: NodeTable, buffer: WatermarkBuffer) -> dict[int, NodeBaseline]:
         rows = list(self._store.nodes())
-        nodes.index((row[1] for row in rows), (row[2] for row in rows))
-        self._saved_nodes = len(rows)
+        columns = {_STORED_COLUMNS.get(name, name): name for name in COLUMNS}
+        counters = {name: np.frombuffer(data, np.int64) for name, data in self._store.counters().items()}
+        count = max([*map(len, counters.values()), *(row[0] + 1 for row in rows)], default=0)
+        nodes.restore((row[:3] for row in rows), count)
         for _, name, network, _ in rows:
             buffer.register(name, network)
-        columns = {_STORED_COLUMNS.get(name, name): name for name in COLUMNS}
-        for name, data in self._store.counters().items():
-            nodes[columns[name]][:] = np.frombuffer(data, np.int64)
-        width = len(self._model.catalogue)
-        return [(node, _baseline_from(data, width)) for node, _, _, data in rows if data is not None]
+        for name, numbers in counters.items():
+            nodes[columns[name]][:] = numbers
+        baselines = {node: self._baseline(node, name, data) for node, name, _, data in rows if data is not None}
+        sound = {node: baseline for node, baseline in baselines.items() if baseline is not None}
+        for node in np.flatnonzero(nodes["baselined"] == 1).tolist():
+            if node not in sound:
+                nodes.reset(node)
+        return sound
+
+    def _baseline(self, node: int, name: str, data: bytes | ChecksumError) -> NodeBaseline | None:
+        """A stored baseline; None if it cannot be used."""
+        try:
+            if isinstance(data, ChecksumError):
+                raise data
+            baseline = _baseline_from(data, len(self._model.catalogue), self._model.dimensions)
+        except (ChecksumError, ValueError) as error:
+            self._report(f"the baseline of node {name}: {error}")
+            return None
+        if sound_baseline(baseline):
+            return baseline
+        self._report(f"the baseline of node {name} holds a number that is not finite")
+        return None
+
+    def _report(self, detail: object) -> None:
+        self.damaged += 1
+        self._log("stored_value_unusable", detail=str(detail))
 
     def _restore_buffers(self, scorer: Scorer, nodes: NodeTable, baselines: Mapping[int, NodeBaseline]) -> None:
-        encoder = scorer.encoder
-        for frame in self._store.frames(_WARMING):
-            indices = np.frombuffer(frame.nodes, np.int32)
-            for node, row in zip(
-                indices.tolist(), np.frombuffer(frame.data, np.float32).reshape(len(indices), -1), strict=True
-            ):
-                nodes.keep_minute(node, frame.minute, row)
+        encoder, features = scorer.encoder, len(self._model.catalogue)
+        for frame in self._store.frames(_WARMING, self._report):
+            indices, rows = _frame(frame, np.dtype(np.float32), (features,), len(nodes))
+            for node, row in zip(indices.tolist(), rows, strict=True):
+                if not np.isinf(row).any():
+                    nodes.keep_minute(node, frame.minute, row)
         for node in nodes.warming:  # without the minutes of rejected baselines
             nodes.trim(node, scorer.baseline.minutes if node in baselines else int(nodes["observed_minutes"][node]))
         for node in [node for node in nodes.warming if node in baselines]:
@@ -166,17 +203,30 @@ class Persistence:
                 node, baselines[node], nodes.history(node, self._interval_us, self._model.catalogue.names)
             )
             nodes.finish_warm_up(node)
-        scaled = {frame.minute: frame.data for frame in self._store.frames(_SCALED)}
-        for frame in self._store.frames(_CODES):
-            slots = np.frombuffer(frame.nodes, np.int32).astype(np.int64)
-            codes = np.frombuffer(frame.data, encoder.dtype).reshape(len(slots), *encoder.code_shape)
-            data = scaled.get(frame.minute)
-            values = None if data is None else np.frombuffer(data, encoder.dtype).reshape(len(slots), -1)
+        scaled = {frame.minute: frame for frame in self._store.frames(_SCALED, self._report)}
+        for frame in self._store.frames(_CODES, self._report):
+            slots, codes = _frame(frame, encoder.dtype, encoder.code_shape, len(nodes))
+            part = scaled.get(frame.minute)
+            values = None if part is None else _frame(part, encoder.dtype, (features,), len(nodes))[1]
+            sound = sound_codes(codes) & (True if values is None else ~np.isinf(values).any(axis=1))
+            for node in slots[~sound & (nodes["baselined"][slots] == 1)].tolist():
+                self._report(f"minute {frame.minute} of node {nodes.names[node]} holds a number that is not finite")
+                nodes.reset(node)
+            kept = sound & (nodes["baselined"][slots] == 1)
+            if not kept.all():
+                slots, codes, values = slots[kept], codes[kept], None if values is None else values[kept]
             encoder.restore(frame.minute, slots, codes, values)
 
     def _restore_incidents(self, incidents: Incidents, closed: int) -> None:
-        since = (closed - incidents.rules.flap_minutes) * self._interval_us
-        for incident in self._store.incidents(max(since, 0)):
+        since = max((closed - incidents.rules.flap_minutes) * self._interval_us, 0)
+        try:
+            stored = list(self._store.incidents(since))
+        except UsageError:
+            self._store.set_damaged_incidents_aside()
+            stored = list(self._store.incidents(since))
+        for identity in self._store.set_aside:
+            self._report(f"incident {identity} was moved to the dead letters")
+        for incident in stored:
             if incident.cleared_us is None:
                 incidents.open[incident.node] = incident
             else:
@@ -197,7 +247,9 @@ def _frames(verdicts: MinuteVerdicts) -> Iterator[StateFrame]:
 
 def verdicts(store: Store, interval_us: int) -> pl.DataFrame:
     """The kept VERDICTS, sorted by node and time."""
-    return unpack(store.verdicts(), [name for _, name, _, _ in store.nodes()], interval_us)
+    rows = {node: name for node, name, *_ in store.nodes()}
+    names = [rows.get(node, "") for node in range(max(rows, default=-1) + 1)]
+    return unpack(store.verdicts(), names, interval_us)
 
 
 _PROFILE: Final = ("centre", "spread", "event_count", "value_count")
@@ -216,8 +268,21 @@ def _baseline_bytes(baseline: NodeBaseline) -> bytes:
     return np.concatenate(parts).astype(np.float32).tobytes()
 
 
-def _baseline_from(data: bytes, features: int) -> NodeBaseline:
+def _baseline_from(data: bytes, features: int, dimensions: int) -> NodeBaseline:
+    """Raises ValueError for another size."""
     numbers = np.frombuffer(data, np.float32)
+    if len(numbers) != 1 + len(_PROFILE) * features + 2 * dimensions or not 0 <= numbers[0] < 1e9:
+        raise ValueError(f"{len(numbers)} numbers are no baseline")
     arrays = [numbers[1 + at * features : 1 + (at + 1) * features] for at in range(len(_PROFILE))]
     mean, short_mean = np.split(numbers[1 + len(_PROFILE) * features :], 2)
     return NodeBaseline(Profile(int(numbers[0]), *arrays), mean, None if np.isnan(short_mean).any() else short_mean)
+
+
+def _frame(
+    frame: StateFrame, dtype: np.dtype[Any], shape: tuple[int, ...], count: int
+) -> tuple[IntArray, npt.NDArray[Any]]:
+    """(n,) indices and (n, *shape) rows of a frame. Raises ValueError for other sizes, or an index from `count` on."""
+    indices = np.frombuffer(frame.nodes, np.int32).astype(np.int64)
+    if len(indices) and not (indices.min() >= 0 and indices.max() < count):
+        raise ValueError(f"minute {frame.minute} has an unknown node")
+    return indices, np.frombuffer(frame.data, dtype).reshape(len(indices), *shape)

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from faultprint.errors import StateError, UsageError
 from faultprint.monitor.base.location import PostgresUrl
 from faultprint.monitor.state.database import plain
-from faultprint.monitor.state.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES, added, statements
+from faultprint.monitor.state.schema import APPLICATION_ID, READABLE_VERSIONS, SCHEMA_VERSION, TABLES, added, statements
 from faultprint.monitor.state.sqlite import SqliteDatabase
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
@@ -40,6 +40,7 @@ _SESSION: Final = (
 LOCK_TIMEOUT_S: Final = 5.0
 """How long to wait for the lock: the session of a killed monitor ends only after its current statement."""
 _SUFFIXED: Final = "SELECT set_config('search_path', quote_ident(current_schema() || %s), false)"
+_READABLE: Final = [[(str(version),)] for version in READABLE_VERSIONS]
 _AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """Server or connection lost, disk full, shutdown, or read-only after a failover."""
 
@@ -79,8 +80,9 @@ class PostgresDatabase:
         serial = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
         schema = statements(integer="BIGINT", blob="BYTEA", serial=serial, text='TEXT COLLATE "C"')
         if self.made():
-            if self.execute("SELECT value FROM fact WHERE name = 'schema'") != [(str(SCHEMA_VERSION),)]:
+            if self.execute("SELECT value FROM fact WHERE name = 'schema'") not in _READABLE:
                 raise UsageError(f"{self._url} is not a monitor state of this version; name another database.")
+            self.execute("UPDATE fact SET value = ? WHERE name = 'schema'", (str(SCHEMA_VERSION),))
             if not self.execute("SELECT to_regclass('alarm')")[0][0]:
                 for statement in added(schema):
                     self.execute(statement)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Since 2 blobs carry checksums and a node may be forgotten; the tables are those of 1."""
+READABLE_VERSIONS: Final = (1, 2)
 APPLICATION_ID: Final = 0x46504D4E  # "FPMN"
 _TABLES: Final = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL)

@@ -8,8 +8,9 @@ messages on a connection of its own as sinks receive them.
 from __future__ import annotations
 
 import json
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ from typing import Final, Self
 from faultprint.errors import UsageError
 from faultprint.monitor.base.location import StateLocation
 from faultprint.monitor.state.alarms import COLUMNS, alarm_row, complete_alarms
+from faultprint.monitor.state.checksum import ChecksumError, seal, unseal
 from faultprint.monitor.state.connect import connect
+from faultprint.monitor.state.database import plain
 from faultprint.monitor.state.verdicts import PackedVerdicts
 from faultprint.publish import incident_codec
 from faultprint.publish.incident import Incident
@@ -39,14 +42,15 @@ class StateFrame:
 class MinuteRecord:
     """What is written for one finished minute.
 
-    `nodes`: (id, name, network) of new nodes; `normals`: id → bytes of the baselines selected in this minute;
-    `counters`: columns of all nodes as bytes; `forget`: kind of frame → first minute to keep; `keep_verdicts_from`: number of
-    the first minute to keep.
+    `nodes`: (id, name, network) of new nodes; `baselines`: id → bytes of the baseline selected in this minute, None: its
+    baseline no longer counts; `counters`: columns of all nodes as bytes; `forget`: kind of frame → first minute to keep;
+    `keep_verdicts_from`: number of the first minute to keep; `forget_nodes`: ids of nodes to delete, before the new nodes are
+    written.
     """
 
     facts: Mapping[str, str]
     nodes: Sequence[tuple[int, str, str]]
-    baselines: Mapping[int, bytes]
+    baselines: Mapping[int, bytes | None]
     counters: Mapping[str, bytes]
     frames: Sequence[StateFrame]
     forget: Mapping[str, int]
@@ -55,6 +59,10 @@ class MinuteRecord:
     incidents: Sequence[Incident]
     forget_incidents_us: int
     messages: Sequence[tuple[str, Message]]
+    forget_nodes: Sequence[int] = ()
+
+
+_INCIDENTS: Final = "SELECT identity, document FROM incident WHERE open = 1 OR changed >= ? ORDER BY changed, identity"
 
 
 class Store:
@@ -64,11 +72,17 @@ class Store:
         """Open it, or create it. Raises UsageError for something that is not a state."""
         self.state = state
         self._writer: str | None = None
+        self.set_aside: list[str] = []
+        """Identities of incidents that could not be read and were moved to the dead letters."""
         self.database = connect(state)
         """The connection: public so that tests can break it as a network or a disk does."""
         self.database.prepare()
         with self.database.transaction():
-            complete_alarms(self.database, _ALARM)
+            try:
+                complete_alarms(self.database, _ALARM)
+            except UsageError:
+                self.set_damaged_incidents_aside()
+                complete_alarms(self.database, _ALARM)
 
     def __enter__(self) -> Self:
         return self
@@ -98,13 +112,16 @@ class Store:
             if do("SELECT 1 FROM fact WHERE name = 'closed' AND value = ?", (record.facts["closed"],)):
                 return  # the last attempt was committed, but its answer was lost
             self._set(record.facts)
+            many("DELETE FROM node WHERE id = ?", ((node,) for node in record.forget_nodes))
             many("INSERT INTO node VALUES (?, ?, ?, NULL)", record.nodes)
-            many("UPDATE node SET normal = ? WHERE id = ?", ((data, node) for node, data in record.baselines.items()))
-            many(_upsert("counter", "name", "data"), record.counters.items())
-            many("INSERT INTO frame VALUES (?, ?, ?, ?)", ((f.kind, f.minute, f.nodes, f.data) for f in record.frames))
+            many("UPDATE node SET normal = ? WHERE id = ?", map(_sealed_baseline, record.baselines.items()))
+            columns = ((name, seal(f"counter {name}", data)) for name, data in record.counters.items())
+            many(_upsert("counter", "name", "data"), columns)
+            many("INSERT INTO frame VALUES (?, ?, ?, ?)", map(_sealed_frame, record.frames))
             many("DELETE FROM frame WHERE kind = ? AND minute < ?", record.forget.items())
             if found := record.verdicts:
-                values = (found.minute, found.rows, found.conditions, found.evidence)
+                rows = seal(f"verdicts {found.minute}", found.rows)
+                values = (found.minute, rows, found.conditions, found.evidence)
                 do("INSERT INTO verdicts VALUES (?, ?, ?, ?)", values)
             do("DELETE FROM verdicts WHERE minute < ?", (record.keep_verdicts_from,))
             for table in ("incident", "alarm"):
@@ -137,34 +154,67 @@ class Store:
         """All facts by name."""
         return dict(self.database.execute("SELECT name, value FROM fact"))
 
-    def nodes(self) -> Iterator[tuple[int, str, str, bytes | None]]:
-        """All nodes, by id: id, name, network, and the bytes of the baseline if there is one."""
-        yield from self.database.stream("SELECT id, name, network, normal FROM node ORDER BY id")
+    def nodes(self) -> Iterator[tuple[int, str, str, bytes | ChecksumError | None]]:
+        """All nodes, by id: id, name, network, and the bytes of the baseline if there is one, or what is wrong with it."""
+        for node, name, network, stored in self.database.stream(
+            "SELECT id, name, network, normal FROM node ORDER BY id"
+        ):
+            try:
+                yield node, name, network, None if stored is None else unseal(f"baseline {node}", stored)
+            except ChecksumError as error:
+                yield node, name, network, error
 
     def counters(self) -> dict[str, bytes]:
-        """Columns of all nodes by stored name, as bytes."""
-        return dict(self.database.execute("SELECT name, data FROM counter"))
+        """Columns of all nodes by stored name, as bytes. Raises ChecksumError."""
+        rows = self.database.execute("SELECT name, data FROM counter")
+        return {name: unseal(f"counter {name}", data) for name, data in rows}
 
-    def frames(self, kind: str) -> Iterator[StateFrame]:
-        """The frames of a kind, oldest first."""
-        yield from (
-            StateFrame(*row)
-            for row in self.database.stream(
-                "SELECT kind, minute, nodes, data FROM frame WHERE kind = ? ORDER BY minute", (kind,)
-            )
-        )
+    def frames(self, kind: str, damaged: Callable[[ChecksumError], None]) -> Iterator[StateFrame]:
+        """The frames of a kind, oldest first. `damaged` is called for each one that cannot be used."""
+        query = "SELECT kind, minute, nodes, data FROM frame WHERE kind = ? ORDER BY minute"
+        for _, minute, nodes, data in self.database.stream(query, (kind,)):
+            try:
+                yield StateFrame(
+                    kind, minute, unseal(f"nodes {kind} {minute}", nodes), unseal(f"{kind} {minute}", data)
+                )
+            except ChecksumError as error:
+                damaged(error)
 
     def verdicts(self) -> Iterator[PackedVerdicts]:
-        """The kept verdicts, oldest minute first."""
-        rows = self.database.stream("SELECT minute, data, conditions, evidence FROM verdicts ORDER BY minute")
-        yield from (PackedVerdicts(*row) for row in rows)
+        """The kept verdicts, oldest minute first. Raises UsageError if they are damaged."""
+        for minute, data, *texts in self.database.stream(
+            "SELECT minute, data, conditions, evidence FROM verdicts ORDER BY minute"
+        ):
+            try:
+                yield PackedVerdicts(minute, unseal(f"verdicts {minute}", data), *texts)
+            except ChecksumError as error:
+                raise self.damaged(error) from None
+
+    def damaged(self, detail: object) -> UsageError:
+        """The error for a state whose content was changed outside Faultprint."""
+        return UsageError(
+            f"{self.state} is damaged ({detail}); restore it from a copy, or name another state and start again."
+        )
 
     def incidents(self, since_us: int = 0) -> Iterator[Incident]:
         """The open incidents and those that changed since `since_us`, by time of their last change."""
-        rows = self.database.stream(
-            "SELECT document FROM incident WHERE open = 1 OR changed >= ? ORDER BY changed, identity", (since_us,)
-        )
-        yield from (incident_codec.load(row[0]) for row in rows)
+        rows = self.database.stream(_INCIDENTS, (since_us,))
+        yield from (incident_codec.load(document) for _, document in rows)
+
+    def set_damaged_incidents_aside(self) -> None:
+        """Move the incidents that cannot be read to the dead letters, and add them to `set_aside`."""
+        damaged = []
+        for identity, document in self.database.execute(_INCIDENTS, (0,)):
+            try:
+                incident_codec.load(document)
+            except UsageError as error:
+                damaged.append((identity, str(document).encode("utf-8", "replace"), str(error)))
+        query = "INSERT INTO aside (sink, id, body, reason, time) VALUES ('incident', ?, ?, ?, ?)"
+        with self.database.transaction():
+            self.database.many(query, ((*row, time.time_ns() // 1000) for row in damaged))
+            for table in ("incident", "alarm"):
+                self.database.many(f"DELETE FROM {table} WHERE identity = ?", ((identity,) for identity, *_ in damaged))
+        self.set_aside += [identity for identity, *_ in damaged]
 
     def incident(self, identity: str) -> Incident | None:
         """The incident with this identity, or None."""
@@ -192,7 +242,7 @@ class Store:
         self.database.many(
             "INSERT INTO message (sink, id, path, key, body, content_type, headers) VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (sink, id) DO NOTHING",
-            ((sink, m.id, m.path, m.key, m.body, m.content_type, json.dumps(dict(m.headers))) for sink, m in messages),
+            (_message_row(sink, message) for sink, message in messages),
         )
 
     @contextmanager
@@ -204,6 +254,22 @@ class Store:
                     f"Another monitor has continued with {self.state}; stop one of the two, then start again."
                 )
             yield
+
+
+def _sealed_baseline(item: tuple[int, bytes | None]) -> tuple[bytes | None, int]:
+    node, data = item
+    return None if data is None else seal(f"baseline {node}", data), node
+
+
+def _message_row(sink: str, message: Message) -> tuple[object, ...]:
+    sink, identity = plain((sink, message.id))
+    body = seal(f"message {sink} {identity}", message.body)
+    return sink, identity, message.path, message.key, body, message.content_type, json.dumps(dict(message.headers))
+
+
+def _sealed_frame(frame: StateFrame) -> tuple[str, int, bytes, bytes]:
+    kind, minute = frame.kind, frame.minute
+    return kind, minute, seal(f"nodes {kind} {minute}", frame.nodes), seal(f"{kind} {minute}", frame.data)
 
 
 def _upsert(table: str, key: str, *columns: str) -> str:
