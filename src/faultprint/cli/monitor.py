@@ -144,6 +144,7 @@ def _serving(
 
     server = start_server(wanted, observed, state, clock)
     try:
+        observed.liveness.watch(server)
         yield server.address
     finally:
         server.close()

@@ -124,8 +124,8 @@ class Persistence:
     def restore(self, scorer: Scorer, nodes: NodeTable, incidents: Incidents, buffer: WatermarkBuffer) -> None:
         """Restore the monitor as the last finished minute left it.
 
-        A stored number that is not finite, or a blob with another checksum, is logged: the baseline of that node is made
-        anew, or that minute is a gap. Raises UsageError for the state of another model, or one that cannot be read.
+        A stored number that is not finite, or a blob with another checksum, is logged: the baseline of that node is
+        selected again, or that minute is a gap. Raises UsageError for the state of another model, or one that cannot be read.
         """
         facts = self._store.facts()
         if "model" not in facts:

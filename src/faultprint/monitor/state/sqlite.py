@@ -131,7 +131,7 @@ class SqliteDatabase:
             raise self._damaged(str(error)) from error
 
     def _check_present(self) -> None:
-        """Raises UsageError if the file is no longer at its path: SQLite would write into a file that nobody finds."""
+        """Raises UsageError if the file is no longer at its path: SQLite would write into a file without a name."""
         try:
             status = self._path.stat()
         except OSError:
