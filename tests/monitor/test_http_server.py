@@ -159,6 +159,15 @@ def test_the_server_ends_cleanly_and_its_address_is_free_again(process: Process)
     assert process.log == []
 
 
+def test_a_defect_that_ends_the_thread_is_kept(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ConnectionTable, "sweep", lambda self: 1 / 0)
+    with serving(process=process) as server:
+        server.join(20)
+        assert not server.is_alive() and isinstance(server.failure, BaseException)
+        with pytest.raises(ConnectionRefusedError):
+            ask(server.address, "/healthz")
+
+
 # HEAD, methods and paths
 
 
@@ -262,6 +271,18 @@ def test_idle_and_slow_clients_do_not_keep_out_a_health_check(server: HttpServer
             for plain in slow:  # one byte more each time
                 with suppress(OSError):
                     plain.send(b"x")
+        assert sum(map(is_closed, slow)) >= len(slow) - CONNECTIONS
+
+
+def is_closed(plain: socket.socket) -> bool:
+    """Whether the server has closed a connection that it did not answer."""
+    plain.setblocking(False)
+    try:
+        return plain.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def test_clients_that_begin_no_handshake_do_not_keep_out_a_health_check(pki: Pki) -> None:

@@ -79,7 +79,11 @@ class ConnectionTable:
         if len(self._by_number) >= self._largest:
             others = [one for one in self._by_number.values() if one.phase is not ConnectionPhase.BUSY]
             counts = Counter(one.client for one in (*self._by_number.values(), new))
-            min(others, key=lambda one: (-counts[one.client], one.since), default=new).close()
+            closed = min(others, key=lambda one: (-counts[one.client], one.since), default=new)
+            closed.close()
+            self._by_number.pop(closed.socket.fileno(), None)
+            if closed is new:
+                return
         self._by_number[accepted.fileno()] = new
 
     def find(self, number: int) -> ClientConnection | None:

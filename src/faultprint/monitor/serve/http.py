@@ -99,6 +99,8 @@ class HttpServer(threading.Thread):
             ) from None
         exposition = partial(metrics.exposition, metrics.MonitorCollector(observed))
         pages = Pages(observed, exposition, api, auth or BearerAuth(), metrics_auth, BODY)
+        self.failure: BaseException | None = None
+        """What ended the thread."""
         self._log: Log = observed.log
         self._certificate = certificate
         self._table = ConnectionTable(CONNECTIONS, lambda: REQUEST_S, KEPT_S)
@@ -133,6 +135,8 @@ class HttpServer(threading.Thread):
     def run(self) -> None:
         try:
             asyncio.run(self._serve())
+        except BaseException as error:  # uvicorn also raises SystemExit
+            self.failure = error
         finally:
             for listener in self._sockets:
                 listener.close()
