@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from faultprint.cli import cli
-from faultprint.errors import UsageError
+from faultprint.errors import ThreadError, UsageError
 from faultprint.monitor.config.http import HttpSettings
 from faultprint.monitor.config.secret import read_token
 from faultprint.monitor.serve.attempts import CLIENTS, FORGIVEN_S, FREE, LONGEST_S, TokenAttempts
@@ -219,6 +219,22 @@ def test_a_monitor_that_may_not_serve_ends_with_one_sentence(
     result = CliRunner().invoke(cli, ["monitor", "--config", str(config), "--seconds", "1"])
     # The entry point prints this error as one sentence with exit code 2.
     assert isinstance(result.exception, UsageError) and said in str(result.exception)
+
+
+def test_a_monitor_whose_server_has_ended_ends(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ConnectionTable, "sweep", lambda self: 1 / 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        hep = f"127.0.0.1:{free.getsockname()[1]}"
+    config = tmp_path / "monitor.toml"
+    config.write_text(
+        f'model = "{deployment.model_path}"\nlibrary = "{deployment.library_path}"\nstate = "state.db"\n'
+        f'[http]\nhost = "unix:{tmp_path}/http.sock"\n[probe]\nkey_file = "key"\nnodes = ["p=10.0.0.1"]\nhep = ["{hep}"]\n'
+    )
+    result = CliRunner().invoke(cli, ["monitor", "--config", str(config), "--seconds", "30"])
+    assert isinstance(result.exception, ThreadError) and "'http'" in str(result.exception)
 
 
 def test_only_a_server_imports_the_library(tmp_path: Path) -> None:

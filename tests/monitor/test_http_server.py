@@ -164,6 +164,7 @@ def test_a_defect_that_ends_the_thread_is_kept(process: Process, monkeypatch: py
     with serving(process=process) as server:
         server.join(20)
         assert not server.is_alive() and isinstance(server.failure, BaseException)
+        assert process.log.events() == ["thread_ended"]
         with pytest.raises(ConnectionRefusedError):
             ask(server.address, "/healthz")
 

@@ -144,7 +144,7 @@ def _serving(
 
     server = start_server(wanted, observed, state, clock)
     try:
-        observed.liveness.watch(server)
+        observed.liveness.watch(server, lambda: server.failure)
         yield server.address
     finally:
         server.close()

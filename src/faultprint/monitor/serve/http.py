@@ -137,6 +137,7 @@ class HttpServer(threading.Thread):
             asyncio.run(self._serve())
         except BaseException as error:  # uvicorn also raises SystemExit
             self.failure = error
+            self._log("thread_ended", thread=self.name, detail=f"{type(error).__name__}: {error}"[:500])
         finally:
             for listener in self._sockets:
                 listener.close()
