@@ -37,7 +37,9 @@ def request(
     headers: Sequence[str] = (),
     body: str = "",
 ) -> bytes:
-    """A request; `to` defaults to the user, `tag` is the To tag."""
+    """A request; `to` defaults to the user, `tag` is the To tag. A REGISTER without `headers` has a contact."""
+    if method == "REGISTER" and not headers:
+        headers = [f"Contact: <sip:{user}@{UE}>"]
     lines = [f"{method} {uri} SIP/2.0", *(f"Via: SIP/2.0/UDP {hop}" for hop in via)]
     lines += [
         f"From: <sip:{user}@ims.example.org>;tag=f1",

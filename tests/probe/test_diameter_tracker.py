@@ -119,6 +119,18 @@ def test_commands_of_both_applications(tmp_path: Path) -> None:
     assert got.column("interface") == ["Cx" if application == CX else "Rx" for application, _ in COMMANDS]
 
 
+@pytest.mark.parametrize(
+    ("command", "application", "direction"), [(265, RX, "out"), (258, RX, "in"), (300, CX, "out"), (305, CX, "in")]
+)
+def test_two_functions_of_one_host(tmp_path: Path, command: int, application: int, direction: str) -> None:
+    text = diameter(command, application=application)
+    packets = []
+    for at, data, ports in ((0, text, (40000, 3868)), (MS, answer(text), (3868, 40000))):
+        packets.append((T0 + at, ethernet(sctp(PCSCF, PCSCF, chunk(1, data), ports=ports))))
+    got = probe(tmp_path, pcap(packets))
+    assert (got.column("status"), got.column("direction"), got.column("node")) == ([2001], [direction], ["pcscf"])
+
+
 def test_what_is_not_written_is_counted(tmp_path: Path) -> None:
     gx, watchdog = diameter(258, application=GX), diameter(280, application=COMMON, session=None)
     other = diameter(265, hop=9, end=9)

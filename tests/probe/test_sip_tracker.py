@@ -54,17 +54,20 @@ def test_a_registration_through_the_node_is_two_transactions_on_two_legs(tmp_pat
     assert starts == [T0, T0 + 2 * MS, T0 + 90 * MS, T0 + 92 * MS]
 
 
+CONTACT = "Contact: <sip:u@10.8.0.1>\r\n"
+
 REGISTRATIONS = [
     # seconds, Contact or Expires of the request, granted, what it is
     (0, "Contact: <sip:u@10.8.0.1>;expires=600", "Contact: <sip:u@10.8.0.1>;expires=60", "REGISTER.initial"),
     (30, "Contact: <sip:u@10.8.0.1>;expires=600", "Contact: <sip:u@10.8.0.1>;expires=60", "REGISTER.refresh"),
-    (95, "Expires: 600", "Expires: 600", "REGISTER.initial"),
-    (99, "Expires: 600", "Expires: 600", "REGISTER.refresh"),
+    (95, f"{CONTACT}Expires: 600", "Expires: 600", "REGISTER.initial"),
+    (99, f"{CONTACT}Expires: 600", "Expires: 600", "REGISTER.refresh"),
     (100, "Contact: *\r\nExpires: 0", "Expires: 0", "REGISTER.deregistration"),
-    (101, "Expires: 600", "Expires: 600", "REGISTER.initial"),
+    (101, f"{CONTACT}Expires: 600", "Expires: 600", "REGISTER.initial"),
     (102, "m: <sip:u@10.8.0.1>;expires=0", "Expires: 0", "REGISTER.deregistration"),
-    (103, "Expires: 600", "", "REGISTER.initial"),
-    (104, "EXPIRES : 0", "", "REGISTER.deregistration"),
+    (103, f"{CONTACT}Expires: 600", "", "REGISTER.initial"),
+    (104, f"{CONTACT}EXPIRES : 0", "", "REGISTER.deregistration"),
+    (105, "Expires: 600", "Contact: <sip:u@10.8.0.1>;expires=60", "other"),
 ]
 
 

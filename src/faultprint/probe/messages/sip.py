@@ -22,11 +22,11 @@ from faultprint.probe.messages.sip_header import (
 
 # Possessive quantifiers (++) never backtrack, so that the work grows only linearly with a hostile message.
 START_LINE: Final = re.compile(
-    rb"(?:SIP/2\.0 ([1-6]\d\d)(?=[ \r\n])[^\n]*+\n?"
-    rb"|([A-Za-z0-9.!%*_+`'~-]{1,64}) [A-Za-z][A-Za-z0-9+.-]*+:[^ \r\n]*+ SIP/2\.0\r?\n)"
+    rb"(?:[sS][iI][pP]/2\.0 ([1-6]\d\d)(?=[ \r\n])[^\n]*+\n?"
+    rb"|([A-Za-z0-9.!%*_+`'~-]{1,64}) [A-Za-z][A-Za-z0-9+.-]*+:[^ \r\n]*+ [sS][iI][pP]/2\.0\r?\n)"
     rb"(?:Via: SIP/2\.0/[A-Z-]++ ([^;, \t\r\n]++)[^,\"\r\n]*?;branch=(z9hG4bK[^;, \t\r\n]++))?"
 )
-"""A status line (group 1: status code) or a request line (group 2: method).
+"""A status line (group 1: status code) or a request line (group 2: method). The version has any case (RFC 3261, 7.1).
 
 Groups 3 and 4: sent-by and branch of the Via, which often follows at once.
 """
@@ -57,7 +57,8 @@ _ID_HEADERS: Final = re.compile(
 """The four headers that identify a request, in any order: most clients write them one after the other."""
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _EMPTY_BODY: Final = b"\nContent-Length: 0\r\n\r\n"
-_MAGIC_COOKIE: Final = b"z9hG4bK"
+_MAGIC_COOKIE: Final = b"z9hg4bk"
+"""In lower case, as `SipMessage.via` has the branch."""
 _ID_HEADER_NAMES: Final = ((b"From", FROM), (b"To", TO), (b"Call-ID", CALL_ID), (b"CSeq", CSEQ))
 _MAX_CACHED_CSEQ: Final = 64
 _MAX_CSEQ: Final = 2**31 - 1
@@ -81,7 +82,8 @@ class SipMessage:
     """One message: `text` from start line to end of body; `head` is the offset where its last header line ends.
 
     `identify` sets the top Via (sent-by and branch, and more for RFC 2543) and CSeq. For a request it also sets Call-ID,
-    `sender` (From) and `receiver` (To).
+    `sender` (From) and `receiver` (To). Sent-by, branch and tag are in lower case: they match in any case (RFC 3261,
+    7.3.1). The Call-ID (20.8) and methods (7.1) do not.
     """
 
     __slots__ = (
@@ -115,7 +117,7 @@ class SipMessage:
         if start is not None:
             status, self.method, sent_by, branch = start.groups()
             self.status = _CODES[status] if status else 0
-            self.via = (sent_by, branch) if branch else ()
+            self.via = (sent_by.lower(), branch.lower()) if branch else ()
         else:
             self.method, self.status, self.via = b"", 0, ()
         self.defect: str | None = None
@@ -187,19 +189,21 @@ class SipMessage:
         """Read the first Via, in any spelling."""
         match = _FIRST_VIA.search(self.text, 0, self.head)
         if match is not None and match[2]:
-            self.via = match.groups()
+            self.via = (match[1].lower(), match[2].lower())
             return True
         value = VIA.pattern.search(self.text, 0, self.head)
         via = _VIA.match(clean(value[1])) if value else None
         if via is None:
             return self._reject(BAD_VIA)
-        branch = _BRANCH.search(_QUOTED.sub(b"", via[2]))
-        if branch and branch[1].startswith(_MAGIC_COOKIE) and branch[1] != _MAGIC_COOKIE:
-            self.via = (via[1], branch[1])
+        sent_by = b"".join(via[1].split()).lower()
+        match = _BRANCH.search(_QUOTED.sub(b"", via[2]))
+        branch = match[1].lower() if match else b""
+        if branch.startswith(_MAGIC_COOKIE) and branch != _MAGIC_COOKIE:
+            self.via = (sent_by, branch)
         else:
             # RFC 2543: the branch may not be unique. RFC 3261, 17.2.3, lists what makes it unique.
-            old_branch = branch[1] if branch else b""
-            self.via = (via[1], old_branch, tag_of(self.get(FROM) or b"") or b"", self.get(CALL_ID) or b"")
+            tag = tag_of(self.get(FROM) or b"") or b""
+            self.via = (sent_by, branch, tag.lower(), self.get(CALL_ID) or b"")
         return True
 
     def _read_cseq(self, value: bytes) -> bool:

@@ -17,6 +17,8 @@ _MAX_CACHED: Final = 256
 """Bytes. Longer names are hashed each time, so that they cannot fill the memory."""
 _GLOBAL_NUMBER: Final = re.compile(rb"\+[0-9().\-]{3,40}\Z")
 _SEPARATORS: Final = b"-.()"
+_CONTEXT: Final = re.compile(rb";phone-context=([^;]*+)", re.IGNORECASE)
+_USER_PHONE: Final = re.compile(rb";user=phone(?:;|\Z)", re.IGNORECASE)
 
 
 class Hasher:
@@ -71,8 +73,9 @@ def uri_of(address: bytes) -> bytes:
 def normalize_user(uri: bytes) -> bytes:
     """One spelling for each subscriber. Empty if the URI names none.
 
-    A global number becomes `+number`, in a tel URI (RFC 3966) and in a SIP URI (RFC 3261, 19.1.6). Other SIP users become
-    `user@host`, with the host in lower case and without port, password and parameters.
+    A global number becomes `+number`, in a tel URI (RFC 3966) and in a SIP URI (RFC 3261, 19.1.6). A local number keeps
+    its phone-context, in a tel URI and in a SIP URI with `user=phone` and a context: `number;phone-context=context`.
+    Other SIP users become `user@host`, with the host in lower case and without port, password and parameters.
     """
     scheme, _, rest = uri.partition(b":")
     scheme = scheme.strip().lower()
@@ -83,10 +86,27 @@ def normalize_user(uri: bytes) -> bytes:
         number = user.partition(b";")[0]
         if _GLOBAL_NUMBER.match(number):
             return number.translate(None, _SEPARATORS)
+        if _USER_PHONE.search(hostport) and _CONTEXT.search(user):
+            return _telephone_number(user)
         host = hostport.partition(b";")[0].strip().lower()
         host = host[: host.find(b"]") + 1] if host.startswith(b"[") else host.partition(b":")[0]
         return user + b"@" + host if user or host else b""
-    number = rest.partition(b";")[0].strip()
     if scheme == b"tel":
-        return number.translate(None, _SEPARATORS)
+        return _telephone_number(unquote_to_bytes(rest))
+    number = rest.partition(b";")[0].strip()
     return scheme + b":" + number if number else b""
+
+
+def _telephone_number(subscriber: bytes) -> bytes:
+    """One spelling of a number with its parameters (RFC 3966, 4 and 5.1): separators and letter case do not matter.
+
+    A local number is only unique within its context, which is a domain or the beginning of a global number.
+    """
+    number = subscriber.partition(b";")[0].strip().translate(None, _SEPARATORS).lower()
+    match = _CONTEXT.search(subscriber)
+    if not number or number.startswith(b"+") or match is None:
+        return number
+    context = match[1].strip().lower()
+    if context.startswith(b"+"):
+        context = context.translate(None, _SEPARATORS)
+    return number + b";phone-context=" + context

@@ -17,8 +17,8 @@ from faultprint.probe.messages.dictionary import ApplicationId, CommandCode
 from faultprint.probe.privacy.pseudonyms import Hasher
 from faultprint.probe.transactions.nodes import IN, OUT, Leg, WatchedNodes
 from faultprint.probe.transactions.states import DIAMETER_DURATIONS_US, NON_INVITE_TABLE, Queue, TransactionEvent
-from faultprint.probe.transactions.tracker import UNWATCHED, TransactionTracker
-from faultprint.probe.transactions.transaction import Row, Transaction
+from faultprint.probe.transactions.tracker import CLOSED, UNWATCHED, TransactionTracker
+from faultprint.probe.transactions.transaction import NodeView, Row, Transaction
 from faultprint.tables import Interface, Method, Protocol
 
 MAX_TRANSACTIONS: Final = 8192
@@ -116,7 +116,7 @@ class DiameterTracker(TransactionTracker[DiameterMessage]):
     def _track(
         self, timestamp: int, leg: Leg, leg_key: bytes, message: DiameterMessage, application: DiameterApplication
     ) -> None:
-        if not leg.watched_ends:
+        if not leg.watched_ends and leg.inside is None:
             self.skipped[UNWATCHED] += 1
             return
         dialog = self._hasher.call(message.session) if message.session else None
@@ -132,6 +132,11 @@ class DiameterTracker(TransactionTracker[DiameterMessage]):
             transaction = self._table[key]
         if transaction is not None:
             self._apply(timestamp, key, transaction, _event(message), message)
+        elif self._closed and hash((key, dialog)) in self._closed:
+            if message.request:
+                self.retransmissions += 1
+            else:
+                self.skipped[CLOSED] += 1
         elif message.request:
             self._start(timestamp, key, alias, leg, message, dialog, application)
         else:
@@ -148,7 +153,7 @@ class DiameterTracker(TransactionTracker[DiameterMessage]):
         application: DiameterApplication,
     ) -> None:
         method = application.commands.get(message.command, _OTHER)
-        views = tuple([(end.node, application.interface, end.direction, method, None) for end in leg.watched_ends])
+        views = _views(leg, message, application.interface, method)
         user = self._user(message, dialog, application)
         transaction = Transaction(timestamp, NON_INVITE_TABLE, user, dialog, views, message.size, _TIMEOUT_US)
         if message.retransmit_flag:
@@ -168,6 +173,17 @@ class DiameterTracker(TransactionTracker[DiameterMessage]):
                 return self._users.get(dialog)
             self._users.put(dialog, user)
         return user
+
+
+def _views(leg: Leg, message: DiameterMessage, interface: str, method: str) -> tuple[NodeView, ...]:
+    """One view for each watched end.
+
+    A leg inside a node joins the CSCF with an HSS or PCRF on the same host. The node is then the CSCF.
+    """
+    if leg.inside is not None:
+        direction = IN if (message.application, message.command) in REQUESTS_TO_CSCF else OUT
+        return ((leg.inside, interface, direction, method, None),)
+    return tuple([(end.node, interface, end.direction, method, None) for end in leg.watched_ends])
 
 
 def _keys(leg: Leg, leg_key: bytes, message: DiameterMessage, dialog: int | None) -> tuple[int, int | None]:

@@ -10,8 +10,8 @@ from faultprint.probe.messages.sip import SipMessage, tag_of
 from faultprint.probe.privacy.pseudonyms import Hasher
 from faultprint.probe.transactions.interfaces import PeerInterfaces
 from faultprint.probe.transactions.nodes import IN, WatchedEnd
-from faultprint.probe.transactions.registrations import Registrations
-from faultprint.probe.transactions.transaction import NodeView
+from faultprint.probe.transactions.registrations import Registrations, bindings_of
+from faultprint.probe.transactions.transaction import NodeView, Transaction
 from faultprint.tables import Direction, Interface, Method
 
 MAX_CALLS: Final = 20_480
@@ -65,27 +65,38 @@ class MethodClassifier:
 
     def classify(
         self, timestamp: int, message: SipMessage, watched_ends: tuple[WatchedEnd, ...], dialog: int
-    ) -> tuple[int | None, tuple[NodeView, ...]]:
-        """The hash of the subscriber, and one view for each watched end.
+    ) -> tuple[int | None, tuple[NodeView, ...], tuple[int, ...]]:
+        """The hash of the subscriber, one view for each watched end, and the bindings that a REGISTER asks for.
 
         The subscriber is the To of a REGISTER (a third party may register it), else the From.
         """
         in_dialog = tag_of(message.receiver) is not None
-        user = self._hasher.user(message.receiver if message.method == _REGISTER else message.sender)
+        if message.method == _REGISTER:
+            user, bindings = self._hasher.user(message.receiver), bindings_of(message)
+        else:
+            user, bindings = self._hasher.user(message.sender), ()
         if len(watched_ends) == 1:
-            view = self._view(timestamp, message, watched_ends[0], dialog, in_dialog, user)
+            view = self._view(timestamp, message, watched_ends[0], dialog, in_dialog, user, bindings)
             if view[-1] is not None:
-                return user, (view,)
+                return user, (view,), bindings
             # There are few different views, so transactions share them.
-            return user, self._shared_views.get(view) or self._shared_views.setdefault(view, (view,))
-        return user, tuple([self._view(timestamp, message, end, dialog, in_dialog, user) for end in watched_ends])
+            return user, self._shared_views.get(view) or self._shared_views.setdefault(view, (view,)), bindings
+        views = [self._view(timestamp, message, end, dialog, in_dialog, user, bindings) for end in watched_ends]
+        return user, tuple(views), bindings
 
     def _view(
-        self, timestamp: int, message: SipMessage, end: WatchedEnd, dialog: int, in_dialog: bool, user: int | None
+        self,
+        timestamp: int,
+        message: SipMessage,
+        end: WatchedEnd,
+        dialog: int,
+        in_dialog: bool,
+        user: int | None,
+        bindings: tuple[int, ...],
     ) -> NodeView:
         interface = end.interface or self._peers.interface(end, message, in_dialog, user)
         if message.method == _REGISTER:
-            method = self._registrations.method((user or 0) ^ end.node.salt, timestamp, message)
+            method = self._registrations.method((user or 0) ^ end.node.salt, timestamp, bindings)
         elif message.method == _INVITE:
             method = _IN_DIALOG if in_dialog else self._invite(end, interface, dialog)
         else:
@@ -115,10 +126,8 @@ class MethodClassifier:
             if method != _IN_DIALOG and call not in self._answer_times:
                 self._answer_times.put(call, timestamp)
 
-    def on_registered(
-        self, timestamp: int, views: tuple[NodeView, ...], user: int | None, response: SipMessage
-    ) -> None:
+    def on_registered(self, timestamp: int, transaction: Transaction, response: SipMessage) -> None:
         """Record the 2xx response to a REGISTER."""
-        if user is not None:
-            for node, _, _, method, _ in views:
-                self._registrations.on_success(user ^ node.salt, timestamp, method, response)
+        if transaction.user is not None:
+            for node, *_ in transaction.views:
+                self._registrations.on_success(transaction.user ^ node.salt, timestamp, transaction.bindings, response)

@@ -1,7 +1,8 @@
 """The watched nodes: their addresses, given or inferred, and the legs on which their messages travel.
 
 An address without a port stands for every port of the host. An address with a port stands for that endpoint only, and
-takes precedence. A message between two endpoints of one node stays inside the node and does not count.
+takes precedence. A SIP message between two endpoints of one node stays inside the node and does not count. A Diameter
+message does, because the HSS or PCRF on the same host is another function.
 """
 
 from __future__ import annotations
@@ -105,10 +106,19 @@ class Leg:
     is the same for all ports, but differs between the directions.
     """
 
-    __slots__ = ("directed_pair", "pair", "watched_ends")
+    __slots__ = ("directed_pair", "inside", "pair", "source", "target", "watched_ends")
 
-    def __init__(self, source: bytes, target: bytes, watched_ends: tuple[WatchedEnd, ...]) -> None:
-        """`source` and `target`: addresses without ports."""
+    def __init__(
+        self,
+        source: bytes,
+        target: bytes,
+        watched_ends: tuple[WatchedEnd, ...],
+        inside: WatchedNode | None = None,
+    ) -> None:
+        """`source` and `target`: addresses without ports. `inside`: the node that has both ends."""
+        self.source = source
+        self.target = target
+        self.inside = inside
         self.directed_pair = source + target
         self.pair = min(source, target) + max(source, target)
         self.watched_ends = watched_ends
@@ -151,7 +161,7 @@ class WatchedNodes:
                 ends += (WatchedEnd(sender, OUT, self._peer(target)),)
             if receiver is not None:
                 ends += (WatchedEnd(receiver, IN, self._peer(source)),)
-        return Leg(source[:-2], target[:-2], ends)
+        return Leg(source[:-2], target[:-2], ends, sender if sender is receiver else None)
 
     def node_at(self, endpoint: bytes) -> WatchedNode | None:
         """The node with this endpoint (address and port), or None."""

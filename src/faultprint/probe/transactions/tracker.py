@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
 
+from faultprint.probe.transactions.closed import ClosedTransactions
 from faultprint.probe.transactions.duplicates import DuplicateFilter
 from faultprint.probe.transactions.states import (
     INVITE_TABLE,
@@ -23,6 +24,7 @@ _MAX_RESPONSES: Final = 16
 
 UNWATCHED: Final = "message without a watched node"
 EVICTED: Final = "transactions evicted (memory limit)"
+CLOSED: Final = "answer to an evicted transaction"
 
 _WAITING: Final = int(Queue.WAITING)
 _RINGING: Final = int(Queue.RINGING)
@@ -47,7 +49,8 @@ class TransactionTracker(Generic[M]):
     """Keeps the transactions of `protocol` by key. Gives each to `emit` when no later message can belong to it.
 
     `capacity`: how many transactions are kept. Beyond it, completed transactions leave before their timer; then the
-    oldest open ones leave and count as timed out. That many are open only if responses no longer come.
+    oldest open ones leave and count as timed out. That many are open only if responses no longer come. A fingerprint of
+    each stays, so that its retransmissions are counted and do not open it again.
     `durations`: queue of `states` → µs. `skipped` counts the messages that are not used, by reason.
     """
 
@@ -68,6 +71,7 @@ class TransactionTracker(Generic[M]):
         self._duplicates = DuplicateFilter()
         self._table: dict[int, Transaction] = {}
         self._queues: tuple[dict[int, Transaction], ...] = tuple({} for _ in Queue)
+        self._closed = ClosedTransactions()
         self._aliases: dict[int, int] = {}
         """Second key of a transaction → its key."""
         # Indexed by Effect.
@@ -103,6 +107,7 @@ class TransactionTracker(Generic[M]):
 
     def tick(self, now: int) -> None:
         """Run the timers to `now` (µs), the time of the capture."""
+        self._closed.expire(now)
         for queue in self._queues:
             expired = []
             for item in queue.items():
@@ -122,6 +127,7 @@ class TransactionTracker(Generic[M]):
         for transaction in self._table.values():
             self._emit_rows(transaction)
         self._table.clear()
+        self._closed.clear()
         for queue in self._queues:
             queue.clear()
         self._aliases.clear()
@@ -183,8 +189,13 @@ class TransactionTracker(Generic[M]):
                 if queue != _DONE:
                     transaction.completion = now
                     self.skipped[EVICTED] += 1
+                self._closed.add(now, self._fingerprint(key, transaction))
                 self._remove(key, transaction)
                 excess -= 1
+
+    def _fingerprint(self, key: int, transaction: Transaction) -> int:
+        """What identifies a transaction after its end."""
+        return hash((key, transaction.dialog))
 
     # The effects of the state table.
 

@@ -23,11 +23,14 @@ class Transaction:
 
     __slots__ = (
         "alias",
+        "bindings",
+        "branch",
         "bytes",
         "completion",
         "deadline",
         "dialog",
         "messages",
+        "pair",
         "provisional",
         "queue",
         "response_retransmissions",
@@ -67,6 +70,12 @@ class Transaction:
         self.status: int | None = None
         self.alias: int | None = None
         """A second key: of an INVITE for the ACK of a 2xx, of a Diameter request for answers on another connection."""
+        self.branch = 0
+        """The key without addresses."""
+        self.pair = b""
+        """The addresses at the ends of its leg (`Leg.pair`)."""
+        self.bindings: tuple[int, ...] = ()
+        """The contacts that a REGISTER binds (see `registrations`)."""
         self.responses: tuple[int, ...] = ()
         """Hashes of the responses so far."""
         self.retransmissions = 0
