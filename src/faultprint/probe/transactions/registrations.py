@@ -2,7 +2,7 @@
 
 A contact of a subscriber is a binding of its own: a second device registers initially, and one that leaves takes only
 its own binding away. A REGISTER without a contact asks for the bindings and changes none. An emergency registration
-(contact with `sos`, TS 24.229, 5.1.6.2) lives beside the others and leaves them as they are.
+(contact with `sos`, TS 24.229, 5.1.6.2) has bindings of its own and changes no other.
 """
 
 from __future__ import annotations
