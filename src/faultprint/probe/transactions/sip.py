@@ -4,7 +4,7 @@ Branch, sent-by and method identify a transaction (RFC 3261, 17.1.3 and 17.2.3),
 node with several addresses, an anycast address or a border controller may answer from another one. One branch on two
 legs is two transactions, for example on both sides of a load balancer, or with a client that repeats its branches.
 So a message belongs first to the transaction of its own leg. A response without one belongs to the transaction with its
-branch whose Call-ID it has: whoever forges it must guess both, which is harder than to forge an address.
+branch whose Call-ID it has: a forger must guess both, which is harder than to forge an address.
 """
 
 from __future__ import annotations
