@@ -43,6 +43,9 @@ TABLES: Final = tuple(re.findall(r"CREATE TABLE (\w+)", _TABLES))
 _INDICES: Final = (
     "CREATE INDEX incident_open ON incident (open, changed)",
     "CREATE INDEX alarm_order ON alarm (open DESC, changed, identity)",
+    "CREATE INDEX alarm_raised ON alarm (raised)",
+    "CREATE INDEX alarm_severity ON alarm (severity, raised)",
+    "CREATE INDEX alarm_object ON alarm (object)",
 )
 
 
