@@ -5,14 +5,21 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from faultprint.cli.options import INPUT, OUTPUT, json_option, progress_bar, report
 from faultprint.errors import UsageError
 from faultprint.tables import Interface
+
+if TYPE_CHECKING:
+    from faultprint.probe.output.report import ProbeReport
+
+_MAX_NOTES: Final = 5
 
 
 @click.command()
@@ -42,6 +49,13 @@ from faultprint.tables import Interface
     type=OUTPUT,
     help="Key for the hashes of subscribers, created if missing.  [default: ~/.config/faultprint/key]",
 )
+@click.option(
+    "--holes",
+    type=click.Choice(["gap", "silence"]),
+    default="gap",
+    show_default=True,
+    help="What a long time without any packet inside a capture is: not captured, or no traffic.",
+)
 @click.option("--out", type=OUTPUT, required=True, help="Transactions (Parquet).")
 @json_option
 def probe(
@@ -53,6 +67,7 @@ def probe(
     peers: tuple[str, ...],
     network: str,
     key_file: Path | None,
+    holes: str,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -61,6 +76,7 @@ def probe(
     ADDRESS is an IP address of the node, or ADDRESS:PORT if several nodes share one address. Without addresses, the node
     is the host that receives most requests in the captures; the report names it.
     """
+    from faultprint.probe.capture.ordering import HoleKind
     from faultprint.probe.capture.run import NodeSpec, probe_captures
     from faultprint.probe.privacy import key
 
@@ -77,8 +93,28 @@ def probe(
         report(_listen(interfaces, agents, seconds, out, common), as_json)
         return
     with progress_bar("bytes") as progress:
-        result = probe_captures(captures, out, progress=progress, **common)
+        result = probe_captures(captures, out, holes=HoleKind(holes), progress=progress, **common)
     report(result.as_dict(), as_json)
+    for note in _notes(result):
+        click.echo(f"faultprint: {note}", err=True)
+
+
+def _notes(result: ProbeReport) -> Iterator[str]:
+    """What the user should know about the times of the captures."""
+    for begin, end, kind in result.holes[:_MAX_NOTES]:
+        taken = "not captured" if kind == "gap" else "a time without traffic"
+        other = "silence" if kind == "gap" else "gap"
+        yield (
+            f"no packet at all from {_utc(begin)} to {_utc(end)}; this counts as {taken}. If it was not, use --holes {other}."
+        )
+    if len(result.holes) > _MAX_NOTES:
+        yield f"{len(result.holes) - _MAX_NOTES} more such times; --json lists them."
+    if result.relative_times:
+        yield "the times of the packets begin near 1970, because a clock was not set; they count from its start."
+
+
+def _utc(moment_us: int) -> str:
+    return datetime.fromtimestamp(moment_us / 1e6, UTC).isoformat(sep=" ", timespec="seconds")
 
 
 def _peers(options: tuple[str, ...]) -> dict[str, Interface]:

@@ -13,8 +13,8 @@ from typing import Final
 from faultprint.probe.types import Packet
 from faultprint.units import DAY_US, HOUR_US, SECOND_US
 
-MIN_TIME: Final = 631_152_000 * SECOND_US
-"""1990: there are no older captures."""
+RELATIVE_UNTIL: Final = 631_152_000 * SECOND_US
+"""1990: there are no older captures, so earlier times are of a clock that was not set when its machine started."""
 MAX_TIME: Final = 4_102_444_800 * SECOND_US
 """2100."""
 MAX_LATENESS_US: Final = 10 * SECOND_US
@@ -26,7 +26,7 @@ MAX_GAP_US: Final = DAY_US
 CONFIRMING_PACKETS: Final = 8
 """Consecutive packets that confirm a new time."""
 
-INVALID: Final = "timestamp before 1990 or after 2100"
+INVALID: Final = "timestamp before 1970 or after 2100"
 OUTLIER: Final = "timestamp far from neighbouring packets"
 
 UNSET: Final = -1
@@ -78,7 +78,7 @@ class PacketClock:
 
     def defer(self, packet: Packet) -> list[Packet]:
         """Defer a packet outside `low` to `high`. Returns the packets that are accepted now, in order; mostly none."""
-        if not MIN_TIME <= packet[0] < MAX_TIME:
+        if not 0 <= packet[0] < MAX_TIME:
             self._skipped[INVALID] += 1
             self._reject(packet)
             return []

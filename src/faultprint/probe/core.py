@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from faultprint.probe.clock import UNSET, PacketClock
+from faultprint.probe.clock import MAX_GAP_US, RELATIVE_UNTIL, UNSET, PacketClock
 from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.output.report import ProbedNode, ProbeReport
 from faultprint.probe.privacy.pseudonyms import Hasher
@@ -119,8 +119,8 @@ class Probe:
         """The capture has ended."""
         self.interrupt()
 
-    def report(self, inferred: Collection[str] = ()) -> ProbeReport:
-        """The counts so far. `inferred`: names of the nodes whose addresses were inferred."""
+    def report(self, inferred: Collection[str] = (), holes: Sequence[tuple[int, int, str]] = ()) -> ProbeReport:
+        """The counts so far. `inferred`: names of the nodes whose addresses were inferred; `holes`: as in the report."""
         trackers = (self.sip, self.diameter)
         return ProbeReport(
             messages=self.sip.messages,
@@ -134,13 +134,15 @@ class Probe:
             open=sum(tracker.open for tracker in trackers),
             timed_out=sum(tracker.timed_out for tracker in trackers),
             coverage=tuple(self.coverage),
+            holes=tuple(holes),
+            relative_times=any(since < RELATIVE_UNTIL for since, _ in self.coverage),
         )
 
     def _feed_deferred(self, packet: Packet) -> None:
         """A packet that was deferred and is accepted now."""
         timestamp = packet[0]
-        if timestamp < self._clock.low:
-            # The clock was put back: times before and after it cannot be compared.
+        if timestamp < self._clock.low or timestamp - self._clock.now > MAX_GAP_US:
+            # The clock was set: times before and after that cannot be compared.
             self._close()
         if timestamp > self._clock.now:
             self._tick(timestamp)

@@ -1,8 +1,9 @@
 """Capture files → a transactions file.
 
-A coverage interval is a group of captures without a gap. A silence inside a capture is a time without traffic, because
-the capture was running. Between two captures there is a gap if more than JOIN_US lies between the last packet of one and
-the first packet of the next. A shorter time means one recording that was divided into several files.
+A coverage interval is a group of captures without a gap. Between two captures there is a gap if more than JOIN_US lies
+between the last packet of one and the first packet of the next. A shorter time means one recording that was divided into
+several files. Inside a capture there is a gap where nothing at all was captured for longer than its traffic explains
+(`capture.ordering`); a shorter pause is a time without traffic, because the capture was running.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Final
 from faultprint.errors import CaptureError, UsageError
 from faultprint.files import replacing
 from faultprint.probe.capture.capture_file import read_packets
+from faultprint.probe.capture.ordering import HoleFinder, HoleKind, ordered_blocks
 from faultprint.probe.core import Probe
 from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.output.parquet import ParquetWriter
@@ -46,12 +48,14 @@ def probe_captures(
     network: str,
     key: bytes,
     peers: Mapping[str, Interface] | None = None,
+    holes: HoleKind = HoleKind.GAP,
     progress: Progress | None = None,
 ) -> ProbeReport:
     """Read captures (several are merged by time) and write the transactions of `nodes` to `out`, all or nothing.
 
     key        16 to 64 bytes; the same key gives the same hashes
     peers      ADDRESS[:PORT] → interface, for peers whose interface is known
+    holes      what a long time without any packet inside a capture is taken for (`capture.ordering`)
     progress   called with the bytes read and the total bytes
 
     Raises CaptureError for a file that is no whole capture, UsageError for nodes, peers or a key that cannot be used.
@@ -63,21 +67,27 @@ def probe_captures(
     with replacing(out) as temporary, temporary.open("wb") as file, _without_garbage_collection():
         writer = ParquetWriter(file, TRANSACTIONS.columns)
         probe = Probe(endpoints, network, key, writer.append, given)
-        _feed_captures(probe, captures, progress)
+        finder = HoleFinder(holes)
+        _feed_captures(probe, captures, finder, progress)
         coverage = [[name, network, start, end] for name in endpoints for start, end in probe.coverage]
         writer.metadata[KEY_ID_KEY] = key_id(key)
         writer.metadata[COVERAGE_KEY] = json.dumps(coverage)
         writer.close()
-    return probe.report(inferred)
+    return probe.report(inferred, finder.holes)
 
 
-def _feed_captures(probe: Probe, captures: Sequence[Path], progress: Progress | None) -> None:
-    for packets in _groups(captures, progress):
-        first = next(packets)
-        if probe.now is not None and first[0] - probe.now > JOIN_US:
-            probe.interrupt()
-        probe.feed(*first)
-        probe.feed_all(packets)
+def _feed_captures(probe: Probe, captures: Sequence[Path], finder: HoleFinder, progress: Progress | None) -> None:
+    for group in _groups(captures, progress):
+        begun = False
+        for block, following in ordered_blocks(group):
+            if not begun and probe.now is not None and block[0][0] - probe.now > JOIN_US:
+                probe.interrupt()
+            begun = True
+            parts = finder.divide(block, following)
+            probe.feed_all(next(parts))
+            for part in parts:
+                probe.interrupt()
+                probe.feed_all(part)
     probe.finish()
 
 

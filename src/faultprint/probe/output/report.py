@@ -28,6 +28,9 @@ class ProbeReport:
     nodes                the watched nodes
     open, timed_out      rows without a final response, because the capture ended or because the time was over
     coverage             intervals in which the probe captured: start and end, µs
+    holes                times inside a capture without any packet, too long to be chance: start and end, µs, and what they
+                         are taken for: gap or silence
+    relative_times       the clock that stamped the packets was not set: the times count from its start, not from 1970
     """
 
     messages: int
@@ -41,6 +44,8 @@ class ProbeReport:
     open: int
     timed_out: int
     coverage: tuple[tuple[int, int], ...]
+    holes: tuple[tuple[int, int, str], ...] = ()
+    relative_times: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """The report for JSON."""
@@ -59,4 +64,6 @@ class ProbeReport:
             "open": self.open,
             "timed_out": self.timed_out,
             "coverage": [list(interval) for interval in self.coverage],
+            "holes": [list(hole) for hole in self.holes],
+            "relative_times": self.relative_times,
         }
