@@ -32,10 +32,11 @@ NODE = NodeSpec("pcscf", (PCSCF,))
 
 
 class Recorded:
-    """A source of packets that are there already, some at a time."""
+    """A source of packets that are there already, some at a time. The arrival clock goes on with them."""
 
-    def __init__(self, packets: list[Packet], at_once: int) -> None:
-        self._packets, self._at_once = packets, at_once
+    def __init__(self, packets: list[Packet], at_once: int, clock: ReplayClock) -> None:
+        self._packets, self._at_once, self._clock = packets, at_once, clock
+        self.complete_us = self.alive_us = clock.time_us
         self._here, self._there = socket.socketpair()
         self._there.send(b"packets wait")
 
@@ -44,10 +45,16 @@ class Recorded:
 
     def read(self, skipped: Counter[str]) -> list[Packet]:
         found, self._packets = self._packets[: self._at_once], self._packets[self._at_once :]
+        if found:
+            self._clock.time_us = found[-1][0]
+        self.complete_us = self.alive_us = self._clock.time_us
         return found
 
-    def rest(self, skipped: Counter[str]) -> list[Packet]:
+    def drain(self, skipped: Counter[str]) -> list[Packet]:
         return self.read(skipped)
+
+    def speakers(self, node: str) -> list[tuple[int, int]]:
+        return [(self.alive_us, self.alive_us)]
 
     def close(self) -> None:
         self._here.close()
@@ -88,7 +95,7 @@ def test_live_minutes_equal_the_batch(at_once: int) -> None:
     packets = talk(1, 400, 5 * MINUTE)
     clock = ReplayClock()
     clock.time_us = BEGIN
-    source = ProbeSource([Recorded(packets, at_once)], [NODE], "lab", KEY, MINUTE, SECOND, clock)
+    source = ProbeSource([Recorded(packets, at_once, clock)], [NODE], "lab", KEY, MINUTE, SECOND, clock)
     found = taken(source.batches(0), 7)
     source.close()
     assert found.equals(batch(packets, BEGIN + 7 * MINUTE))
@@ -112,7 +119,7 @@ def taken(batches: Iterator[Batch], number: int) -> pl.DataFrame:
 def test_a_node_that_nobody_speaks_to_has_minutes_without_traffic() -> None:
     clock = ReplayClock()
     clock.time_us = BEGIN
-    source = ProbeSource([Recorded([], 1)], [NODE], "lab", KEY, MINUTE, SECOND, clock)
+    source = ProbeSource([Recorded([], 1, clock)], [NODE], "lab", KEY, MINUTE, SECOND, clock)
     batches = source.batches(0)
     assert next(batches).minutes is None
     clock.time_us = BEGIN + 2 * MINUTE + 2 * SECOND

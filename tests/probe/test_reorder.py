@@ -22,7 +22,7 @@ def test_a_late_request_goes_before_its_response() -> None:
     reorder = CausalReorderBuffer()
     reorder.put(_message(1000, "SIP/2.0 200 OK", B))
     reorder.put(_message(3500, "BYE sip:x SIP/2.0", A))
-    taken = reorder.take(everything=True)
+    taken = reorder.take(0, True)
     assert [packet.payload[:3] for packet in taken] == [b"BYE", b"SIP"]
     assert [packet.timestamp for packet in taken] == [999, 1000]
 
@@ -32,7 +32,7 @@ def test_headers_may_be_spelt_in_any_way() -> None:
     reorder = CausalReorderBuffer()
     reorder.put(_message(1000, "SIP/2.0 200 OK", B))
     reorder.put(late)
-    assert [packet.payload[:3] for packet in reorder.take(everything=True)] == [b"BYE", b"SIP"]
+    assert [packet.payload[:3] for packet in reorder.take(0, True)] == [b"BYE", b"SIP"]
 
 
 def test_a_late_response_goes_before_its_ack() -> None:
@@ -40,7 +40,7 @@ def test_a_late_response_goes_before_its_ack() -> None:
     reorder.put(_message(900, "INVITE sip:x SIP/2.0", A, sequence="1 INVITE"))
     reorder.put(_message(1000, "ACK sip:x SIP/2.0", A, sequence="1 ACK"))
     reorder.put(_message(3500, "SIP/2.0 200 OK", B, sequence="1 INVITE"))
-    taken = reorder.take(everything=True)
+    taken = reorder.take(0, True)
     assert [packet.payload[:3] for packet in taken] == [b"INV", b"SIP", b"ACK"]
     assert [packet.timestamp for packet in taken] == [900, 999, 1000]
 
@@ -53,12 +53,12 @@ def test_what_is_reported_in_order_but_stamped_late_goes_before_its_consequence(
     reorder.put(_message(1010, "ACK sip:x SIP/2.0", A, sequence="1 ACK"))
     reorder.put(_message(1014, "INVITE sip:x SIP/2.0", A, sequence="1 INVITE"))
     reorder.put(_message(1015 + HOLD_US, "OPTIONS sip:x SIP/2.0", call="c3"))
-    taken = [*reorder.take(), *reorder.take(everything=True)]
+    taken = [*reorder.take(1015), *reorder.take(0, True)]
     assert [packet.payload[:11] for packet in taken if b"c1" in packet.payload] == [
         b"INVITE sip:", b"SIP/2.0 180", b"SIP/2.0 200", b"ACK sip:x S"
     ]  # fmt: skip
     assert [packet.timestamp for packet in taken] == [1008, 1009, 1009, 1009, 1010, 1015 + HOLD_US]
-    assert not reorder.take(everything=True)
+    assert not reorder.take(0, True)
 
 
 def test_another_call_or_number_or_leg_keeps_its_time() -> None:
@@ -66,7 +66,7 @@ def test_another_call_or_number_or_leg_keeps_its_time() -> None:
         reorder = CausalReorderBuffer()
         reorder.put(_message(1000, "SIP/2.0 200 OK", B))
         reorder.put(_message(3500, "BYE sip:x SIP/2.0", **other))  # type: ignore[arg-type]
-        assert [packet.timestamp for packet in reorder.take(everything=True)] == [1000, 3500]
+        assert [packet.timestamp for packet in reorder.take(0, True)] == [1000, 3500]
 
 
 def test_a_request_that_comes_as_late_as_messages_are_held_is_put_in_order() -> None:
@@ -75,9 +75,10 @@ def test_a_request_that_comes_as_late_as_messages_are_held_is_put_in_order() -> 
         taken: list[HepPacket] = []
         for at in range(1000, 1000 + late, 10_000):
             reorder.put(_message(at, "SIP/2.0 200 OK", B, call="c1" if at == 1000 else str(at)))
-            taken += reorder.take()
+            taken += reorder.take(at - HOLD_US)
+        taken += reorder.take(999 + late - HOLD_US)
         reorder.put(_message(1000 + late, "BYE sip:x SIP/2.0"))
-        taken += [*reorder.take(), *reorder.take(everything=True)]
+        taken += [*reorder.take(1000 + late - HOLD_US), *reorder.take(0, True)]
         assert [packet.payload[:3] for packet in taken if b"c1" in packet.payload] == order
         assert len(taken) == len(range(1000, 1000 + late, 10_000)) + 1
 
@@ -89,8 +90,8 @@ def test_a_request_that_is_sent_again_is_never_put_beside_the_first(answered: in
     taken: list[HepPacket] = []
     for message in sorted(messages):
         reorder.put(_message(*message))
-        taken += [] if at_once else reorder.take()
-    taken += reorder.take(everything=True)
+        taken += [] if at_once else reorder.take(message[0] - HOLD_US)
+    taken += reorder.take(0, True)
     first, second = (packet.timestamp for packet in taken if packet.source == A)
     assert second - first > WINDOW_US
 
@@ -101,11 +102,11 @@ def test_nothing_is_lost_and_what_is_taken_is_in_order(times: list[int]) -> None
     taken: list[HepPacket] = []
     for number, at in enumerate(times):
         reorder.put(_message(at, "OPTIONS sip:x SIP/2.0", call=str(number)))
-        part = reorder.take()
+        part = reorder.take(at - HOLD_US)
         assert [packet.timestamp for packet in part] == sorted(packet.timestamp for packet in part)
-        assert all(packet.timestamp <= max(times) - HOLD_US for packet in part)
+        assert all(packet.timestamp <= at - HOLD_US for packet in part)
         taken += part
-    taken += reorder.take(everything=True)
+    taken += reorder.take(0, True)
     assert sorted(packet.timestamp for packet in taken) == sorted(times)
 
 
@@ -118,8 +119,8 @@ def test_messages_of_one_transaction_each_come_out_once_and_no_later(messages: l
     taken: list[HepPacket] = []
     for number, (at, (first, source, method), look) in enumerate(messages):
         reorder.put(_message(at, f"{first}\r\nSubject: {number}", source, sequence=f"1 {method}"))
-        taken += reorder.take() if look else []
-    taken += reorder.take(everything=True)
+        taken += reorder.take(at - HOLD_US) if look else []
+    taken += reorder.take(0, True)
     came_out = {int(packet.payload.split(b"Subject: ")[1].split(b"\r")[0]): packet.timestamp for packet in taken}
     assert len(taken) == len(messages) == len(came_out)
     assert all(at - 2 * HOLD_US - 2 <= came_out[number] <= at for number, (at, _, _) in enumerate(messages))
@@ -128,11 +129,11 @@ def test_messages_of_one_transaction_each_come_out_once_and_no_later(messages: l
 def test_messages_without_call_id_pass() -> None:
     reorder = CausalReorderBuffer()
     reorder.put(HepPacket(5, A, B, 1, 2, 1, b"garbage"))
-    assert len(reorder.take(everything=True)) == 1
+    assert len(reorder.take(0, True)) == 1
 
 
 def test_what_is_held_is_bounded() -> None:
     reorder = CausalReorderBuffer()
     for number in range(MAX_HELD):
         reorder.put(_message(1, "OPTIONS sip:x SIP/2.0", call=str(number)))
-    assert len(reorder.take()) == MAX_HELD
+    assert len(reorder.take(0)) == MAX_HELD

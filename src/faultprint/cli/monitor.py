@@ -109,7 +109,8 @@ def _watch_packets(wanted: Settings, clock: Clock, log: Log, stop: Callable[[], 
         build_monitor(wanted, clock, log, state=state, dry_run=sys.stdout if dry_run else None) as running,
         _serving(running, wanted, state, clock) as address,
     ):
-        source = probe_source(wanted.probe, running.model.manifest.interval_us, running.buffer.lateness_us, clock)
+        source = probe_source(wanted.probe, running.model.manifest.interval_us, running.buffer.lateness_us, clock, log)
+        running.may_put_back = True
         log("started", nodes=running.nodes.known, http=address)
         running.run([source], stop)
         return _summary(running)

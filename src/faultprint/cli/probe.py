@@ -17,6 +17,7 @@ from faultprint.errors import UsageError
 from faultprint.tables import Interface
 
 if TYPE_CHECKING:
+    from faultprint.probe.capture.agents.access import HepOptions
     from faultprint.probe.output.report import ProbeReport
 
 _MAX_NOTES: Final = 5
@@ -26,7 +27,35 @@ _MAX_NOTES: Final = 5
 @click.argument("captures", nargs=-1, type=INPUT)
 @click.option("--interface", "interfaces", multiple=True, metavar="IF", help="Capture on this interface; repeatable.")
 @click.option(
-    "--hep", "agents", multiple=True, metavar="HOST:PORT", help="Receive HEP version 3 at this address; repeatable."
+    "--hep",
+    "hep",
+    multiple=True,
+    metavar="[tcp://|tls://]HOST:PORT",
+    help="Receive HEP version 3 at this address; repeatable.",
+)
+@click.option(
+    "--hep-agent",
+    "hep_agents",
+    multiple=True,
+    metavar="CIDR",
+    help="Address or network whose agents may send HEP; repeatable.  [default: all, on loopback only]",
+)
+@click.option("--hep-key-file", type=INPUT, help="Authentication key that HEP packets must carry (first line).")
+@click.option("--hep-certificate", type=INPUT, help="Certificate chain (PEM) for tls:// addresses.")
+@click.option("--hep-certificate-key", type=INPUT, help="Private key (PEM) of the certificate.")
+@click.option(
+    "--hep-clock-bound",
+    type=click.FloatRange(min=1),
+    default=10.0,
+    show_default=True,
+    help="Drop HEP stamps farther from their arrival (seconds), after the offset of the agent's clock.",
+)
+@click.option(
+    "--silence",
+    type=click.FloatRange(min=1),
+    default=180.0,
+    show_default=True,
+    help="A HEP agent that was not heard for so long (seconds) is silent: its nodes have a gap in the coverage.",
 )
 @click.option(
     "--seconds",
@@ -61,7 +90,13 @@ _MAX_NOTES: Final = 5
 def probe(
     captures: tuple[Path, ...],
     interfaces: tuple[str, ...],
-    agents: tuple[str, ...],
+    hep: tuple[str, ...],
+    hep_agents: tuple[str, ...],
+    hep_key_file: Path | None,
+    hep_certificate: Path | None,
+    hep_certificate_key: Path | None,
+    hep_clock_bound: float,
+    silence: float,
     seconds: float | None,
     nodes: tuple[str, ...],
     peers: tuple[str, ...],
@@ -86,11 +121,21 @@ def probe(
         "network": network,
         "key": key.load_or_create(key_file or key.default_path()),
     }
-    live = bool(interfaces or agents)
+    live = bool(interfaces or hep)
     if live == bool(captures):
         raise UsageError("The probe reads captures or runs live; give either CAPTURES, or --interface or --hep.")
     if live:
-        report(_listen(interfaces, agents, seconds, out, common), as_json)
+        from faultprint.probe.capture.agents.access import HepOptions, parse_networks, read_key
+
+        options = HepOptions(
+            parse_networks(hep_agents),
+            None if hep_key_file is None else read_key(hep_key_file),
+            int(hep_clock_bound * 1_000_000),
+            int(silence * 1_000_000),
+            hep_certificate,
+            hep_certificate_key,
+        )
+        report(_listen(interfaces, hep, options, seconds, out, common), as_json)
         return
     with progress_bar("bytes") as progress:
         result = probe_captures(captures, out, holes=HoleKind(holes), progress=progress, **common)
@@ -128,19 +173,35 @@ def _peers(options: tuple[str, ...]) -> dict[str, Interface]:
 
 
 def _listen(
-    interfaces: tuple[str, ...], agents: tuple[str, ...], seconds: float | None, out: Path, common: dict[str, Any]
+    interfaces: tuple[str, ...],
+    hep: tuple[str, ...],
+    options: HepOptions,
+    seconds: float | None,
+    out: Path,
+    common: dict[str, Any],
 ) -> dict[str, Any]:
     """Capture until Ctrl-C, SIGTERM or the end of `seconds`; then write the transactions."""
-    from faultprint.probe.capture.live import HepSource, InterfaceSource, PacketSource, probe_live
+    from faultprint.probe.capture.agents.access import HepAddress
+    from faultprint.probe.capture.agents.source import HepSource
+    from faultprint.probe.capture.agents.table import watched_names
+    from faultprint.probe.capture.interface_source import InterfaceSource
+    from faultprint.probe.capture.live import PacketSource, probe_live, watched_endpoints
 
+    watched = watched_names(watched_endpoints(common["nodes"]))
+    addresses = [HepAddress.parse(address) for address in hep]
     sources: list[PacketSource] = [InterfaceSource(name) for name in interfaces]
-    sources += [HepSource.from_address(agent) for agent in agents]
+    if addresses:
+        sources.append(HepSource(addresses, watched, options))
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     end = None if seconds is None else time.monotonic() + seconds
     result = probe_live(
-        sources, out, stop=lambda: stopped.is_set() or (end is not None and time.monotonic() >= end), **common
+        sources,
+        out,
+        stop=lambda: stopped.is_set() or (end is not None and time.monotonic() >= end),
+        silence_us=options.silence_us,
+        **common,
     )
     return result.as_dict()
 

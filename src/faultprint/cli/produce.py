@@ -57,9 +57,8 @@ def produce(
     model = load_model(configuration.model, keys=configuration.model_keys)
     interval_us, lateness_us = model.manifest.interval_us, int(configuration.time.lateness_seconds * SECOND_US)
     stop = stop_when(seconds)
-    producer = TopicProducer(
-        kafka_cluster(kafka), kafka.topic, origin or socket.gethostname(), JsonLog(sys.stderr, clock)
-    )
+    log = JsonLog(sys.stderr, clock)
+    producer = TopicProducer(kafka_cluster(kafka), kafka.topic, origin or socket.gethostname(), log)
 
     def run(source: TransactionSource, watermark_shift_us: int) -> None:
         if kafka.payload is Payload.TRANSACTIONS:
@@ -68,7 +67,7 @@ def produce(
             producer.produce_minutes(source, interval_us, lateness_us, watermark_shift_us, stop)
 
     if recording is None:
-        run(probe_source(configuration.probe, interval_us, lateness_us, clock), 0)
+        run(probe_source(configuration.probe, interval_us, lateness_us, clock, log), 0)
     else:
         with open_recording(recording, model, configuration.probe) as source:
             # Nothing in a recording is late, so the monitors need not wait for late rows.

@@ -74,6 +74,8 @@ class Monitor:
         self.counters = Counters()
         self.stop: Callable[[], bool] = lambda: False
         """Whether the loop shall end, also while the state cannot be written."""
+        self.may_put_back = False
+        """Whether the clock is that of the machine: if it was ahead, minutes that it put into the future are judged again."""
         self.liveness = Liveness()
         self.workers, self.clock, self.log = tuple(workers), clock, log
         self.leaving: list[Callable[[Monitor], None]] = []
@@ -84,10 +86,11 @@ class Monitor:
         # Not while stored verdicts name the node by its index, which another node gets.
         self._forget_minutes = max(forget_days * DAY_US // model.manifest.interval_us, keep_minutes + 1)
         self._full = False
-        self._clock_moved_back = False
+        self._clock_moved_back = self._awaits_minute = False
         self._quantized = quantized
+        self._baseline = baseline
         self.store = store
-        self.scorer = Scorer(model, *self._references(), baseline, quantized=quantized)
+        self.scorer = self._make_scorer()
         self.persistence = Persistence(store, model, keep_minutes, keep_incident_days, log)
         self.persistence.restore(self.scorer, self.nodes, incidents, buffer)
         self.executor = CommandExecutor(store, incidents, self.nodes, log)
@@ -142,6 +145,8 @@ class Monitor:
         for finished in self.buffer.finished(now_us):
             self._finish(finished)
         self._execute_commands()
+        if self.may_put_back:
+            self.liveness.ahead = self._awaits_minute or self.closed_us > now_us
 
     def finish_through(self, number: int) -> None:
         """Score all minutes up to the one of this number."""
@@ -172,6 +177,7 @@ class Monitor:
         if self._quantized:
             trim_memory()
         self.counters.last_minute_seconds = time.perf_counter() - start
+        self._awaits_minute = False
 
     def _forget_nodes(self, number: int) -> None:
         """Forget the nodes without data for long, but not within the first FORGET_AFTER minutes after a start."""
@@ -238,8 +244,13 @@ class Monitor:
             for worker in self.workers:
                 worker.wake()
 
+    def _make_scorer(self) -> Scorer:
+        return Scorer(self.model, *self._references(), self._baseline, quantized=self._quantized)
+
     def _check_clock(self, now_us: int) -> None:
         """Log once that the clock moved back (the buffer then waits for it), and once that it has caught up."""
+        if self.may_put_back:
+            self._put_back(now_us)
         behind_us = self.buffer.now_us - now_us
         if (behind_us > CLOCK_JUMP_US) == self._clock_moved_back:
             return
@@ -248,6 +259,26 @@ class Monitor:
             self.log("clock_moved_back", seconds=behind_us / 1e6)
         else:
             self.log("clock_caught_up", seconds=max(behind_us, 0) / 1e6)
+
+    def _put_back(self, now_us: int) -> None:
+        """The clock of the machine moved back: go on from there. Minutes that lie in the future are judged when they come."""
+        behind_us = self.buffer.now_us - now_us
+        if behind_us > CLOCK_JUMP_US:
+            self.log("clock_moved_back", seconds=behind_us / 1e6)
+            self.buffer.set_back(now_us)
+        ahead_us = self.closed_us - now_us
+        # Less than a minute is soon over, and its minute was judged at nearly the right time.
+        if ahead_us > self.buffer.interval_us:
+            self.log("clock_was_ahead", seconds=ahead_us / 1e6)
+            number = now_us // self.buffer.interval_us - 1
+            self.persistence.put_back(number, self.nodes, self.stop)
+            self.buffer.set_back(now_us, number)
+            self.incidents.put_back(number)
+            self.nodes, self.scorer = NodeTable(), self._make_scorer()
+            self.persistence.restore(self.scorer, self.nodes, self.incidents, self.buffer)
+            self.executor = CommandExecutor(self.store, self.incidents, self.nodes, self.log)
+            self._without_data = frozenset()
+            self._awaits_minute = True
 
     def _check_data(self, number: int) -> None:
         """Log once for each node that its data stopped, and once that it resumed."""

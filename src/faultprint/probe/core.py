@@ -94,10 +94,16 @@ class Probe:
         # While packets are deferred, every packet needs the check.
         self._unchecked_until = UNSET if clock.outliers else self._next_tick
 
+    def start(self, now: int) -> None:
+        """Begin a coverage interval at `now` (µs): the times of the frames are checked already, as those of a live capture."""
+        if self._clock.now == UNSET:
+            self._tick(now)
+            self._unchecked_until = self._next_tick
+
     def advance(self, now: int) -> None:
         """Run the timers to `now` (µs, by the clock that stamps the frames): no frame has come until then.
 
-        Later frames may have a timestamp a little before `now`. Before the first frame this does nothing.
+        Later frames may have a timestamp a little before `now`. Before the first frame or `start` this does nothing.
         """
         if self._clock.now > UNSET and now >= self._next_tick:
             self._tick(now)
@@ -119,8 +125,13 @@ class Probe:
         """The capture has ended."""
         self.interrupt()
 
-    def report(self, inferred: Collection[str] = (), holes: Sequence[tuple[int, int, str]] = ()) -> ProbeReport:
-        """The counts so far. `inferred`: names of the nodes whose addresses were inferred; `holes`: as in the report."""
+    def report(
+        self,
+        inferred: Collection[str] = (),
+        holes: Sequence[tuple[int, int, str]] = (),
+        agents: Sequence[Mapping[str, object]] = (),
+    ) -> ProbeReport:
+        """The counts so far. `inferred`: names of the nodes whose addresses were inferred; others as in the report."""
         trackers = (self.sip, self.diameter)
         return ProbeReport(
             messages=self.sip.messages,
@@ -136,6 +147,7 @@ class Probe:
             coverage=tuple(self.coverage),
             holes=tuple(holes),
             relative_times=any(since < RELATIVE_UNTIL for since, _ in self.coverage),
+            agents=tuple(agents),
         )
 
     def _feed_deferred(self, packet: Packet) -> None:

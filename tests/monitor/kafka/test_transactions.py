@@ -135,7 +135,7 @@ def test_minutes_of_a_live_probe_equal_those_of_batch_processing(
     packets = talk(1, 400, 5 * MINUTE_US)
     clock = ReplayClock()
     clock.time_us = BEGIN
-    source = ProbeSource([Recorded(packets, batch_size)], [NODE], "lab", KEY, MINUTE_US, SECOND_US, clock)
+    source = ProbeSource([Recorded(packets, batch_size, clock)], [NODE], "lab", KEY, MINUTE_US, SECOND_US, clock)
     log = produced(source, 0, BEGIN + 7 * MINUTE_US + SECOND_US)
     with open_partition(watch, kind=TransactionsPartition) as partition:
         read(partition, log, random_sizes(2))

@@ -32,12 +32,13 @@ class Batch:
 
     `minutes`: rows of a MINUTES table, in any order, or None. `complete_us`: the source will send no more data
     from before this moment (µs, UTC); None: no watermark. `origin`: the original sender, if the source forwards data of
-    several senders.
+    several senders. `waits`: the source lives, and its watermark stands still on purpose, so that it is not idle.
     """
 
     minutes: pl.DataFrame | None
     watermark_us: int | None
     origin: str = ""
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ class Liveness:
 
     def __init__(self) -> None:
         self.last_beat: float | None = None
+        self.ahead = False
+        """Whether the last finished minute lies in the future, or was put back from there and no minute has finished since."""
         self._begun = time.monotonic()
         self._threads: list[tuple[threading.Thread, Callable[[], object]]] = []
 
@@ -43,8 +45,9 @@ class Liveness:
 
     @property
     def ready(self) -> bool:
-        """Whether the loop has turned, the last time less than BEAT_S ago, and all watched threads live."""
-        return self.last_beat is not None and self.alive
+        """Whether the loop has turned, the last time less than BEAT_S ago, all watched threads live, and the last minute is
+        not in the future."""
+        return self.last_beat is not None and self.alive and not self.ahead
 
     @property
     def alive(self) -> bool:

@@ -123,7 +123,31 @@ class ProbeSettings:
     """[probe]: the inputs of the live probe and its nodes; needs `interfaces` or `hep`."""
 
     interfaces: Annotated[tuple[str, ...], SettingDoc("network interfaces to capture from")] = ()
-    hep: Annotated[tuple[str, ...], SettingDoc("HOST:PORT to receive HEP version 3 on")] = ()
+    hep: Annotated[
+        tuple[str, ...],
+        SettingDoc("HOST:PORT (UDP), tcp://HOST:PORT or tls://HOST:PORT to receive HEP version 3 on"),
+    ] = ()
+    hep_agents: Annotated[
+        tuple[str, ...],
+        SettingDoc(
+            "addresses or networks (CIDR) of the agents that may send HEP; "
+            "beyond loopback this or `hep_key_file` is required (default: all)"
+        ),
+    ] = ()
+    hep_key_file: Annotated[
+        Path | None,
+        SettingDoc("file whose first line is the authentication key that HEP packets must carry (chunk 14)"),
+    ] = None
+    hep_certificate: Annotated[Path | None, SettingDoc("certificate chain (PEM) for tls:// addresses")] = None
+    hep_certificate_key: Annotated[Path | None, SettingDoc("private key (PEM) of `hep_certificate`")] = None
+    hep_clock_bound_seconds: Annotated[
+        float,
+        SettingDoc("a HEP stamp farther from its arrival is dropped, after the offset of the agent's clock", 1),
+    ] = 10.0
+    silence_seconds: Annotated[
+        float,
+        SettingDoc("HEP agents that were not heard for so long are silent, and their nodes are not heard", 1),
+    ] = 180.0
     nodes: Annotated[tuple[str, ...], SettingDoc("nodes to watch, as NAME=ADDRESS[,ADDRESS]")] = ()
     peers: Annotated[Mapping[str, str], SettingDoc("3GPP reference points of peers, by address")] = field(
         default_factory=dict

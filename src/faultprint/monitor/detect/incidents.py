@@ -176,6 +176,11 @@ class Incidents:
         self.open[name] = incident
         return incident
 
+    def put_back(self, number: int) -> None:
+        """This minute is the last finished one again: forget clears after it."""
+        kept = {node: [minute for minute in minutes if minute <= number] for node, minutes in self.cleared.items()}
+        self.cleared = {node: minutes for node, minutes in kept.items() if minutes}
+
     def close(self, incident: Incident, number: int) -> Incident:
         """Take a cleared incident out of the open ones. `number`: the last finished minute."""
         del self.open[incident.node]

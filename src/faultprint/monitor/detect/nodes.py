@@ -144,6 +144,11 @@ class NodeTable:
         if kept:
             self._warming[node] = kept
 
+    def count_warm_up(self) -> None:
+        """Set the observed minutes of the nodes without a baseline to those that are kept."""
+        for node in np.flatnonzero(self["baselined"] == 0).tolist():
+            self["observed_minutes"][node] = len(self._warming.get(node, ()))
+
     def finish_warm_up(self, node: int) -> None:
         """The node has its baseline; drop its kept minutes."""
         del self._warming[node]

@@ -14,7 +14,7 @@ Each source has a watermark: its data is complete up to this time. A source that
 original sender. A source without watermarks is complete up to its newest row. The watermark of the buffer is the earliest one,
 minus `lateness_seconds`. A source whose watermark has not advanced for `idle_timeout_seconds` is ignored. If no source is left,
 the watermark is the arrival clock minus `idle_timeout_seconds`, so that missing data shows. A minute is final when the watermark
-reaches its end.
+reaches its end. No watermark counts beyond the arrival clock: no data closes a minute that is not over.
 """
 
 from __future__ import annotations
@@ -89,6 +89,19 @@ class WatermarkBuffer:
         known = self.watermarks.setdefault((source, batch.origin), SourceWatermark(watermark_us, self.now_us))
         if watermark_us > known.watermark_us:
             known.watermark_us, known.advanced_us = watermark_us, self.now_us
+        elif batch.waits:
+            known.advanced_us = self.now_us
+
+    def set_back(self, now_us: int, closed: int | None = None) -> None:
+        """The arrival clock was wrong and is `now_us`. `closed`: the last final minute from now on; later rows are dropped."""
+        self.now_us = now_us
+        for watermark in self.watermarks.values():
+            watermark.watermark_us = min(watermark.watermark_us, now_us)
+            watermark.advanced_us = min(watermark.advanced_us, now_us)
+        if closed is not None:
+            self.closed = closed
+            self._waiting.clear()
+            self._seen.clear()
 
     def remove_source(self, source: str) -> None:
         """Forget the watermarks of a source that has ended."""
@@ -99,7 +112,7 @@ class WatermarkBuffer:
         """The number of the last minute that is final by the watermarks."""
         self.now_us = max(self.now_us, now_us)
         earliest_us = self._earliest(self.watermarks.values(), self.now_us - self.idle_timeout_us)
-        return (min(earliest_us, self.now_us + self.ahead_us) - self.lateness_us) // self.interval_us - 1
+        return (min(earliest_us, self.now_us) - self.lateness_us) // self.interval_us - 1
 
     def finished(self, now_us: int) -> Iterator[FinishedMinute]:
         """The minutes that have become final, in order: those with rows, and the last one."""

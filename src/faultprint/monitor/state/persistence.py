@@ -121,6 +121,13 @@ class Persistence:
         """Write the changes of the commands `done`, with the same retries as `save`."""
         self.retry_write.retry(lambda: self._store.save_commands(incidents, messages, done), stop)
 
+    def put_back(self, number: int, nodes: NodeTable, stop: Callable[[], bool]) -> None:
+        """Make this minute the last finished one in the state. Later minutes were stamped by a clock that was ahead."""
+        nodes["last_minute"][:] = np.minimum(nodes["last_minute"], number)
+        column = _STORED_COLUMNS["last_minute"]
+        counters = {column: nodes["last_minute"].tobytes()}
+        self.retry_write.retry(lambda: self._store.put_back(number, counters), stop)
+
     def restore(self, scorer: Scorer, nodes: NodeTable, incidents: Incidents, buffer: WatermarkBuffer) -> None:
         """Restore the monitor as the last finished minute left it.
 
@@ -198,6 +205,7 @@ class Persistence:
                     nodes.keep_minute(node, frame.minute, row)
         for node in nodes.warming:  # without the minutes of rejected baselines
             nodes.trim(node, scorer.baseline.minutes if node in baselines else int(nodes["observed_minutes"][node]))
+        nodes.count_warm_up()
         for node in [node for node in nodes.warming if node in baselines]:
             encoder.set_baseline(
                 node, baselines[node], nodes.history(node, self._interval_us, self._model.catalogue.names)

@@ -141,6 +141,15 @@ class Store:
             self._write(incidents, messages)
             self.database.many("DELETE FROM instruction WHERE number = ?", ((number,) for number in done))
 
+    def put_back(self, number: int, counters: Mapping[str, bytes]) -> None:
+        """Make this minute the last finished one: delete what is stored of later minutes, and write the columns."""
+        with self._transaction():
+            self._set({"closed": str(number)})
+            for table in ("frame", "verdicts"):
+                self.database.execute(f"DELETE FROM {table} WHERE minute > ?", (number,))
+            columns = ((name, seal(f"counter {name}", data)) for name, data in counters.items())
+            self.database.many(_upsert("counter", "name", "data"), columns)
+
     def save_facts(self, facts: Mapping[str, str]) -> None:
         """Write facts between two minutes."""
         with self._transaction():

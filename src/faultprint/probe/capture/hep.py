@@ -38,7 +38,10 @@ class HepError(ValueError):
 
 
 class HepPacket(NamedTuple):
-    """One message from an agent. `timestamp`: µs since 1970. Addresses: 4 or 16 bytes. `protocol`: 1 for SIP."""
+    """One message from an agent. `timestamp`: µs since 1970. Addresses: 4 or 16 bytes. `protocol`: 1 for SIP.
+
+    `key`: the authentication key (chunk 14).
+    """
 
     timestamp: int
     source: bytes
@@ -51,6 +54,7 @@ class HepPacket(NamedTuple):
     agent: int = 0
     correlation: bytes = b""
     node: bytes = b""
+    key: bytes = b""
 
     def frame(self) -> Packet:
         """The message in a UDP datagram on raw IP. Agents send whole messages, so the real transport does not matter."""
@@ -117,6 +121,7 @@ def _packet(numbers: dict[int, int], texts: dict[int, bytes]) -> HepPacket:
         agent=numbers.get(12, 0),
         correlation=texts.get(17, b""),
         node=texts.get(19, b""),
+        key=texts.get(14, b""),
     )
 
 
@@ -151,7 +156,9 @@ def encode(packet: HepPacket) -> bytes:
         _chunk(11, bytes((packet.protocol,))),
         _chunk(12, packet.agent.to_bytes(4, "big")),
     ]
-    chunks += [_chunk(kind, text) for kind, text in ((17, packet.correlation), (19, packet.node)) if text]
+    chunks += [
+        _chunk(kind, text) for kind, text in ((14, packet.key), (17, packet.correlation), (19, packet.node)) if text
+    ]
     body = b"".join([*chunks, _chunk(15, packet.payload)])
     return MAGIC + (_HEADER + len(body)).to_bytes(2, "big") + body
 

@@ -13,7 +13,7 @@ from faultprint.probe.capture.hep import HepPacket
 from faultprint.probe.messages.sip_header import CALL_ID, CSEQ
 
 HOLD_US: Final = 400_000
-"""How long each message waits for messages that belong before it, µs of the agent's time.
+"""How long each message waits for messages that belong before it, µs of the arrival clock.
 
 It is more than `duplicates.WINDOW_US` below T1 (500 ms). So a retransmitted request may be put before the response that
 it crossed, but never so close to the first request that it counts as its copy.
@@ -48,11 +48,14 @@ class CausalReorderBuffer:
         """Held messages that lead to a step, by that step and by number."""
         self._released_early: set[int] = set()
         """Numbers of held messages that were released together with their consequence."""
-        self._latest = self._count = 0
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Messages that wait."""
+        return len(self._held)
 
     def put(self, packet: HepPacket) -> None:
         """Add one message."""
-        self._latest = max(self._latest, packet.timestamp)
         held = _HeldMessage(packet.timestamp, self._count, packet, *_steps(packet))
         self._count += 1
         insort(self._held, held)
@@ -61,14 +64,18 @@ class CausalReorderBuffer:
             if len(causes) < _MAX_CAUSES:
                 causes[held.number] = held
 
-    def take(self, everything: bool = False) -> list[HepPacket]:
-        """The messages that have waited for HOLD_US, or all of them, in order of time.
+    def take(self, until_us: int, everything: bool = False) -> list[HepPacket]:
+        """The messages with a time up to `until_us`, or all of them, in order of time.
+
+        The caller stays HOLD_US behind the time up to which all messages have arrived.
 
         A message with a timestamp up to HOLD_US after its consequence gets a time just before that consequence.
         """
         count = len(self._held)
         if not everything and count < MAX_HELD:
-            count = bisect_right(self._held, self._latest - HOLD_US, key=_time)
+            if not count or self._held[0].time > until_us:
+                return []
+            count = bisect_right(self._held, until_us, key=_time)
         due = self._held[:count]
         del self._held[:count]
         taken: list[HepPacket] = []

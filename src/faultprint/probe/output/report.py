@@ -31,6 +31,7 @@ class ProbeReport:
     holes                times inside a capture without any packet, too long to be chance: start and end, µs, and what they
                          are taken for: gap or silence
     relative_times       the clock that stamped the packets was not set: the times count from its start, not from 1970
+    agents               the agents that sent HEP, each with the offset of its clock; without HEP there are none
     """
 
     messages: int
@@ -46,6 +47,7 @@ class ProbeReport:
     coverage: tuple[tuple[int, int], ...]
     holes: tuple[tuple[int, int, str], ...] = ()
     relative_times: bool = False
+    agents: tuple[Mapping[str, object], ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """The report for JSON."""
@@ -66,4 +68,4 @@ class ProbeReport:
             "coverage": [list(interval) for interval in self.coverage],
             "holes": [list(hole) for hole in self.holes],
             "relative_times": self.relative_times,
-        }
+        } | ({"agents": [dict(agent) for agent in self.agents]} if self.agents else {})

@@ -16,7 +16,7 @@ import polars as pl
 
 from faultprint import storage
 from faultprint.errors import UsageError
-from faultprint.probe.capture.live import DROPPED
+from faultprint.probe.capture.sockets import DROPPED
 from faultprint.probe.privacy import key as keys
 from faultprint.tables import LABELS
 from faultprint_lab.testbed.faults.injector import Injector, LabelInterval, now_us

@@ -12,7 +12,11 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from faultprint.probe.capture.live import HepSource, InterfaceSource, PacketSource, probe_live
+from faultprint.probe.capture.agents.access import HepAddress, HepOptions, parse_networks
+from faultprint.probe.capture.agents.source import HepSource
+from faultprint.probe.capture.agents.table import watched_names
+from faultprint.probe.capture.interface_source import InterfaceSource
+from faultprint.probe.capture.live import PacketSource, probe_live, watched_endpoints
 from faultprint.probe.transactions.nodes import NodeSpec
 from faultprint.tables import Interface
 from faultprint_lab.testbed.topology.addresses import LINKS, subscriber
@@ -62,16 +66,20 @@ def listen(settings: ListenerSettings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     sources: list[PacketSource] = [InterfaceSource(name) for name in settings.interfaces]
-    if settings.hep:
-        sources.append(HepSource(settings.hep[0], settings.hep[1]))
-    Path(settings.ready).touch()
     addresses = tuple(LINKS[link]["pcscf"] for link in ("gm", "mw", "rx"))
+    nodes = [NodeSpec(settings.node, addresses)]
+    if settings.hep:
+        # Only the namespaces of the test bed reach this address.
+        options = HepOptions(agents=parse_networks(["0.0.0.0/0"]))
+        watched = watched_names(watched_endpoints(nodes))
+        sources.append(HepSource([HepAddress("udp", settings.hep[0], settings.hep[1])], watched, options))
+    Path(settings.ready).touch()
     handsets = {subscriber(index): Interface.GM for index in range(settings.subscribers)}
     core = {LINKS["mw"][node]: Interface.MW for node in ("icscf", "scscf")}
     report = probe_live(
         sources,
         Path(settings.out),
-        nodes=[NodeSpec(settings.node, addresses)],
+        nodes=nodes,
         network=settings.network,
         key=bytes.fromhex(settings.key),
         stop=lambda: stopped,
