@@ -24,6 +24,7 @@ from faultprint.publish.incident import Actor, Comment, Explanation, Incident, S
 from faultprint.publish.inventory import InventoryElement
 from faultprint.publish.tmf642.alarm import AlarmSettings, AlarmType, alarm_resource
 from faultprint.publish.tmf642.query import FILTERS, SORTS, FilterOperator, parse_query, run_query
+from faultprint.publish.tmf642.task import TaskKind, parse_task
 
 MINUTE = 60_000_000
 SETTINGS = AlarmSettings(
@@ -134,8 +135,13 @@ def test_every_filter_has_values_here() -> None:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> AlarmApi:
-    return served(tmp_path_factory.mktemp("small") / "state.db", KNOWN)
+def small_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("small") / "state.db"
+
+
+@pytest.fixture(scope="module")
+def small(small_state: Path) -> AlarmApi:
+    return served(small_state, KNOWN)
 
 
 @given(queries())
@@ -153,6 +159,33 @@ def test_the_pages_together_are_the_list(small: AlarmApi, query: str, size: int)
     for offset in range(0, len(KNOWN), size):
         seen += asked(small, f"{base}&limit={size}&offset={offset}")[1]
     assert seen == wanted and headers["X-Total-Count"] == str(len(wanted))
+
+
+@st.composite
+def patterns(draw: st.DrawFn) -> dict[str, Any]:
+    names = draw(st.lists(st.sampled_from(FILTERS), min_size=1, max_size=3, unique=True))
+    pattern: dict[str, Any] = {}
+    for name in names:
+        value = draw(st.one_of(st.sampled_from(VALUES[name]), st.sampled_from(("", "Raised", 5, None))))
+        pattern |= {"alarmedObject": {"id": value}} if name == "alarmedObject.id" else {name: value}
+    return pattern
+
+
+@given(st.lists(patterns(), min_size=1, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_a_task_finds_all_alarms_that_match_its_patterns(
+    small: AlarmApi, small_state: Path, asked_for: list[dict[str, Any]]
+) -> None:
+    body = {"clearUserId": "eva", "clearSystemId": "noc", "alarmPattern": asked_for}
+    task = parse_task(TaskKind.CLEAR, body, 0)
+    wanted = {str(one.identity) for one in KNOWN if task.applies_to(alarm_resource(one, SETTINGS))}
+    candidates = QueryTranslator(SETTINGS).candidates(task.patterns)
+    found = {str(one.identity) for one in CommandQueue(small_state).matching(candidates)}
+    assert wanted <= found
+    exact = {"id", "state", "perceivedSeverity", "specificProblem", "ackUserId", "clearSystemId"}
+    values = [value for pattern in asked_for for value in pattern.values()]
+    if all(set(pattern) <= exact for pattern in asked_for) and all(isinstance(one, str) and one for one in values):
+        assert found == wanted
 
 
 def test_long_queries_are_no_burden_for_the_database(small: AlarmApi) -> None:

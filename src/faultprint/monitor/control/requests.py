@@ -13,7 +13,7 @@ from typing import Final
 
 from faultprint.errors import UsageError
 from faultprint.monitor.base.location import StateLocation
-from faultprint.monitor.state.alarms import AlarmSelection, read_page
+from faultprint.monitor.state.alarms import AlarmSelection, SqlCondition, read_matching, read_page
 from faultprint.monitor.state.connect import connect, state_exists
 from faultprint.publish import incident_codec
 from faultprint.publish.incident import Actor, Incident, IncidentOperation
@@ -52,6 +52,11 @@ class CommandQueue:
         """The number of selected incidents, and those of one page in order."""
         with closing(connect(self._state)) as database:
             return read_page(database, selection)
+
+    def matching(self, condition: SqlCondition) -> Iterator[Incident]:
+        """The incidents whose rows in the table of alarms meet a condition. They are read lazily."""
+        with closing(connect(self._state)) as database:
+            yield from read_matching(database, condition)
 
     def find(self, identity: str) -> Incident | None:
         """The incident with this identity, or None."""

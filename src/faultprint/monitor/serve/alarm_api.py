@@ -132,7 +132,7 @@ class AlarmApi:
     def _matching(self, task: AlarmTask) -> Iterator[Incident]:
         """The incidents whose alarms match the patterns of the task. Raises UsageError or StateError."""
         if task.alarm_ids is None:
-            known = self._commands.incidents()
+            known = self._commands.matching(self._translator.candidates(task.patterns))
         else:
             known = (incident for identity in task.alarm_ids if (incident := self._commands.find(identity)))
         return (incident for incident in known if task.applies_to(alarm_resource(incident, self._settings)))

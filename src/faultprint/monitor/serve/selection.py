@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from faultprint.monitor.state.alarms import AlarmSelection, SqlCondition, all_of, always, any_of, is_one_of
 from faultprint.publish.inventory import element_of
 from faultprint.publish.text import MAX_LINE, MAX_NAME, clean
 from faultprint.publish.tmf642.alarm import AlarmSettings, AlarmType
-from faultprint.publish.tmf642.order import Value
+from faultprint.publish.tmf642.order import RANKS, TIMES, Value
 from faultprint.publish.tmf642.query import AlarmFilter, AlarmQuery, FilterOperator
 
 _COLUMNS: Final[Mapping[str, str]] = {
@@ -71,6 +71,20 @@ class QueryTranslator:
         condition = all_of(any_of(map(self._condition, group)) for group in query.filters)
         sort = tuple((_COLUMNS[name], descending) for name, descending in query.sort)
         return AlarmSelection(condition, sort, query.offset, query.limit)
+
+    def candidates(self, patterns: Iterable[Mapping[str, Any]]) -> SqlCondition:
+        """The rows among which the alarms are that match one of the patterns of a task."""
+        return any_of(all_of(self._texts(pattern)) for pattern in patterns)
+
+    def _texts(self, pattern: Mapping[str, Any]) -> Iterator[SqlCondition]:
+        for name, value in pattern.items():
+            if name in _COLUMNS and name not in TIMES and isinstance(value, str):
+                stored = RANKS[name].get(value) if name in RANKS else value
+                yield always(False) if stored is None else is_one_of(_COLUMNS[name], [stored])
+        element = pattern.get("alarmedObject")
+        if isinstance(element, Mapping) and isinstance(identity := element.get("id"), str):
+            renamed = self._equalities["alarmedObject.id"]((identity,))
+            yield any_of([renamed, is_one_of("object", [identity])])
 
     def _condition(self, one: AlarmFilter) -> SqlCondition:
         if one.operator in _SIGNS:

@@ -105,6 +105,14 @@ def read_page(database: Database, selection: AlarmSelection) -> tuple[int, list[
     return count, [incident_codec.load(documents[identity]) for identity in identities if identity in documents]
 
 
+def read_matching(database: Database, condition: SqlCondition) -> Iterator[Incident]:
+    """The incidents whose rows meet a condition, in the order of the list. They are read lazily."""
+    chosen = f"SELECT identity FROM alarm WHERE {condition.text}"
+    query = f"SELECT document FROM incident WHERE identity IN ({chosen}) ORDER BY {_ORDER}"
+    for (document,) in database.stream(query, condition.values):
+        yield incident_codec.load(document)
+
+
 def alarm_row(incident: Incident) -> tuple[Any, ...]:
     """The row of an incident: a value for each of COLUMNS."""
     state, cleared = _STATE[incident.state], incident.cleared_us is not None
