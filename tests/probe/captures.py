@@ -213,7 +213,8 @@ def probe(folder: Path, *captures: bytes, nodes: Sequence[str] = (f"pcscf={PCSCF
         path.write_bytes(gzip.compress(data) if zipped else data)
         paths.append(path)
     out = folder / "transactions.parquet"
-    report = probe_captures(paths, out, nodes=[NodeSpec.parse(node) for node in nodes], network="lab", key=KEY)
+    watched = [NodeSpec.parse(node) for node in nodes]
+    report = probe_captures(paths, out, nodes=watched, network="lab", key=KEY, allow_unheard=True)
     table = storage.read(out, TRANSACTIONS)
     assert table.height == report.transactions
     return Probed(report, table, out.read_bytes(), storage.metadata(out))

@@ -14,7 +14,7 @@ from typing import Final
 
 import click
 
-from faultprint.cli import cases, evaluate, identify, incidents, key, model, monitor, probe, produce, train
+from faultprint.cli import cases, evaluate, identify, incidents, inspect, key, model, monitor, probe, produce, train
 from faultprint.display import visible
 from faultprint.errors import FaultprintError
 from faultprint.version import __version__
@@ -48,6 +48,7 @@ def cli() -> None:
 
 
 for command in (
+    inspect.inspect,
     probe.probe,
     probe.features,
     train.train,

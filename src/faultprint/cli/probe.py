@@ -85,6 +85,7 @@ _MAX_NOTES: Final = 5
     show_default=True,
     help="What a long time without any packet inside a capture is: not captured, or no traffic.",
 )
+@click.option("--allow-unheard", is_flag=True, help="Accept a node of which the captures hold no message.")
 @click.option("--out", type=OUTPUT, required=True, help="Transactions (Parquet).")
 @json_option
 def probe(
@@ -103,13 +104,14 @@ def probe(
     network: str,
     key_file: Path | None,
     holes: str,
+    allow_unheard: bool,
     out: Path,
     as_json: bool,
 ) -> None:
     """Pair SIP and Diameter messages into transactions, from CAPTURES (pcap, pcapng, plain or gzip) or live.
 
     ADDRESS is an IP address of the node, or ADDRESS:PORT if several nodes share one address. Without addresses, the node
-    is the host that receives most requests in the captures; the report names it.
+    is the host that serves most peers in the captures; the report names it.
     """
     from faultprint.probe.capture.ordering import HoleKind
     from faultprint.probe.capture.run import NodeSpec, probe_captures
@@ -138,7 +140,9 @@ def probe(
         report(_listen(interfaces, hep, options, seconds, out, common), as_json)
         return
     with progress_bar("bytes") as progress:
-        result = probe_captures(captures, out, holes=HoleKind(holes), progress=progress, **common)
+        result = probe_captures(
+            captures, out, holes=HoleKind(holes), allow_unheard=allow_unheard, progress=progress, **common
+        )
     report(result.as_dict(), as_json)
     for note in _notes(result):
         click.echo(f"faultprint: {note}", err=True)
@@ -203,6 +207,8 @@ def _listen(
         silence_us=options.silence_us,
         **common,
     )
+    for name in result.unheard:
+        click.echo(f"faultprint: no message of node {name!r} was heard; is its address right?", err=True)
     return result.as_dict()
 
 

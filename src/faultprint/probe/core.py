@@ -41,6 +41,7 @@ class Probe:
         watched = WatchedNodes(nodes)
         hasher = Hasher(key)
         self.skipped: Counter[str] = Counter()
+        self._watched = watched
         self._nodes = {name: tuple(map(format_endpoint, endpoints)) for name, endpoints in nodes.items()}
         classifier = MethodClassifier(hasher, PeerInterfaces(watched, peers))
         self.sip = SipTracker(watched, network, hasher, classifier, emit, self.skipped)
@@ -54,6 +55,11 @@ class Probe:
         self._next_tick = UNSET
         self._unchecked_until = UNSET
         """A frame from the clock's time to this needs no check."""
+
+    @property
+    def unheard(self) -> tuple[str, ...]:
+        """Names of the watched nodes that no message named so far."""
+        return tuple(name for name in self._nodes if name not in self._watched.heard)
 
     @property
     def now(self) -> int | None:
@@ -146,6 +152,7 @@ class Probe:
             timed_out=sum(tracker.timed_out for tracker in trackers),
             coverage=tuple(self.coverage),
             holes=tuple(holes),
+            unheard=self.unheard,
             relative_times=any(since < RELATIVE_UNTIL for since, _ in self.coverage),
             agents=tuple(agents),
         )

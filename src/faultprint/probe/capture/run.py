@@ -28,7 +28,7 @@ from faultprint.probe.output.parquet import ParquetWriter
 from faultprint.probe.output.report import ProbeReport
 from faultprint.probe.privacy.key import key_id
 from faultprint.probe.transactions.inference import MAX_REQUESTS, NodeInference
-from faultprint.probe.transactions.nodes import NodeSpec, WatchedNodes, parse_endpoint
+from faultprint.probe.transactions.nodes import NodeSpec, WatchedNodes, format_endpoint, parse_endpoint
 from faultprint.probe.types import Packet
 from faultprint.progress import Progress
 from faultprint.tables import COVERAGE_KEY, KEY_ID_KEY, TRANSACTIONS, Interface
@@ -38,6 +38,7 @@ __all__ = ["NodeSpec", "ProbeReport", "probe_captures"]
 
 JOIN_US: Final = 10 * SECOND_US
 _INFERENCE_PACKETS: Final = 200_000
+_BUSIEST: Final = 3
 
 
 def probe_captures(
@@ -49,16 +50,19 @@ def probe_captures(
     key: bytes,
     peers: Mapping[str, Interface] | None = None,
     holes: HoleKind = HoleKind.GAP,
+    allow_unheard: bool = False,
     progress: Progress | None = None,
 ) -> ProbeReport:
     """Read captures (several are merged by time) and write the transactions of `nodes` to `out`, all or nothing.
 
     key        16 to 64 bytes; the same key gives the same hashes
     peers      ADDRESS[:PORT] → interface, for peers whose interface is known
+    allow_unheard  write the transactions even if the captures hold no message of a node
     holes      what a long time without any packet inside a capture is taken for (`capture.ordering`)
     progress   called with the bytes read and the total bytes
 
-    Raises CaptureError for a file that is no whole capture, UsageError for nodes, peers or a key that cannot be used.
+    Raises CaptureError for a file that is no whole capture, UsageError for nodes, peers or a key that cannot be used, and
+    for a node of which the captures hold no message.
     """
     if not captures:
         raise UsageError("No capture was given; name at least one pcap or pcapng file.")
@@ -69,6 +73,8 @@ def probe_captures(
         probe = Probe(endpoints, network, key, writer.append, given)
         finder = HoleFinder(holes)
         _feed_captures(probe, captures, finder, progress)
+        if probe.unheard and not allow_unheard:
+            raise UsageError(_unheard(probe, captures, endpoints))
         coverage = [[name, network, start, end] for name in endpoints for start, end in probe.coverage]
         writer.metadata[KEY_ID_KEY] = key_id(key)
         writer.metadata[COVERAGE_KEY] = json.dumps(coverage)
@@ -77,7 +83,7 @@ def probe_captures(
 
 
 def _feed_captures(probe: Probe, captures: Sequence[Path], finder: HoleFinder, progress: Progress | None) -> None:
-    for group in _groups(captures, progress):
+    for group in captured_groups(captures, progress):
         begun = False
         for block, following in ordered_blocks(group):
             if not begun and probe.now is not None and block[0][0] - probe.now > JOIN_US:
@@ -91,7 +97,7 @@ def _feed_captures(probe: Probe, captures: Sequence[Path], finder: HoleFinder, p
     probe.finish()
 
 
-def _groups(captures: Sequence[Path], progress: Progress | None = None) -> Iterator[Iterator[Packet]]:
+def captured_groups(captures: Sequence[Path], progress: Progress | None = None) -> Iterator[Iterator[Packet]]:
     """The packets of each group of overlapping captures, merged by time. Read each group before the next."""
     waiting = sorted(((_first_time(path), number) for number, path in enumerate(captures)), reverse=True)
     counter = _ByteCounter(captures, progress)
@@ -179,14 +185,36 @@ def _resolve_nodes(
     return endpoints, frozenset(unknown)
 
 
+def _unheard(probe: Probe, captures: Sequence[Path], endpoints: Mapping[str, Sequence[bytes]]) -> str:
+    """The error for a node of which there is no message: what there is instead, and how to watch it."""
+    name = probe.unheard[0]
+    addresses = ", ".join(map(format_endpoint, endpoints[name])) or "no address"
+    servers = _counted(captures, WatchedNodes({})).servers()[:_BUSIEST]
+    if not servers:
+        return (
+            f"The captures hold no message of node {name!r} ({addresses}), and no SIP request at all; "
+            f"run: faultprint inspect {captures[0]}"
+        )
+    busiest = ", ".join(f"{format_endpoint(host)} ({received} requests)" for host, _, received, _ in servers)
+    return (
+        f"The captures hold no message of node {name!r} ({addresses}). Requests go to {busiest}; watch one of these: "
+        f"--node {name}={format_endpoint(servers[0][0])}, or give --allow-unheard."
+    )
+
+
 def _infer(captures: Sequence[Path], others: WatchedNodes) -> bytes | None:
+    return _counted(captures, others).best_endpoint()
+
+
+def _counted(captures: Sequence[Path], others: WatchedNodes) -> NodeInference:
+    """The requests at the start of the captures, by sender and receiver."""
     inference = NodeInference(others)
     decoder = Decoder(inference.sip, inference.diameter, Counter())
-    for packet in islice(chain.from_iterable(_groups(captures)), _INFERENCE_PACKETS):
+    for packet in islice(chain.from_iterable(captured_groups(captures)), _INFERENCE_PACKETS):
         decoder.frame(*packet)
         if inference.requests >= MAX_REQUESTS:
             break
-    return inference.best_endpoint()
+    return inference
 
 
 @contextmanager

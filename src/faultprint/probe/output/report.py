@@ -26,6 +26,7 @@ class ProbeReport:
     malformed            messages by the first rule of RFC 3261 or RFC 6733 that they break
     skipped              packets, streams and messages that were not used, by reason
     nodes                the watched nodes
+    unheard              those of which there was no message
     open, timed_out      rows without a final response, because the capture ended or because the time was over
     coverage             intervals in which the probe captured: start and end, µs
     holes                times inside a capture without any packet, too long to be chance: start and end, µs, and what they
@@ -47,6 +48,7 @@ class ProbeReport:
     coverage: tuple[tuple[int, int], ...]
     holes: tuple[tuple[int, int, str], ...] = ()
     relative_times: bool = False
+    unheard: tuple[str, ...] = ()
     agents: tuple[Mapping[str, object], ...] = ()
 
     def as_dict(self) -> dict[str, object]:
@@ -68,4 +70,5 @@ class ProbeReport:
             "coverage": [list(interval) for interval in self.coverage],
             "holes": [list(hole) for hole in self.holes],
             "relative_times": self.relative_times,
+            "unheard": list(self.unheard),
         } | ({"agents": [dict(agent) for agent in self.agents]} if self.agents else {})

@@ -1,4 +1,4 @@
-"""Infer the address of a node without one: the address that the requests of the capture have in common.
+"""Infer the address of a node without one: the host that serves most peers.
 
 SIP decides if there is any. In a capture of Diameter alone the node is the CSCF: the client of an HSS or a PCRF, and
 the receiver of their requests.
@@ -22,9 +22,16 @@ _MAX_CANDIDATES: Final = 20_000
 class NodeInference:
     """Counts the senders and receivers of requests. A Decoder can deliver to `sip` and `diameter`."""
 
-    def __init__(self, others: WatchedNodes) -> None:
-        """`others`: nodes with known addresses. The inferred address is none of theirs."""
+    def __init__(self, others: WatchedNodes, *, unbounded: bool = False) -> None:
+        """`others`: nodes with known addresses. The inferred address is none of theirs.
+
+        `unbounded`: count all requests, not only the first MAX_REQUESTS.
+        """
         self._others = others
+        self._unbounded = unbounded
+        self._peers: dict[bytes, set[bytes]] = {}
+        """Host → hosts that sent it requests."""
+        self._known_peers = 0
         self._sent: Counter[bytes] = Counter()
         self._received: Counter[bytes] = Counter()
         self._shared_hosts: set[bytes] = set()
@@ -35,10 +42,17 @@ class NodeInference:
 
     def sip(self, timestamp: int, leg_key: bytes, message: SipMessage) -> None:
         """Count one SIP message."""
-        if message.status or message.defect or self.requests >= MAX_REQUESTS or len(self._sent) > _MAX_CANDIDATES:
+        # A message with a defect shows who talks to whom, too.
+        if message.status or not message.method or len(self._sent) > _MAX_CANDIDATES:
+            return
+        if self.requests >= MAX_REQUESTS and not self._unbounded:
             return
         self.requests += 1
         source, target = split_leg(leg_key)
+        peers = self._peers.setdefault(target[:-2], set())
+        if source[:-2] not in peers and self._known_peers < _MAX_CANDIDATES:
+            peers.add(source[:-2])
+            self._known_peers += 1
         self._sent[source] += 1
         self._received[target] += 1
         if source[:-2] == target[:-2]:
@@ -60,8 +74,8 @@ class NodeInference:
     def best_endpoint(self) -> bytes | None:
         """The address of the node, with its port if several parties share the address. None if there was no request.
 
-        A node is a server: it receives requests and often forwards them. A host that only sends requests is a client,
-        however many it sends.
+        A node is a server: many peers send it requests, and it often forwards them. A host that only sends requests is a
+        client, however many it sends.
         """
         received: Counter[bytes] = Counter()
         sent: Counter[bytes] = Counter()
@@ -72,13 +86,26 @@ class NodeInference:
             sent[endpoint[:-2]] += count
         if not received:
             return self._best_cscf()
-        host = max(received, key=lambda address: received[address] + min(received[address], sent[address]))
+        host = max(
+            received,
+            key=lambda address: (len(self._peers[address]), received[address] + min(received[address], sent[address])),
+        )
         if host not in self._shared_hosts:
             return host
         endpoints = [
             endpoint for endpoint in self._received if endpoint[:-2] == host and self._others.node_at(endpoint) is None
         ]
         return max(endpoints, key=lambda end: self._received[end] + min(self._received[end], self._sent[end]))
+
+    def servers(self) -> list[tuple[bytes, int, int, int]]:
+        """Address, number of peers, requests received and sent, of each host that received one; most peers first."""
+        received: Counter[bytes] = Counter()
+        sent: Counter[bytes] = Counter()
+        for counter, counts in ((received, self._received), (sent, self._sent)):
+            for endpoint, count in counts.items():
+                counter[endpoint[:-2]] += count
+        rows = [(host, len(self._peers[host]), count, sent[host]) for host, count in received.items()]
+        return sorted(rows, key=lambda row: row[1:], reverse=True)
 
     def _best_cscf(self) -> bytes | None:
         candidates = {

@@ -141,6 +141,8 @@ class WatchedNodes:
                         "an address belongs to one node, so add ports to tell them apart."
                     )
                 self._hosts.add(endpoint[: 4 if len(endpoint) in (4, 6) else 16])
+        self.heard: set[str] = set()
+        """Names of the nodes at an end of any leg so far."""
         self.legs: BoundedTable[bytes, Leg] = BoundedTable(_MAX_LEGS)
         """Recent legs, for a fast lookup before a call of `leg`."""
 
@@ -155,6 +157,7 @@ class WatchedNodes:
     def _create_leg(self, leg_key: bytes) -> Leg:
         source, target = split_leg(leg_key)
         sender, receiver = self.node_at(source), self.node_at(target)
+        self.heard.update(node.name for node in (sender, receiver) if node is not None)
         ends: tuple[WatchedEnd, ...] = ()
         if sender is not receiver:
             if sender is not None:
