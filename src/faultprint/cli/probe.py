@@ -85,7 +85,7 @@ _MAX_NOTES: Final = 5
     show_default=True,
     help="What a long time without any packet inside a capture is: not captured, or no traffic.",
 )
-@click.option("--allow-unheard", is_flag=True, help="Accept a node of which the captures hold no message.")
+@click.option("--allow-unheard", is_flag=True, help="Accept a node without any message in the captures.")
 @click.option("--out", type=OUTPUT, required=True, help="Transactions (Parquet).")
 @json_option
 def probe(

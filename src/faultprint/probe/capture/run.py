@@ -62,7 +62,7 @@ def probe_captures(
     progress   called with the bytes read and the total bytes
 
     Raises CaptureError for a file that is no whole capture, UsageError for nodes, peers or a key that cannot be used, and
-    for a node of which the captures hold no message.
+    for a node without any message in the captures.
     """
     if not captures:
         raise UsageError("No capture was given; name at least one pcap or pcapng file.")
@@ -186,7 +186,7 @@ def _resolve_nodes(
 
 
 def _unheard(probe: Probe, captures: Sequence[Path], endpoints: Mapping[str, Sequence[bytes]]) -> str:
-    """The error for a node of which there is no message: what there is instead, and how to watch it."""
+    """The error for a node without any message: what there is instead, and how to watch it."""
     name = probe.unheard[0]
     addresses = ", ".join(map(format_endpoint, endpoints[name])) or "no address"
     servers = _counted(captures, WatchedNodes({})).servers()[:_BUSIEST]

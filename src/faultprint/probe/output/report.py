@@ -26,7 +26,7 @@ class ProbeReport:
     malformed            messages by the first rule of RFC 3261 or RFC 6733 that they break
     skipped              packets, streams and messages that were not used, by reason
     nodes                the watched nodes
-    unheard              those of which there was no message
+    unheard              those without any message
     open, timed_out      rows without a final response, because the capture ended or because the time was over
     coverage             intervals in which the probe captured: start and end, µs
     holes                times inside a capture without any packet, too long to be chance: start and end, µs, and what they

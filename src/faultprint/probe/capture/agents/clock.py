@@ -60,8 +60,8 @@ class AgentClock(Generic[T]):
         if not since_us - SMALL_OFFSET_US <= time_us <= now_us + SMALL_OFFSET_US:
             return False
         if self.offset_us is None:
-            if self._waiting:
-                return False  # All of them decide together.
+            if self._differences and abs(self._differences[-1] - (now_us - stamp_us)) <= SMALL_OFFSET_US:
+                return False  # It agrees with those that wait: all of them decide together.
             self.offset_us = 0
         if self._differences:
             self._differences.clear()
