@@ -14,6 +14,7 @@ from test_tcp import cut
 
 from faultprint.probe.decode.decoder import Decoder
 from faultprint.probe.decode.framing import Framer
+from faultprint.probe.decode.inflation import Inflaters
 from faultprint.probe.decode.sctp import MAX_ASSOCIATIONS, MAX_HELD, SctpAssociations
 from faultprint.probe.messages.diameter import MAX_MESSAGE, DiameterMessage
 from faultprint.probe.messages.sip import SipMessage
@@ -125,7 +126,7 @@ def test_no_stream_stops_the_framer(data: bytes, start: bytes, places: list[int]
 
 
 def test_a_framer_holds_no_more_than_a_message() -> None:
-    framer = Framer()
+    framer = Framer(Counter(), Inflaters(Counter()))
     head = diameter(265, bytes(64))
     longest = head[:1] + MAX_MESSAGE.to_bytes(3, "big") + head[4:]
     framer.feed(longest)
@@ -217,7 +218,7 @@ def test_numbers_far_back_and_far_ahead() -> None:
 
 def test_memory_is_bounded() -> None:
     skipped: Counter[str] = Counter()
-    held = SctpAssociations(lambda *_: None, skipped)
+    held = SctpAssociations(lambda *_: None, lambda *_: None, skipped)
     for number in range(3 * MAX_ASSOCIATIONS):
         for flags in (2, 0):
             packet = sctp(PCSCF, HSS, chunk(number * 3 + flags, bytes(1400), flags=flags), tag=number)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from test_decoder import decode
 
 from faultprint.probe.decode.framing import MAX_MESSAGE, Framer
+from faultprint.probe.decode.inflation import Inflaters
 from faultprint.probe.decode.tcp import MAX_HELD, MAX_STREAMS, TcpStreams
 
 FIRST = request("INVITE", to="bob", body="v=0\r\no=- 1 1 IN IP4 10.8.0.1\r\n")
@@ -135,7 +136,7 @@ def test_memory_is_bounded() -> None:
     assert len(streams) <= MAX_STREAMS
     assert streams.gaps <= MAX_STREAMS
     assert streams.held <= MAX_HELD
-    framer = Framer()
+    framer = Framer(Counter(), Inflaters(Counter()))
     for _ in range(200):
         framer.feed(b"OPTIONS sip:a SIP/2.0\r\n" + b"X: " + bytes([97]) * 1000)
         assert framer.held <= MAX_MESSAGE + 2000

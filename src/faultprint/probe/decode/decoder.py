@@ -37,8 +37,9 @@ KEEP_ALIVE: Final = "keep-alive"
 _ETHERNET: Final = link.ETHERNET
 _UDP_PORTS: Final = tunnels.UDP_PORTS
 _START_LINE = START_LINE.match
-_DTLS = re.compile(rb"[\x14-\x1a]\xfe[\xfd\xff]").match
-"""A record of DTLS 1.0 or 1.2 (RFC 6347)."""
+_OTHER_DATAGRAM = re.compile(rb"([\x14-\x1a]\xfe[\xfd\xff])|[\r\n\0]*+\Z").match
+"""Group 1: a record of DTLS 1.0 or 1.2 (RFC 6347). Else a datagram without content."""
+_SOURCES: Final = {port.to_bytes(2, "big"): tunnel for port, tunnel in tunnels.UDP_SOURCES.items()}
 _ETHERNET_IPV4_UDP = struct.Struct("!12xHBxHxxHxB12xHH").unpack_from
 """EtherType; version and header length, total length, fragment, protocol; destination port and length of the datagram."""
 _IPV4 = struct.Struct("!BxHHHxB").unpack_from
@@ -56,7 +57,7 @@ class Decoder:
         self._skipped = skipped
         self._fragments = Fragments(skipped)
         self._streams = TcpStreams(sip, diameter, skipped)
-        self._associations = sctp.SctpAssociations(diameter, skipped)
+        self._associations = sctp.SctpAssociations(sip, diameter, skipped)
 
     def frame(self, timestamp: int, kind: int, data: bytes) -> None:
         """One frame of link layer `kind` (a LINKTYPE_ number)."""
@@ -220,11 +221,10 @@ class Decoder:
         if message is not None:
             self._sip(timestamp, leg, message)
             return
-        tunnel = tunnels.UDP_SOURCES.get(int.from_bytes(leg[-4:-2], "big"))
+        tunnel = _SOURCES.get(leg[-4:-2])
         inside = tunnel(data, at, end) if tunnel is not None else None
         if inside is not None:
             self._tunnel(timestamp, data, inside, leg[:-4], context, depth)
-        elif _DTLS(data, at, end):
-            self._skipped[ENCRYPTED_DTLS] += 1
-        else:
-            self._skipped[NOT_SIP if data[at:end].strip(b"\r\n\0") else KEEP_ALIVE] += 1
+            return
+        other = _OTHER_DATAGRAM(data, at, end)
+        self._skipped[NOT_SIP if other is None else ENCRYPTED_DTLS if other[1] else KEEP_ALIVE] += 1

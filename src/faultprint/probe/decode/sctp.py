@@ -1,4 +1,4 @@
-"""Diameter over SCTP (RFC 9260): each DATA chunk holds a message or a fragment of one. The memory is limited.
+"""SIP (RFC 4168) and Diameter over SCTP (RFC 9260): a DATA chunk holds a message or a fragment of one. Limited memory.
 
 Messages are independent, so they are read in the order in which they come. Only the fragments of one message wait for
 each other; they have consecutive transmission sequence numbers (TSN). Ports and verification tag identify one direction
@@ -12,8 +12,9 @@ from collections import Counter
 from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
-from faultprint.probe.messages.diameter import MIN_MESSAGE, DiameterMessage, invalid_header, length_at
-from faultprint.probe.types import DeliverDiameter
+from faultprint.probe.messages.diameter import MIN_MESSAGE, DiameterMessage, avps_fill, invalid_header, length_at
+from faultprint.probe.messages.sip import read_datagram
+from faultprint.probe.types import DeliverDiameter, DeliverSip
 
 PROTOCOL: Final = 132
 MAX_ASSOCIATIONS: Final = 1024
@@ -90,8 +91,9 @@ class _Direction:
 class SctpAssociations:
     """All associations: one entry for each direction, and for each tunnel that carries it."""
 
-    def __init__(self, deliver: DeliverDiameter, skipped: Counter[str]) -> None:
-        self._deliver = deliver
+    def __init__(self, sip: DeliverSip, diameter: DeliverDiameter, skipped: Counter[str]) -> None:
+        self._sip = sip
+        self._diameter = diameter
         self._skipped = skipped
         self._directions: BoundedTable[bytes, _Direction] = BoundedTable(MAX_ASSOCIATIONS)
         self._waiting: dict[bytes, _Direction] = {}
@@ -180,10 +182,13 @@ class SctpAssociations:
             self._drop(next(iter(self._waiting)))
 
     def _message(self, timestamp: int, leg: bytes, payload: int, text: bytes) -> None:
-        if length_at(text, 0, len(text)) == len(text):
-            self._deliver(timestamp, leg, DiameterMessage(text))
+        """A whole message. Only Diameter has its own payload identifier; without it, the AVPs must show that it is one."""
+        if length_at(text, 0, len(text)) == len(text) and (payload == _DIAMETER or avps_fill(text, 0, len(text))):
+            self._diameter(timestamp, leg, DiameterMessage(text))
         elif payload == _DIAMETER and len(text) >= MIN_MESSAGE:
-            self._deliver(timestamp, leg, invalid_header(text[:MIN_MESSAGE]))
+            self._diameter(timestamp, leg, invalid_header(text[:MIN_MESSAGE]))
+        elif (message := read_datagram(text, 0, len(text))) is not None:
+            self._sip(timestamp, leg, message)
         else:
             self._skipped[ENCRYPTED_DTLS if payload == _DIAMETER_DTLS else NEITHER] += 1
 

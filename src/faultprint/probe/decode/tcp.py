@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Final
 
 from faultprint.probe.bounded import BoundedTable
-from faultprint.probe.decode.framing import Framer
+from faultprint.probe.decode.framing import Framer, Messages
+from faultprint.probe.decode.inflation import Inflaters
 from faultprint.probe.messages.diameter import DiameterMessage
 from faultprint.probe.types import DeliverDiameter, DeliverSip
 
@@ -36,12 +37,14 @@ _TCP = struct.Struct("!4xIxxxxBB").unpack_from
 class _Stream:
     """One direction of a connection. `ahead`: segments after a gap, sequence number → (time, bytes)."""
 
-    __slots__ = ("ahead", "ahead_size", "first", "framer", "gap_since", "held", "leg", "next_sequence")
+    __slots__ = ("ahead", "ahead_size", "first", "framer", "gap_since", "held", "joined", "leg", "next_sequence")
 
-    def __init__(self, sequence: int, leg: bytes) -> None:
+    def __init__(self, sequence: int, leg: bytes, framer: Framer, joined: bool) -> None:
         self.first = self.next_sequence = sequence
         self.leg = leg
-        self.framer = Framer()
+        self.framer = framer
+        self.joined = joined
+        """The stream began before its first captured segment, so that earlier bytes may come later."""
         self.ahead: dict[int, tuple[int, bytes]] = {}
         self.ahead_size = 0
         self.held = 0
@@ -55,6 +58,7 @@ class TcpStreams:
         self._sip = sip
         self._diameter = diameter
         self._skipped = skipped
+        self._inflaters = Inflaters(skipped)
         self._streams: BoundedTable[bytes, _Stream] = BoundedTable(MAX_STREAMS)
         self._gaps: dict[bytes, _Stream] = {}
         self._held = 0
@@ -87,10 +91,10 @@ class TcpStreams:
         if flags & _SYN:
             sequence = (sequence + 1) & _MASK
             if stream is None or stream.first != sequence:
-                stream = self._open(key, sequence, leg)
+                stream = self._open(key, sequence, leg, joined=False)
         if body < end:
             if stream is None or _distance(sequence, stream.next_sequence) < -_WINDOW:
-                stream = self._open(key, sequence, leg)
+                stream = self._open(key, sequence, leg, joined=True)
             self._add(timestamp, key, stream, sequence, data[body:end])
         if flags & _RST or (flags & _FIN and stream is not None and not stream.ahead):
             self._close(key)
@@ -111,11 +115,11 @@ class TcpStreams:
         self._gaps.clear()
         self._held = 0
 
-    def _open(self, key: bytes, sequence: int, leg: bytes) -> _Stream:
+    def _open(self, key: bytes, sequence: int, leg: bytes, *, joined: bool) -> _Stream:
         self._close(key)
         if len(self._streams) >= MAX_STREAMS:
             self._evict()
-        stream = _Stream(sequence, leg)
+        stream = _Stream(sequence, leg, Framer(self._skipped, self._inflaters), joined)
         self._streams.put(key, stream)
         return stream
 
@@ -134,7 +138,10 @@ class TcpStreams:
     def _add(self, timestamp: int, key: bytes, stream: _Stream, sequence: int, segment: bytes) -> None:
         distance = _distance(sequence, stream.next_sequence)
         if distance <= -len(segment):
-            self._skipped[REPEATED] += 1
+            if stream.joined and (sequence + len(segment)) & _MASK == stream.first:
+                self._read_earlier(timestamp, stream, sequence, segment)
+            else:
+                self._skipped[REPEATED] += 1
             return
         if distance > 0:
             if not stream.ahead:
@@ -152,13 +159,21 @@ class TcpStreams:
                 self._drain(timestamp, key, stream)
         self._account(stream)
 
+    def _read_earlier(self, timestamp: int, stream: _Stream, sequence: int, segment: bytes) -> None:
+        """The capture began with segments out of order: read the messages in the segment before the first one."""
+        stream.first = sequence
+        self._deliver(timestamp, stream.leg, Framer(self._skipped, self._inflaters).feed(segment))
+
     def _read(self, timestamp: int, stream: _Stream, segment: bytes) -> None:
         stream.next_sequence = (stream.next_sequence + len(segment)) & _MASK
-        for message in stream.framer.feed(segment):
+        self._deliver(timestamp, stream.leg, stream.framer.feed(segment))
+
+    def _deliver(self, timestamp: int, leg: bytes, messages: Messages) -> None:
+        for message in messages:
             if isinstance(message, DiameterMessage):
-                self._diameter(timestamp, stream.leg, message)
+                self._diameter(timestamp, leg, message)
             else:
-                self._sip(timestamp, stream.leg, message)
+                self._sip(timestamp, leg, message)
 
     def _drain(self, timestamp: int, key: bytes, stream: _Stream) -> None:
         """Read the waiting segments up to the next gap. They reached the application when the gap was filled, not earlier."""

@@ -62,6 +62,10 @@ HEADER_PATTERN: Final = re.compile(
 )
 """What may be a header (RFC 6733, 3 and 4.1); `length_at` decides. The T flag is not allowed in an answer, but servers
 copy it there."""
+_RESERVED_FLAGS: Final = 0x1F << 24
+_MAX_CANDIDATES: Final = 256
+_MAX_AVPS: Final = 2048
+"""Headers and AVPs that a search looks at, so that hostile bytes take a bounded time."""
 _HEADER = struct.Struct("!IIIII").unpack_from
 _AVP = struct.Struct("!II").unpack_from
 
@@ -80,12 +84,37 @@ def length_at(data: bytes, at: int, end: int) -> int:
 
 
 def find(data: bytes, at: int, end: int) -> int | None:
-    """The offset of the first message whose header lies between `at` and `end`, or None."""
-    while (match := HEADER_PATTERN.search(data, at, end)) is not None:
-        if length_at(data, match.start(), end):
-            return match.start()
-        at = match.start() + 1
+    """The offset of the first message whose header lies between `at` and `end`, or None.
+
+    Its AVPs must fill its length, as far as `data` holds them. A header alone may stand by chance in other data.
+    """
+    for _ in range(_MAX_CANDIDATES):
+        match = HEADER_PATTERN.search(data, at, end)
+        if match is None:
+            return None
+        at = match.start()
+        length = length_at(data, at, end)
+        if length and avps_fill(data, at, length):
+            return at
+        at += 1
     return None
+
+
+def avps_fill(data: bytes, at: int, length: int) -> bool:
+    """Whether the AVPs of the message at `at` fill its length. Those that `data` does not hold yet are believed."""
+    stop = at + length
+    at += HEADER
+    for _ in range(_MAX_AVPS):
+        if at >= stop:
+            break
+        if at + 8 > len(data):
+            return True
+        word = int.from_bytes(data[at + 4 : at + 8], "big")
+        size = word & 0xFFFFFF
+        if word & _RESERVED_FLAGS or size < (12 if word >> 31 else 8):
+            return False
+        at += size + -size % 4
+    return at == stop
 
 
 class DiameterMessage:
