@@ -26,20 +26,27 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file in the folder of `path`. It replaces `path` if the block succeeds, else it is removed.
 
     The file keeps the permissions of the file that it replaces; a new file gets those that the umask leaves. Content
-    and name are on the disk when the block ends, so that a power failure leaves the old file or the new one.
-    Raises UsageError if the folder does not exist.
+    and name are on the disk when the block ends, so that a power failure leaves the old file or the new one. A symbolic
+    link stays, and the file that it names is replaced.
+    Raises UsageError if the folder does not exist or cannot be written, or if `path` is a device or another special file.
     """
     check_folder(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    mode = _create(temporary, path)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no regular file, and would be replaced by one; give another path.")
+    place = path.resolve()
+    temporary = place.with_name(f".{place.name}.{secrets.token_hex(6)}")
+    try:
+        mode = _create(temporary, place)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}); choose another path.") from None
     try:
         yield temporary
         temporary.chmod(mode)
         _sync(temporary)
-        temporary.replace(path)
+        temporary.replace(place)
         # Some file systems cannot sync a folder. The file is whole all the same.
         with suppress(OSError):
-            _sync(path.parent)
+            _sync(place.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

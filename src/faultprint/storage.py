@@ -90,14 +90,25 @@ def scan(path: Path, table: Table) -> pl.LazyFrame:
 
 def read(path: Path, table: Table) -> pl.DataFrame:
     """The table in `path`. Checks its schema and values. Raises TableError."""
-    frame = scan(path, table).collect()
+    try:
+        frame = scan(path, table).collect()
+    except pl.exceptions.PolarsError as error:
+        raise TableError(damaged(path, error)) from error
     check_values(frame, table, str(path))
     return frame
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """The key-value metadata of a Parquet file."""
-    return dict(pl.read_parquet_metadata(path))
+    """The key-value metadata of a Parquet file. Raises TableError."""
+    try:
+        return dict(pl.read_parquet_metadata(path))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise TableError(damaged(path, error)) from error
+
+
+def damaged(path: Path, error: Exception) -> str:
+    """The sentence for a Parquet file whose content cannot be read."""
+    return f"{path} is damaged ({str(error).splitlines()[0][:120]}); make it again."
 
 
 def write(frame: pl.DataFrame, table: Table, path: Path, metadata: Mapping[str, str] | None = None) -> None:

@@ -159,7 +159,7 @@ def test_random_tokens_of_128_bits_are_taken(make: object, tmp_path: Path) -> No
     [
         "secret",
         "correct-horse",
-        secrets.token_hex(15),
+        "7badce556b0c9de1158e60046c7deb",
         "0" * 64,
         "abc" * 30,
         "0123456789abcdef" * 4,

@@ -145,7 +145,7 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_json_lines_is_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "binary"
     path.write_bytes(b"x" * (file.TAIL_BYTES + 10))
-    with pytest.raises(UsageError, match="not a file of JSON lines"):
+    with pytest.raises(UsageError, match="no record of Faultprint"):
         FileSender(path)
     assert path.stat().st_size == file.TAIL_BYTES + 10
     for impossible in (tmp_path, tmp_path / "absent" / "lines"):

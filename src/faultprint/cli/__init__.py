@@ -87,6 +87,11 @@ def main() -> None:
     except (FaultprintError, OSError) as error:
         click.echo(visible(f"faultprint: {error}"), err=True)
         status = 2
+    except _damaged_table() as error:
+        click.echo(
+            f"faultprint: a table is damaged ({visible(str(error).splitlines()[0][:120])}); make it again.", err=True
+        )
+        status = 2
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
@@ -98,3 +103,9 @@ def main() -> None:
         )
         status = 2
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _damaged_table() -> tuple[type[Exception], ...]:
+    """The errors of a table whose rows cannot be read. Commands that read none do not load Polars."""
+    polars = sys.modules.get("polars")
+    return (polars.exceptions.PolarsError,) if polars else ()

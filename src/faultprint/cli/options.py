@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from faultprint.display import visible, visible_json
+from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
     from faultprint.cases.baseline import Baseline
@@ -20,8 +22,30 @@ if TYPE_CHECKING:
 
 Interval = tuple[datetime, datetime]
 EVER: Interval = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUTPUT = click.Path(dir_okay=False, path_type=Path)
+_FILES = "faultprint.files"
+
+
+class _File(click.Path):
+    """A file that a command reads or writes. What is written must differ from every other file of the command."""
+
+    def __init__(self, *, written: bool, **options: Any) -> None:
+        super().__init__(dir_okay=False, path_type=Path, **options)
+        self._written = written
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if ctx is None:
+            return path
+        files: list[tuple[Path, bool]] = ctx.meta.setdefault(_FILES, [])
+        for other, written in files:
+            if (written or self._written) and path.exists() and other.exists() and path.samefile(other):
+                raise UsageError(f"{path} is given twice, and one of the two would overwrite it; give another output.")
+        files.append((path, self._written))
+        return path
+
+
+INPUT = _File(written=False, exists=True)
+OUTPUT = _File(written=True)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 

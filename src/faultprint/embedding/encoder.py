@@ -26,6 +26,7 @@ from faultprint.windows.profile import Profile
 
 _POOLED_PARTS: Final = 3
 """Maximum, mean and last minute: the parts of pooled codes (`embedding.pooling`)."""
+onnxruntime.disable_telemetry_events()
 TRIAL_ROWS: Final = 128
 TRIAL_MINUTES: Final = 60
 """Rows of the trial run, and the most minutes of a window in it."""

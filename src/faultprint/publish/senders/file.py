@@ -75,8 +75,8 @@ class FileSender:
         tail = os.pread(self._descriptor, size - start, start)
         end = tail.rfind(b"\n") + 1
         if end < len(tail):
-            if not end and start:
-                raise OSError(f"its last {TAIL_BYTES} bytes contain no line feed, so it is not a file of JSON lines")
+            if (not end and start) or not tail[end:].startswith(b"{"):
+                raise OSError("its last line is not complete, and is no record of Faultprint")
             os.ftruncate(self._descriptor, start + end)
             os.fsync(self._descriptor)
         # The first line can lack its beginning. It is then not JSON and is ignored.
