@@ -40,7 +40,7 @@ _START_LINE = START_LINE.match
 _OTHER_DATAGRAM = re.compile(rb"([\x14-\x1a]\xfe[\xfd\xff])|[\r\n\0]*+\Z").match
 """Group 1: a record of DTLS 1.0 or 1.2 (RFC 6347). Else a datagram without content."""
 _SOURCES: Final = {port.to_bytes(2, "big"): tunnel for port, tunnel in tunnels.UDP_SOURCES.items()}
-_ETHERNET_IPV4_UDP = struct.Struct("!12xHBxHxxHxB12xHH").unpack_from
+_ETHERNET_IPV4_UDP = struct.Struct("!12xHBxHHHxB12xHH").unpack_from
 """EtherType; version and header length, total length, fragment, protocol; destination port and length of the datagram."""
 _IPV4 = struct.Struct("!BxHHHxB").unpack_from
 _UDP = struct.Struct("!HHH").unpack_from
@@ -56,13 +56,15 @@ class Decoder:
         self._sip = sip
         self._skipped = skipped
         self._fragments = Fragments(skipped)
+        self._identification = 0
+        """Of the present IP packet, the innermost one. 0 if it has none."""
         self._streams = TcpStreams(sip, diameter, skipped)
         self._associations = sctp.SctpAssociations(sip, diameter, skipped)
 
     def frame(self, timestamp: int, kind: int, data: bytes) -> None:
         """One frame of link layer `kind` (a LINKTYPE_ number)."""
         if kind == _ETHERNET and len(data) >= 42:
-            ether, first, total, offset, protocol, port, length = _ETHERNET_IPV4_UDP(data)
+            ether, first, total, identification, offset, protocol, port, length = _ETHERNET_IPV4_UDP(data)
             if (
                 ether == 0x0800
                 and first == 0x45
@@ -73,10 +75,13 @@ class Decoder:
             ):
                 # True for nearly every frame. `_ipv4` and `_udp` would find the same, step by step.
                 start = _START_LINE(data, 42, 34 + length)
+                self._identification = identification
                 if start is None:
                     self._datagram(timestamp, data, 42, 34 + length, data[26:38], NO_TUNNEL, 0)
                 else:
-                    self._sip(timestamp, data[26:38], SipMessage(data[42 : 34 + length], start))
+                    message = SipMessage(data[42 : 34 + length], start)
+                    message.origin = identification
+                    self._sip(timestamp, data[26:38], message)
                 return
         layer = link.LAYERS.get(kind)
         if layer is None:
@@ -112,6 +117,7 @@ class Decoder:
 
     def _ipv4(self, timestamp: int, data: bytes, at: int, end: int, context: bytes, depth: int) -> None:
         first, total, identification, offset, protocol = _IPV4(data, at)
+        self._identification = identification
         size = (first & 15) * 4
         # Segmentation offload leaves a total length of 0 in packets that are captured before they are divided.
         stop = at + total if size <= total <= end - at else end
@@ -130,6 +136,7 @@ class Decoder:
             self._transport(timestamp, protocol, data, at, stop, addresses, context, depth)
 
     def _ipv6(self, timestamp: int, data: bytes, at: int, end: int, context: bytes, depth: int) -> None:
+        self._identification = 0
         (length,) = struct.unpack_from("!H", data, at + 4)
         protocol = data[at + 6]
         stop = at + 40 + length if length and at + 40 + length <= end else end
@@ -219,6 +226,7 @@ class Decoder:
     def _datagram(self, timestamp: int, data: bytes, at: int, end: int, leg: bytes, context: bytes, depth: int) -> None:
         message = read_datagram(data, at, end)
         if message is not None:
+            message.origin = self._identification
             self._sip(timestamp, leg, message)
             return
         tunnel = _SOURCES.get(leg[-4:-2])

@@ -129,6 +129,7 @@ class DiameterMessage:
         "defect",
         "end_to_end",
         "hop_by_hop",
+        "origin",
         "request",
         "retransmit_flag",
         "session",
@@ -148,6 +149,8 @@ class DiameterMessage:
         """`text`: a whole message, with a header that `length_at` has accepted."""
         _, word, self.application, self.hop_by_hop, self.end_to_end = _HEADER(text)
         self.text = text
+        self.origin = 0
+        """Which packet it was, and where it was captured (see `transactions.duplicates`)."""
         self.size = len(text)
         self.command = word & 0xFFFFFF
         self.request = bool(word >> 31)

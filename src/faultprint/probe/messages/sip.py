@@ -93,6 +93,7 @@ class SipMessage:
         "defect",
         "head",
         "method",
+        "origin",
         "receiver",
         "sender",
         "size",
@@ -114,6 +115,8 @@ class SipMessage:
     def __init__(self, text: bytes, start: re.Match[bytes] | None) -> None:
         """`start`: the match of START_LINE, at any offset. None for a start line that breaks the rules."""
         self.text = text
+        self.origin = 0
+        """Which packet it was, and where it was captured (see `transactions.duplicates`)."""
         if start is not None:
             status, self.method, sent_by, branch = start.groups()
             self.status = _CODES[status] if status else 0

@@ -98,7 +98,7 @@ class DiameterTracker(TransactionTracker[DiameterMessage]):
     def take(self, timestamp: int, leg_key: bytes, message: DiameterMessage) -> None:
         """One Diameter message on a leg, as a Decoder delivers it."""
         self.messages += 1
-        if self._duplicates.is_duplicate(timestamp, leg_key, message.text):
+        if self._duplicates.is_duplicate(timestamp, leg_key, message.text, message.origin):
             self.duplicates += 1
             return
         application = APPLICATIONS.get(message.application)

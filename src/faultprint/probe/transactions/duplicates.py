@@ -1,33 +1,67 @@
-"""Recognise a message that was captured twice: the copy of a mirror port or of a tunnel."""
+"""Recognise a message that was captured twice: the copy of a mirror port, of a tunnel, or of the other end of a hop."""
 
 from __future__ import annotations
 
 from typing import Final
 
 WINDOW_US: Final = 20_000
-"""A copy comes within this time. A retransmission comes after T1 = 500 ms at the earliest (RFC 3261, 17.1.1.1)."""
+"""Within this time a message is a copy of an equal one, unless the origins show that it was sent again."""
+REPORT_WINDOW_US: Final = 250_000
+"""Within this time it is a copy if the origins show it: half of T1, after which a request is sent again (RFC 3261,
+17.1.1.1)."""
+SOURCE_SHIFT: Final = 16
+_IDENTIFICATION: Final = (1 << SOURCE_SHIFT) - 1
 _MAX_MESSAGES: Final = 8192
+_MAX_COPIES: Final = 16
 
 
 class DuplicateFilter:
-    """Remembers the messages of the last 20 to 40 ms by a hash of leg and bytes."""
+    """Remembers the messages of the last 250 to 500 ms by a hash of leg and bytes.
+
+    The origin of a message says where it was captured and which packet it was: the IP identification (0: not known) in
+    the low 16 bits, the number of the interface or agent above. Packets with the same identification are one packet seen
+    twice; with different ones the message was sent twice. Where the identification is not known, each interface or agent
+    reports a message once.
+    """
 
     __slots__ = ("_new", "_old", "_since")
 
     def __init__(self) -> None:
-        self._new: dict[int, int] = {}
-        self._old: dict[int, int] = {}
+        self._new: dict[int, tuple[int, ...]] = {}
+        """Hash → time and origin of each time it was seen, one after the other."""
+        self._old: dict[int, tuple[int, ...]] = {}
         self._since = 0
 
-    def is_duplicate(self, timestamp: int, leg: bytes, text: bytes) -> bool:
-        """Whether the same bytes were on the same leg less than WINDOW_US from `timestamp` (µs)."""
-        if not 0 <= timestamp - self._since < WINDOW_US or len(self._new) > _MAX_MESSAGES:
+    def is_duplicate(self, timestamp: int, leg: bytes, text: bytes, origin: int = 0) -> bool:
+        """Whether the packet at `timestamp` (µs) is a copy of one with the same bytes on the same leg."""
+        if not 0 <= timestamp - self._since < REPORT_WINDOW_US or len(self._new) > _MAX_MESSAGES:
             self._old, self._new, self._since = self._new, {}, timestamp
         key = hash((leg, text))
         new = self._new
-        if key in new or key in self._old:
-            before = new[key] if key in new else self._old[key]
-            if abs(timestamp - before) < WINDOW_US:
+        seen = new.get(key)
+        if seen is None:
+            seen = self._old.get(key)
+            if seen is None:
+                new[key] = (timestamp, origin)
+                return False
+        new[key] = (*seen[-2 * _MAX_COPIES :], timestamp, origin)
+        return _is_copy(timestamp, origin, seen)
+
+
+def _is_copy(timestamp: int, origin: int, seen: tuple[int, ...]) -> bool:
+    identification, source = origin & _IDENTIFICATION, origin >> SOURCE_SHIFT
+    by_source: dict[int, int] = {source: 1}
+    for at in range(0, len(seen), 2):
+        apart, other = abs(timestamp - seen[at]), seen[at + 1]
+        if apart >= REPORT_WINDOW_US:
+            continue
+        if identification and other & _IDENTIFICATION:
+            if identification == other & _IDENTIFICATION:
                 return True
-        new[key] = timestamp
-        return False
+            continue
+        other_source = other >> SOURCE_SHIFT
+        if other_source == source and apart < WINDOW_US:
+            return True
+        by_source[other_source] = by_source.get(other_source, 0) + 1
+    # The nth report of one source is a copy of the nth report of another one.
+    return any(count >= by_source[source] for number, count in by_source.items() if number != source)

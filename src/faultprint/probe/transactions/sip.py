@@ -69,7 +69,7 @@ class SipTracker(TransactionTracker[SipMessage]):
     def take(self, timestamp: int, leg_key: bytes, message: SipMessage) -> None:
         """One SIP message on a leg, as a Decoder delivers it."""
         self.messages += 1
-        if self._duplicates.is_duplicate(timestamp, leg_key, message.text):
+        if self._duplicates.is_duplicate(timestamp, leg_key, message.text, message.origin):
             self.duplicates += 1
             return
         usable = message.method != b"" and message.identify()
