@@ -107,7 +107,7 @@ def test_each_transaction_comes_out_exactly(offsets: list[int], forged: list[tup
     learnt = {status.agent: status.offset_us for status in feed.source.agents.statuses()}
     for agent, offset in enumerate(offsets):
         found = learnt[agent]
-        assert found is not None and abs(found + offset) <= SMALL_OFFSET_US
+        assert found is not None and abs(found + offset) <= SMALL_OFFSET_US + delay
     assert feed.probe.skipped[hep_source.UNBELIEVED] == len(set(forged)) if len(set(forged)) == len(forged) else True
     assert all(T0 - S <= row[START] <= feed.now_us for row in feed.rows)
 

@@ -76,6 +76,14 @@ def test_a_quiet_node_has_pauses_and_no_holes(tmp_path: Path) -> None:
     assert got.report.holes == () and len(got.report.coverage) == 1
 
 
+def test_traffic_in_bursts_has_no_holes(tmp_path: Path) -> None:
+    """Bursts of half a minute, as attacks come, with pauses of minutes; and longer bursts with equal pauses."""
+    short = [packet for burst in range(10) for packet in traffic(T0 + burst * 600 * S, 30, burst * 30)]
+    assert probe(tmp_path, pcap(short)).report.holes == ()
+    long = [packet for burst in range(4) for packet in traffic(T0 + burst * 1000 * S, 400, burst * 400)]
+    assert len(probe(tmp_path, pcap(long)).report.holes) == 1
+
+
 def test_two_packets_after_the_hole_are_enough_and_one_with_a_wrong_time_is_not() -> None:
     def holes(packets: list[tuple[int, int, bytes]]) -> list[tuple[int, int, str]]:
         finder = HoleFinder(HoleKind.GAP)

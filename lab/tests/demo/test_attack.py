@@ -55,7 +55,10 @@ def test_which_minutes_count_as_attack(model: Model) -> None:
     attempts[70] = attempts[200] = 3.0
     table = pl.concat(
         [
-            minutes(node, 400).with_columns(pl.Series("in.register_initial.attempts", attempts, dtype=pl.Float32))
+            minutes(node, 400).with_columns(
+                pl.Series("in.register_initial.attempts", attempts, dtype=pl.Float32),
+                pl.lit(0, pl.Float32).alias("in.other.attempts"),
+            )
             for node in NODES
         ]
     )

@@ -24,7 +24,7 @@ from faultprint.embedding.model import Model
 from faultprint.features.catalogue import Catalogue
 from faultprint.features.minutes import build_minutes_file, read_minutes
 from faultprint.probe.capture.run import NodeSpec, probe_captures
-from faultprint.tables import NORMAL, WARMING_UP
+from faultprint.tables import NO_TRAFFIC, NORMAL, WARMING_UP
 from faultprint_lab.baselines.recorded import Tables
 
 CONDITION: Final = "registration-brute-force"
@@ -135,19 +135,20 @@ def idle_before(minutes: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
 def with_truth(verdicts: pl.DataFrame, minutes: pl.DataFrame, enrolled_until: datetime, model: Model) -> pl.DataFrame:
     """The verdicts with a truth column: the brute force where the window holds attempts.
 
-    Windows at the enrolled node that overlap the enrolled interval, and warm-up, have no truth.
+    Windows at the enrolled node that overlap the enrolled interval, warm-up and minutes without any traffic have no truth.
     """
-    attempts = minutes.select("node", "minute", attempted=pl.col("in.register_initial.attempts") > 0).sort(
-        "node", "minute"
-    )
+    # A REGISTER without a contact counts as another request (RFC 3261, 10.2.3), and so do those of many attackers.
+    attempted = pl.sum_horizontal("in.register_initial.attempts", "in.other.attempts") > 0
+    attempts = minutes.select("node", "minute", attempted=attempted).sort("node", "minute")
     recent = attempts.with_columns(
         pl.col("attempted").cast(pl.Int32).rolling_sum(model.window, min_samples=1).over("node").alias("busy")
     )
     clear = (pl.col("node") != ENROLLED_NODE) | (
         pl.col("minute") >= enrolled_until + model.window * timedelta(minutes=1)
     )
-    attacked = (pl.col("busy") > 0) & clear & (pl.col("condition") != WARMING_UP)
-    idle = (pl.col("busy") == 0) & (pl.col("condition") != WARMING_UP)
+    judged = ~pl.col("condition").is_in([WARMING_UP, NO_TRAFFIC])
+    attacked = (pl.col("busy") > 0) & clear & judged
+    idle = (pl.col("busy") == 0) & judged
     return verdicts.join(recent.select("node", "minute", "busy"), on=["node", "minute"], how="left").with_columns(
         truth=pl.when(attacked).then(pl.lit(CONDITION)).when(idle).then(pl.lit(NORMAL))
     )

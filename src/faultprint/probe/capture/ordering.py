@@ -4,8 +4,8 @@ A capture of several interfaces, or a merged one, is not written in strict order
 look-ahead. A packet whose time differs far from its neighbours' keeps its place in the file; `PacketClock` judges it.
 
 A hole is a time without any packet that is longer than the traffic before it explains: with a tenth of its packets, some
-twenty would still have been captured. Then the capture was stopped, or the mirror port was off, so the hole is a gap in
-the coverage. A shorter pause is a time without traffic.
+twenty would still have been captured, and no earlier pause was a third as long. Then the capture was stopped, or the
+mirror port was off, so the hole is a gap in the coverage. A shorter pause is a time without traffic.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ LOOK_AHEAD_BYTES: Final = 2 << 20
 NEIGHBOUR_US: Final = MINUTE_US
 """Packets are sorted only among those whose times follow each other within this time."""
 MIN_HOLE_US: Final = MINUTE_US
+MIN_TRAFFIC_US: Final = 5 * MINUTE_US
+"""Traffic of less time than this does not show what is usual."""
+LONGER: Final = 3
+"""How many times the longest earlier pause a hole lasts, so that traffic which comes in bursts has no holes."""
 _EXPECTED: Final = 20
 _REMAINING_SHARE: Final = 0.1
 _CONFIRMING: Final = 8
@@ -96,6 +100,8 @@ class HoleFinder:
         self._kind = kind
         self._latest = self._since = 0
         self._count = 0.0
+        self._longest = 0
+        """Longest pause so far, of those of at least MIN_HOLE_US."""
 
     def divide(self, block: list[Packet], following: list[Packet]) -> Iterator[list[Packet]]:
         """The block in parts: a gap lies before each part but the first, which is empty if a gap lies before the block.
@@ -120,6 +126,7 @@ class HoleFinder:
                     self._count = 0
                 elif jump < 0:
                     self._count = 0
+                self._longest = max(self._longest, jump)
             self._take([packet])
         yield block[start:]
 
@@ -131,7 +138,9 @@ class HoleFinder:
 
     def _is_hole(self, pause: int) -> bool:
         """Whether a tenth of the packets so far would have shown in a pause (µs). A jump back is none."""
-        duration = max(self._latest - self._since, 1)
+        duration = self._latest - self._since
+        if duration < MIN_TRAFFIC_US or pause < LONGER * self._longest:
+            return False
         return self._count >= _EXPECTED and _REMAINING_SHARE * self._count * pause / duration >= _EXPECTED
 
     def _take(self, packets: list[Packet]) -> None:
