@@ -122,7 +122,8 @@ def check_length(node: str, length: int) -> None:
 
 def infinite_rows(rows: pl.DataFrame, names: Sequence[str]) -> BoolArray:
     """(rows,) which rows hold an infinite number."""
-    floats = [name for name in names if rows.schema[name].is_float()]
+    schema = rows.schema  # Polars makes it anew each time.
+    floats = [name for name in names if schema[name].is_float()]
     if not floats or rows.is_empty():
         return np.zeros(len(rows), np.bool_)
     found = rows.select(pl.any_horizontal(pl.col(floats).is_infinite()).fill_null(False))
