@@ -29,4 +29,6 @@ def main(minutes_path: str, model_path: str, library_path: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: python examples/baselines.py MINUTES MODEL LIBRARY")
     main(*sys.argv[1:])

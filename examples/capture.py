@@ -23,4 +23,6 @@ def main(capture: str, out: str, node: str = "node") -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: python examples/capture.py CAPTURE OUT [NAME=ADDRESS]")
     main(*sys.argv[1:])

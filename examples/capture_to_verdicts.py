@@ -24,4 +24,6 @@ def main(minutes_path: str, model_path: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/capture_to_verdicts.py MINUTES MODEL")
     main(*sys.argv[1:])

@@ -20,7 +20,7 @@ def main(minutes_path: str, labels_path: str, out: str) -> None:
     print(f"trained on {', '.join(report.networks)}; macro-F1 {report.score:.2f} on {', '.join(report.held_out)}")
     with fp.open_library(Path(out) / "cases.db", create=True) as library:
         for fault in (
-            labels.filter(labels["condition"].cast(str) != "normal")
+            labels.filter(~labels["condition"].cast(str).is_in(["normal", "recovery", "maintenance"]))
             .unique("condition")
             .sort("condition")
             .iter_rows(named=True)
@@ -38,4 +38,6 @@ def main(minutes_path: str, labels_path: str, out: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: python examples/train_and_evaluate.py MINUTES LABELS OUT")
     main(*sys.argv[1:])

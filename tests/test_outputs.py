@@ -115,3 +115,28 @@ def _shortened(table: Path, folder: Path) -> Path:
     path = folder / "short.parquet"
     path.write_bytes(table.read_bytes()[:-20])
     return path
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("identify nosuch.parquet", "File 'nosuch.parquet' does not exist; see: faultprint identify --help"),
+        ("probe x --bogus", "No such option '--bogus'"),
+        ("features --interval abc x", "see: faultprint features --help"),
+        ("probe {table} --node a --seconds 5 --out o", "--seconds ends a live probe"),
+        (
+            "cases enrol {table} --model {table} --library l --from-labels {table} --condition c",
+            "leave out --condition",
+        ),
+        ("cases enrol {table} --model {table} --library l --one-per-condition", "add --from-labels"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence(table: Path, tmp_path: Path, words: str, sentence: str) -> None:
+    arguments = [word.replace("{table}", str(table)) for word in words.split()]
+    code = "from faultprint.cli import main; main()"
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    assert result.returncode == 2 and result.stderr.startswith("faultprint: ") and sentence in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and not result.stdout

@@ -6,7 +6,6 @@ and exit code 2. Each command imports what it needs when it runs, so that the pr
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from importlib.metadata import entry_points
@@ -71,11 +70,10 @@ for plugin in entry_points(group=PLUGINS):
 def main() -> None:
     """Entry point of the `faultprint` command."""
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="faultprint", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show(shown := io.StringIO())
-        click.echo(visible(shown.getvalue(), lines=True), err=True, nl=False)
+        click.echo(_sentence(error), err=True)
         status = 2
     except click.Abort:
         status = 130
@@ -109,3 +107,12 @@ def _damaged_table() -> tuple[type[Exception], ...]:
     """The errors of a table whose rows cannot be read. Commands that read none do not load Polars."""
     polars = sys.modules.get("polars")
     return (polars.exceptions.PolarsError,) if polars else ()
+
+
+def _sentence(error: click.ClickException) -> str:
+    """A mistake on the command line, and the command that explains it; the help itself for a group without a command."""
+    message = visible(error.format_message(), lines=True)
+    context = getattr(error, "ctx", None)
+    if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return message
+    return f"faultprint: {message.rstrip('.')}; see: {context.command_path} --help"

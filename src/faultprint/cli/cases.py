@@ -74,6 +74,12 @@ def enrol(
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
+    if from_labels and (condition or interval):
+        raise UsageError(
+            "--from-labels names the conditions and intervals itself; leave out --condition and --interval."
+        )
+    if one_per_condition and not from_labels:
+        raise UsageError("--one-per-condition draws from labelled episodes; add --from-labels FILE.")
     created = datetime.now(UTC)
     loaded = load_model(model)
     table = read_minutes(minutes, loaded.catalogue).frame

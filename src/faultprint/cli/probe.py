@@ -126,6 +126,8 @@ def probe(
     live = bool(interfaces or hep)
     if live == bool(captures):
         raise UsageError("The probe reads captures or runs live; give either CAPTURES, or --interface or --hep.")
+    if seconds is not None and not live:
+        raise UsageError("--seconds ends a live probe, but captures end by themselves; leave it out.")
     if live:
         from faultprint.probe.capture.agents.access import HepOptions, parse_networks, read_key
 

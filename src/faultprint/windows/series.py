@@ -99,7 +99,8 @@ def _series(node: str, rows: pl.DataFrame, names: tuple[str, ...], interval_us: 
     check_length(node, length)
     if (offset % interval_us).any():
         raise TableError(
-            f"The minutes of node {node!r} do not lie on a grid of {interval_us} µs; give the interval of the minutes file."
+            f"The minutes of node {node!r} do not lie on a grid of {interval_us / 1e6:g} s; make them again: "
+            f"faultprint features --interval {interval_us / 1e6:g}"
         )
     if len(np.unique(index)) != len(index):
         raise TableError(f"Node {node!r} has two rows for one minute; remove the duplicates.")

@@ -1,4 +1,7 @@
-"""The configuration: one TOML file, read into dataclasses. Defaults are defined here only; docs/monitor.md is generated from it."""
+"""The configuration: one TOML file, read into dataclasses. Defaults are defined here only.
+
+docs/reference/monitor.md is generated from it.
+"""
 
 from __future__ import annotations
 
@@ -209,7 +212,7 @@ def read(path: Path) -> Settings:
         with path.open("rb") as file:
             table = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as TOML ({error}); see docs/monitor.md.") from None
+        raise UsageError(f"{path} cannot be read as TOML ({error}); see docs/reference/monitor.md.") from None
     try:
         return TableReader(path.parent, RENAMED).read(Settings, table)
     except FaultprintError as error:
