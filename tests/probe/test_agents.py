@@ -75,6 +75,7 @@ def answered(number: str, at: int, agent: int = 0) -> HepPacket:
     return HepPacket(at, NODE, PEER, 5060, 5060, 1, message, agent=agent)
 
 
+PAUSE = 250 * MS
 skews = st.one_of(
     st.integers(-400 * MS, 400 * MS),
     st.integers(-20 * S, 20 * S),
@@ -99,7 +100,7 @@ def test_each_transaction_comes_out_exactly(offsets: list[int], forged: list[tup
         for at, skew in forged:
             if at == number:
                 feed.send(asked(f"forged-{at}-{skew}", max(feed.now_us + skew, 0)))
-        feed.wait(250 * MS)
+        feed.wait(PAUSE)
     feed.wait(S)
     feed.close()
     assert Counter(row[STATUS] for row in feed.rows) == {200: count * len(offsets)}
@@ -107,7 +108,8 @@ def test_each_transaction_comes_out_exactly(offsets: list[int], forged: list[tup
     learnt = {status.agent: status.offset_us for status in feed.source.agents.statuses()}
     for agent, offset in enumerate(offsets):
         found = learnt[agent]
-        assert found is not None and abs(found + offset) <= SMALL_OFFSET_US + delay
+        # The arrival of a message is known to lie between two readings of the socket, so a clock may be off by that, too.
+        assert found is not None and abs(found + offset) <= SMALL_OFFSET_US + delay + PAUSE
     assert feed.probe.skipped[hep_source.UNBELIEVED] == len(set(forged)) if len(set(forged)) == len(forged) else True
     assert all(T0 - S <= row[START] <= feed.now_us for row in feed.rows)
 
