@@ -34,7 +34,7 @@ _PLAIN_CODE = "from faultprint.cli import main; main()"
 NODES = 4
 MINUTES = 3
 _HISTORY = 70
-SPEED = 6
+SPEED = 20
 LEAD_S = 60
 """Fast seconds from the start of the monitor to the first message."""
 _CODE = f"""

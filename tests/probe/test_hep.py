@@ -47,6 +47,23 @@ def test_a_packet_survives_the_wire(packet: HepPacket) -> None:
     assert decode(encode(packet)) == packet
 
 
+@given(packets.map(encode), st.integers(0, 200), st.integers(0, 255))
+def test_the_order_of_the_chunks_does_not_matter(wire: bytes, place: int, value: int) -> None:
+    """The usual order is decoded at once, any other one chunk by chunk; a changed byte gives both the same, too."""
+    changed = bytearray(wire)
+    changed[6 + place % (len(wire) - 6)] = value
+    for data in (wire, bytes(changed)):
+        # A chunk of another vendor in front is passed over, and is not in the usual order.
+        other = data[:4] + (len(data) + 6).to_bytes(2, "big") + _chunk(1, b"", vendor=7) + data[6:]
+        outcomes = []
+        for each in (data, other):
+            try:
+                outcomes.append(decode(each))
+            except HepError:
+                outcomes.append(None)
+        assert outcomes[0] == outcomes[1]
+
+
 @given(st.binary(max_size=100).map(lambda data: b"HEP3" + (len(data) + 6).to_bytes(2, "big") + data))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     with contextlib.suppress(HepError):

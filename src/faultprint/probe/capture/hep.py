@@ -6,6 +6,7 @@ sends no Diameter this way, and no message that the server dropped without readi
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from typing import Final, NamedTuple
@@ -31,6 +32,17 @@ _NUMBERS: Final = {
 }  # fmt: skip
 """Chunk type → length of a chunk with a number, and the function that reads the number."""
 _REQUIRED: Final = {1: "IP family", 7: "source port", 8: "destination port", 9: "time", 11: "protocol"}
+
+
+_USUAL = re.compile(
+    rb"HEP3..\0\0\0\x01\0\x07\x02\0\0\0\x02\0\x07.\0\0\0\x03\0\x0a....\0\0\0\x04\0\x0a....\0\0\0\x07\0\x08.."
+    rb"\0\0\0\x08\0\x08..\0\0\0\x09\0\x0a....\0\0\0\x0a\0\x0a....\0\0\0\x0b\0\x07.\0\0\0\x0c\0\x0a....\0\0\0\x0f(..)",
+    re.DOTALL,
+).match
+"""The chunks in the order in which nearly all agents write them: IPv4, numbers, payload. Group 1: length of the payload's chunk."""
+_USUAL_NUMBERS = struct.Struct("!19xB6x4s6x4s6xH6xH6xI6xI6xB6xI").unpack_from
+_USUAL_PAYLOAD: Final = 93
+"""Offset of the payload's chunk then."""
 
 
 class HepError(ValueError):
@@ -74,6 +86,13 @@ def decode(data: bytes) -> HepPacket:
     (length,) = struct.unpack_from("!H", data, 4)
     if length != len(data):
         raise HepError(f"the length says {length} bytes, but the packet has {len(data)}")
+    usual = _USUAL(data)
+    if usual is not None and int.from_bytes(usual[1], "big") == length - _USUAL_PAYLOAD:
+        ip_protocol, source, target, port, target_port, seconds, fraction, protocol, agent = _USUAL_NUMBERS(data)
+        if fraction < 1_000_000:
+            payload = data[_USUAL_PAYLOAD + _HEADER :]
+            time = seconds * 1_000_000 + fraction
+            return HepPacket(time, source, target, port, target_port, protocol, payload, ip_protocol, agent)
     numbers: dict[int, int] = {}
     texts: dict[int, bytes] = {}
     at = _HEADER
