@@ -78,7 +78,9 @@ def test_a_folder_that_cannot_be_written_is_named_without_the_temporary_file() -
         pass
 
 
-@pytest.mark.parametrize("content", [b"line one\nlast line", b"SQLite format 3\0" + bytes(100)])
+@pytest.mark.parametrize(
+    "content", [b"line one\nlast line", b"SQLite format 3\0" + bytes(100), b'{"a": 1}\n{"theirs": 2}']
+)
 def test_the_file_sink_leaves_files_of_others_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -88,7 +90,7 @@ def test_the_file_sink_leaves_files_of_others_alone(tmp_path: Path, content: byt
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"event_id": "1"}\n', b'{"event_id": "1"}\n{"event_id"', b'{"even', b"a text\n"]
+    "content", [b"", b'{"event_id": "1"}\n', b'{"event_id": "1"}\n{"event_id":"2', b'{"even', b"a text\n"]
 )
 def test_the_file_sink_continues_its_own_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"

@@ -51,7 +51,7 @@ class SqliteDatabase:
             ) from None
         if not known:
             self.close()
-            raise UsageError(f"{path} is not a monitor state of this version; name another state file, or remove it.")
+            raise UsageError(f"{path} is not a monitor state of this version; name another state file.")
         if part:
             self.close()
             raise UsageError(

@@ -19,6 +19,8 @@ from faultprint.publish.text import clean
 
 TAIL_BYTES: Final = 1_048_576
 """Size of the end of the file that is searched for the last line feed and for lines that exist already."""
+_RECORD: Final = b'{"event_id":'
+"""The beginning of every record (`publish.record`)."""
 
 
 class FileSender:
@@ -75,7 +77,7 @@ class FileSender:
         tail = os.pread(self._descriptor, size - start, start)
         end = tail.rfind(b"\n") + 1
         if end < len(tail):
-            if (not end and start) or not tail[end:].startswith(b"{"):
+            if (not end and start) or not _begins_record(tail[end:]):
                 raise OSError("its last line is not complete, and is no record of Faultprint")
             os.ftruncate(self._descriptor, start + end)
             os.fsync(self._descriptor)
@@ -106,6 +108,11 @@ class FileSender:
         except FileNotFoundError:
             return True
         return (opened.st_dev, opened.st_ino) != (current.st_dev, current.st_ino)
+
+
+def _begins_record(tail: bytes) -> bool:
+    """Whether the bytes after the last line feed are the beginning of one of our records, which a crash cut off."""
+    return tail.startswith(_RECORD) or _RECORD.startswith(tail)
 
 
 def _event_id(line: bytes) -> str:
