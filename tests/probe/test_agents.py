@@ -22,8 +22,10 @@ from faultprint.probe.capture.hearing import HeardInterval, Hearing
 from faultprint.probe.capture.hep import HepPacket, encode
 from faultprint.probe.capture.live import Listener
 from faultprint.probe.core import Probe
+from faultprint.probe.messages.sip import read_datagram
 from faultprint.probe.transactions.nodes import parse_endpoint
 from faultprint.probe.transactions.transaction import Row
+from faultprint.probe.types import HeardMessage
 from faultprint.tables import TRANSACTIONS
 
 STATUS, START, COMPLETION = (TRANSACTIONS.names.index(name) for name in ("status", "start", "completion"))
@@ -210,7 +212,10 @@ def test_strangers_do_not_evict_agents_that_report_a_node() -> None:
     agent = table.get(("192.0.2.1", 1), T0)
     assert agent is not None
     agent.heard_us = T0
-    table.receive(agent, asked("1", T0), T0, T0)
+    packet = asked("1", T0)
+    message = read_datagram(packet.payload, 0, len(packet.payload))
+    assert message is not None
+    table.receive(agent, HeardMessage(packet.timestamp, packet.leg, message), T0, T0)
     for number in range(2 * MAX_AGENTS):
         stranger = table.get(("192.0.2.2", number), T0 + number)
         assert stranger is not None

@@ -12,6 +12,28 @@ Packet = tuple[int, int, bytes]
 
 A plain tuple, because every packet of a capture makes one.
 """
+
+
+class HeardMessage:
+    """A SIP message that an agent reports, instead of a packet.
+
+    time     µs, by the arrival clock
+    leg      as for DeliverSip
+    message  the message
+
+    The others belong to the `CausalReorderBuffer` that holds it: the step that the message is, the step that it leads to,
+    and whether it was released.
+    """
+
+    __slots__ = ("cause", "consequence", "leg", "message", "released", "time")
+
+    def __init__(self, time: int, leg: bytes, message: SipMessage) -> None:
+        self.time, self.leg, self.message = time, leg, message
+        self.cause: int | None = None
+        self.consequence: int | None = None
+        self.released = False
+
+
 DeliverSip = Callable[[int, bytes, SipMessage], None]
 """Takes a SIP message: time (µs), leg (source and destination address, then both ports, as on the wire), message."""
 DeliverDiameter = Callable[[int, bytes, DiameterMessage], None]

@@ -1,4 +1,4 @@
-"""HEP version 3 (revision 37): decode and encode packets, and turn them into the frame that a capture would show.
+"""HEP version 3 (revision 37): decode and encode packets.
 
 An agent inside a SIP server sends each message that the server has processed, with its addresses and time. Kamailio
 sends no Diameter this way, and no message that the server dropped without reading it.
@@ -11,17 +11,14 @@ import struct
 import zlib
 from typing import Final, NamedTuple
 
-from faultprint.probe.types import Packet
-
 MAGIC: Final = b"HEP3"
-RAW_IP: Final = 101
-"""LINKTYPE_RAW of tcpdump.org: the frame begins with the IP header."""
 SIP: Final = 1
 MAX_PAYLOAD: Final = 65_507
 """Longest payload of a UDP datagram over IPv4. A longer payload is rejected, compressed or not."""
 _HEADER: Final = 6
 _INET, _INET6 = 2, 10
 _UDP: Final = 17
+_PORTS: Final = struct.Struct("!HH").pack
 _CHUNK: Final = struct.Struct("!HHH").unpack_from
 """Vendor, type and length of a chunk."""
 _OCTET, _SHORT, _LONG = (
@@ -68,15 +65,10 @@ class HepPacket(NamedTuple):
     node: bytes = b""
     key: bytes = b""
 
-    def frame(self) -> Packet:
-        """The message in a UDP datagram on raw IP. Agents send whole messages, so the real transport does not matter."""
-        length = 8 + len(self.payload)
-        udp = struct.pack("!HHHH", self.source_port, self.destination_port, length, 0)
-        if len(self.source) == 4:
-            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, _UDP, 0)
-        else:
-            head = struct.pack("!IHBB", 6 << 28, length, _UDP, 64)
-        return self.timestamp, RAW_IP, head + self.source + self.destination + udp + self.payload
+    @property
+    def leg(self) -> bytes:
+        """The leg as on the wire: both addresses, then both ports."""
+        return self.source + self.destination + _PORTS(self.source_port, self.destination_port)
 
 
 def decode(data: bytes) -> HepPacket:
@@ -92,7 +84,9 @@ def decode(data: bytes) -> HepPacket:
         if fraction < 1_000_000:
             payload = data[_USUAL_PAYLOAD + _HEADER :]
             time = seconds * 1_000_000 + fraction
-            return HepPacket(time, source, target, port, target_port, protocol, payload, ip_protocol, agent)
+            return HepPacket._make(
+                (time, source, target, port, target_port, protocol, payload, ip_protocol, agent, b"", b"", b"")
+            )
     numbers: dict[int, int] = {}
     texts: dict[int, bytes] = {}
     at = _HEADER

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from faultprint.errors import UsageError
-from faultprint.probe.capture import hep
 from faultprint.probe.capture.sockets import DROPPED, enlarge_buffer
-from faultprint.probe.decode.link import ETHERNET
+from faultprint.probe.decode.link import ETHERNET, RAW_IP
 from faultprint.probe.types import Packet
 from faultprint.units import SECOND_US
 
@@ -27,7 +26,7 @@ _OUTGOING: Final = 4
 _SO_TIMESTAMPNS: Final = 35
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _LOOPBACK: Final = 772
-_LINKS: Final = {1: ETHERNET, _LOOPBACK: ETHERNET, 65_534: hep.RAW_IP}
+_LINKS: Final = {1: ETHERNET, _LOOPBACK: ETHERNET, 65_534: RAW_IP}
 """ARPHRD_ number of the hardware → LINKTYPE_ number of its frames: Ethernet, loopback, tunnels without a header."""
 _TIMESPEC: Final = struct.Struct("@qq")
 _MAX_FRAME: Final = 262_144

@@ -11,7 +11,7 @@ import select
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -25,7 +25,7 @@ from faultprint.probe.output.parquet import ParquetWriter
 from faultprint.probe.output.report import ProbeReport
 from faultprint.probe.privacy.key import key_id
 from faultprint.probe.transactions.nodes import NodeSpec, parse_endpoint
-from faultprint.probe.types import Packet
+from faultprint.probe.types import HeardMessage, Packet
 from faultprint.tables import COVERAGE_KEY, KEY_ID_KEY, TRANSACTIONS, Interface
 from faultprint.units import SECOND_US
 
@@ -44,10 +44,10 @@ class PacketSource(Speaking, Protocol):
     def fileno(self) -> int:
         """File descriptor for `select`."""
 
-    def read(self, skipped: Counter[str]) -> list[Packet]:
+    def read(self, skipped: Counter[str]) -> Sequence[Packet | HeardMessage]:
         """The packets that have arrived, oldest first. Unusable ones are counted in `skipped`."""
 
-    def drain(self, skipped: Counter[str]) -> list[Packet]:
+    def drain(self, skipped: Counter[str]) -> Sequence[Packet | HeardMessage]:
         """The packets that have arrived and those that the source holds back, at the end."""
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ class Listener:
     ) -> None:
         self._probe, self._sources, self._clock = probe, sources, clock or _machine_clock
         self._nodes, self._silence_us = tuple(nodes), silence_us
-        self._waiting: list[Packet] = []
+        self._waiting: list[Packet | HeardMessage] = []
         self.set_back = 0
         self._now_us: int
         self.complete_us: int
@@ -97,7 +97,7 @@ class Listener:
     def drain(self) -> None:
         """Feed all packets that have arrived, at the end."""
         packets = [packet for source in self._sources for packet in source.drain(self._probe.skipped)]
-        self._probe.feed_all(sorted([*self._waiting, *packets], key=_time))
+        self._feed_all(sorted([*self._waiting, *packets], key=_time))
         self._waiting.clear()
         self.hearing.update(self._sources, self.complete_us, self._clock())
 
@@ -108,20 +108,32 @@ class Listener:
 
     def _restart(self, now_us: int) -> None:
         """The arrival clock was set back: times before and after that cannot be compared."""
-        self._probe.feed_all(self._waiting)
+        self._feed_all(self._waiting)
         self._waiting.clear()
         self._probe.interrupt()
         self.set_back += 1
         self._begin(now_us)
 
-    def _feed(self, packets: list[Packet], complete_us: int) -> None:
+    def _feed(self, packets: list[Packet | HeardMessage], complete_us: int) -> None:
         if len(self._sources) > 1:
             self._waiting = sorted([*self._waiting, *packets], key=_time)
             count = bisect_right(self._waiting, complete_us, key=_time)
             if len(self._waiting) - count > _MAX_WAITING:
                 count = len(self._waiting) // 2
             packets, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._probe.feed_all(packets)
+        self._feed_all(packets)
+
+    def _feed_all(self, packets: Iterable[Packet | HeardMessage]) -> None:
+        hear, frames = self._probe.hear, []
+        for packet in packets:
+            if not isinstance(packet, HeardMessage):
+                frames.append(packet)
+                continue
+            if frames:
+                self._probe.feed_all(frames)
+                frames = []
+            hear(packet.time, packet.leg, packet.message)
+        self._probe.feed_all(frames)
 
 
 def agents_of(sources: Sequence[PacketSource]) -> list[AgentStatus]:
@@ -184,8 +196,8 @@ def probe_live(
     return probe.report(agents=agents)
 
 
-def _time(packet: Packet) -> int:
-    return packet[0]
+def _time(packet: Packet | HeardMessage) -> int:
+    return packet.time if isinstance(packet, HeardMessage) else packet[0]
 
 
 def _machine_clock() -> int:

@@ -234,5 +234,10 @@ class Decoder:
         if inside is not None:
             self._tunnel(timestamp, data, inside, leg[:-4], context, depth)
             return
-        other = _OTHER_DATAGRAM(data, at, end)
-        self._skipped[NOT_SIP if other is None else ENCRYPTED_DTLS if other[1] else KEEP_ALIVE] += 1
+        self._skipped[other_datagram(data, at, end)] += 1
+
+
+def other_datagram(data: bytes, at: int, end: int) -> str:
+    """What a datagram without a SIP message is, for the count of skipped ones."""
+    other = _OTHER_DATAGRAM(data, at, end)
+    return NOT_SIP if other is None else ENCRYPTED_DTLS if other[1] else KEEP_ALIVE

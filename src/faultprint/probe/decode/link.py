@@ -8,6 +8,8 @@ from typing import Final
 from faultprint.probe.decode.tags import NO_IP, after_type, ethernet, mpls, ppp
 
 ETHERNET: Final = 1
+RAW_IP: Final = 101
+"""LINKTYPE_RAW of tcpdump.org: the frame begins with the IP header."""
 _MAX_FIELDS: Final = 16
 
 
@@ -113,7 +115,7 @@ LAYERS: Final[Mapping[int, Callable[[bytes], int]]] = {
     14: _raw,
     50: _ppp,  # PPP or Cisco HDLC on a serial line
     51: _pppoe,
-    101: _raw,
+    RAW_IP: _raw,
     104: _hdlc,
     107: _frame_relay,
     108: _loopback,

@@ -92,6 +92,7 @@ class SipMessage:
         "cseq_method",
         "defect",
         "head",
+        "identified",
         "method",
         "origin",
         "receiver",
@@ -101,6 +102,8 @@ class SipMessage:
         "text",
         "via",
     )
+    identified: bool | None
+    """What `identify` has found; None before its first call."""
     method: bytes | None
     """None: a response. Empty: neither request nor response."""
     status: int
@@ -115,6 +118,7 @@ class SipMessage:
     def __init__(self, text: bytes, start: re.Match[bytes] | None) -> None:
         """`start`: the match of START_LINE, at any offset. None for a start line that breaks the rules."""
         self.text = text
+        self.identified = None
         self.origin = 0
         """Which packet it was, and where it was captured (see `transactions.duplicates`)."""
         if start is not None:
@@ -172,10 +176,15 @@ class SipMessage:
         return sum(_QUOTED.sub(b"", value).count(b",") + 1 for value in self.all(VIA)) > 1
 
     def identify(self) -> bool:
-        """Read what identifies the transaction. False, with `defect` set, if the message belongs to none.
+        """Read what identifies the transaction, once. False, with `defect` set, if the message belongs to none.
 
         Nearly all messages have these headers in one spelling, with Via first. The others take a slower path.
         """
+        if self.identified is None:
+            self.identified = self.method != b"" and self._identify()
+        return self.identified
+
+    def _identify(self) -> bool:
         text = self.text
         if not self.via and not self._read_via():
             return False

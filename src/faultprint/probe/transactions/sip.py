@@ -72,7 +72,7 @@ class SipTracker(TransactionTracker[SipMessage]):
         if self._duplicates.is_duplicate(timestamp, leg_key, message.text, message.origin):
             self.duplicates += 1
             return
-        usable = message.method != b"" and message.identify()
+        usable = message.identify()
         if message.defect is not None:
             self.malformed[message.defect] += 1
         if not usable:

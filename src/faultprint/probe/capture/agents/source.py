@@ -21,7 +21,9 @@ from faultprint.probe.capture.agents.stream import HepConnection, HepListener
 from faultprint.probe.capture.agents.table import AgentTable
 from faultprint.probe.capture.reorder import HOLD_US
 from faultprint.probe.capture.sockets import DROPPED, bound_socket, total_dropped
-from faultprint.probe.types import Packet
+from faultprint.probe.decode.decoder import other_datagram
+from faultprint.probe.messages.sip import read_datagram
+from faultprint.probe.types import HeardMessage
 from faultprint.units import SECOND_US
 
 MAX_PACKETS_PER_READ: Final = 4096
@@ -78,7 +80,7 @@ class HepSource:
     def fileno(self) -> int:
         return self._selector.fileno()
 
-    def read(self, skipped: Counter[str]) -> list[Packet]:
+    def read(self, skipped: Counter[str]) -> list[HeardMessage]:
         """The messages that have waited long enough, in order of time by the arrival clock."""
         now_us, emptied = self._clock(), True
         if now_us < self._empty_us:
@@ -95,14 +97,14 @@ class HepSource:
                 emptied &= self._read_datagrams(ready, now_us, skipped)
         self._end_connections(now_us, skipped)
         self._go_on(now_us, emptied)
-        packets = [_frame(packet) for packet in self.agents.take(self._empty_us, now_us)]
+        messages = self.agents.take(self._empty_us, now_us)
         self._count_unbelieved(skipped)
-        return packets
+        return messages
 
-    def drain(self, skipped: Counter[str]) -> list[Packet]:
+    def drain(self, skipped: Counter[str]) -> list[HeardMessage]:
         """All messages that have arrived, at the end."""
-        packets = self.read(skipped)
-        return [*packets, *(_frame(packet) for packet in self.agents.take(self._empty_us, self._clock(), True))]
+        messages = self.read(skipped)
+        return messages + self.agents.take(self._empty_us, self._clock(), True)
 
     def speakers(self, node: str) -> list[tuple[int, int]]:
         """When each agent last reported the node, and when it was last heard; µs."""
@@ -165,10 +167,16 @@ class HepSource:
             skipped[NO_ROOM] += 1
             return True
         agent.heard_us = self.alive_us = now_us
-        if packet.protocol == hep.SIP:
-            self.agents.receive(agent, packet, self._empty_us, now_us)
-        else:
+        if packet.protocol != hep.SIP:
             skipped[NOT_SIP] += 1
+            return True
+        payload = packet.payload
+        message = read_datagram(payload, 0, len(payload))
+        if message is None:
+            skipped[other_datagram(payload, 0, len(payload))] += 1
+        else:
+            heard = HeardMessage(packet.timestamp, packet.leg, message)
+            self.agents.receive(agent, heard, self._empty_us, now_us)
         return True
 
     def _accept(self, listener: HepListener, now_us: int, skipped: Counter[str]) -> None:
@@ -219,10 +227,6 @@ class HepSource:
         if total > self._unbelieved:
             skipped[UNBELIEVED] += total - self._unbelieved
             self._unbelieved = total
-
-
-def _frame(packet: hep.HepPacket) -> Packet:
-    return packet.frame()
 
 
 def _machine_clock() -> int:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple
 
+from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.capture.agents.clock import AgentClock
-from faultprint.probe.capture.hep import HepPacket
 from faultprint.probe.capture.reorder import HOLD_US, MAX_HELD, CausalReorderBuffer
+from faultprint.probe.transactions.nodes import split_leg
+from faultprint.probe.types import HeardMessage
 from faultprint.units import SECOND_US
 
 MAX_AGENTS: Final = 256
 """A new agent beyond this number takes the place of an agent that reports no watched node, or is refused."""
+
+_MAX_LEGS: Final = 12_288
+_time = attrgetter("time")
 
 AgentKey = tuple[str, int]
 """IP address of the sender, and capture-agent id (chunk 12)."""
@@ -46,7 +52,7 @@ class Agent:
 
     def __init__(self, key: AgentKey, bound_us: int) -> None:
         self.key = key
-        self.clock: AgentClock[HepPacket] = AgentClock(bound_us)
+        self.clock: AgentClock[HeardMessage] = AgentClock(bound_us)
         self.reorder = CausalReorderBuffer()
         self.spoke_us: dict[str, int] = {}
         self.heard_us = self.messages = 0
@@ -71,6 +77,8 @@ class AgentTable:
         self._watched, self._bound_us, self._silence_us = dict(watched), bound_us, silence_us
         self._agents: dict[AgentKey, Agent] = {}
         self._unbelieved_before = 0
+        self._names: BoundedTable[bytes, tuple[str, ...]] = BoundedTable(_MAX_LEGS)
+        """Leg → names of the watched nodes at its ends."""
 
     @property
     def unbelieved(self) -> int:
@@ -89,30 +97,30 @@ class AgentTable:
             agent = self._agents[key] = Agent(key, self._bound_us)
         return agent
 
-    def receive(self, agent: Agent, packet: HepPacket, since_us: int, now_us: int) -> None:
-        """A message that arrived after `since_us` and by `now_us`."""
-        clock, stamp = agent.clock, packet.timestamp
+    def receive(self, agent: Agent, heard: HeardMessage, since_us: int, now_us: int) -> None:
+        """A message that arrived after `since_us` and by `now_us`. Its time is the agent's stamp and is corrected here."""
+        clock, stamp = agent.clock, heard.time
         agent.messages += 1
         if clock.fits(stamp, since_us, now_us):
-            self._put(agent, packet if not clock.offset_us else _at(packet, stamp + clock.offset_us), now_us)
+            self._put(agent, heard, stamp + (clock.offset_us or 0), now_us)
         else:
-            for time, believed in clock.examine(stamp, packet, since_us, now_us):
-                self._put(agent, _at(believed, time), now_us)
+            for time, believed in clock.examine(stamp, heard, since_us, now_us):
+                self._put(agent, believed, time, now_us)
 
-    def take(self, until_us: int, now_us: int, everything: bool = False) -> list[HepPacket]:
+    def take(self, until_us: int, now_us: int, everything: bool = False) -> list[HeardMessage]:
         """The messages of all agents up to HOLD_US before `until_us`, in order of time."""
-        taken: list[HepPacket] = []
+        taken: list[HeardMessage] = []
         held = 0
         for agent in self._agents.values():
             if agent.clock.waits:
-                for time, packet in agent.clock.settle(now_us):
-                    self._put(agent, _at(packet, time), now_us)
+                for time, heard in agent.clock.settle(now_us):
+                    self._put(agent, heard, time, now_us)
             taken += agent.reorder.take(until_us - HOLD_US, everything)
             held += len(agent.reorder)
         if held > MAX_HELD:
             taken += max(self._agents.values(), key=lambda agent: len(agent.reorder)).reorder.take(0, True)
         if len(self._agents) > 1:
-            taken.sort(key=_timestamp)
+            taken.sort(key=_time)
         return taken
 
     def speakers(self, node: str) -> list[tuple[int, int]]:
@@ -129,13 +137,18 @@ class AgentTable:
             agent.heard_us = min(agent.heard_us, now_us)
             agent.spoke_us = {node: min(time, now_us) for node, time in agent.spoke_us.items()}
 
-    def _put(self, agent: Agent, packet: HepPacket, now_us: int) -> None:
-        watched = self._watched
-        for address, port in ((packet.source, packet.source_port), (packet.destination, packet.destination_port)):
-            node = watched.get(address) or watched.get(address + port.to_bytes(2, "big"))
-            if node is not None:
-                agent.spoke_us[node] = now_us
-        agent.reorder.put(packet)
+    def _put(self, agent: Agent, heard: HeardMessage, time_us: int, now_us: int) -> None:
+        names = self._names.get(heard.leg)
+        if names is None:
+            self._names.put(heard.leg, names := self._names_of(heard.leg))
+        for name in names:
+            agent.spoke_us[name] = now_us
+        heard.time = time_us
+        agent.reorder.put(heard)
+
+    def _names_of(self, leg: bytes) -> tuple[str, ...]:
+        names = (self._watched.get(end[:-2]) or self._watched.get(end) for end in split_leg(leg))
+        return tuple(name for name in names if name is not None)
 
     def _make_room(self, now_us: int) -> bool:
         """Remove the agent that was silent for longest among those that may go."""
@@ -153,11 +166,3 @@ class AgentTable:
 def watched_names(nodes: Mapping[str, Sequence[bytes]]) -> dict[bytes, str]:
     """Endpoint → name of the node, for AgentTable."""
     return {endpoint: name for name, endpoints in nodes.items() for endpoint in endpoints}
-
-
-def _at(packet: HepPacket, time_us: int) -> HepPacket:
-    return packet._replace(timestamp=time_us)
-
-
-def _timestamp(packet: HepPacket) -> int:
-    return packet.timestamp
