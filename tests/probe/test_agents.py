@@ -357,3 +357,43 @@ def test_lists_keys_and_addresses_are_checked(tmp_path: Path) -> None:
     assert [access.listed(a) for a in ("192.0.2.9", "::ffff:192.0.2.9", "2001:db8::1%eth0", "192.0.3.1")] == [
         True, True, True, False
     ]  # fmt: skip
+
+
+RETRIES, ANSWER_RETRIES = (
+    TRANSACTIONS.names.index("retransmissions"),
+    TRANSACTIONS.names.index("response_retransmissions"),
+)
+
+
+@pytest.mark.parametrize(
+    ("reports", "wanted"),
+    [
+        # (agent, offset in ms of its report of request and answer) …
+        ([(1, 0), (2, 60)], (0, 0)),
+        ([(1, 0), (2, 60), (3, 200)], (0, 0)),
+        ([(1, 0), (2, 240)], (0, 0)),
+        ([(1, 0), (2, 40), (1, 500), (2, 540)], (1, 1)),
+        ([(1, 0), (1, 500), (2, 530)], (1, 1)),
+        ([(1, 0), (2, 5)], (0, 0)),
+    ],
+)
+def test_a_message_of_another_agent_is_a_copy(reports: list[tuple[int, int]], wanted: tuple[int, int]) -> None:
+    feed = Feed()
+    for agent, offset in reports:
+        feed.send(asked("a", feed.now_us + offset * MS, agent))
+        feed.send(answered("a", feed.now_us + offset * MS + 9 * MS, agent))
+    feed.wait(S)
+    feed.close()
+    assert [(row[RETRIES], row[ANSWER_RETRIES]) for row in feed.rows] == [wanted]
+
+
+@pytest.mark.parametrize(("apart_us", "wanted"), [(100, 0), (5 * MS, 1), (19 * MS, 1), (100 * MS, 1)])
+def test_an_answer_that_an_agent_reports_again_was_sent_again(apart_us: int, wanted: int) -> None:
+    """But for one that is traced twice at once."""
+    feed = Feed()
+    feed.send(asked("a", feed.now_us, 1))
+    feed.send(answered("a", feed.now_us + 9 * MS, 1))
+    feed.send(answered("a", feed.now_us + 9 * MS + apart_us, 1))
+    feed.wait(S)
+    feed.close()
+    assert [(row[RETRIES], row[ANSWER_RETRIES]) for row in feed.rows] == [(0, wanted)]

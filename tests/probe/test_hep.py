@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import random
 import struct
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.probe.capture.hep import HepError, HepPacket, decode, encode
+from faultprint.probe.capture.hep import BAD_COMPRESSION, TOO_LONG, HepError, HepPacket, decode, encode
 from faultprint.probe.transactions.nodes import split_leg
 
 ports = st.integers(0, 65535)
@@ -84,14 +87,41 @@ def test_other_vendors_and_types_are_passed_over() -> None:
     assert decode(wire) == ONE
 
 
-def test_a_compressed_payload_is_read_and_a_bomb_refused() -> None:
-    body = encode(ONE)[: -len(ONE.payload) - 6]
-    packed = _with(body, _chunk(16, zlib.compress(ONE.payload)))
-    assert decode(packed) == ONE
-    with pytest.raises(HepError, match="longer than 65507"):
-        decode(_with(body, _chunk(16, zlib.compress(bytes(10_000_000)))))
-    with pytest.raises(HepError, match="cannot be read"):
-        decode(_with(body, _chunk(16, b"no zlib")))
+def _packed(body: bytes) -> bytes:
+    return _with(encode(ONE)[: -len(ONE.payload) - 6], _chunk(16, body))
+
+
+@pytest.mark.parametrize("compress", [zlib.compress, gzip.compress])
+@given(payload=st.binary(max_size=4000))
+def test_a_compressed_payload_is_read(compress: Callable[[bytes], bytes], payload: bytes) -> None:
+    assert decode(_packed(compress(payload))).payload == payload
+    # A member of gzip may be followed by padding, or by another one, which is not read.
+    assert decode(_packed(compress(payload) + b"\0\0")).payload == payload
+
+
+@pytest.mark.parametrize("compress", [zlib.compress, gzip.compress])
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (random.Random(1).randbytes(100) * 700, "longer than 65507"),
+        (bytes(60_000), "longer than"),
+        (bytes(10_000_000), "longer than 65507"),
+    ],
+)
+def test_a_bomb_is_refused(compress: Callable[[bytes], bytes], payload: bytes, says: str) -> None:
+    with pytest.raises(HepError, match=says) as caught:
+        decode(_packed(compress(payload)))
+    assert caught.value.reason == TOO_LONG
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"no zlib", b"", gzip.compress(ONE.payload)[:-1], zlib.compress(ONE.payload)[:-1], b"\x1f\x8b\x08"],
+)
+def test_a_damaged_compression_is_counted_by_its_reason(body: bytes) -> None:
+    with pytest.raises(HepError, match=r"cannot be read|truncated") as caught:
+        decode(_packed(body))
+    assert caught.value.reason == BAD_COMPRESSION
 
 
 @pytest.mark.parametrize(

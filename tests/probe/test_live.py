@@ -29,7 +29,7 @@ from captures import (
 
 from faultprint import storage
 from faultprint.errors import UsageError
-from faultprint.probe.capture import sockets
+from faultprint.probe.capture import hep, sockets
 from faultprint.probe.capture.agents import source as hep_source
 from faultprint.probe.capture.agents.access import HepAddress
 from faultprint.probe.capture.agents.source import HepSource
@@ -182,11 +182,11 @@ def test_packets_that_the_kernel_dropped_are_counted(monkeypatch: pytest.MonkeyP
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
             for _ in range(100):
                 agent.sendto(b"x" * 1000, ("127.0.0.1", source.ports[0]))
-        while skipped[hep_source.NOT_HEP] + skipped[sockets.DROPPED] < 100:
+        while skipped[hep.NOT_HEP] + skipped[sockets.DROPPED] < 100:
             before = skipped.total()
             source.read(skipped)
             assert skipped.total() > before, skipped
     finally:
         source.close()
-    assert skipped[hep_source.NOT_HEP] + skipped[sockets.DROPPED] == 100
-    assert 0 < skipped[hep_source.NOT_HEP] < 20
+    assert skipped[hep.NOT_HEP] + skipped[sockets.DROPPED] == 100
+    assert 0 < skipped[hep.NOT_HEP] < 20

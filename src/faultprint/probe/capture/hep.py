@@ -15,6 +15,13 @@ MAGIC: Final = b"HEP3"
 SIP: Final = 1
 MAX_PAYLOAD: Final = 65_507
 """Longest payload of a UDP datagram over IPv4. A longer payload is rejected, compressed or not."""
+MAX_EXPANSION: Final = 200
+"""A compressed payload may be this many times as long as its chunk. SIP with many equal lines stays below 100."""
+NOT_HEP: Final = "datagram is not HEP version 3"
+BAD_COMPRESSION: Final = "HEP with a compressed payload that cannot be read"
+TOO_LONG: Final = "HEP with a compressed payload that is too long"
+_ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS
+"""zlib finds the format by the first bytes."""
 _HEADER: Final = 6
 _INET, _INET6 = 2, 10
 _UDP: Final = 17
@@ -43,7 +50,11 @@ _USUAL_PAYLOAD: Final = 93
 
 
 class HepError(ValueError):
-    """The bytes are no HEP version 3 packet. The message names the rule that they break."""
+    """The bytes are no HEP version 3 packet. The message names the rule that they break, `reason` its kind for counting."""
+
+    def __init__(self, message: str, reason: str = NOT_HEP) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class HepPacket(NamedTuple):
@@ -143,13 +154,21 @@ def _payload(texts: dict[int, bytes]) -> bytes:
         return texts[15]
     if 16 not in texts:
         raise HepError("chunk 15 (payload) is missing")
-    inflater = zlib.decompressobj()
+    return _inflate(texts[16])
+
+
+def _inflate(packed: bytes) -> bytes:
+    """A payload in the format of zlib or gzip. Its expansion and its length are bounded."""
+    limit = min(MAX_PAYLOAD, MAX_EXPANSION * len(packed))
+    inflater = zlib.decompressobj(_ZLIB_OR_GZIP)
     try:
-        payload = inflater.decompress(texts[16], MAX_PAYLOAD)
+        payload = inflater.decompress(packed, limit + 1)
     except zlib.error as error:
-        raise HepError(f"the compressed payload cannot be read ({error})") from None
-    if inflater.unconsumed_tail:
-        raise HepError(f"the compressed payload is longer than {MAX_PAYLOAD} bytes")
+        raise HepError(f"the compressed payload cannot be read ({error})", BAD_COMPRESSION) from None
+    if len(payload) > limit:
+        raise HepError(f"the compressed payload is longer than {limit} bytes", TOO_LONG)
+    if not inflater.eof:
+        raise HepError("the compressed payload is truncated", BAD_COMPRESSION)
     return payload
 
 

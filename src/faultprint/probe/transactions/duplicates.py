@@ -10,6 +10,11 @@ REPORT_WINDOW_US: Final = 250_000
 """Within this time it is a copy if the origins show it: half of T1, after which a request is sent again (RFC 3261,
 17.1.1.1)."""
 SOURCE_SHIFT: Final = 16
+AGENTS: Final = 1 << 16
+"""Sources from this number on are HEP agents. An agent tells no IP identification, but it reports an answer once a
+sending, so that an answer which it reports again was sent again."""
+TWICE_US: Final = 1000
+"""An agent that traces every message twice does so within this time."""
 _IDENTIFICATION: Final = (1 << SOURCE_SHIFT) - 1
 _MAX_MESSAGES: Final = 8192
 _MAX_COPIES: Final = 16
@@ -45,10 +50,12 @@ class DuplicateFilter:
                 new[key] = (timestamp, origin)
                 return False
         new[key] = (*seen[-2 * _MAX_COPIES :], timestamp, origin)
-        return _is_copy(timestamp, origin, seen)
+        answer_of_agent = origin >> SOURCE_SHIFT >= AGENTS and text.startswith(b"SIP/2.0 ")
+        return _is_copy(timestamp, origin, seen, TWICE_US if answer_of_agent else WINDOW_US)
 
 
-def _is_copy(timestamp: int, origin: int, seen: tuple[int, ...]) -> bool:
+def _is_copy(timestamp: int, origin: int, seen: tuple[int, ...], window_us: int) -> bool:
+    """`window_us`: within this time a source without identifications shows the same packet twice."""
     identification, source = origin & _IDENTIFICATION, origin >> SOURCE_SHIFT
     by_source: dict[int, int] = {source: 1}
     for at in range(0, len(seen), 2):
@@ -60,7 +67,7 @@ def _is_copy(timestamp: int, origin: int, seen: tuple[int, ...]) -> bool:
                 return True
             continue
         other_source = other >> SOURCE_SHIFT
-        if other_source == source and apart < WINDOW_US:
+        if other_source == source and apart < window_us:
             return True
         by_source[other_source] = by_source.get(other_source, 0) + 1
     # The nth report of one source is a copy of the nth report of another one.

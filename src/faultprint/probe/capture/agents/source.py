@@ -23,6 +23,7 @@ from faultprint.probe.capture.reorder import HOLD_US
 from faultprint.probe.capture.sockets import DROPPED, bound_socket, total_dropped
 from faultprint.probe.decode.decoder import other_datagram
 from faultprint.probe.messages.sip import read_datagram
+from faultprint.probe.transactions.duplicates import SOURCE_SHIFT
 from faultprint.probe.types import HeardMessage
 from faultprint.units import SECOND_US
 
@@ -30,7 +31,6 @@ MAX_PACKETS_PER_READ: Final = 4096
 """Packets that are read from one socket before the next one has its turn."""
 MAX_BACKLOG_US: Final = 5 * SECOND_US
 """Time goes on, this far behind, when the sockets have not been empty for so long."""
-NOT_HEP: Final = "datagram is not HEP version 3"
 NOT_SIP: Final = "HEP protocol other than SIP and Diameter"
 NOT_LISTED: Final = "HEP of an address that is not listed"
 WRONG_KEY: Final = "HEP with a wrong authentication key, or none"
@@ -156,8 +156,8 @@ class HepSource:
             return False
         try:
             packet = hep.decode(data)
-        except hep.HepError:
-            skipped[NOT_HEP] += 1
+        except hep.HepError as error:
+            skipped[error.reason] += 1
             return False
         if not self._access.authentic(packet.key):
             skipped[WRONG_KEY] += 1
@@ -175,6 +175,7 @@ class HepSource:
         if message is None:
             skipped[other_datagram(payload, 0, len(payload))] += 1
         else:
+            message.origin = agent.number << SOURCE_SHIFT
             heard = HeardMessage(packet.timestamp, packet.leg, message)
             self.agents.receive(agent, heard, self._empty_us, now_us)
         return True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from operator import attrgetter
 from typing import Final, NamedTuple
 
 from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.capture.agents.clock import AgentClock
 from faultprint.probe.capture.reorder import HOLD_US, MAX_HELD, CausalReorderBuffer
+from faultprint.probe.transactions.duplicates import AGENTS
 from faultprint.probe.transactions.nodes import split_leg
 from faultprint.probe.types import HeardMessage
 from faultprint.units import SECOND_US
@@ -48,10 +50,11 @@ class AgentStatus(NamedTuple):
 class Agent:
     """One agent. `heard_us`: when its last packet arrived; `spoke_us`: node → when it last reported a message of the node."""
 
-    __slots__ = ("clock", "heard_us", "key", "messages", "reorder", "reported", "spoke_us")
+    __slots__ = ("clock", "heard_us", "key", "messages", "number", "reorder", "reported", "spoke_us")
 
-    def __init__(self, key: AgentKey, bound_us: int) -> None:
-        self.key = key
+    def __init__(self, key: AgentKey, number: int, bound_us: int) -> None:
+        """`number`: a copy of a message comes from an agent with another number (`transactions.duplicates`)."""
+        self.key, self.number = key, number
         self.clock: AgentClock[HeardMessage] = AgentClock(bound_us)
         self.reorder = CausalReorderBuffer()
         self.spoke_us: dict[str, int] = {}
@@ -76,6 +79,7 @@ class AgentTable:
         """`silence_us`: an agent that reports a watched node keeps its place until it is silent for so long."""
         self._watched, self._bound_us, self._silence_us = dict(watched), bound_us, silence_us
         self._agents: dict[AgentKey, Agent] = {}
+        self._numbers = count(AGENTS)
         self._unbelieved_before = 0
         self._names: BoundedTable[bytes, tuple[str, ...]] = BoundedTable(_MAX_LEGS)
         """Leg → names of the watched nodes at its ends."""
@@ -94,7 +98,7 @@ class AgentTable:
         if agent is None:
             if len(self._agents) >= MAX_AGENTS and not self._make_room(now_us):
                 return None
-            agent = self._agents[key] = Agent(key, self._bound_us)
+            agent = self._agents[key] = Agent(key, next(self._numbers), self._bound_us)
         return agent
 
     def receive(self, agent: Agent, heard: HeardMessage, since_us: int, now_us: int) -> None:
