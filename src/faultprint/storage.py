@@ -23,6 +23,7 @@ _DTYPES: Mapping[ColumnKind, pl.DataType] = {
     "uint32": pl.UInt32(),
     "uint16": pl.UInt16(),
     "float32": pl.Float32(),
+    "bool": pl.Boolean(),
     "strings": pl.List(pl.String()),
 }
 

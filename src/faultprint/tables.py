@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-ColumnKind = Literal["string", "timestamp", "int64", "uint64", "uint32", "uint16", "float32", "strings"]
+ColumnKind = Literal["string", "timestamp", "int64", "uint64", "uint32", "uint16", "float32", "bool", "strings"]
 
 
 class Direction(StrEnum):
@@ -203,6 +203,19 @@ VERDICTS: Final = Table(
         Column("node", "string", "", "the node"),
         Column("minute", "timestamp", "µs", "start of the interval; the verdict is given at its end"),
         Column("condition", "string", "", "the verdict: normal, a fault's name, unknown, no-traffic or warming-up"),
+        Column(
+            "ongoing",
+            "bool",
+            "",
+            "whether the fault of the verdict is still there, by the last minutes alone; false if normal",
+        ),
+        Column(
+            "probability",
+            "float32",
+            "",
+            "probability of the verdict's condition among those of the library; null without a window, for unknown and no-traffic",
+            nullable=True,
+        ),
         Column("nearest", "string", "", "condition of the nearest reference, for every verdict", nullable=True),
         Column("distance", "float32", "", "distance to the nearest reference", nullable=True),
         Column("runner_up", "string", "", "nearest other condition", nullable=True),

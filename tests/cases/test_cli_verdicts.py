@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from tests.synthetic import labels, minute, minutes, random_artifact
@@ -15,42 +13,12 @@ from faultprint import storage
 from faultprint.cases.enrol import Enrolment, enrol
 from faultprint.cases.library import Library
 from faultprint.cli import cli
-from faultprint.cli.identify import verdict_runs
 from faultprint.embedding.model import Model
 from faultprint.embedding.model_file import write_artifact
 from faultprint.features.minutes import write_minutes
 from faultprint.tables import LABELS, VERDICTS
 
 FAULTS = [(120, 150, "register-timeouts"), (240, 270, "invite-errors"), (360, 390, "bye-slow")]
-
-
-def verdicts(evidence: list[list[str] | None]) -> pl.DataFrame:
-    """One run of a fault with this evidence, minute by minute."""
-    number = len(evidence)
-    columns = {name: [None] * number for name in storage.schema(VERDICTS)}
-    columns |= {
-        "node": ["p1"] * number,
-        "minute": [minute(index) for index in range(number)],
-        "condition": ["bye-slow"] * number,
-        "evidence": evidence,
-    }
-    return pl.DataFrame(columns, schema=storage.schema(VERDICTS))
-
-
-@pytest.mark.parametrize(
-    ("evidence", "expected"),
-    [
-        ([["b"], ["a"], ["a"], ["b"], ["c"]], "b"),  # as often as "a", but earlier
-        ([["b"], ["a"], ["a"]], "a"),
-        ([["b", "a"], None, ["c", "a"], ["c"]], "c"),  # only the strongest of each minute counts
-        ([None, []], ""),
-    ],
-)
-def test_the_evidence_of_a_run_is_the_same_every_time(evidence: list[list[str] | None], expected: str) -> None:
-    for _ in range(5):
-        (run,) = verdict_runs(verdicts(evidence))
-        assert run["evidence"] == expected
-    assert run["minutes"] == len(evidence) and run["to"] - run["from"] == timedelta(minutes=len(evidence) - 1)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +51,23 @@ def test_evaluate_prints_the_figures_of_the_verdicts(folder: Path) -> None:
     assert later["windows"] == 330
     lines = run(folder, "evaluate", *words).stdout.splitlines()
     assert lines[0].split()[0] == "macro_f1" and lines[-1].split()[0] == "register-timeouts"
+
+
+def test_identify_prints_incidents_that_end_with_their_fault(folder: Path) -> None:
+    out = str(folder / "verdicts.parquet")
+    facts = json.loads(run(folder, "identify", "--out", out, "--json").stdout)["incidents"]
+    verdicts = storage.read(folder / "verdicts.parquet", VERDICTS)
+    assert sum(each["minutes"] for each in facts) < len(
+        verdicts.filter(~verdicts["condition"].is_in(["normal", "warming-up"]))
+    )
+    first = next(each for each in facts if each["condition"] == "bye-slow" or "bye-slow" in each["earlier_conditions"])
+    assert minute(95).isoformat() <= first["onset"] <= minute(112).isoformat()
+    assert first["end"] is None or first["end"] > first["onset"]
+    texts = {run(folder, "identify", "--out", out).stdout for _ in range(5)}
+    assert len(texts) == 1
+    (text,) = texts
+    assert "beta-1  2026-01-0" in text and "usually" in text and "{'" not in text and "None" not in text
+    assert text.splitlines()[-1].startswith(f"{len(facts)} incident")
 
 
 @pytest.mark.parametrize(

@@ -210,15 +210,19 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         Library.open(future)
 
 
-def test_a_library_of_version_1_is_upgraded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_library_is_upgraded(tmp_path: Path, version: int) -> None:
     path = tmp_path / "cases.db"
     with Library.open(path, create=True) as library:
-        library.set_rules(
-            "m", [Rule(max_distance_ratio=0.7, unknown_radius=3, persistence=2, max_uncertainty={"a": 0.4})]
-        )
+        library.set_rules("m", [Rule(max_distance_ratio=0.7, unknown_radius=3, persistence=2, sharpness=4.0)])
     with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE rule DROP COLUMN unknown_doubt")
-        connection.execute("PRAGMA user_version = 1")
+        for column in ("sharpness", "unknown_doubt")[: 3 - version]:
+            connection.execute(f"ALTER TABLE rule DROP COLUMN {column}")
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = path.read_bytes()
+    with Library.open(path) as library:
+        assert library.rule("m", 2) is not None
+    assert path.read_bytes() == before, "who only reads changes nothing"
     for _ in range(2):
         with Library.open(path) as library:
             assert library.rule("m", 2) == Rule(max_distance_ratio=0.7, unknown_radius=3, persistence=2)

@@ -55,7 +55,17 @@ def judged(number: int, code: int, there: bool) -> MinuteVerdicts:
     nothing = np.empty((1, 0), np.float32)
     one = np.array([0])
     return MinuteVerdicts(
-        number, one, np.array([code]), np.array([there]), matches, one, {0: ["why"]}, nothing, one, None
+        number,
+        one,
+        np.array([code]),
+        np.array([there]),
+        np.array([0.9], np.float32),
+        matches,
+        one,
+        {0: ["why"]},
+        nothing,
+        one,
+        None,
     )
 
 

@@ -6,12 +6,13 @@ max_distance_ratio  the largest ratio that keeps to a number of false alarms a d
 max_uncertainty     of the node that is hardest to tell, what 95 of 100 rightly named fault windows keep to. Pooled over
                     the nodes, the easy ones would set a limit that others cannot keep. Only faults that occur in this
                     traffic get a limit; nothing is known about the others.
+sharpness           how sure the probabilities are (`cases.probability`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from faultprint.cases.decision import Rule, debounce, is_fault, raw_verdicts
 from faultprint.cases.enrol import MIN_FAULT_MINUTES
 from faultprint.cases.library import Library
 from faultprint.cases.matching import NORMAL_INDEX, Matches
+from faultprint.cases.probability import fit_sharpness
 from faultprint.cases.scope import EvaluationScope, labelled_scopes
 from faultprint.cases.thresholds import matcher_for
 from faultprint.cases.thresholds import unknown_radius as unknown_radius_of
@@ -197,13 +199,17 @@ def calibrate_library(
 
     sets = calibration_sets(scopes, labels, match, model.window)
     radius, uncertainty = unknown_radius_of(model), max_uncertainty(sets)
+    sharpness = fit_sharpness([(node.matches, np.where(node.normal, NORMAL_INDEX, node.fault)) for node in sets])
     rules = [
-        calibrate(
-            sets,
-            persistence=persistence,
-            max_alarms_per_day=max_alarms_per_day,
-            unknown_radius=radius,
-            max_uncertainty=uncertainty,
+        replace(
+            calibrate(
+                sets,
+                persistence=persistence,
+                max_alarms_per_day=max_alarms_per_day,
+                unknown_radius=radius,
+                max_uncertainty=uncertainty,
+            ),
+            sharpness=sharpness,
         )
         for persistence in persistences
     ]

@@ -57,6 +57,7 @@ class Rule:
     unknown_radius      a window outside normal_radius that lies further than this from every reference is unknown
     persistence         minutes in a row that must agree before the verdict changes (1: at once)
     max_uncertainty     by condition: with more uncertainty than this the window is unknown; others have no limit
+    sharpness           of the probabilities (`matching.probabilities`); 1 before calibration
     """
 
     normal_radius: float = 0.0
@@ -64,11 +65,12 @@ class Rule:
     unknown_radius: float = float("inf")
     persistence: int = 1
     max_uncertainty: Mapping[str, float] = field(default_factory=dict)
+    sharpness: float = 1.0
 
     def __post_init__(self) -> None:
         if self.persistence < 1:
             raise UsageError(f"A verdict cannot be confirmed in {self.persistence} minutes; give 1 or more.")
-        for name in ("normal_radius", "max_distance_ratio", "unknown_radius"):
+        for name in ("normal_radius", "max_distance_ratio", "unknown_radius", "sharpness"):
             _check(name, getattr(self, name))
         for condition, bound in self.max_uncertainty.items():
             _check(f"max_uncertainty of {condition!r}", bound)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from faultprint.arrays import IntArray
+from faultprint.arrays import BoolArray, IntArray
 from faultprint.cases.baseline import FIRST_HOUR, Baseline, OnSuspect, select
 from faultprint.cases.centering import CenteredWindows, center, node_series
 from faultprint.cases.decision import (
@@ -20,6 +20,8 @@ from faultprint.cases.decision import (
 from faultprint.cases.evidence import evidence
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher, Matches
+from faultprint.cases.probability import probability_of
+from faultprint.cases.recovery import active, is_recovered
 from faultprint.cases.silence import silent_minutes
 from faultprint.cases.thresholds import matcher_for, rule_for
 from faultprint.embedding.model import Model
@@ -77,6 +79,8 @@ def verdicts(windows: CenteredWindows, model: Model, matcher: Matcher, rule: Rul
             "node": [series.node] * len(codes),
             "minute": pl.Series(series.minute_us[rows]).cast(pl.Datetime("us", "UTC")),
             "condition": verdict_names(codes, matches.conditions),
+            "ongoing": ongoing(windows, codes, model, matcher, rule),
+            "probability": _probability(matches, windows.last_minute, rows, codes, rule),
             **_measures(matches, windows.last_minute, rows),
             "evidence": reasons,
         },
@@ -90,6 +94,26 @@ def minute_verdicts(matches: Matches, last_minute: IntArray, series: Series, rul
     raw[last_minute] = raw_verdicts(matches, last_minute >= begin, rule)
     verdict, _ = debounce(raw[series.observed][None], rule.persistence)
     return with_silence(np.asarray(verdict[0], np.int64), silent_minutes(series))
+
+
+def ongoing(windows: CenteredWindows, codes: IntArray, model: Model, matcher: Matcher, rule: Rule) -> BoolArray:
+    """(N,) whether the fault of each observed minute's verdict is still there (`cases.recovery`)."""
+    fault, recovered = is_fault(codes), np.zeros(len(codes), np.bool_)
+    last_minutes = np.flatnonzero(windows.series.observed)[fault]
+    recovered[fault] = is_recovered(windows.series, windows.baseline, model, matcher, rule, last_minutes)
+    return active(codes, recovered, rule.persistence)
+
+
+def _probability(matches: Matches, last_minute: IntArray, rows: IntArray, codes: IntArray, rule: Rule) -> pl.Series:
+    """The probability of the verdict `codes` (N,) of the minutes `rows`; null without a window or a condition."""
+    at = np.searchsorted(last_minute, rows)
+    found = at < len(last_minute)
+    found[found] = last_minute[at[found]] == rows[found]
+    values = np.full(len(rows), np.nan, np.float32)
+    window_codes = np.full(len(last_minute), -1)
+    window_codes[at[found]] = codes[found]
+    values[found] = probability_of(matches, window_codes, rule.sharpness)[at[found]]
+    return pl.Series(values, dtype=pl.Float32).fill_nan(None)
 
 
 def _measures(matches: Matches, last_minute: IntArray, rows: IntArray) -> dict[str, pl.Series]:

@@ -19,7 +19,7 @@ from faultprint.errors import LibraryError, UsageError
 from faultprint.sqlite_file import columns_of, foreign_part, restrict
 from faultprint.units import microseconds, moment
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 APPLICATION_ID: Final = 0x46505254  # "FPRT": tells the file from any other SQLite database
 
 _SCHEMA: Final = """
@@ -43,12 +43,13 @@ CREATE TABLE rule (
     closer REAL NOT NULL,
     unknown_beyond REAL NOT NULL,
     unknown_doubt TEXT NOT NULL DEFAULT '{}',
+    sharpness REAL NOT NULL DEFAULT 1.0,
     PRIMARY KEY (model, persistence)
 ) STRICT;
 CREATE INDEX reference_of_model ON reference (model, condition);
 """
-_UPGRADE: Final = "ALTER TABLE rule ADD COLUMN unknown_doubt TEXT NOT NULL DEFAULT '{}'"
-"""From version 1, whose rules had no limit of uncertainty."""
+_LATER_COLUMNS: Final = {2: ("unknown_doubt", "TEXT", "'{}'"), 3: ("sharpness", "REAL", "1.0")}
+"""Version → the column of a rule that it brought: name, type and default. An older file gets it with its next rules."""
 MAX_REFERENCES: Final = 50_000
 """Largest number of references in one library."""
 LOCK_WAIT_S: Final = 30.0
@@ -65,9 +66,12 @@ _TYPES: Final = [str, str, bytes, str, str, str, int, int, int, int, str]
 
 
 @cache
-def _expected() -> dict[str, list[tuple[str, str]]]:
-    """The columns of each table."""
-    return columns_of(filter(str.strip, _SCHEMA.split(";")))
+def _expected(version: int) -> dict[str, list[tuple[str, str]]]:
+    """The columns of each table of that version."""
+    lacking = [
+        f"ALTER TABLE rule DROP COLUMN {name}" for later, (name, _, _) in _LATER_COLUMNS.items() if later > version
+    ]
+    return columns_of([*filter(str.strip, _SCHEMA.split(";")), *lacking])
 
 
 class Library:
@@ -224,14 +228,16 @@ class Library:
                 rule.max_distance_ratio,
                 rule.unknown_radius,
                 json.dumps(dict(rule.max_uncertainty)),
+                rule.sharpness,
             )
             for rule in rules
         ]
         with self._transaction():
+            self._upgrade()
             self._connection.execute("DELETE FROM rule WHERE model = ?", (model,))
             self._connection.executemany(
-                "INSERT INTO rule (model, persistence, leave_normal, closer, unknown_beyond, unknown_doubt) VALUES "
-                "(?, ?, ?, ?, ?, ?)",
+                "INSERT INTO rule (model, persistence, leave_normal, closer, unknown_beyond, unknown_doubt, sharpness) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -241,17 +247,22 @@ class Library:
         A longer persistence with the same thresholds can only lower the number of alarms. Raises LibraryError.
         """
         with self._readable():
+            version = self._pragma("user_version")
+            later = ", ".join(
+                name if since <= version else default for since, (name, _, default) in _LATER_COLUMNS.items()
+            )
             row = self._connection.execute(
-                "SELECT leave_normal, closer, unknown_beyond, unknown_doubt FROM rule WHERE model = ? AND persistence <= ? "
-                "ORDER BY persistence DESC LIMIT 1",
+                f"SELECT leave_normal, closer, unknown_beyond, {later} FROM rule "
+                "WHERE model = ? AND persistence <= ? ORDER BY persistence DESC LIMIT 1",
                 (model, persistence),
             ).fetchone()
         if row is None:
             return None
-        normal_radius, max_distance_ratio, unknown_radius, max_uncertainty = row
+        normal_radius, max_distance_ratio, unknown_radius, max_uncertainty, sharpness = row
         try:
             limits = {str(name): float(limit) for name, limit in json.loads(max_uncertainty).items()}
-            return Rule(float(normal_radius), float(max_distance_ratio), float(unknown_radius), persistence, limits)
+            thresholds = (float(normal_radius), float(max_distance_ratio), float(unknown_radius))
+            return Rule(*thresholds, persistence, limits, float(sharpness))
         except (ValueError, TypeError, AttributeError, RecursionError, UsageError) as error:
             raise LibraryError(
                 f"{self._source} has a rule that cannot be used ({error}); calibrate it again with "
@@ -269,11 +280,9 @@ class Library:
             application = self._pragma("application_id")
             version = self._pragma("user_version")
             tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if application == APPLICATION_ID and version in (1, SCHEMA_VERSION):
-            if version == 1:
-                self._upgrade()
+        if application == APPLICATION_ID and 1 <= version <= SCHEMA_VERSION:
             with self._readable():
-                if part := foreign_part(self._connection, _expected()):
+                if part := foreign_part(self._connection, _expected(version)):
                     raise LibraryError(
                         f"{self._source} is not a case library as Faultprint makes it: it has {part}; restore the file "
                         "from a copy."
@@ -297,10 +306,12 @@ class Library:
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _upgrade(self) -> None:
-        with self._transaction():
-            if self._pragma("user_version") == 1:  # no other process was faster
-                self._connection.execute(_UPGRADE)
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        """Within a transaction: add the columns that an older file lacks."""
+        version = self._pragma("user_version")
+        for since, (name, kind, default) in _LATER_COLUMNS.items():
+            if since > version:
+                self._connection.execute(f"ALTER TABLE rule ADD COLUMN {name} {kind} NOT NULL DEFAULT {default}")
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

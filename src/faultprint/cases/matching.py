@@ -39,6 +39,7 @@ class Matches:
     runner_up    (N,) the same for the second nearest; -1 if there is one condition only
     uncertainty  (N,) float32: 0 if one condition stands out, 1 if all are equally near; other systems than Matcher have
                  their own scale, which may exceed 1
+    scale        this squared distance makes a condition e times less likely, before calibration
     """
 
     conditions: tuple[str, ...]
@@ -46,6 +47,7 @@ class Matches:
     nearest: IntArray
     runner_up: IntArray
     uncertainty: Float32Array
+    scale: float = 1.0
 
     def select(self, chosen: BoolArray) -> Matches:
         """Only the windows `chosen` (N,) bool."""
@@ -55,6 +57,7 @@ class Matches:
             self.nearest[chosen],
             self.runner_up[chosen],
             self.uncertainty[chosen],
+            self.scale,
         )
 
     def distance_to(self, condition: IntArray) -> Float32Array:
@@ -114,10 +117,13 @@ class Matcher:
             distances[start : start + step] = self._condition_distances(vectors[start : start + step])
         nearest, uncertainty = np.argmin(distances, axis=1), self._uncertainty(distances)
         if len(self.conditions) == 1:
-            return Matches(self.conditions, distances, nearest, np.full(len(vectors), -1), uncertainty)
+            return Matches(
+                self.conditions, distances, nearest, np.full(len(vectors), -1), uncertainty, self._temperature or 1.0
+            )
         others = distances.copy()
         others[np.arange(len(vectors)), nearest] = np.inf
-        return Matches(self.conditions, distances, nearest, np.argmin(others, axis=1), uncertainty)
+        runner_up = np.argmin(others, axis=1)
+        return Matches(self.conditions, distances, nearest, runner_up, uncertainty, self._temperature or 1.0)
 
     def _uncertainty(self, distances: Float32Array) -> Float32Array:
         if not self._temperature:

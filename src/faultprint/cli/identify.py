@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from faultprint.cli.incident_lines import count_of, incident_facts, incident_lines
 from faultprint.cli.options import (
     INPUT,
     OUTPUT,
@@ -23,8 +24,6 @@ from faultprint.cli.options import (
 )
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from faultprint.cases.baseline import Baseline
 
 
@@ -45,7 +44,7 @@ def identify(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Name the condition of each node in every minute of MINUTES.
+    """Name the condition of each node in every minute of MINUTES, and print the incidents.
 
     Verdicts are relative to each node's baseline, its normal traffic. Default is its first hour; if that looks like a
     known fault, there is a warning and the next hour is used. Without a checked hour, use a day of mostly normal traffic
@@ -58,7 +57,9 @@ def identify(
     from faultprint.cases.library import Library
     from faultprint.embedding.model import load_model
     from faultprint.features.minutes import read_minutes
+    from faultprint.monitor.detect.recorded import recorded_incidents
     from faultprint.tables import VERDICTS
+    from faultprint.units import microseconds
 
     loaded = load_model(model)
     table = read_minutes(minutes, loaded.catalogue).frame
@@ -76,41 +77,23 @@ def identify(
     storage.write(verdicts, VERDICTS, out)
     warn_of_suspects(suspects)
     counts = verdicts.group_by("condition").agg(pl.len()).sort("len", "condition", descending=[True, False])
-    runs = verdict_runs(verdicts)
+    interval_us = loaded.manifest.interval_us
+    networks = dict(table.select(pl.col("node", "network").cast(pl.String)).unique().iter_rows())
+    incidents = recorded_incidents(verdicts, networks, interval_us=interval_us, persistence=confirm_minutes)
+    last = verdicts["minute"].max()
+    until_us = microseconds(last) + interval_us if isinstance(last, datetime) else 0
+    facts = [incident_facts(incident, until_us) for incident in incidents]
 
     def lines() -> Iterator[str]:
-        for run in runs:
-            interval = f"{run['from']:%Y-%m-%d %H:%M}–{run['to']:%H:%M}  {run['minutes']:>5} min"
-            yield f"{run['node']:<20} {interval}  {run['condition']:<22} {run['evidence']}".rstrip()
-        yield ", ".join(f"{condition} {number} min" for condition, number in counts.iter_rows())
-
-    result = {"minutes": len(verdicts), "conditions": dict(counts.iter_rows()), "spells": runs, "doubtful": suspects}
-    report(result, as_json, lines)
-
-
-def verdict_runs(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
-    """Each run of one verdict on one node, in order: node, condition, from, to, minutes, evidence.
-
-    The evidence is the one that comes first in most of its minutes; of several, the earliest.
-    """
-    import polars as pl
-
-    runs = (
-        verdicts.with_columns(run=pl.struct("node", "condition").rle_id())
-        .group_by("run", maintain_order=True)
-        .agg(
-            pl.col("node", "condition").first(),
-            pl.col("minute").first().alias("from"),
-            pl.col("minute").last().alias("to"),
-            pl.len().alias("minutes"),
-            pl.col("evidence").list.first().drop_nulls().alias("evidence"),
+        yield from incident_lines(facts)
+        yield f"{count_of(len(facts), 'incident')}; minutes by verdict: " + ", ".join(
+            f"{condition} {number:,}" for condition, number in counts.iter_rows()
         )
-        .drop("run")
-        .to_dicts()
-    )
-    return [run | {"evidence": _most_frequent(run["evidence"])} for run in runs]
 
-
-def _most_frequent(words: list[str]) -> str:
-    # A counter keeps the order of insertion, and most_common is stable.
-    return Counter(words).most_common(1)[0][0] if words else ""
+    result = {
+        "minutes": len(verdicts),
+        "conditions": dict(counts.iter_rows()),
+        "incidents": facts,
+        "doubtful": suspects,
+    }
+    report(result, as_json, lines)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from faultprint.arrays import BoolArray, IntArray
+from faultprint.arrays import BoolArray
 from faultprint.cases.baseline import FIRST_HOUR, Baseline, OnSuspect, select
 from faultprint.cases.centering import CenteredWindows, center, node_series
-from faultprint.cases.decision import Rule, is_fault, verdict_names
-from faultprint.cases.identify import minute_verdicts
+from faultprint.cases.decision import Rule, verdict_names
+from faultprint.cases.identify import minute_verdicts, ongoing
 from faultprint.cases.library import Library
 from faultprint.cases.matching import Matcher
-from faultprint.cases.recovery import active, is_recovered
 from faultprint.cases.thresholds import matcher_for, rule_for
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
@@ -65,16 +64,8 @@ def _verdicts(windows: CenteredWindows, model: Model, matcher: Matcher, rule: Ru
     codes = minute_verdicts(matches, windows.last_minute, series, rule, begin)
     return _minutes(series, series.observed).with_columns(
         condition=pl.Series(verdict_names(codes, matches.conditions), dtype=pl.String),
-        ongoing=pl.Series(_active(windows, codes, model, matcher, rule)),
+        ongoing=pl.Series(ongoing(windows, codes, model, matcher, rule)),
     )
-
-
-def _active(windows: CenteredWindows, codes: IntArray, model: Model, matcher: Matcher, rule: Rule) -> BoolArray:
-    """(N,) whether the fault of each observed minute's verdict is still active."""
-    fault, recovered = is_fault(codes), np.zeros(len(codes), np.bool_)
-    last_minutes = np.flatnonzero(windows.series.observed)[fault]
-    recovered[fault] = is_recovered(windows.series, windows.baseline, model, matcher, rule, last_minutes)
-    return active(codes, recovered, rule.persistence)
 
 
 def _minutes(series: Series, chosen: BoolArray) -> pl.DataFrame:

@@ -107,6 +107,7 @@ class Explanation:
     runner_up: str | None = None
     margin: float | None = None
     evidence: tuple[str, ...] = ()
+    probability: float | None = None
 
 
 def identity_of(node: str, onset_us: int) -> UUID:

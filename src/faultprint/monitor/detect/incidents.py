@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -29,9 +29,30 @@ from faultprint.cases.decision import VerdictCode
 from faultprint.monitor.config.incidents import IncidentRules
 from faultprint.monitor.config.maintenance import Maintenance, maintained
 from faultprint.monitor.detect.nodes import NodeTable
-from faultprint.monitor.detect.scorer import MinuteVerdicts
-from faultprint.publish.incident import Incident
+from faultprint.publish.incident import Explanation, Incident
 from faultprint.tables import NO_TRAFFIC
+
+
+class JudgedMinute(Protocol):
+    """The verdicts of one minute: its number, and for N nodes their indices, verdict codes, and whether a fault is there."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def nodes(self) -> IntArray: ...
+
+    @property
+    def code(self) -> IntArray: ...
+
+    @property
+    def active(self) -> BoolArray: ...
+
+    def condition(self, position: int) -> str:
+        """The verdict of the node at this position, in words."""
+
+    def explanation(self, position: int) -> Explanation:
+        """Why the node at this position has its verdict."""
 
 
 class Signal(StrEnum):
@@ -93,7 +114,7 @@ class Incidents:
         """Node → numbers of the minutes in which it cleared recently."""
         self._interval_us, self._persistence = interval_us, persistence
 
-    def update(self, verdicts: MinuteVerdicts, nodes: NodeTable) -> list[Incident]:
+    def update(self, verdicts: JudgedMinute, nodes: NodeTable) -> list[Incident]:
         """Apply the verdicts of a minute. Returns the changed incidents, and advances the counters in `nodes`."""
         recovered, fault = ~verdicts.active & (verdicts.code != VerdictCode.WARMING_UP), verdicts.active
         if self.open:
@@ -105,7 +126,7 @@ class Incidents:
             affected |= np.array([nodes.names[node] in self.open for node in verdicts.nodes.tolist()], np.bool_)
         return list(self._changes(verdicts, nodes, np.flatnonzero(affected)))
 
-    def _heard_again(self, verdicts: MinuteVerdicts, nodes: NodeTable) -> BoolArray:
+    def _heard_again(self, verdicts: JudgedMinute, nodes: NodeTable) -> BoolArray:
         """(N,) which nodes had no traffic before they had a baseline, and have traffic now."""
         return np.array(
             [
@@ -117,7 +138,7 @@ class Incidents:
             np.bool_,
         )
 
-    def _changes(self, verdicts: MinuteVerdicts, nodes: NodeTable, rows: IntArray) -> Iterator[Incident]:
+    def _changes(self, verdicts: JudgedMinute, nodes: NodeTable, rows: IntArray) -> Iterator[Incident]:
         for row in rows.tolist():
             node = int(verdicts.nodes[row])
             name = nodes.names[node]
@@ -145,7 +166,7 @@ class Incidents:
         return 0 < self.rules.flap_count <= len(recent)
 
     def _act(
-        self, action: Action, verdicts: MinuteVerdicts, row: int, name: str, network: str, fault_minutes: int
+        self, action: Action, verdicts: JudgedMinute, row: int, name: str, network: str, fault_minutes: int
     ) -> Incident | None:
         now_us = (verdicts.number + 1) * self._interval_us
         incident = self.open.get(name)

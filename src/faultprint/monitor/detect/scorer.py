@@ -21,6 +21,7 @@ from faultprint.cases.decision import (
 )
 from faultprint.cases.evidence import EVIDENCE_MINUTES, evidence_lines
 from faultprint.cases.matching import Matcher, Matches
+from faultprint.cases.probability import probability_of
 from faultprint.cases.recovery import ActiveState, next_state, recovered_minutes
 from faultprint.cases.silence import (
     RequestHistory,
@@ -37,6 +38,7 @@ from faultprint.errors import ModelError, UsageError
 from faultprint.monitor.detect.finiteness import sound_baseline, sound_features, sound_steps
 from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.publish.incident import Explanation
+from faultprint.publish.text import finite_or_none
 from faultprint.windows.series import Series
 
 
@@ -48,6 +50,7 @@ class MinuteVerdicts:
     nodes        (N,) indices of the nodes observed, ascending
     code         (N,) verdict codes (`cases.decision`)
     active       (N,) whether the fault of the verdict is still active (`cases.recovery`)
+    probability  (N,) of the verdict's condition (`cases.probability`); NaN without a window or a condition
     matches      distances of the W whole windows
     windows      (W,) where these stand among the N nodes
     evidence     by position among the N nodes
@@ -63,6 +66,7 @@ class MinuteVerdicts:
     nodes: IntArray
     code: IntArray
     active: BoolArray
+    probability: Float32Array
     matches: Matches
     windows: IntArray
     evidence: Mapping[int, list[str]]
@@ -80,15 +84,16 @@ class MinuteVerdicts:
     def explanation(self, position: int) -> Explanation:
         """Why the node at this position has its verdict."""
         evidence = tuple(self.evidence.get(position, ()))
+        probability = finite_or_none(float(self.probability[position]))
         row = int(np.searchsorted(self.windows, position))
         if row == len(self.windows) or self.windows[row] != position:
-            return Explanation(evidence=evidence)
+            return Explanation(evidence=evidence, probability=probability)
         near, second = int(self.matches.nearest[row]), int(self.matches.runner_up[row])
         distance = float(self.matches.distances[row, near])
         if second < 0:
-            return Explanation(distance, evidence=evidence)
+            return Explanation(distance, evidence=evidence, probability=probability)
         margin = float(self.matches.distances[row, second] - self.matches.distances[row, near])
-        return Explanation(distance, self.matches.conditions[second], margin, evidence)
+        return Explanation(distance, self.matches.conditions[second], margin, evidence, probability)
 
     def counts(self) -> dict[str, int]:
         """The number of nodes by condition."""
@@ -166,6 +171,7 @@ class Scorer:
             observed,
             code,
             self._active(nodes, observed, code),
+            self._probability(matches, windows, code),
             matches,
             windows,
             self._evidence(observed, ready, code),
@@ -176,6 +182,12 @@ class Scorer:
             suspects,
             not_finite,
         )
+
+    def _probability(self, matches: Matches, windows: IntArray, code: IntArray) -> Float32Array:
+        """(N,) the probability of each verdict; the windows matched are those of the rows `windows`."""
+        probability = np.full(len(code), np.nan, np.float32)
+        probability[windows] = probability_of(matches, code[windows], self.rule.sharpness)
+        return probability
 
     def _restart(self, number: int, nodes: NodeTable, chosen: IntArray) -> tuple[int, ...]:
         """Let nodes warm up again, because a number of this minute was not finite."""

@@ -20,7 +20,8 @@ _SCHEMA: Final[dict[str, pl.DataType]] = {
     "node": pl.String(),
     "minute": pl.Datetime("us", "UTC"),
     "condition": pl.String(),
-    "active": pl.Boolean(),
+    "ongoing": pl.Boolean(),
+    "probability": pl.Float64(),
     "distance": pl.Float64(),
     "runner_up": pl.String(),
     "margin": pl.Float64(),
@@ -59,9 +60,10 @@ class Stream:
         self._last = -1
 
     def push(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The verdicts for MINUTES rows: node, minute, condition, active, distance, runner_up, margin, evidence.
+        """The verdicts for MINUTES rows: node, minute, condition, ongoing, probability, distance, runner_up, margin, evidence.
 
-        active  whether the fault is still there, by the last minutes alone
+        ongoing      whether the fault is still there, by the last minutes alone
+        probability  of the verdict's condition among those of the library
 
         Rows with less than half of their minute observed are gaps and get no verdict. Raises UsageError for a minute that is
         not later than the last one, or for a node that has two rows in a minute.
@@ -96,7 +98,8 @@ class Stream:
                 "node": [self._nodes.names[node] for node in verdicts.nodes.tolist()],
                 "minute": pl.Series([minute_us] * count, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
                 "condition": [verdicts.condition(row) for row in range(count)],
-                "active": verdicts.active,
+                "ongoing": verdicts.active,
+                "probability": [reason.probability for reason in why],
                 "distance": [reason.distance for reason in why],
                 "runner_up": [reason.runner_up for reason in why],
                 "margin": [reason.margin for reason in why],

@@ -9,8 +9,9 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from faultprint.cases.decision import verdict_names
+from faultprint.cases.decision import is_fault, verdict_names
 from faultprint.monitor.detect.scorer import MinuteVerdicts
 from faultprint.storage import schema
 from faultprint.tables import VERDICTS
@@ -23,8 +24,13 @@ _ROW: Final = np.dtype(
         ("distance", "<f4"),
         ("runner_up", "<i2"),
         ("runner_up_distance", "<f4"),
+        ("probability", "<f4"),
+        ("ongoing", "u1"),
     ]
 )
+_FIRST_ROW: Final = np.dtype(_ROW.descr[:6])
+"""Rows of a state from before there were probabilities."""
+_FORMAT: Final = 2
 _NOTHING: Final = -1
 
 
@@ -32,7 +38,8 @@ _NOTHING: Final = -1
 class PackedVerdicts:
     """The verdicts of one minute.
 
-    `minute`: its number; `rows`: bytes of _ROW; `conditions`: what the codes index (JSON); `evidence`: by row (JSON).
+    `minute`: its number; `rows`: bytes of _ROW; `conditions`: JSON of the format of the rows and what their codes index;
+    `evidence`: by row (JSON).
     """
 
     minute: int
@@ -45,6 +52,7 @@ def pack(judged: MinuteVerdicts) -> PackedVerdicts:
     """Encode the verdicts of a minute."""
     rows = np.zeros(len(judged.nodes), _ROW)
     rows["node"], rows["code"] = judged.nodes, judged.code
+    rows["probability"], rows["ongoing"] = judged.probability, judged.active
     matches, at = judged.matches, judged.windows
     for name, codes in (("nearest", matches.nearest), ("runner_up", matches.runner_up)):
         rows[name] = _NOTHING
@@ -52,9 +60,8 @@ def pack(judged: MinuteVerdicts) -> PackedVerdicts:
         column = name.replace("nearest", "distance").replace("runner_up", "runner_up_distance")
         rows[column] = np.nan
         rows[column][at] = matches.distance_to(codes)
-    return PackedVerdicts(
-        judged.number, rows.tobytes(), json.dumps(matches.conditions), json.dumps(dict(judged.evidence))
-    )
+    conditions = json.dumps({"format": _FORMAT, "conditions": matches.conditions})
+    return PackedVerdicts(judged.number, rows.tobytes(), conditions, json.dumps(dict(judged.evidence)))
 
 
 def unpack(minutes: Iterable[PackedVerdicts], nodes: Sequence[str], interval_us: int) -> pl.DataFrame:
@@ -64,8 +71,7 @@ def unpack(minutes: Iterable[PackedVerdicts], nodes: Sequence[str], interval_us:
 
 
 def _table(packed: PackedVerdicts, nodes: Sequence[str], interval_us: int) -> pl.DataFrame:
-    rows = np.frombuffer(packed.rows, _ROW)
-    conditions = json.loads(packed.conditions)
+    rows, conditions = _rows(packed)
     evidence = {int(row): lines for row, lines in json.loads(packed.evidence).items()}
     known = [*conditions, None]  # _NOTHING (-1) indexes the last item
     distance, second = (rows[name].astype(np.float32) for name in ("distance", "runner_up_distance"))
@@ -74,6 +80,8 @@ def _table(packed: PackedVerdicts, nodes: Sequence[str], interval_us: int) -> pl
             "node": [nodes[node] for node in rows["node"].tolist()],
             "minute": pl.Series(np.full(len(rows), packed.minute * interval_us)).cast(pl.Datetime("us", "UTC")),
             "condition": verdict_names(rows["code"].astype(np.int64), conditions),
+            "ongoing": rows["ongoing"].astype(np.bool_),
+            "probability": rows["probability"].astype(np.float32),
             "nearest": [known[code] for code in rows["nearest"].tolist()],
             "distance": distance,
             "runner_up": [known[code] for code in rows["runner_up"].tolist()],
@@ -82,4 +90,17 @@ def _table(packed: PackedVerdicts, nodes: Sequence[str], interval_us: int) -> pl
             "evidence": [evidence.get(row) for row in range(len(rows))],
         },
         schema=schema(VERDICTS),
-    ).with_columns(pl.col("distance", "runner_up_distance", "margin").fill_nan(None))
+    ).with_columns(pl.col("probability", "distance", "runner_up_distance", "margin").fill_nan(None))
+
+
+def _rows(packed: PackedVerdicts) -> tuple[NDArray[np.void], list[str]]:
+    """The rows of a minute, and what their codes index. Without a format: a fault is ongoing as long as its verdict lasts."""
+    document = json.loads(packed.conditions)
+    if isinstance(document, dict):
+        return np.frombuffer(packed.rows, _ROW), document["conditions"]
+    stored = np.frombuffer(packed.rows, _FIRST_ROW)
+    rows = np.zeros(len(stored), _ROW)
+    for name in _FIRST_ROW.names or ():
+        rows[name] = stored[name]
+    rows["probability"], rows["ongoing"] = np.nan, is_fault(stored["code"].astype(np.int64))
+    return rows, document
