@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultprint.cases.condition_name import check_condition
+from faultprint.condition_name import check_condition
 from faultprint.display import visible
 from faultprint.errors import LibraryError
 from faultprint.tables import NORMAL, RESERVED_CONDITIONS

@@ -26,7 +26,7 @@ from faultprint.cases.centering import (
     run_ends,
     whole_windows,
 )
-from faultprint.cases.condition_name import check_condition
+from faultprint.condition_name import check_condition
 from faultprint.cases.reference import Reference
 from faultprint.cases.thresholds import matcher_for
 from faultprint.embedding.model import Model

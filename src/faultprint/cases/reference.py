@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from faultprint.arrays import Float32Array
-from faultprint.cases.condition_name import check_condition
+from faultprint.condition_name import check_condition
 from faultprint.errors import LibraryError
 
 ID_DIGITS: Final = 16
