@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faultprint.cases import exchange
-from faultprint.condition_name import check_condition
 from faultprint.cases.decision import Rule
 from faultprint.cases.library import APPLICATION_ID, SCHEMA_VERSION, Library
 from faultprint.cases.reference import Reference
+from faultprint.condition_name import check_condition
 from faultprint.errors import LibraryError
 from faultprint.tables import RESERVED_CONDITIONS
 

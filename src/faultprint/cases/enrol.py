@@ -26,9 +26,9 @@ from faultprint.cases.centering import (
     run_ends,
     whole_windows,
 )
-from faultprint.condition_name import check_condition
 from faultprint.cases.reference import Reference
 from faultprint.cases.thresholds import matcher_for
+from faultprint.condition_name import check_condition
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
 from faultprint.progress import Progress
