@@ -16,7 +16,7 @@ MAX_REASONS = 3
 
 
 def incident_facts(incident: Incident, until_us: int) -> dict[str, Any]:
-    """What is told of an incident, for JSON. `until_us`: end of the data, for an incident that is still open."""
+    """The facts of an incident, for JSON. `until_us`: end of the data, for an incident that is still open."""
     why = incident.explanation
     end_us = incident.cleared_us
     return {
