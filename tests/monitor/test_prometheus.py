@@ -18,8 +18,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.synthetic import minutes
 
+from faultprint.monitor.base.interfaces import Batch
 from faultprint.monitor.serve.http import HttpServer
 from faultprint.monitor.serve.metrics import METRICS
+from faultprint.probe.capture.agents.table import AgentStatus
 
 from .conftest import Watch, feed
 
@@ -48,11 +50,30 @@ def queries() -> list[str]:
     return found
 
 
+class HepAgents:
+    """A source that has heard two agents; of one of them the clock is not known yet."""
+
+    name = "probe"
+
+    def __init__(self) -> None:
+        self.agents = [
+            AgentStatus("192.0.2.7", 2001, -15_000_000, 40, 3, 1_700_000_000_500_000),
+            AgentStatus("2001:db8::7", 0, None, 0, 0, 1_700_000_001_000_000),
+        ]
+
+    def batches(self, closed_us: int) -> Iterator[Batch]:
+        return iter(())
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
 def address(watch: Watch) -> Iterator[tuple[str, int]]:
     """Where a monitor that has judged some minutes says how it is."""
     with watch() as monitor:
         feed(monitor, minutes("beta-1", 140, [(100, 130, "bye-slow")], seed=2))
+        monitor.run([HepAgents()], lambda: True)
         server = HttpServer(monitor, "127.0.0.1", 0)
         try:
             yield server.address
@@ -72,6 +93,21 @@ def test_every_metric_that_is_looked_at_is_exported(address: tuple[str, int]) ->
     on_dashboard, in_rules = (set(NAMES.findall(text)) for text in (json.dumps(DASHBOARD), RULES.read_text()))
     assert on_dashboard | in_rules <= exported
     assert {measure.exported for measure in METRICS} <= exported & on_dashboard, "a metric that no panel shows"
+
+
+def test_agents_have_metrics_of_their_own(address: tuple[str, int]) -> None:
+    families = text_string_to_metric_families(get("http://{}:{}/metrics".format(*address)))
+    samples = [one for family in families for one in family.samples if one.name.startswith("faultprint_agent_")]
+    found = {(one.name[17:], one.labels["address"], one.labels["agent"]): one.value for one in samples}
+    assert found == {
+        ("clock_offset_seconds", "192.0.2.7", "2001"): -15,
+        ("last_heard_timestamp_seconds", "192.0.2.7", "2001"): 1_700_000_000.5,
+        ("last_heard_timestamp_seconds", "2001:db8::7", "0"): 1_700_000_001,
+        ("messages_total", "192.0.2.7", "2001"): 40,
+        ("messages_total", "2001:db8::7", "0"): 0,
+        ("stamps_unbelieved_total", "192.0.2.7", "2001"): 3,
+        ("stamps_unbelieved_total", "2001:db8::7", "0"): 0,
+    }
 
 
 def test_the_dashboards_panels_lie_side_by_side() -> None:

@@ -15,7 +15,7 @@ from faultprint.cases.library import LOCK_WAIT_S, Library
 from faultprint.cases.matching import Matcher
 from faultprint.cases.thresholds import matcher_for, rule_for
 from faultprint.embedding.model import Model
-from faultprint.monitor.base.interfaces import Batch, BatchSource, Clock
+from faultprint.monitor.base.interfaces import AgentReport, AgentSource, Batch, BatchSource, Clock
 from faultprint.monitor.base.liveness import Liveness
 from faultprint.monitor.base.log import Log
 from faultprint.monitor.base.memory import trim_memory
@@ -77,6 +77,7 @@ class Monitor:
         self.may_put_back = False
         """Whether the clock is that of the machine: if it was ahead, minutes that it put into the future are judged again."""
         self.liveness = Liveness()
+        self._agent_sources: Sequence[AgentSource] = ()
         self.workers, self.clock, self.log = tuple(workers), clock, log
         self.leaving: list[Callable[[Monitor], None]] = []
         """Called before a monitor ends while others go on: see GroupMember."""
@@ -111,6 +112,11 @@ class Monitor:
         return None
 
     @property
+    def agents(self) -> Sequence[AgentReport]:
+        """The HEP agents of its sources."""
+        return [agent for source in self._agent_sources for agent in source.agents]
+
+    @property
     def window_buffer_bytes(self) -> int:
         """Memory of the window buffers of all nodes."""
         return self.scorer.encoder.nbytes
@@ -118,6 +124,7 @@ class Monitor:
     def run(self, sources: Sequence[BatchSource], stop: Callable[[], bool]) -> None:
         """Process batches of the sources in turn until all sources end or `stop` returns true."""
         self.stop = stop
+        self._agent_sources = [source for source in sources if isinstance(source, AgentSource)]
         streams = {source.name: source.batches(self.closed_us) for source in sources}
         try:
             while streams and not stop():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -76,3 +76,40 @@ class TransactionSource(BatchSource, Protocol):
 
     def transaction_batches(self) -> Iterator[TransactionBatch | None]:
         """One batch a minute until the source ends. A live source yields None once a second while it waits."""
+
+
+class AgentReport(Protocol):
+    """What a source knows of an agent that sends to it. Times in µs of the arrival clock."""
+
+    @property
+    def address(self) -> str:
+        """IP address of the agent."""
+
+    @property
+    def agent(self) -> int:
+        """Its number (capture-agent id)."""
+
+    @property
+    def offset_us(self) -> int | None:
+        """Arrival time minus stamp; None: not known yet."""
+
+    @property
+    def messages(self) -> int:
+        """Messages so far."""
+
+    @property
+    def unbelieved(self) -> int:
+        """Messages that were dropped because of their stamp."""
+
+    @property
+    def heard_us(self) -> int:
+        """When its last packet arrived."""
+
+
+@runtime_checkable
+class AgentSource(Protocol):
+    """A source that hears agents."""
+
+    @property
+    def agents(self) -> Sequence[AgentReport]:
+        """The agents that were heard, a bounded number."""

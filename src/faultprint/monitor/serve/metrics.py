@@ -1,6 +1,7 @@
 """Metrics of the monitor for Prometheus, read when they are scraped.
 
-No label is a node name, because there may be thousands. Labels are sources, reasons, conditions, changes and sinks.
+No label is a node name, because there may be thousands. Labels are sources, reasons, conditions, changes, sinks and HEP
+agents. A source keeps a bounded number of agents.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from faultprint.monitor.base.interfaces import AgentReport
 from faultprint.monitor.deliver.delivery import DeliveryCounts
 from faultprint.monitor.ingest.watermark import REFUSAL_REASONS
 from faultprint.monitor.monitor import Monitor
@@ -98,6 +100,22 @@ def _sink_metric(
     return MetricSpec(kind, name, meaning, values, ("sink",), aggregate)
 
 
+def _agent_metric(
+    kind: MetricKind, name: str, meaning: str, read: Callable[[AgentReport], float | None], aggregate: Aggregate = sum
+) -> MetricSpec:
+    """A metric with one value per HEP agent. `read` returns None if there is no number yet."""
+
+    def values(monitor: Monitor) -> Values:
+        numbers = {(agent.address, str(agent.agent)): read(agent) for agent in monitor.agents}
+        return {labels: number for labels, number in numbers.items() if number is not None}
+
+    return MetricSpec(kind, name, meaning, values, ("address", "agent"), aggregate)
+
+
+def _clock_offset(agent: AgentReport) -> float | None:
+    return None if agent.offset_us is None else agent.offset_us / 1e6
+
+
 def _open_incidents(monitor: Monitor) -> Values:
     none = dict.fromkeys((*monitor.scorer.matcher.conditions, UNKNOWN), 0)
     counts = Counter(incident.condition for incident in list(monitor.incidents.open.values()))
@@ -167,6 +185,27 @@ _MONITOR_METRICS: Final = (
         lambda m: {(source,): us / 1e6 for source, us in m.buffer.source_watermarks().items()},
         ("source",),
         min,
+    ),
+    _agent_metric(
+        MetricKind.GAUGE,
+        "agent_clock_offset_seconds",
+        "The clock of a HEP agent is this far behind the clock of this machine (negative: ahead).",
+        _clock_offset,
+        max,
+    ),
+    _agent_metric(
+        MetricKind.GAUGE,
+        "agent_last_heard_timestamp_seconds",
+        "Arrival of the last packet of a HEP agent.",
+        lambda agent: agent.heard_us / 1e6 or None,
+        max,
+    ),
+    _agent_metric(MetricKind.COUNTER, "agent_messages", "Messages of a HEP agent.", lambda agent: agent.messages),
+    _agent_metric(
+        MetricKind.COUNTER,
+        "agent_stamps_unbelieved",
+        "Messages of a HEP agent that were dropped, because their stamp is far from their arrival.",
+        lambda agent: agent.unbelieved,
     ),
     _metric("window_buffer_bytes", "Memory of the window buffers of all nodes.", lambda m: m.window_buffer_bytes),
     _metric("intervals_processed", "Finished minutes.", lambda m: m.counters.minutes, MetricKind.COUNTER),
