@@ -8,6 +8,7 @@ from typing import Final
 
 from faultprint.probe.clock import MAX_GAP_US, RELATIVE_UNTIL, UNSET, PacketClock
 from faultprint.probe.decode.decoder import Decoder
+from faultprint.probe.messages.diameter import DiameterMessage
 from faultprint.probe.messages.sip import SipMessage
 from faultprint.probe.output.report import ProbedNode, ProbeReport
 from faultprint.probe.privacy.pseudonyms import Hasher
@@ -86,7 +87,7 @@ class Probe:
                 now, unchecked_until = clock.now, self._unchecked_until
         clock.now = now
 
-    def hear(self, timestamp: int, leg: bytes, message: SipMessage) -> None:
+    def hear(self, timestamp: int, leg: bytes, message: SipMessage | DiameterMessage) -> None:
         """One message of a live source, whose time (µs) is by the arrival clock: it needs no check. See `DeliverSip`."""
         clock = self._clock
         if timestamp >= self._next_tick:
@@ -94,7 +95,10 @@ class Probe:
             self._unchecked_until = UNSET if clock.outliers else self._next_tick
         elif timestamp > clock.now:
             clock.now = timestamp
-        self.sip.take(timestamp, leg, message)
+        if isinstance(message, SipMessage):
+            self.sip.take(timestamp, leg, message)
+        else:
+            self.diameter.take(timestamp, leg, message)
 
     def _feed_checked(self, timestamp: int, link: int, data: bytes) -> None:
         """A frame that is late, early or due for a tick."""

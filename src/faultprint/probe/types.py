@@ -15,7 +15,7 @@ A plain tuple, because every packet of a capture makes one.
 
 
 class HeardMessage:
-    """A SIP message that an agent reports, instead of a packet.
+    """A message that an agent reports, instead of a packet.
 
     time     µs, by the arrival clock
     leg      as for DeliverSip
@@ -27,7 +27,7 @@ class HeardMessage:
 
     __slots__ = ("cause", "consequence", "leg", "message", "released", "time")
 
-    def __init__(self, time: int, leg: bytes, message: SipMessage) -> None:
+    def __init__(self, time: int, leg: bytes, message: SipMessage | DiameterMessage) -> None:
         self.time, self.leg, self.message = time, leg, message
         self.cause: int | None = None
         self.consequence: int | None = None

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 MAGIC: Final = b"HEP3"
 SIP: Final = 1
+DIAMETER: Final = 56
 MAX_PAYLOAD: Final = 65_507
 """Longest payload of a UDP datagram over IPv4. A longer payload is rejected, compressed or not."""
 MAX_EXPANSION: Final = 200
@@ -58,9 +59,9 @@ class HepError(ValueError):
 
 
 class HepPacket(NamedTuple):
-    """One message from an agent. `timestamp`: µs since 1970. Addresses: 4 or 16 bytes. `protocol`: 1 for SIP.
+    """One message from an agent. `timestamp`: µs since 1970. Addresses: 4 or 16 bytes.
 
-    `key`: the authentication key (chunk 14).
+    `protocol`: 1 for SIP, 56 for Diameter as JSON. `key`: the authentication key (chunk 14).
     """
 
     timestamp: int

@@ -11,6 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
+from faultprint.probe.messages.diameter import DiameterMessage
 from faultprint.probe.messages.sip_header import CALL_ID
 from faultprint.probe.types import HeardMessage
 
@@ -95,6 +96,12 @@ def _find_steps(heard: HeardMessage) -> None:
     and of what identifies the transaction or, for an ACK, the call and CSeq number.
     """
     message = heard.message
+    if isinstance(message, DiameterMessage):
+        if message.request:
+            heard.consequence = hash((heard.leg, message.hop_by_hop, message.end_to_end))
+        else:
+            heard.cause = hash((_turned(heard.leg), message.hop_by_hop, message.end_to_end))
+        return
     if not message.identify():
         return
     if message.status:

@@ -17,12 +17,14 @@ from faultprint.errors import UsageError
 from faultprint.probe.capture import hep
 from faultprint.probe.capture.agents import stream
 from faultprint.probe.capture.agents.access import UDP, HepAccess, HepAddress, HepOptions
+from faultprint.probe.capture.agents.diameter_json import read_diameter
 from faultprint.probe.capture.agents.stream import HepConnection, HepListener
 from faultprint.probe.capture.agents.table import AgentTable
 from faultprint.probe.capture.reorder import HOLD_US
 from faultprint.probe.capture.sockets import DROPPED, bound_socket, total_dropped
 from faultprint.probe.decode.decoder import other_datagram
-from faultprint.probe.messages.sip import read_datagram
+from faultprint.probe.messages.diameter import DiameterMessage
+from faultprint.probe.messages.sip import SipMessage, read_datagram
 from faultprint.probe.transactions.duplicates import SOURCE_SHIFT
 from faultprint.probe.types import HeardMessage
 from faultprint.units import SECOND_US
@@ -167,14 +169,8 @@ class HepSource:
             skipped[NO_ROOM] += 1
             return True
         agent.heard_us = self.alive_us = now_us
-        if packet.protocol != hep.SIP:
-            skipped[NOT_SIP] += 1
-            return True
-        payload = packet.payload
-        message = read_datagram(payload, 0, len(payload))
-        if message is None:
-            skipped[other_datagram(payload, 0, len(payload))] += 1
-        else:
+        message = _read(packet, skipped)
+        if message is not None:
             message.origin = agent.number << SOURCE_SHIFT
             heard = HeardMessage(packet.timestamp, packet.leg, message)
             self.agents.receive(agent, heard, self._empty_us, now_us)
@@ -228,6 +224,24 @@ class HepSource:
         if total > self._unbelieved:
             skipped[UNBELIEVED] += total - self._unbelieved
             self._unbelieved = total
+
+
+def _read(packet: hep.HepPacket, skipped: Counter[str]) -> SipMessage | DiameterMessage | None:
+    """The message in a packet, or None. Counts what is none."""
+    payload = packet.payload
+    if packet.protocol == hep.SIP:
+        message = read_datagram(payload, 0, len(payload))
+        if message is None:
+            skipped[other_datagram(payload, 0, len(payload))] += 1
+        return message
+    if packet.protocol != hep.DIAMETER:
+        skipped[NOT_SIP] += 1
+        return None
+    try:
+        return read_diameter(payload)
+    except hep.HepError as error:
+        skipped[error.reason] += 1
+        return None
 
 
 def _machine_clock() -> int:
