@@ -6,7 +6,7 @@ STAMP := .venv/.ready
 # A file's tests stay together, for what they share; files in their order, for those that wait longest do not come last.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test check bench docs format clean servers testbed-setup container-steps
+.PHONY: setup demo model test check bench docs format clean servers testbed-setup container-steps
 
 setup: $(STAMP)
 
@@ -18,6 +18,11 @@ $(STAMP): pyproject.toml lab/pyproject.toml
 
 demo: setup
 	$(BIN)/faultprint demo --seed $(SEED) --out build/demo
+
+# The model, library and card that the wheel carries: about 15 minutes on two cores.
+model: setup
+	$(BIN)/python -m faultprint_lab.pretrained
+	$(BIN)/python -m faultprint_lab.pages.build
 
 test: setup servers
 	$(PYTEST)

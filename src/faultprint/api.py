@@ -98,8 +98,10 @@ def read_labels(path: File) -> pl.DataFrame:
     return storage.read(Path(path), LABELS)
 
 
-def load_model(path: File) -> Model:
-    """The model in a file that `train` wrote. Raises ModelError for anything else.
+def load_model(path: File | None = None) -> Model:
+    """The model in a file that `train` wrote; default: FAULTPRINT_MODEL, the configuration file, or the model of the package.
+
+    Raises ModelError for anything else.
 
     >>> import faultprint as fp
     >>> fp.load_model("missing.faultprint")
@@ -107,12 +109,16 @@ def load_model(path: File) -> Model:
     faultprint.errors.ModelError: ...
     """
     from faultprint.embedding import model
+    from faultprint.pretrained.defaults import default_model
 
-    return model.load_model(Path(path))
+    return model.load_model(default_model() if path is None else Path(path))
 
 
-def open_library(path: File, *, create: bool = False) -> Library:
+def open_library(path: File | None = None, *, create: bool = False) -> Library:
     """The case library in a SQLite file; `create` makes it if it is absent. Use it as a context manager.
+
+    Default: FAULTPRINT_LIBRARY, the configuration file, your own library, or the starter library of the package, which
+    cannot be changed.
 
     Raises LibraryError for a file that is none.
 
@@ -122,7 +128,10 @@ def open_library(path: File, *, create: bool = False) -> Library:
     []
     """
     from faultprint.cases.library import Library
+    from faultprint.pretrained.defaults import default_library
 
+    if path is None:
+        return Library.open(default_library())
     return Library.open(":memory:" if str(path) == ":memory:" else Path(path), create=create)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
 from faultprint.arrays import BoolArray, IntArray
-from faultprint.cases.baseline import FIRST_HOUR, Baseline, OnSuspect, select
+from faultprint.cases.baseline import FIRST_HOUR, Baseline, OnSuspect, SelectedBaseline, select
 from faultprint.cases.centering import CenteredWindows, center, node_series
 from faultprint.cases.decision import (
     Rule,
@@ -56,11 +58,33 @@ def identify(
     nodes = node_series(minutes, model)
     frames = []
     for done, series in enumerate(nodes, start=1):
-        selected = select(series, baseline, model, matcher, on_suspect)
-        frames.append(verdicts(center(series, model, selected.baseline), model, matcher, rule, selected.begin))
+        frames.append(judge(series, model, matcher, rule, baseline, on_suspect).verdicts)
         if progress:
             progress(done, len(nodes))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema(VERDICTS))
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedNode:
+    """One node: its windows, measured from the baseline that was selected, and its VERDICTS."""
+
+    windows: CenteredWindows
+    selected: SelectedBaseline
+    verdicts: pl.DataFrame
+
+
+def judge(
+    series: Series,
+    model: Model,
+    matcher: Matcher,
+    rule: Rule,
+    baseline: Baseline = FIRST_HOUR,
+    on_suspect: OnSuspect = lambda node, condition: None,
+) -> JudgedNode:
+    """Select the baseline of one node and give it verdicts. Arguments and errors as for `identify`."""
+    selected = select(series, baseline, model, matcher, on_suspect)
+    windows = center(series, model, selected.baseline)
+    return JudgedNode(windows, selected, verdicts(windows, model, matcher, rule, selected.begin))
 
 
 def verdicts(windows: CenteredWindows, model: Model, matcher: Matcher, rule: Rule, begin: int = 0) -> pl.DataFrame:

@@ -13,7 +13,20 @@ from typing import Final
 
 import click
 
-from faultprint.cli import cases, evaluate, identify, incidents, inspect, key, model, monitor, probe, produce, train
+from faultprint.cli import (
+    cases,
+    diagnose,
+    evaluate,
+    identify,
+    incidents,
+    inspect,
+    key,
+    model,
+    monitor,
+    probe,
+    produce,
+    train,
+)
 from faultprint.display import visible
 from faultprint.errors import FaultprintError
 from faultprint.version import __version__
@@ -47,6 +60,7 @@ def cli() -> None:
 
 
 for command in (
+    diagnose.diagnose,
     inspect.inspect,
     probe.probe,
     probe.features,

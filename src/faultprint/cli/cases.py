@@ -15,6 +15,7 @@ from faultprint.cli.options import (
     OUTPUT,
     Interval,
     baseline_options,
+    changed_library_option,
     json_option,
     library_option,
     model_option,
@@ -24,6 +25,7 @@ from faultprint.cli.options import (
     warn_of_suspects,
 )
 from faultprint.errors import UsageError
+from faultprint.pretrained.defaults import seed_own_library
 
 if TYPE_CHECKING:
     from faultprint.cases.baseline import Baseline
@@ -40,7 +42,7 @@ def cases() -> None:
 @cases.command()
 @click.argument("minutes", type=INPUT)
 @model_option
-@library_option
+@changed_library_option
 @click.option("--condition", help="Name of the fault, such as hss-link-down.")
 @click.option("--interval", type=INTERVAL, help="When it happened.")
 @click.option("--node", help="The node it happened on, if MINUTES are of several.")
@@ -81,6 +83,7 @@ def enrol(
     if one_per_condition and not from_labels:
         raise UsageError("--one-per-condition draws from labelled episodes; add --from-labels FILE.")
     created = datetime.now(UTC)
+    seed_own_library(library)
     loaded = load_model(model)
     table = read_minutes(minutes, loaded.catalogue).frame
     suspects: dict[str, str] = {}
@@ -137,12 +140,13 @@ def show(id: str, library: Path, as_json: bool) -> None:
 
 @cases.command()
 @ids_argument
-@library_option
+@changed_library_option
 @json_option
 def remove(ids: tuple[str, ...], library: Path, as_json: bool) -> None:
     """Remove the references whose ids begin with IDS, all or none."""
     from faultprint.cases.library import Library
 
+    seed_own_library(library)
     with Library.open(library) as opened:
         _report_references(opened.remove(ids), as_json, "removed")
 
@@ -162,13 +166,14 @@ def export(library: Path, out: Path, as_json: bool) -> None:
 
 @cases.command(name="import")
 @click.argument("file", type=INPUT)
-@library_option
+@changed_library_option
 @json_option
 def import_(file: Path, library: Path, as_json: bool) -> None:
     """Add the references of an exported FILE, all or none."""
     from faultprint.cases.exchange import import_into
     from faultprint.cases.library import Library
 
+    seed_own_library(library)
     with Library.open(library, create=True) as opened:
         report({"imported": len(import_into(opened, file))}, as_json)
 
@@ -177,7 +182,7 @@ def import_(file: Path, library: Path, as_json: bool) -> None:
 @click.argument("minutes", type=INPUT)
 @click.option("--labels", type=INPUT, required=True, help="True conditions of MINUTES.")
 @model_option
-@library_option
+@changed_library_option
 @click.option(
     "--max-false-alarms",
     type=click.FloatRange(min=0),
@@ -195,6 +200,7 @@ def calibrate(minutes: Path, labels: Path, model: Path, library: Path, max_false
     from faultprint.features.minutes import read_minutes
     from faultprint.tables import LABELS
 
+    seed_own_library(library)
     loaded = load_model(model)
     table = read_minutes(minutes, loaded.catalogue).frame
     with Library.open(library) as opened:

@@ -15,6 +15,7 @@ import click
 
 from faultprint.display import visible, visible_json
 from faultprint.errors import UsageError
+from faultprint.pretrained import defaults
 
 if TYPE_CHECKING:
     from faultprint.cases.baseline import Baseline
@@ -95,8 +96,24 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the random numbers."
 )
-library_option = click.option("--library", type=OUTPUT, required=True, help="Case library (SQLite).")
-model_option = click.option("--model", type=INPUT, required=True, help="Model file made by `faultprint train`.")
+library_option = click.option(
+    "--library",
+    type=OUTPUT,
+    default=defaults.default_library,
+    help="Case library (SQLite).  [default: FAULTPRINT_LIBRARY, else your own library, else the starter library]",
+)
+changed_library_option = click.option(
+    "--library",
+    type=OUTPUT,
+    default=defaults.changed_library,
+    help="Case library (SQLite).  [default: FAULTPRINT_LIBRARY, else your own library]",
+)
+model_option = click.option(
+    "--model",
+    type=INPUT,
+    default=defaults.default_model,
+    help="Model file made by `faultprint train`.  [default: FAULTPRINT_MODEL, else the model in the box]",
+)
 
 
 class StateType(click.ParamType["StateLocation"]):

@@ -12,7 +12,7 @@ from typing import Final
 
 _LINE: Final = re.compile(r"(\S+) ([+-]\d+(?:\.\d+)?) \(normal (-?\d+(?:\.\d+)?)\)\Z")
 
-_OPERATIONS: Final[Mapping[str, str]] = {
+OPERATIONS: Final[Mapping[str, str]] = {
     "in.register_initial": "Initial registrations",
     "in.register_refresh": "Re-registrations",
     "in.register_deregistration": "De-registrations",
@@ -92,7 +92,7 @@ def _subject(name: str) -> tuple[str, Form]:
     if name in _INDICATORS:
         return _INDICATORS[name]
     operation, _, statistic = name.rpartition(".")
-    if operation in _OPERATIONS and statistic in _STATISTICS:
+    if operation in OPERATIONS and statistic in _STATISTICS:
         words, form = _STATISTICS[statistic]
-        return f"{_OPERATIONS[operation]} {words}", form
+        return f"{OPERATIONS[operation]} {words}", form
     return name, _number

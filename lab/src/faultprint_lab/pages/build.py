@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from faultprint_lab.pages import api, features, puzzles, results, results_chart, tables
+from faultprint_lab.pages import api, features, model_card, puzzles, results, results_chart, tables
 from faultprint_lab.pages import cli as cli_page
 from faultprint_lab.pages import monitor as monitor_page
 from faultprint_lab.pages import publish as publish_page
@@ -24,6 +24,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "reference/tables.md": tables.page,
     "reference/features.md": features.page,
     "reference/cli.md": cli_page.page,
+    "reference/model-card.md": model_card.page,
     "reference/publish.md": publish_page.page,
     "reference/monitor.md": monitor_page.page,
     "science/results.md": results.page,
