@@ -82,9 +82,10 @@ def diagnose(
     with Library.open(library) as opened:
         references = opened.for_model(loaded.id, loaded.dimensions)
         matcher, rule = matcher_for(loaded, references), rule_for(loaded, opened, confirm_minutes)
+    table = _minutes(inputs, nodes, network, loaded)
     found = [
-        diagnose_node(series, loaded, matcher, rule, references, baseline if given else None)
-        for series in node_series(_minutes(inputs, nodes, network, loaded), loaded)
+        diagnose_node(series, table, loaded, matcher, rule, references, baseline if given else None)
+        for series in node_series(table, loaded)
     ]
     result = {"nodes": [node_facts(node) for node in found]}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
-from faultprint.arrays import Float32Array
 from faultprint.features.wording import OPERATIONS
-from faultprint.windows.series import Series
+from faultprint.units import SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +28,38 @@ class HeardOperation:
     delay_s: float | None
 
 
-def heard_operations(series: Series) -> list[HeardOperation]:
-    """The operations that the node had requests of, the busiest first; none for another catalogue than `sip`."""
+def heard_operations(minutes: pl.DataFrame) -> list[HeardOperation]:
+    """The operations in a node's MINUTES, the busiest first; none for another catalogue than `sip`."""
     found = []
-    columns = {name: index for index, name in enumerate(series.names)}
     for operation, words in OPERATIONS.items():
-        if f"{operation}.attempts" not in columns:
+        if f"{operation}.attempts" not in minutes.columns:
             continue
-        values = {
-            statistic: series.values[:, columns[f"{operation}.{statistic}"]]
-            for statistic in ("attempts", "success_share", "timeout_share", "server_error_share", "delay_p95")
-        }
-        attempts = np.nan_to_num(values["attempts"])
-        delays = values["delay_p95"][~np.isnan(values["delay_p95"])]
-        if attempts.sum():
-            success, timeout, server_error = (
-                _mean(values[name], attempts) for name in ("success_share", "timeout_share", "server_error_share")
+        rows = minutes.filter(pl.col(f"{operation}.attempts") > 0)
+        if rows.is_empty():
+            continue
+        delay = minutes[f"{operation}.delay_p95"].max()
+        found.append(
+            HeardOperation(
+                words,
+                int(rows[f"{operation}.attempts"].sum()),
+                _mean(rows, operation, "success_share"),
+                _mean(rows, operation, "timeout_share"),
+                _mean(rows, operation, "server_error_share"),
+                delay if isinstance(delay, float) else None,
             )
-            delay = float(delays.max()) if len(delays) else None
-            found.append(HeardOperation(words, int(attempts.sum()), success, timeout, server_error, delay))
+        )
     return sorted(found, key=lambda each: -each.attempts)
 
 
-def _mean(values: Float32Array, weights: Float32Array) -> float | None:
-    known = ~np.isnan(values)
-    weight = np.maximum(weights[known], 1)
-    return float(np.average(values[known], weights=weight)) if known.any() else None
+def heard_seconds(minutes: pl.DataFrame, interval_us: int) -> float:
+    """How long the probe listened to a node, s."""
+    return float(minutes["observed"].sum()) * interval_us / SECOND_US
+
+
+def _mean(rows: pl.DataFrame, operation: str, share: str) -> float | None:
+    known = rows.filter(pl.col(f"{operation}.{share}").is_not_null())
+    if known.is_empty():
+        return None
+    return float(
+        np.average(known[f"{operation}.{share}"].to_numpy(), weights=known[f"{operation}.attempts"].to_numpy())
+    )

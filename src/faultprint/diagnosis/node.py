@@ -27,7 +27,7 @@ FEW_MINUTES: Final = FIRST_MINUTES + 1
 """A node with fewer observed minutes has no hour of its own that could be its baseline."""
 
 
-class BaselineKind(StrEnum):
+class NormalSource(StrEnum):
     """What counts as normal for a node."""
 
     FIRST = "first"
@@ -58,6 +58,7 @@ class NodeDiagnosis:
     """One node.
 
     series      its minutes
+    minutes     the same as a MINUTES table, with those that count as gaps because less than half of them was observed
     kind        what counts as normal
     suspects    faults that minutes looked like which could have been the baseline
     judged      windows and verdicts; None if there are too few minutes for any
@@ -66,7 +67,8 @@ class NodeDiagnosis:
     """
 
     series: Series
-    kind: BaselineKind
+    minutes: pl.DataFrame
+    kind: NormalSource
     suspects: tuple[str, ...]
     judged: JudgedNode | None
     needed: int
@@ -90,6 +92,7 @@ class NodeDiagnosis:
 
 def diagnose_node(
     series: Series,
+    minutes: pl.DataFrame,
     model: Model,
     matcher: Matcher,
     rule: Rule,
@@ -98,30 +101,32 @@ def diagnose_node(
 ) -> NodeDiagnosis:
     """The diagnosis of one node.
 
+    minutes   the MINUTES table of all nodes
     baseline  default: its first hour; what is normal for many nodes, if it has no hour or each of its hours looks like a
               fault
 
     Raises UsageError for a baseline that is given and cannot be used.
     """
     suspects: dict[str, None] = {}
+    minutes = minutes.filter(pl.col("node").cast(pl.String) == series.node)
 
     def suspect(node: str, condition: str) -> None:
         suspects[condition] = None
 
-    kind, judged = BaselineKind.NONE, None
+    kind, judged = NormalSource.NONE, None
     if baseline is not None:
-        kind = BaselineKind.POPULATION if baseline.kind == "population" else BaselineKind.GIVEN
+        kind = NormalSource.POPULATION if baseline.kind == "population" else NormalSource.GIVEN
         judged = judge(series, model, matcher, rule, baseline, suspect)
     elif int(series.observed.sum()) >= FEW_MINUTES:
         try:
             judged = judge(series, model, matcher, rule, FIRST_HOUR, suspect)
         except UsageError:
             judged = None  # its minutes have too many gaps to be a baseline
-        kind = BaselineKind.FIRST
+        kind = NormalSource.FIRST
     if judged is None or (baseline is None and not _speaks(judged)):
         kind, judged = _by_population(series, model, matcher, rule, judged)
     if judged is None or not _speaks(judged):
-        return NodeDiagnosis(series, BaselineKind.NONE, tuple(suspects), None, _needed(model))
+        return NodeDiagnosis(series, minutes, NormalSource.NONE, tuple(suspects), None, _needed(model))
     incidents = recorded_incidents(
         judged.verdicts,
         {series.node: series.network},
@@ -129,17 +134,17 @@ def diagnose_node(
         persistence=rule.persistence,
     )
     diagnosed = tuple(_diagnosed(incident, judged, references) for incident in incidents)
-    return NodeDiagnosis(series, kind, tuple(suspects), judged, 0, diagnosed)
+    return NodeDiagnosis(series, minutes, kind, tuple(suspects), judged, 0, diagnosed)
 
 
 def _by_population(
     series: Series, model: Model, matcher: Matcher, rule: Rule, otherwise: JudgedNode | None
-) -> tuple[BaselineKind, JudgedNode | None]:
+) -> tuple[NormalSource, JudgedNode | None]:
     """The verdicts against what is normal for many nodes; `otherwise` if the model does not tell that."""
     try:
-        return BaselineKind.POPULATION, judge(series, model, matcher, rule, Baseline.population())
+        return NormalSource.POPULATION, judge(series, model, matcher, rule, Baseline.population())
     except ModelError:
-        return BaselineKind.FIRST, otherwise
+        return NormalSource.FIRST, otherwise
 
 
 def _speaks(judged: JudgedNode) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from faultprint.diagnosis.heard import heard_operations
-from faultprint.diagnosis.node import BaselineKind, DiagnosedIncident, NodeDiagnosis
+from faultprint.diagnosis.heard import heard_operations, heard_seconds
+from faultprint.diagnosis.node import DiagnosedIncident, NodeDiagnosis, NormalSource
 from faultprint.features.wording import evidence_in_words
 from faultprint.pretrained.conditions import condition_texts, title
 from faultprint.tables import NORMAL
@@ -39,10 +39,10 @@ def node_lines(node: NodeDiagnosis, conditions: int) -> Iterator[str]:
     """One node, for people. `conditions`: how many faults the library knows."""
     series = node.series
     name = series.node if series.network in ("", series.node, "network") else f"{series.node} ({series.network})"
-    yield f"{name}: {_span(series.first_us, _end_us(node))} UTC, {duration(node.observed)} heard"
+    yield f"{name}: {_span(series.first_us, _end_us(node))} UTC, {_heard(node)} heard"
     yield f"  normal: {_normal(node, conditions)}"
     if node.judged is None:
-        yield f"  too little to say: a verdict needs {node.needed} minutes, this has {count_of(node.observed, 'minute')}"
+        yield f"  too little to say: a verdict needs {node.needed} minutes, this has {_heard(node)}"
         yield from _heard_lines(node)
         return
     yield f"  judged: {duration(node.judged_minutes)}, {duration(node.faulty_minutes)} of them faulty"
@@ -56,14 +56,14 @@ def node_lines(node: NodeDiagnosis, conditions: int) -> Iterator[str]:
 def _normal(node: NodeDiagnosis, conditions: int) -> str:
     known = count_of(conditions, "known fault")
     looked = f"; earlier minutes looked like {', '.join(map(title, node.suspects))}" if node.suspects else ""
-    if node.kind is BaselineKind.FIRST and node.judged is not None:
+    if node.kind is NormalSource.FIRST and node.judged is not None:
         hour = node.judged.selected.minutes.nonzero()[0]
         first, last = node.series.first_us, node.series.interval_us
         span = _span(first + int(hour[0]) * last, first + (int(hour[-1]) + 1) * last)
         return f"its own traffic, {span}; it looks like none of the {known}{looked}"
-    if node.kind is BaselineKind.GIVEN:
+    if node.kind is NormalSource.GIVEN:
         return f"the traffic that was given as the baseline{looked}"
-    if node.kind is BaselineKind.POPULATION:
+    if node.kind is NormalSource.POPULATION:
         why = looked or "; it has no hour of its own to compare with"
         return f"the mean of many networks, which is less sure{why}"
     return "not known yet"
@@ -89,7 +89,7 @@ def _incident_lines(number: int, each: DiagnosedIncident, node: NodeDiagnosis) -
 
 
 def _heard_lines(node: NodeDiagnosis) -> Iterator[str]:
-    operations = heard_operations(node.series)
+    operations = heard_operations(node.minutes)
     if not operations:
         return
     yield ""
@@ -133,6 +133,11 @@ def count_of(number: int, noun: str) -> str:
 def duration(minutes: int) -> str:
     """Minutes as people say them."""
     return f"{minutes / 60:.1f} hours" if minutes >= 120 else count_of(minutes, "minute")
+
+
+def _heard(node: NodeDiagnosis) -> str:
+    seconds = heard_seconds(node.minutes, node.series.interval_us)
+    return duration(round(seconds / 60)) if seconds >= 90 else count_of(round(seconds), "second")
 
 
 def _share(value: float | None) -> str:

@@ -44,7 +44,7 @@ Found: an episode that got its right name at some minute of it. References: how 
 {conditions}
 ## Limits
 
-- Traffic of real networks differs from simulated traffic in ways that nobody has listed. On networks made by others, expect more
+- Traffic of real networks differs from simulated traffic. On networks made by others, expect more
   false alarms and fewer right names than the figures above, until you teach examples of your own.
 - A fault is seen only as far as it changes SIP and Diameter at the node. Faults of media or billing are not seen.
 - The model knows the 132 features of the catalogue `sip`, in minutes of 60 seconds.
