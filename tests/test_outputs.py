@@ -13,7 +13,7 @@ from tests.synthetic import minutes
 
 from faultprint import storage
 from faultprint.cli import cli
-from faultprint.errors import TableError, UsageError
+from faultprint.errors import FaultprintError, TableError, UsageError
 from faultprint.features.minutes import write_minutes
 from faultprint.files import replacing
 from faultprint.publish.senders.file import FileSender
@@ -142,3 +142,47 @@ def test_a_mistake_on_the_command_line_is_one_sentence(table: Path, tmp_path: Pa
     )
     assert result.returncode == 2 and result.stderr.startswith("faultprint: ") and sentence in result.stderr
     assert len(result.stderr.splitlines()) == 1 and not result.stdout
+
+
+def _refusal(*words: object) -> str:
+    error = CliRunner().invoke(cli, [str(word) for word in words]).exception
+    assert isinstance(error, FaultprintError), error
+    return str(error)
+
+
+def test_two_new_outputs_with_one_path_are_refused(table: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    other = tmp_path / "." / "x" / ".." / "new"
+    words = ["probe", table, "--node", "a", "--key-file", new, "--out", other]
+    assert "would overwrite it" in _refusal(*words) and not new.exists()
+
+
+@pytest.mark.parametrize("alias", ["same", "link", "hard link"])
+def test_a_capture_given_twice_is_refused(table: Path, tmp_path: Path, alias: str) -> None:
+    again = table if alias == "same" else tmp_path / "again"
+    if alias == "link":
+        again.symlink_to(table)
+    elif alias == "hard link":
+        again.hardlink_to(table)
+    out, key = tmp_path / "out", tmp_path / "key"
+    words = ["probe", table, again, "--node", "a", "--key-file", key, "--out", out]
+    assert "are the same capture" in _refusal(*words)
+    assert not out.exists() and not key.exists()
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "{}\n", "no JSON"])
+def test_an_import_that_fails_makes_no_library(tmp_path: Path, content: str) -> None:
+    file, library = tmp_path / "cases.jsonl", tmp_path / "new.db"
+    file.write_text(content)
+    assert "cases export" in _refusal("cases", "import", file, "--library", library)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_library_that_cannot_be_changed_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = tmp_path / "cases ?#%.db"
+    library.write_bytes((STORED / "cases.db").read_bytes())
+    monkeypatch.setattr(os, "access", lambda _, mode, **__: mode != os.W_OK)
+    result = CliRunner().invoke(cli, ["cases", "list", "--library", str(library)])
+    assert result.exit_code == 0 and "references" in result.output
+    assert list(tmp_path.iterdir()) == [library]
+    assert "cannot be changed" in _refusal("cases", "remove", result.output.split()[0], "--library", library)

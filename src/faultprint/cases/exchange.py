@@ -37,6 +37,14 @@ def import_into(library: Library, path: Path, *, model: str | None = None) -> li
 
     `model`: the id of the model that must have made them. Raises LibraryError with the line.
     """
+    return library.add(read_references(path, model=model))
+
+
+def read_references(path: Path, *, model: str | None = None) -> list[Reference]:
+    """The references in `path`; those of one model have vectors of one dimension.
+
+    `model`: the id of the model that must have made them. Raises LibraryError with the line.
+    """
     references: list[Reference] = []
     try:
         with path.open(encoding="utf-8") as file:
@@ -49,13 +57,19 @@ def import_into(library: Library, path: Path, *, model: str | None = None) -> li
         raise LibraryError(
             f"{path} cannot be read as JSON lines ({error}); give a file that `cases export` wrote."
         ) from error
+    dimensions: dict[str, int] = {}
     for reference in references:
+        if reference.vector.size != (wanted := dimensions.setdefault(reference.model, reference.vector.size)):
+            raise LibraryError(
+                f"{path}: the reference {reference.condition!r} has {reference.vector.size} dimensions, but others of its "
+                f"model {reference.model} have {wanted}; export the references again."
+            )
         if model is not None and reference.model != model:
             raise LibraryError(
                 f"{path}: the reference {reference.condition!r} belongs to the model {reference.model}, but {model} is "
                 "in use; vectors of different models cannot be compared: enrol the case again with this model."
             )
-    return library.add(references)
+    return references
 
 
 def encode(reference: Reference) -> str:

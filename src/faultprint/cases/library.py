@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -106,7 +107,9 @@ class Library:
                 f"{source} is empty; restore it from a copy, or make a library with `faultprint cases enrol`."
             )
         try:
-            connection = sqlite3.connect(source, isolation_level=None, timeout=wait_s)
+            plain = in_memory or create
+            address = source if plain else _address(Path(path))
+            connection = sqlite3.connect(address, isolation_level=None, timeout=wait_s, uri=not plain)
         except sqlite3.Error as error:
             raise LibraryError(
                 f"{source} cannot be opened as a case library ({error}); give the library's file."
@@ -357,6 +360,16 @@ class Library:
             self._connection.execute("COMMIT")
         except _UNREADABLE as error:
             raise LibraryError(f"{self._source} cannot be changed ({error}); check the file and its folder.") from error
+
+
+def _address(path: Path) -> str:
+    """URI of a library that exists. One that this user cannot change is opened to read only."""
+    uri = path.resolve().as_uri()
+    if os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK):
+        return f"{uri}?mode=rw"
+    # Without a log (WAL) SQLite would want to make one; nobody is writing then, so the file needs no lock.
+    logged = path.resolve().with_name(path.resolve().name + "-wal").exists()
+    return f"{uri}?mode=ro" if logged else f"{uri}?mode=ro&immutable=1"
 
 
 def _to_row(reference: Reference) -> tuple[str, str, bytes, str, str, str, int, int, int, int, str]:

@@ -170,12 +170,15 @@ def export(library: Path, out: Path, as_json: bool) -> None:
 @json_option
 def import_(file: Path, library: Path, as_json: bool) -> None:
     """Add the references of an exported FILE, all or none."""
-    from faultprint.cases.exchange import import_into
+    from faultprint.cases.exchange import read_references
     from faultprint.cases.library import Library
 
+    references = read_references(file)
+    if not references:
+        raise UsageError(f"{file} holds no reference; give a file that `cases export` wrote.")
     seed_own_library(library)
     with Library.open(library, create=True) as opened:
-        report({"imported": len(import_into(opened, file))}, as_json)
+        report({"imported": len(opened.add(references))}, as_json)
 
 
 @cases.command()

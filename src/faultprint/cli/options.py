@@ -39,10 +39,17 @@ class _File(click.Path):
             return path
         files: list[tuple[Path, bool]] = ctx.meta.setdefault(_FILES, [])
         for other, written in files:
-            if (written or self._written) and path.exists() and other.exists() and path.samefile(other):
+            if (written or self._written) and same_file(path, other):
                 raise UsageError(f"{path} is given twice, and one of the two would overwrite it; give another output.")
         files.append((path, self._written))
         return path
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths name one file, also one that does not exist yet."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 INPUT = _File(written=False, exists=True)

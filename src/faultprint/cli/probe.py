@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from faultprint.cli.options import INPUT, OUTPUT, json_option, progress_bar, report
+from faultprint.cli.options import INPUT, OUTPUT, json_option, progress_bar, report, same_file
 from faultprint.errors import UsageError
 from faultprint.tables import Interface
 
@@ -117,6 +117,7 @@ def probe(
     from faultprint.probe.capture.run import NodeSpec, probe_captures
     from faultprint.probe.privacy import key
 
+    _refuse_copies(captures)
     common: dict[str, Any] = {
         "nodes": [NodeSpec.parse(node) for node in nodes],
         "peers": _peers(peers),
@@ -232,3 +233,11 @@ def features(transactions: Path, interval: int, out: Path, as_json: bool) -> Non
     with progress_bar("transactions") as progress:
         result = build_minutes_file(transactions, out, interval_us=interval * 1_000_000, progress=progress)
     report(result.as_dict(), as_json)
+
+
+def _refuse_copies(captures: tuple[Path, ...]) -> None:
+    """Raises UsageError if one capture is given twice, also by another name of the file."""
+    for number, capture in enumerate(captures):
+        for other in captures[:number]:
+            if same_file(capture, other):
+                raise UsageError(f"{capture} and {other} are the same capture; give each capture once.")
