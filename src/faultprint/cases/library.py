@@ -367,7 +367,7 @@ def _address(path: Path) -> str:
     uri = path.resolve().as_uri()
     if os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK):
         return f"{uri}?mode=rw"
-    # Without a log (WAL) SQLite would want to make one; nobody is writing then, so the file needs no lock.
+    # Without a log (WAL) SQLite would want to make one; no process is writing then, so the file needs no lock.
     logged = path.resolve().with_name(path.resolve().name + "-wal").exists()
     return f"{uri}?mode=ro" if logged else f"{uri}?mode=ro&immutable=1"
 
