@@ -2,19 +2,25 @@
 PYTHON ?= python3.11
 SEED ?= 1
 BIN := .venv/bin
+PIP := $(BIN)/pip -qq --disable-pip-version-check
 STAMP := .venv/.ready
 # A file's tests stay together, for what they share; files in their order, for those that wait longest do not come last.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo model test check bench docs format clean servers testbed-setup container-steps
+.PHONY: setup lock demo model test check bench docs format clean servers testbed-setup container-steps
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml lab/pyproject.toml
+$(STAMP): pyproject.toml lab/pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,monitor,postgres,dev]' --editable lab
+	$(PIP) install torch==2.13.0
+	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable . --editable lab
 	@touch $@
+
+# The newest versions within the bounds of pyproject.toml, with their hashes.
+lock: setup
+	$(BIN)/python -m faultprint_lab.lock
 
 demo: setup
 	$(BIN)/faultprint demo --seed $(SEED) --out build/demo
@@ -60,7 +66,8 @@ servers:
 # The steps of deploy/container/Containerfile without a container: wheels first, then an installation without network.
 container-steps: setup
 	rm -rf build/container
-	$(BIN)/pip wheel --quiet --disable-pip-version-check --wheel-dir build/container/wheels '.[monitor,postgres]'
+	$(PIP) wheel --require-hashes --requirement deploy/container/requirements.lock --wheel-dir build/container/wheels
+	$(PIP) wheel --no-deps --wheel-dir build/container/wheels .
 	$(PYTHON) -m venv build/container/venv
 	build/container/venv/bin/pip install --quiet --disable-pip-version-check --no-index --find-links build/container/wheels 'faultprint[monitor,postgres]'
 	build/container/venv/bin/faultprint monitor --help >/dev/null
