@@ -56,11 +56,14 @@ BAD = {
     "empty": (b"", "is empty"),
     "text": (b"hello, I am no capture at all", "is no capture"),
     "short header": (pcap([])[:12], "is damaged"),
-    "cut in a packet": (pcap(PACKETS)[:-10], "is damaged"),
-    "cut in a packet header": (pcap(PACKETS[:1]) + bytes(7), "is damaged"),
+    "cut in the first packet": (pcap(PACKETS[:1])[:-10], "no whole packet before"),
+    "cut in the first packet header": (pcap([]) + bytes(7), "no whole packet before"),
     "absurd length": (pcap([]) + struct.pack("<IIII", 1, 1, 1 << 30, 1 << 30) + bytes(50), "claims 1073741824 bytes"),
     "no packet": (pcap([]), "holds no packet"),
-    "cut pcapng": ((section("<", [(1, 6)]) + enhanced("<", 0, T0, bytes(60)))[:-20], "is damaged"),
+    "cut pcapng": ((section("<", [(1, 6)]) + enhanced("<", 0, T0, bytes(60)))[:-20], "no whole packet before"),
+    "snoop": (b"snoop\0\0\0" + bytes(40), "editcap -F pcapng bad.pcap new.pcapng"),
+    "Network Monitor": (b"GMBU" + bytes(40), "a capture of Network Monitor"),
+    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(40), "unpack it first with `zstd -d bad.pcap"),
     "pcapng without interface": (section("<", []) + enhanced("<", 0, T0, bytes(60)), "names interface 0"),
     "bad block length": (section("<", [(1, 6)]) + struct.pack("<II", 6, 13) + bytes(20), "claims 13 bytes"),
     "bad byte order": (struct.pack("<IIIIII", 0x0A0D0D0A, 28, 7, 0, 0, 0), "byte-order mark"),
@@ -102,10 +105,20 @@ def test_a_missing_file_and_a_missing_folder(tmp_path: Path) -> None:
 def test_what_was_there_stays_when_a_run_fails(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     out.write_bytes(b"before")
-    (tmp_path / "bad").write_bytes(pcap(PACKETS)[:-1])
+    (tmp_path / "bad").write_bytes(pcap(PACKETS) + b"\xff" * 40)
     with pytest.raises(CaptureError):
         probe_captures([tmp_path / "bad"], out, nodes=[NodeSpec("n", (PCSCF,))], network="lab", key=KEY)
     assert out.read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("cut", [1, 10, 70])
+def test_a_capture_that_ends_inside_a_packet_is_read_up_to_there(tmp_path: Path, cut: int) -> None:
+    one = request("OPTIONS")
+    packets = frames([(0, UE, PCSCF, one), (1000, PCSCF, UE, response(200, one)), (2000, UE, PCSCF, one)])
+    whole, last = pcap(packets[:2]), pcap(packets)
+    got = probe(tmp_path, last[: len(whole) + (len(last) - len(whole)) * cut // 100])
+    assert got.column("status") == [200] and got.report.coverage == ((T0, T0 + 1001),)
+    assert len(got.report.cut) == 1
 
 
 def test_captures_are_merged_by_time_and_gaps_are_kept(tmp_path: Path) -> None:

@@ -59,6 +59,35 @@ def test_a_wrong_time_stays_where_it_is_and_holds_nothing_up(tmp_path: Path) -> 
     assert got.report.holes == ()
 
 
+def arp(at: int) -> Packet:
+    return at, bytes(12) + b"\x08\x06" + bytes(46)
+
+
+@pytest.mark.parametrize(("seconds", "kinds"), [(130, ["silence"]), (800, ["silence"]), (1000, ["gap"]), (30, [])])
+def test_an_outage_in_a_capture_does_not_vanish(tmp_path: Path, seconds: int, kinds: list[str]) -> None:
+    """A capture that was filtered to SIP shows nothing during an outage, as one that was stopped would."""
+    later = T0 + 600 * S + seconds * S
+    got = probe(tmp_path, pcap([*traffic(T0, 600), *traffic(later, 600, 600)]))
+    assert [kind for _, _, kind in got.report.holes] == kinds
+    assert len(got.report.coverage) == 1 + kinds.count("gap")
+
+
+def test_where_other_frames_stop_too_the_capture_was_stopped(tmp_path: Path) -> None:
+    before = sorted([*traffic(T0, 600), *(arp(T0 + number * 20 * S) for number in range(30))])
+    later = T0 + 700 * S
+    got = probe(tmp_path, pcap([*before, *traffic(later, 600, 600), arp(later + S)]))
+    assert [kind for _, _, kind in got.report.holes] == ["gap"] and len(got.report.coverage) == 2
+
+
+def test_packets_that_are_too_late_are_reported(tmp_path: Path) -> None:
+    assert probe(tmp_path, pcap(traffic(T0, 600))).report.late == (0, 0)
+    busy = [(T0 + number * 5 * MS, ethernet(udp(UE, PCSCF, b"x"))) for number in range(9000)]
+    busy.insert(8000, busy.pop(100))
+    got = probe(tmp_path, pcap(busy))
+    assert got.report.late[0] == 1 and 30 * S < got.report.late[1] < 45 * S
+    assert got.report.as_dict()["late_packets"] == 1
+
+
 @pytest.mark.parametrize(("hours", "holes"), [(8, 1), (100, 1), (0.01, 0)])
 def test_a_hole_that_traffic_does_not_explain_is_a_gap(tmp_path: Path, hours: float, holes: int) -> None:
     later = T0 + 600 * S + int(hours * HOUR)

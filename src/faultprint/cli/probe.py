@@ -80,10 +80,11 @@ _MAX_NOTES: Final = 5
 )
 @click.option(
     "--holes",
-    type=click.Choice(["gap", "silence"]),
-    default="gap",
+    type=click.Choice(["auto", "gap", "silence"]),
+    default="auto",
     show_default=True,
-    help="What a long time without any packet inside a capture is: not captured, or no traffic.",
+    help="What a long time without any packet inside a capture is: not captured (gap), or no traffic (silence). auto: no "
+    "traffic for up to 15 minutes, unless other frames stopped too.",
 )
 @click.option("--allow-unheard", is_flag=True, help="Accept a node without any message in the captures.")
 @click.option("--out", type=OUTPUT, required=True, help="Transactions (Parquet).")
@@ -161,6 +162,13 @@ def _notes(result: ProbeReport) -> Iterator[str]:
         )
     if len(result.holes) > _MAX_NOTES:
         yield f"{len(result.holes) - _MAX_NOTES} more such times; --json lists them."
+    if result.late[0]:
+        yield (
+            f"{result.late[0]:,} packets are up to {result.late[1] / 1e6:.3g} s out of order, more than can be mended; put "
+            "them in order first with: reordercap IN OUT"
+        )
+    for path in result.cut:
+        yield f"{path} ends inside a packet; its whole packets were read."
     if result.relative_times:
         yield "the times of the packets begin near 1970, because a clock was not set; they count from its start."
 

@@ -12,6 +12,10 @@ class DamagedCapture(Exception):
     """The capture breaks its file format. The message says how, without the name of the file."""
 
 
+class CutCapture(DamagedCapture):
+    """The capture ends inside a packet, as when it was copied while it was recorded."""
+
+
 class ChunkReader:
     """A window on a file: `data[at:]` is read but not used yet. `need` moves the window, the caller moves `at`."""
 
@@ -33,7 +37,7 @@ class ChunkReader:
     def need(self, size: int) -> bool:
         """Read until the window has `size` unused bytes. False at the end of the file.
 
-        Raises DamagedCapture if the file ends after fewer bytes.
+        Raises CutCapture if the file ends after fewer bytes.
         """
         left = len(self.data) - self.at
         if left >= size:
@@ -54,4 +58,4 @@ class ChunkReader:
             return True
         if left == 0:
             return False
-        raise DamagedCapture(f"after byte {self._passed} it has only {left} bytes instead of {size}")
+        raise CutCapture(f"after byte {self._passed} it has only {left} bytes instead of {size}")

@@ -4,8 +4,15 @@ A capture of several interfaces, or a merged one, is not written in strict order
 look-ahead. A packet whose time differs far from its neighbours' keeps its place in the file; `PacketClock` judges it.
 
 A hole is a time without any packet that is longer than the traffic before it explains: with a tenth of its packets, some
-twenty would still have been captured, and no earlier pause was a third as long. Then the capture was stopped, or the
-mirror port was off, so the hole is a gap in the coverage. A shorter pause is a time without traffic.
+twenty would still have been captured, and no earlier pause was a third as long. Either the capture was stopped, which is a
+gap in the coverage, or the traffic was, which is an outage. The file rarely tells. Unless the user does:
+
+    the hole                                                       is taken for
+    frames other than IP (ARP, LLDP, STP) stopped with the rest    a gap: a node's outage does not silence its neighbours
+    it lasts up to MAX_SILENCE_US                                  silence: an outage must not vanish
+    it lasts longer                                                a gap: captures are stopped for hours, nodes seldom are
+
+A shorter pause is a time without traffic.
 """
 
 from __future__ import annotations
@@ -16,6 +23,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final
 
+from faultprint.probe.decode.link import ETHERNET
 from faultprint.probe.types import Packet
 from faultprint.units import MINUTE_US
 
@@ -25,6 +33,7 @@ LOOK_AHEAD_BYTES: Final = 2 << 20
 NEIGHBOUR_US: Final = MINUTE_US
 """Packets are sorted only among those whose times follow each other within this time."""
 MIN_HOLE_US: Final = MINUTE_US
+MAX_SILENCE_US: Final = 15 * MINUTE_US
 MIN_TRAFFIC_US: Final = 5 * MINUTE_US
 """Traffic of less time than this does not show what is usual."""
 LONGER: Final = 3
@@ -36,6 +45,13 @@ _CONFIRMING: Final = 8
 _RATE_US: Final = 20 * MINUTE_US
 """Traffic older than this fades from the rate."""
 
+_BACKGROUND: Final = 3
+"""Frames other than IP that show, among the packets before a hole, that the capture has more than the node's traffic."""
+_IP_TYPES: Final = frozenset(
+    {b"\x08\x00", b"\x86\xdd", b"\x81\x00", b"\x88\xa8", b"\x91\x00", b"\x88\x47", b"\x88\x64"}
+)
+"""EtherTypes of IP, and of tags that IP may follow."""
+
 _time = itemgetter(0)
 
 
@@ -46,6 +62,8 @@ class HoleKind(StrEnum):
     """Nothing was captured: the minutes are not covered."""
     SILENCE = "silence"
     """The capture was running, and there was no traffic."""
+    AUTO = "auto"
+    """One of the two, by what the capture shows."""
 
 
 def ordered_blocks(packets: Iterator[Packet]) -> Iterator[tuple[list[Packet], list[Packet]]]:
@@ -92,11 +110,20 @@ def _sorted(packets: list[Packet]) -> list[Packet]:
 
 
 class HoleFinder:
-    """Finds the holes in a stream of ordered blocks. `kind`: what every hole is taken for."""
+    """Finds the holes in a stream of ordered blocks, and what was too late for the look-ahead.
 
-    def __init__(self, kind: HoleKind) -> None:
+    `kind`: what every hole is taken for.
+    """
+
+    def __init__(self, kind: HoleKind = HoleKind.AUTO) -> None:
         self.holes: list[tuple[int, int, str]] = []
-        """Begin and end of each, µs, and its kind."""
+        """Begin and end of each, µs, and its kind: gap or silence."""
+        self.late = 0
+        """Packets that came after the look-ahead had handed on later ones."""
+        self.latest_by_us = 0
+        """The worst of their delays, µs."""
+        self._previous: list[Packet] = []
+        """The last block."""
         self._kind = kind
         self._latest = self._since = 0
         self._count = 0.0
@@ -111,7 +138,9 @@ class HoleFinder:
         if self._count and block[0][0] - self._latest >= 0 and block[-1][0] - self._latest < MIN_HOLE_US:
             self._take(block)
             yield block
+            self._previous = block
             return
+        self._count_late(block)
         start, ahead = 0, block + following
         for at, packet in enumerate(block):
             jump = packet[0] - self._latest
@@ -119,8 +148,9 @@ class HoleFinder:
                 if not self._stays(jump, ahead[at : at + _CONFIRMING]):
                     continue  # A single packet with a wrong time.
                 if self._is_hole(jump):
-                    self.holes.append((self._latest, packet[0], self._kind.value))
-                    if self._kind is HoleKind.GAP:
+                    kind = self._kind_of(jump, block[start:at])
+                    self.holes.append((self._latest, packet[0], kind.value))
+                    if kind is HoleKind.GAP:
                         yield block[start:at]
                         start = at
                     self._count = 0
@@ -129,6 +159,21 @@ class HoleFinder:
                 self._longest = max(self._longest, jump)
             self._take([packet])
         yield block[start:]
+        self._previous = block
+
+    def _kind_of(self, hole: int, before: list[Packet]) -> HoleKind:
+        """What a hole of so many µs is taken for. `before`: the packets of its block that lie before it."""
+        if self._kind is not HoleKind.AUTO:
+            return self._kind
+        stopped = _background_frames(self._previous) + _background_frames(before) >= _BACKGROUND
+        return HoleKind.GAP if stopped or hole > MAX_SILENCE_US else HoleKind.SILENCE
+
+    def _count_late(self, block: list[Packet]) -> None:
+        """Count the packets that are late, but not by so much that their clock is wrong."""
+        for time, _, _ in block:
+            if self._count and 0 < self._latest - time < NEIGHBOUR_US:
+                self.late += 1
+                self.latest_by_us = max(self.latest_by_us, self._latest - time)
 
     def _stays(self, jump: int, packets: list[Packet]) -> bool:
         """Whether the packets after a jump (µs) stay on the other side of it."""
@@ -151,3 +196,8 @@ class HoleFinder:
         if self._latest - self._since > _RATE_US:
             self._since += (self._latest - self._since) // 2
             self._count /= 2
+
+
+def _background_frames(packets: list[Packet]) -> int:
+    """Ethernet frames that hold no IP."""
+    return sum(link == ETHERNET and data[12:14] not in _IP_TYPES for _, link, data in packets)

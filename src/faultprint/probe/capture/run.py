@@ -12,8 +12,9 @@ import gc
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
@@ -49,7 +50,7 @@ def probe_captures(
     network: str,
     key: bytes,
     peers: Mapping[str, Interface] | None = None,
-    holes: HoleKind = HoleKind.GAP,
+    holes: HoleKind = HoleKind.AUTO,
     allow_unheard: bool = False,
     progress: Progress | None = None,
 ) -> ProbeReport:
@@ -71,19 +72,20 @@ def probe_captures(
     with replacing(out) as temporary, temporary.open("wb") as file, _without_garbage_collection():
         writer = ParquetWriter(file, TRANSACTIONS.columns)
         probe = Probe(endpoints, network, key, writer.append, given)
-        finder = HoleFinder(holes)
-        _feed_captures(probe, captures, finder, progress)
+        finder, cut = HoleFinder(holes), dict[Path, None]()
+        _feed_captures(probe, captured_groups(captures, progress, cut.setdefault), finder)
         if probe.unheard and not allow_unheard:
             raise UsageError(_unheard(probe, captures, endpoints))
         coverage = [[name, network, start, end] for name in endpoints for start, end in probe.coverage]
         writer.metadata[KEY_ID_KEY] = key_id(key)
         writer.metadata[COVERAGE_KEY] = json.dumps(coverage)
         writer.close()
-    return probe.report(inferred, finder.holes)
+    late = (finder.late, finder.latest_by_us)
+    return replace(probe.report(inferred, finder.holes), late=late, cut=tuple(map(str, cut)))
 
 
-def _feed_captures(probe: Probe, captures: Sequence[Path], finder: HoleFinder, progress: Progress | None) -> None:
-    for group in captured_groups(captures, progress):
+def _feed_captures(probe: Probe, groups: Iterable[Iterator[Packet]], finder: HoleFinder) -> None:
+    for group in groups:
         begun = False
         for block, following in ordered_blocks(group):
             if not begun and probe.now is not None and block[0][0] - probe.now > JOIN_US:
@@ -97,22 +99,32 @@ def _feed_captures(probe: Probe, captures: Sequence[Path], finder: HoleFinder, p
     probe.finish()
 
 
-def captured_groups(captures: Sequence[Path], progress: Progress | None = None) -> Iterator[Iterator[Packet]]:
-    """The packets of each group of overlapping captures, merged by time. Read each group before the next."""
+def captured_groups(
+    captures: Sequence[Path], progress: Progress | None = None, on_cut: Callable[[Path], None] | None = None
+) -> Iterator[Iterator[Packet]]:
+    """The packets of each group of overlapping captures, merged by time. Read each group before the next.
+
+    `on_cut` is called with each file that ends inside a packet.
+    """
     waiting = sorted(((_first_time(path), number) for number, path in enumerate(captures)), reverse=True)
     counter = _ByteCounter(captures, progress)
     while waiting:
-        yield _merge(captures, waiting, counter)
+        yield _merge(captures, waiting, counter, on_cut)
     counter.finish()
 
 
-def _merge(captures: Sequence[Path], waiting: list[tuple[int, int]], counter: _ByteCounter) -> Iterator[Packet]:
+def _merge(
+    captures: Sequence[Path],
+    waiting: list[tuple[int, int]],
+    counter: _ByteCounter,
+    on_cut: Callable[[Path], None] | None,
+) -> Iterator[Packet]:
     """Packets by time, until no file is open. Takes each file off the end of `waiting` when its first packet is due."""
     open_files: list[tuple[int, int, Packet, Iterator[Packet]]] = []
     while True:
         while waiting and (not open_files or waiting[-1][0] <= open_files[0][0]):
             _, number = waiting.pop()
-            packets = read_packets(captures[number], counter.of_file(number))
+            packets = read_packets(captures[number], counter.of_file(number), on_cut)
             first = next(packets)
             heapq.heappush(open_files, (first[0], number, first, packets))
         _, number, packet, packets = open_files[0]

@@ -31,6 +31,8 @@ class ProbeReport:
     coverage             intervals in which the probe captured: start and end, µs
     holes                times inside a capture without any packet, too long to be chance: start and end, µs, and what they
                          are taken for: gap or silence
+    late                 packets that were more out of order than the probe can mend: number, and the worst delay, µs
+    cut                  captures that end inside a packet
     relative_times       the clock that stamped the packets was not set: the times count from its start, not from 1970
     agents               the agents that sent HEP, each with the offset of its clock; without HEP there are none
     """
@@ -50,6 +52,8 @@ class ProbeReport:
     relative_times: bool = False
     unheard: tuple[str, ...] = ()
     agents: tuple[Mapping[str, object], ...] = ()
+    late: tuple[int, int] = (0, 0)
+    cut: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """The report for JSON."""
@@ -71,4 +75,7 @@ class ProbeReport:
             "holes": [list(hole) for hole in self.holes],
             "relative_times": self.relative_times,
             "unheard": list(self.unheard),
+            "late_packets": self.late[0],
+            "late_by_us": self.late[1],
+            "cut_captures": list(self.cut),
         } | ({"agents": [dict(agent) for agent in self.agents]} if self.agents else {})
