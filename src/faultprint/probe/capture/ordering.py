@@ -162,7 +162,7 @@ class HoleFinder:
         self._previous = block
 
     def _kind_of(self, hole: int, before: list[Packet]) -> HoleKind:
-        """What a hole of so many µs is taken for. `before`: the packets of its block that lie before it."""
+        """What a hole (µs) is taken for. `before`: the packets of its block that lie before it."""
         if self._kind is not HoleKind.AUTO:
             return self._kind
         stopped = _background_frames(self._previous) + _background_frames(before) >= _BACKGROUND
