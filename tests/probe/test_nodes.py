@@ -136,12 +136,12 @@ def test_how_interfaces_are_told(tmp_path: Path) -> None:
         return request(method, via=[f"h;branch=z9hG4bK{number}"], **more)  # type: ignore[arg-type]
 
     assert interfaces(tmp_path, [(0, PCSCF, SCSCF, text("OPTIONS", 1)), (MS, PCSCF, SCSCF, text("REGISTER", 2))]) == [
-        "unknown",
+        "Mw",
         "Mw",
     ]
     assert interfaces(
         tmp_path, [(0, SCSCF, PCSCF, text("NOTIFY", 1)), (MS, SCSCF, PCSCF, hop(text("INVITE", 2), 9))]
-    ) == ["unknown", "Mw"]
+    ) == ["Mw", "Mw"]
     assert interfaces(tmp_path, [(0, UE, PCSCF, text("MESSAGE", 1)), (MS, PCSCF, UE, text("MESSAGE", 2))]) == [
         "Gm",
         "Gm",

@@ -299,7 +299,10 @@ def test_a_terminating_call_and_its_copy(tmp_path: Path) -> None:
     leaving = arriving.replace(b"SIP/2.0\r\n", b"SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKq\r\n", 1)
     got = run(tmp_path, [(0, SCSCF, PCSCF, arriving), (MS, PCSCF, UE, leaving)])
     assert got.column("method") == ["INVITE.terminating"] * 2
-    assert got.column("interface") == ["Mw", "unknown"]
+    contact = leaving.replace(b"INVITE sip:ims.example.org", b"INVITE sip:bob@" + UE.encode())
+    got = run(tmp_path, [(0, SCSCF, PCSCF, arriving), (MS, PCSCF, UE, contact)])
+    assert got.column("method") == ["INVITE.terminating"] * 2
+    assert got.column("interface") == ["Mw", "Gm"]
 
 
 def test_what_belongs_to_nobody_is_counted(tmp_path: Path) -> None:

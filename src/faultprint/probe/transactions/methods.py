@@ -9,7 +9,7 @@ from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.messages.sip import SipMessage, tag_of
 from faultprint.probe.privacy.pseudonyms import Hasher
 from faultprint.probe.transactions.interfaces import PeerInterfaces
-from faultprint.probe.transactions.nodes import IN, WatchedEnd
+from faultprint.probe.transactions.nodes import IN, OUT, WatchedEnd
 from faultprint.probe.transactions.registrations import Registrations, bindings_of
 from faultprint.probe.transactions.transaction import NodeView, Transaction
 from faultprint.tables import Direction, Interface, Method
@@ -17,6 +17,7 @@ from faultprint.tables import Direction, Interface, Method
 MAX_CALLS: Final = 20_480
 _MAX_INCOMING_CALLS: Final = 4096
 
+_GM: Final = Interface.GM.value
 _REGISTER: Final = b"REGISTER"
 _INVITE: Final = b"INVITE"
 _IN_DIALOG: Final = Method.INVITE_IN_DIALOG.value
@@ -48,7 +49,8 @@ _INVITE_METHODS: Final[Mapping[tuple[str, str], str]] = {
 }
 """Direction and interface at a P-CSCF → method of an INVITE outside a dialog.
 
-An INVITE that goes out to an unknown peer has the method of its copy that came in. It is terminating if none came in.
+An INVITE that goes out to a peer that is not certainly of the core has the method of its copy that came in. If none came
+in and the peer is unknown, it is terminating.
 """
 
 
@@ -106,11 +108,22 @@ class MethodClassifier:
                 return end.node, interface, end.direction, method, session_us
         return end.node, interface, end.direction, method, None
 
+    def named(self, transaction: Transaction) -> tuple[NodeView, ...]:
+        """The views of a transaction with `ends`, whose interfaces later evidence may have shown."""
+        return tuple(
+            [
+                (node, self._peers.known(end), direction, method, session_us)
+                for end, (node, _, direction, method, session_us) in zip(
+                    transaction.ends, transaction.views, strict=True
+                )
+            ]
+        )
+
     def _invite(self, end: WatchedEnd, interface: str, dialog: int) -> str:
         call = dialog ^ end.node.salt
-        method = _INVITE_METHODS.get((end.direction, interface))
-        if method is None:
-            method = self._incoming_methods.get(call, _TERMINATING)
+        method = _INVITE_METHODS.get((end.direction, interface), _TERMINATING)
+        if end.direction == OUT and end.interface is None and interface != _GM:
+            method = self._incoming_methods.get(call, method)
         if end.direction == IN:
             self._incoming_methods.put(call, method)
         return method

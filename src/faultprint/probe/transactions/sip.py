@@ -17,6 +17,7 @@ from faultprint.probe.bounded import BoundedTable
 from faultprint.probe.messages.sip import SipMessage
 from faultprint.probe.messages.sip_header import CALL_ID
 from faultprint.probe.privacy.pseudonyms import Hasher
+from faultprint.probe.transactions.interfaces import UNKNOWN
 from faultprint.probe.transactions.methods import MethodClassifier
 from faultprint.probe.transactions.nodes import Leg, WatchedNodes
 from faultprint.probe.transactions.states import (
@@ -27,7 +28,7 @@ from faultprint.probe.transactions.states import (
     TransactionEvent,
 )
 from faultprint.probe.transactions.tracker import CLOSED, UNWATCHED, TransactionTracker
-from faultprint.probe.transactions.transaction import Row, Transaction
+from faultprint.probe.transactions.transaction import NodeView, Row, Transaction
 from faultprint.tables import Protocol
 
 MAX_TRANSACTIONS: Final = 14_336
@@ -191,12 +192,17 @@ class SipTracker(TransactionTracker[SipMessage]):
         transaction = Transaction(timestamp, table, user, dialog, views, message.size)
         transaction.branch, transaction.pair = branch, leg.pair
         transaction.bindings = bindings
+        if any(view[1] is UNKNOWN for view in views):
+            transaction.ends = leg.watched_ends
         if key != branch:
             legs = self._shared_branches.get(branch, ())
             self._shared_branches.put(branch, (*legs[1 - _MAX_LEGS_OF_BRANCH :], key))
         if table is INVITE_TABLE:
             transaction.alias = hash((leg.directed_pair, dialog, message.cseq))
         self._add(key, transaction)
+
+    def _views(self, transaction: Transaction) -> tuple[NodeView, ...]:
+        return self._classifier.named(transaction)
 
     def _success_response(self, timestamp: int, transaction: Transaction, message: SipMessage, key: int) -> None:
         self._final_response(timestamp, transaction, message, key)

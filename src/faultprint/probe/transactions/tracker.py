@@ -17,7 +17,7 @@ from faultprint.probe.transactions.states import (
     Queue,
     TransactionEvent,
 )
-from faultprint.probe.transactions.transaction import Row, Transaction
+from faultprint.probe.transactions.transaction import NodeView, Row, Transaction
 from faultprint.tables import Protocol as SignallingProtocol
 
 _MAX_RESPONSES: Final = 16
@@ -135,7 +135,7 @@ class TransactionTracker(Generic[M]):
     def pending(self) -> Iterator[Row]:
         """The rows of all transactions that are still kept, in their present state."""
         for transaction in self._table.values():
-            for view in transaction.views:
+            for view in self._views(transaction) if transaction.ends else transaction.views:
                 yield transaction.row(view, self._network, self._protocol)
 
     def _add(self, key: int, transaction: Transaction) -> None:
@@ -178,8 +178,12 @@ class TransactionTracker(Generic[M]):
                 self.open += count
             else:
                 self.timed_out += count
-        for view in transaction.views:
+        for view in self._views(transaction) if transaction.ends else transaction.views:
             self._emit(transaction.row(view, self._network, self._protocol))
+
+    def _views(self, transaction: Transaction) -> tuple[NodeView, ...]:
+        """The views of a transaction by what is known now, for one whose leg had no interface when it started."""
+        return transaction.views
 
     def _evict(self, now: int) -> None:
         """Remove a sixteenth. Completed transactions leave first: only their late retransmissions are lost."""

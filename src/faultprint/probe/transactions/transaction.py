@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from faultprint.probe.transactions.nodes import WatchedNode
+from faultprint.probe.transactions.nodes import WatchedEnd, WatchedNode
 from faultprint.probe.transactions.states import SIP_DURATIONS_US, Queue, StateTable, TransactionState
 
 _MAX_UINT32: Final = 2**32 - 1
@@ -29,6 +29,7 @@ class Transaction:
         "completion",
         "deadline",
         "dialog",
+        "ends",
         "messages",
         "pair",
         "provisional",
@@ -74,6 +75,8 @@ class Transaction:
         """The key without addresses."""
         self.pair = b""
         """The addresses at the ends of its leg (`Leg.pair`)."""
+        self.ends: tuple[WatchedEnd, ...] = ()
+        """The ends of its leg, one for each view, while the interface of one is not known."""
         self.bindings: tuple[int, ...] = ()
         """The contacts that a REGISTER binds (see `registrations`)."""
         self.responses: tuple[int, ...] = ()
