@@ -15,6 +15,7 @@ import click
 
 from faultprint.cli import (
     cases,
+    completion,
     diagnose,
     evaluate,
     identify,
@@ -49,7 +50,7 @@ EXTRAS: Final = {
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="faultprint")
+@click.version_option(__version__, "-V", "--version", prog_name="faultprint")
 def cli() -> None:
     """Name the faults of a telecom node from its SIP and Diameter traffic.
 
@@ -67,6 +68,7 @@ for command in (
     train.train,
     train.tune,
     cases.cases,
+    completion.completion,
     identify.identify,
     evaluate.evaluate,
     model.model,

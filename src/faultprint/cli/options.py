@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 Interval = tuple[datetime, datetime]
 EVER: Interval = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+PROGRESS_S: Final = 30.0
+"""Without a terminal, a line says this often how far the work is."""
 _FILES = "faultprint.files"
 
 
@@ -64,11 +68,14 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
-    """A bar on standard error if it is a terminal; else nothing."""
+def progress_bar(what: str, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
+    """How far work has come, on standard error: a bar on a terminal, else a line every PROGRESS_S. `clock`: seconds."""
+    if not sys.stderr.isatty():
+        yield _progress_lines(what, clock)
+        return
     from tqdm import tqdm
 
-    with tqdm(desc=what, disable=None, leave=False, unit_scale=True) as bar:
+    with tqdm(desc=what, leave=False, unit_scale=True) as bar:
 
         def update(done: int, total: int, note: str = "", /) -> None:
             bar.total = total
@@ -76,6 +83,19 @@ def progress_bar(what: str) -> Iterator[Progress]:
             bar.update(done - bar.n)
 
         yield update
+
+
+def _progress_lines(what: str, clock: Callable[[], float]) -> Progress:
+    last = clock()
+
+    def update(done: int, total: int, note: str = "", /) -> None:
+        nonlocal last
+        if clock() - last >= PROGRESS_S:
+            last = clock()
+            share = f"{100 * done / total:.0f} %" if total else f"{done:,}"
+            click.echo(visible(f"faultprint: {what}: {share} done{note and f' ({note})'}"), err=True)
+
+    return update
 
 
 def report(result: Mapping[str, Any], as_json: bool, lines: Callable[[], Iterator[str]] | None = None) -> None:
