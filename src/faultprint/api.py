@@ -1,7 +1,8 @@
 """The public functions: each stage of the flow as one call, with files or data frames in and out.
 
 `import faultprint as fp` offers these names (`faultprint.__all__`). They wrap the stages and add no behaviour. Every error
-raised on purpose is a FaultprintError with a text that says what is wrong and what to do.
+raised on purpose is a FaultprintError with a text that says what is wrong and what to do. A table may be a frame of Polars
+or pandas, a table of Arrow, or any other object with the Arrow PyCapsule interface.
 """
 
 from __future__ import annotations
@@ -12,6 +13,16 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from faultprint.arguments import (
+    instance_argument,
+    interval_argument,
+    list_argument,
+    mapping_argument,
+    path_argument,
+    ratio_argument,
+    text_argument,
+    whole_number,
+)
 from faultprint.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from faultprint.cases.reference import Reference
     from faultprint.embedding.model import Model
     from faultprint.features.catalogue import Catalogue
+    from faultprint.frames import ArrowTable
     from faultprint.training.config import TrainingConfig
     from faultprint.training.train import TrainingReport
 
@@ -33,17 +45,17 @@ CONFIRM_MINUTES: Final = 3
 
 
 def probe_captures(
-    captures: Sequence[File],
+    captures: File | Sequence[File],
     out: File,
     *,
-    nodes: Sequence[str],
+    nodes: str | Sequence[str],
     peers: Mapping[str, str] | None = None,
     network: str = "network",
     key_file: File | None = None,
 ) -> Path:
     """Read captures and write the TRANSACTIONS of `nodes` to `out` (Parquet). Returns `out`.
 
-    captures  pcap or pcapng files, also with gzip; several are merged by time
+    captures  pcap or pcapng files, also with gzip; several are merged by time; one alone needs no list
     nodes     NAME=ADDRESS[:PORT],... each; NAME alone takes the host that receives most requests
     peers     address of a peer -> its reference point, such as "Mw", where you know it
     key_file  key of the subscribers' hashes; default: the user's own key, created at first use
@@ -56,16 +68,18 @@ def probe_captures(
     from faultprint.tables import Interface
 
     known = {str(point): point for point in Interface}
-    for point in (peers or {}).values():
+    points = mapping_argument(peers, "peers")
+    files = [path_argument(capture, "captures") for capture in list_argument(captures, "captures", (str, PathLike))]
+    for point in points.values():
         if point not in known:
             raise UsageError(f"There is no reference point {point!r}; choose one of {', '.join(known)}.")
     run.probe_captures(
-        [Path(capture) for capture in captures],
-        Path(out),
-        nodes=[NodeSpec.parse(node) for node in nodes],
-        peers={address: known[point] for address, point in (peers or {}).items()},
-        network=network,
-        key=key.load_or_create(Path(key_file) if key_file else key.default_path()),
+        files,
+        path_argument(out, "out"),
+        nodes=[NodeSpec.parse(node) for node in list_argument(nodes, "nodes")],
+        peers={address: known[point] for address, point in points.items()},
+        network=text_argument(network, "network"),
+        key=key.load_or_create(key.default_path() if key_file is None else path_argument(key_file, "key_file")),
     )
     return Path(out)
 
@@ -78,7 +92,8 @@ def build_minutes(transactions: File, out: File, *, interval_seconds: int = 60) 
     from faultprint.features.minutes import build_minutes_file
     from faultprint.units import SECOND_US
 
-    build_minutes_file(Path(transactions), Path(out), interval_us=interval_seconds * SECOND_US)
+    interval_us = whole_number(interval_seconds, "interval_seconds") * SECOND_US
+    build_minutes_file(path_argument(transactions, "transactions"), path_argument(out, "out"), interval_us=interval_us)
     return Path(out)
 
 
@@ -87,7 +102,7 @@ def read_minutes(path: File, catalogue: Catalogue | None = None) -> pl.DataFrame
     from faultprint.features import minutes
     from faultprint.features.catalogue import SIP_CATALOGUE
 
-    return minutes.read_minutes(Path(path), catalogue or SIP_CATALOGUE).frame
+    return minutes.read_minutes(path_argument(path, "path"), catalogue or SIP_CATALOGUE).frame
 
 
 def read_labels(path: File) -> pl.DataFrame:
@@ -95,7 +110,7 @@ def read_labels(path: File) -> pl.DataFrame:
     from faultprint import storage
     from faultprint.tables import LABELS
 
-    return storage.read(Path(path), LABELS)
+    return storage.read(path_argument(path, "path"), LABELS)
 
 
 def load_model(path: File | None = None) -> Model:
@@ -111,7 +126,7 @@ def load_model(path: File | None = None) -> Model:
     from faultprint.embedding import model
     from faultprint.pretrained.defaults import default_model
 
-    return model.load_model(default_model() if path is None else Path(path))
+    return model.load_model(default_model() if path is None else path_argument(path, "path"))
 
 
 def open_library(path: File | None = None, *, create: bool = False) -> Library:
@@ -132,11 +147,11 @@ def open_library(path: File | None = None, *, create: bool = False) -> Library:
 
     if path is None:
         return Library.open(default_library())
-    return Library.open(":memory:" if str(path) == ":memory:" else Path(path), create=create)
+    return Library.open(":memory:" if path == ":memory:" else path_argument(path, "path"), create=create)
 
 
 def enrol(
-    minutes: pl.DataFrame,
+    minutes: ArrowTable,
     model: Model,
     *,
     condition: str,
@@ -157,25 +172,27 @@ def enrol(
     Raises TableError, ModelError, UsageError or LibraryError.
     """
     from faultprint.cases import enrol as stage
-    from faultprint.cases.baseline import Baseline
 
-    start, end = (_moment(moment) for moment in interval)
-    enrolment = stage.Enrolment(condition, (start, end), comment)
-    now = datetime.now(UTC)
+    model, opened = _model(model), None if library is None else _library(library)
+    enrolment = stage.Enrolment(
+        text_argument(condition, "condition"),
+        interval_argument(interval, "interval"),
+        text_argument(comment, "comment"),
+    )
     return stage.enrol(
-        minutes,
+        _minutes(minutes, model),
         enrolment,
         model,
-        created=now,
-        node=node,
-        baseline=baseline or Baseline.first(),
-        references=library.references(model.id) if library else (),
+        created=datetime.now(UTC),
+        node=None if node is None else text_argument(node, "node"),
+        baseline=_baseline(baseline),
+        references=opened.references(model.id) if opened else (),
         on_suspect=_warn,
     )
 
 
 def identify(
-    minutes: pl.DataFrame,
+    minutes: ArrowTable,
     model: Model,
     library: Library,
     *,
@@ -191,21 +208,21 @@ def identify(
     UsageError.
     """
     from faultprint.cases import identify as stage
-    from faultprint.cases.baseline import Baseline
 
+    model = _model(model)
     return stage.identify(
-        minutes,
+        _minutes(minutes, model),
         model,
-        library,
-        baseline=baseline or Baseline.first(),
-        persistence=confirm_minutes,
+        _library(library),
+        baseline=_baseline(baseline),
+        persistence=whole_number(confirm_minutes, "confirm_minutes"),
         on_suspect=_warn,
     )
 
 
 def evaluate(
-    minutes: pl.DataFrame,
-    labels: pl.DataFrame,
+    minutes: ArrowTable,
+    labels: ArrowTable,
     model: Model,
     library: Library,
     *,
@@ -216,23 +233,23 @@ def evaluate(
 
     docs/science/matching.md defines every figure. Raises TableError, LabelError, ModelError, LibraryError or UsageError.
     """
-    from faultprint.cases.baseline import Baseline
     from faultprint.evaluation import evaluate as stage
 
+    model = _model(model)
     found = stage.evaluate(
-        minutes,
-        labels,
+        _minutes(minutes, model),
+        _labels(labels),
         model,
-        library,
-        baseline=baseline or Baseline.first(),
-        persistence=confirm_minutes,
+        _library(library),
+        baseline=_baseline(baseline),
+        persistence=whole_number(confirm_minutes, "confirm_minutes"),
         on_suspect=_warn,
     )
     return found.summary() | {"conditions": found.by_condition()}
 
 
 def calibrate(
-    minutes: pl.DataFrame, labels: pl.DataFrame, model: Model, library: Library, *, max_false_alarms: float = 0.5
+    minutes: ArrowTable, labels: ArrowTable, model: Model, library: Library, *, max_false_alarms: float = 0.5
 ) -> list[Rule]:
     """Set the library's thresholds on labelled minutes of networks that gave no reference, and store them.
 
@@ -242,20 +259,28 @@ def calibrate(
     """
     from faultprint.cases.calibration import calibrate_library
 
-    return calibrate_library(minutes, labels, model, library, max_alarms_per_day=max_false_alarms)
+    model = _model(model)
+    return calibrate_library(
+        _minutes(minutes, model),
+        _labels(labels),
+        model,
+        _library(library),
+        max_alarms_per_day=ratio_argument(max_false_alarms, "max_false_alarms"),
+    )
 
 
-def train(
-    minutes: pl.DataFrame, labels: pl.DataFrame, out: File, config: TrainingConfig | None = None
-) -> TrainingReport:
+def train(minutes: ArrowTable, labels: ArrowTable, out: File, config: TrainingConfig | None = None) -> TrainingReport:
     """Train an encoder on labelled minutes of two networks or more and write the model to `out`.
 
     Needs the extra `train` (torch). Raises TableError, LabelError, ModelError or UsageError.
     """
+    from faultprint.frames import as_table
+    from faultprint.tables import MINUTES
     from faultprint.training import train as stage
     from faultprint.training.config import TrainingConfig
 
-    return stage.train(minutes, labels, Path(out), config or TrainingConfig())
+    chosen = instance_argument(config or TrainingConfig(), TrainingConfig, "config", "a TrainingConfig")
+    return stage.train(as_table(minutes, MINUTES, "minutes"), _labels(labels), path_argument(out, "out"), chosen)
 
 
 class SuspectBaselineWarning(UserWarning):
@@ -269,11 +294,35 @@ def _warn(node: str, condition: str) -> None:
     warnings.warn(text, SuspectBaselineWarning, stacklevel=4)
 
 
-def _moment(moment: Moment) -> datetime:
-    try:
-        found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    except ValueError:
-        raise UsageError(
-            f"{moment!r} is no time in ISO 8601; write it such as 2026-01-05T09:10 or 2026-01-05T09:10+01:00."
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _minutes(minutes: ArrowTable, model: Model) -> pl.DataFrame:
+    from faultprint.frames import as_table
+    from faultprint.tables import MINUTES
+
+    return as_table(minutes, MINUTES, "minutes", model.catalogue.names)
+
+
+def _labels(labels: ArrowTable) -> pl.DataFrame:
+    from faultprint.frames import as_table
+    from faultprint.tables import LABELS
+
+    return as_table(labels, LABELS, "labels")
+
+
+def _model(model: Model) -> Model:
+    from faultprint.embedding.model import Model
+
+    return instance_argument(model, Model, "model", "what fp.load_model returns")
+
+
+def _library(library: Library) -> Library:
+    from faultprint.cases.library import Library
+
+    return instance_argument(library, Library, "library", "what fp.open_library returns")
+
+
+def _baseline(baseline: Baseline | None) -> Baseline:
+    from faultprint.cases.baseline import Baseline
+
+    if baseline is None:
+        return Baseline.first()
+    return instance_argument(baseline, Baseline, "baseline", "fp.Baseline.first() or another of its kinds")

@@ -19,6 +19,7 @@ from typing import Final, Literal, Self
 
 import numpy as np
 
+from faultprint.arguments import interval_argument, shown, whole_number
 from faultprint.arrays import BoolArray, IntArray
 from faultprint.cases.centering import Interval, minutes_within
 from faultprint.cases.decision import Rule, raw_verdicts
@@ -55,6 +56,7 @@ class Baseline:
     within: Interval | Mapping[str, Interval] | None = None
 
     def __post_init__(self) -> None:
+        whole_number(self.minutes, "minutes", least=0)
         if self.minutes < MIN_PROFILE_MINUTES:
             raise UsageError(
                 f"A baseline of {self.minutes} minutes is too short for a profile; give {MIN_PROFILE_MINUTES} or more."
@@ -66,14 +68,22 @@ class Baseline:
         return cls("first", minutes)
 
     @classmethod
-    def interval(cls, start: datetime, end: datetime) -> Self:
-        """The minutes from `start` to `end`, on all nodes. They are trusted: outliers stay."""
-        return cls("interval", within=(start, end))
+    def interval(cls, start: datetime | str, end: datetime | str) -> Self:
+        """The minutes from `start` to `end`, on all nodes. They are trusted: outliers stay.
+
+        Both are datetimes or ISO 8601 texts; a time without a zone is UTC. Raises UsageError for anything else, or an end
+        that is not after the start.
+
+        >>> import faultprint as fp
+        >>> fp.Baseline.interval("2026-01-05T08:00", "2026-01-05T09:00").kind
+        'interval'
+        """
+        return cls("interval", within=interval_argument((start, end), "the baseline"))
 
     @classmethod
     def intervals(cls, by_node: Mapping[str, Interval], minutes: int = FIRST_MINUTES) -> Self:
         """An interval for each node by name; other nodes take their first `minutes`."""
-        return cls("interval", minutes, by_node)
+        return cls("interval", minutes, _intervals(by_node))
 
     @classmethod
     def robust(cls, minutes: int = ROBUST_MINUTES, within: Interval | Mapping[str, Interval] | None = None) -> Self:
@@ -81,7 +91,9 @@ class Baseline:
 
         For traffic that is mostly normal, but not checked.
         """
-        return cls("robust", minutes, within)
+        if isinstance(within, Mapping):
+            return cls("robust", minutes, _intervals(within))
+        return cls("robust", minutes, None if within is None else interval_argument(within, "within"))
 
     @classmethod
     def population(cls) -> Self:
@@ -91,6 +103,14 @@ class Baseline:
     def interval_of(self, node: str) -> Interval | None:
         """The interval of this node's baseline, if there is one."""
         return self.within.get(node) if isinstance(self.within, Mapping) else self.within
+
+
+def _intervals(by_node: Mapping[str, Interval]) -> dict[str, Interval]:
+    if not isinstance(by_node, Mapping):
+        raise UsageError(
+            f"by_node is {shown(by_node)}, which cannot be used; pass a dict of node name -> (start, end)."
+        )
+    return {str(node): interval_argument(interval, f"the baseline of {node!r}") for node, interval in by_node.items()}
 
 
 FIRST_HOUR: Final = Baseline.first()

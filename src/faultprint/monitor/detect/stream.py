@@ -7,13 +7,16 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from faultprint.arguments import instance_argument, whole_number
 from faultprint.cases.baseline import Baseline
 from faultprint.cases.library import Library
 from faultprint.cases.thresholds import matcher_for, rule_for
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
+from faultprint.frames import ArrowTable, as_table
 from faultprint.monitor.detect.nodes import NodeTable
 from faultprint.monitor.detect.scorer import MinuteVerdicts, Scorer
+from faultprint.tables import MINUTES
 from faultprint.windows.series import MIN_OBSERVED_SHARE, feature_matrix
 
 _SCHEMA: Final[dict[str, pl.DataType]] = {
@@ -52,23 +55,31 @@ class Stream:
 
         Raises ModelError, LibraryError or UsageError.
         """
+        instance_argument(model, Model, "model", "what fp.load_model returns")
+        instance_argument(library, Library, "library", "what fp.open_library returns")
+        policy = instance_argument(
+            baseline or Baseline.first(), Baseline, "baseline", "fp.Baseline.first() or robust()"
+        )
+        whole_number(confirm_minutes, "confirm_minutes")
         matcher = matcher_for(model, library.for_model(model.id, model.dimensions))
         rule = rule_for(model, library, confirm_minutes)
-        self._scorer = Scorer(model, matcher, rule, baseline or Baseline.first())
+        self._scorer = Scorer(model, matcher, rule, policy)
         self._model = model
         self._nodes = NodeTable()
         self._last = -1
 
-    def push(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def push(self, rows: ArrowTable) -> pl.DataFrame:
         """The verdicts for MINUTES rows: node, minute, condition, ongoing, probability, distance, runner_up, margin, evidence.
 
         ongoing      whether the fault is still there, by the last minutes alone
         probability  of the verdict's condition among those of the library
 
-        Rows with less than half of their minute observed are gaps and get no verdict. Raises UsageError for a minute that is
-        not later than the last one, or for a node that has two rows in a minute.
+        `rows` is a frame of Polars or pandas, or a table of Arrow. Rows with less than half of their minute observed are
+        gaps and get no verdict. Raises UsageError for a minute that is not later than the last one, or for a node that has
+        two rows in a minute; TableError for rows that are no MINUTES.
         """
         interval_us = self._model.manifest.interval_us
+        rows = as_table(rows, MINUTES, "rows", self._model.catalogue.names)
         kept = rows.filter(pl.col("observed") >= MIN_OBSERVED_SHARE)
         numbers = kept["minute"].dt.epoch("us").to_numpy() // interval_us
         scored = [
