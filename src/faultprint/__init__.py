@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from faultprint.errors import StateError as StateError
     from faultprint.errors import TableError as TableError
     from faultprint.errors import UsageError as UsageError
+    from faultprint.exploration import diagnose as diagnose
+    from faultprint.exploration import embed as embed
+    from faultprint.exploration import export_projector as export_projector
     from faultprint.features.catalogue import SIP_CATALOGUE as SIP_CATALOGUE
     from faultprint.features.catalogue import Catalogue as Catalogue
     from faultprint.monitor.detect.stream import Stream as Stream
@@ -71,6 +74,7 @@ _MODULES: Final = {
         "TableError",
         "UsageError",
     ),
+    "exploration": ("diagnose", "embed", "export_projector"),
     "features.catalogue": ("SIP_CATALOGUE", "Catalogue"),
     "monitor.detect.stream": ("Stream",),
     "training.config": ("TrainingConfig",),
@@ -98,8 +102,11 @@ __all__ = [
     "__version__",
     "build_minutes",
     "calibrate",
+    "diagnose",
+    "embed",
     "enrol",
     "evaluate",
+    "export_projector",
     "identify",
     "load_model",
     "open_library",

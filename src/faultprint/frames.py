@@ -28,7 +28,8 @@ def as_table(value: Any, table: Table, name: str, features: Sequence[str] = ()) 
     that may be empty may also be absent.
     Raises UsageError for an object that is no table, TableError for a table that lacks a column or has one of another type.
     """
-    frame = _frame(value, table, name)
+    hint = f"pass a frame of Polars or pandas, or a table of Arrow, such as fp.read_{table.name} returns"
+    frame = as_frame(value, name, hint)
     fixed, columns = schema(table), frame.schema
     wanted = [column.name for column in table.columns if column.name in columns or not column.nullable or column.values]
     if missing := [column for column in (*wanted, *features) if column not in columns]:
@@ -49,7 +50,11 @@ def as_table(value: Any, table: Table, name: str, features: Sequence[str] = ()) 
     return frame
 
 
-def _frame(value: Any, table: Table, name: str) -> pl.DataFrame:
+def as_frame(value: Any, name: str, hint: str) -> pl.DataFrame:
+    """The argument `name` as a Polars frame with whatever columns it has; `hint` says what to pass instead.
+
+    Raises UsageError for an object that is no table, TableError for a table that cannot be read.
+    """
     try:
         if isinstance(value, pl.LazyFrame):
             return value.collect()
@@ -59,8 +64,7 @@ def _frame(value: Any, table: Table, name: str) -> pl.DataFrame:
             return pl.DataFrame(value)
     except Exception as error:  # what another library raises for a table that it cannot export has no common class
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise TableError(f"{name} cannot be read as a table ({reason}); pass a {table.name} table.") from error
-    hint = f"pass a frame of Polars or pandas, or a table of Arrow, such as fp.read_{table.name} returns"
+        raise TableError(f"{name} cannot be read as a table ({reason}); {hint}.") from error
     raise UsageError(f"{name} is {shown(value)}, but must be a table; {hint}.")
 
 
