@@ -57,6 +57,6 @@ def test_stored_names_do_not_change() -> None:
         "cleared_by",
     ]
     assert document["spells"][1] == {"condition": "hss-link-down", "since_us": 1_767_604_500_000_000, "sequence": 2}
-    assert document["grounds"].keys() == {"distance", "runner_up", "margin", "evidence"}
+    assert document["grounds"].keys() == {"distance", "runner_up", "margin", "evidence", "probability"}
     assert document["acknowledged"] == {"user": "m.keller", "system": "noc", "time_us": 1_767_604_740_000_000}
     assert document["comments"] == [{"by": {"user": "m.keller", "system": "noc", "time_us": 0}, "text": "on it"}]

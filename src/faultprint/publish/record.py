@@ -11,6 +11,7 @@ from faultprint.publish.text import MAX_NAME, clean, finite_or_none, rfc3339, ro
 def incident_record(incident: Incident) -> dict[str, Any]:
     """The incident after its last change. Times are RFC 3339; fields without a value are absent."""
     explanation, acknowledged_by, cleared_by = incident.explanation, incident.acknowledged_by, incident.cleared_by
+    probability = finite_or_none(explanation.probability)
     distance, margin = finite_or_none(explanation.distance), finite_or_none(explanation.margin)
     return without_empty(
         {
@@ -27,6 +28,7 @@ def incident_record(incident: Incident) -> dict[str, Any]:
             "severity": incident.severity.value,
             "onset": rfc3339(incident.onset_us),
             "cleared": None if incident.cleared_us is None else rfc3339(incident.cleared_us),
+            "probability": None if probability is None else round(probability, 3),
             "distance": None if distance is None else round_float32(distance),
             "runner_up": clean(explanation.runner_up or "", MAX_NAME),
             "margin": None if margin is None else round_float32(margin),
