@@ -13,7 +13,7 @@ import pytest
 import faultprint as fp
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("polars", "numpy", "onnxruntime", "torch", "click")
+HEAVY = ("polars", "numpy", "onnxruntime", "torch", "click", "sklearn", "pandas")
 
 
 def test_every_name_is_there_and_documented() -> None:

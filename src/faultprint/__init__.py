@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from faultprint.errors import StateError as StateError
     from faultprint.errors import TableError as TableError
     from faultprint.errors import UsageError as UsageError
+    from faultprint.estimators.classifier import FaultClassifier as FaultClassifier
     from faultprint.exploration import diagnose as diagnose
     from faultprint.exploration import embed as embed
     from faultprint.exploration import export_projector as export_projector
@@ -74,6 +75,7 @@ _MODULES: Final = {
         "TableError",
         "UsageError",
     ),
+    "estimators.classifier": ("FaultClassifier",),
     "exploration": ("diagnose", "embed", "export_projector"),
     "features.catalogue": ("SIP_CATALOGUE", "Catalogue"),
     "monitor.detect.stream": ("Stream",),
@@ -86,6 +88,7 @@ __all__ = [
     "Baseline",
     "CaptureError",
     "Catalogue",
+    "FaultClassifier",
     "FaultprintError",
     "LabelError",
     "Library",
