@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from faultprint.errors import TableError as TableError
     from faultprint.errors import UsageError as UsageError
     from faultprint.estimators.classifier import FaultClassifier as FaultClassifier
+    from faultprint.estimators.online import OnlineClassifier as OnlineClassifier
     from faultprint.exploration import diagnose as diagnose
     from faultprint.exploration import embed as embed
     from faultprint.exploration import export_projector as export_projector
@@ -76,6 +77,7 @@ _MODULES: Final = {
         "UsageError",
     ),
     "estimators.classifier": ("FaultClassifier",),
+    "estimators.online": ("OnlineClassifier",),
     "exploration": ("diagnose", "embed", "export_projector"),
     "features.catalogue": ("SIP_CATALOGUE", "Catalogue"),
     "monitor.detect.stream": ("Stream",),
@@ -95,6 +97,7 @@ __all__ = [
     "LibraryError",
     "Model",
     "ModelError",
+    "OnlineClassifier",
     "Reference",
     "StateError",
     "Stream",

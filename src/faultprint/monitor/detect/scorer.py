@@ -60,6 +60,7 @@ class MinuteVerdicts:
     baselines    by node, of those that got their baseline in this minute
     suspects     by node, the fault that a rejected or accepted baseline looks like; "" if it has too many gaps, or no
                  request
+    vectors      (W, D) of the whole windows, measured from each node's baseline
     """
 
     number: int
@@ -76,6 +77,7 @@ class MinuteVerdicts:
     baselines: Mapping[int, NodeBaseline] = field(default_factory=dict)
     suspects: Mapping[int, str] = field(default_factory=dict)
     not_finite: Sequence[int] = ()
+    vectors: Float32Array | None = None
 
     def condition(self, position: int) -> str:
         """The verdict of the node at this position, in words."""
@@ -181,6 +183,7 @@ class Scorer:
             baselines,
             suspects,
             not_finite,
+            vectors,
         )
 
     def _probability(self, matches: Matches, windows: IntArray, code: IntArray) -> Float32Array:

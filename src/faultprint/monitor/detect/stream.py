@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from copy import copy
+from typing import Final, Self
 
 import numpy as np
 import polars as pl
 
 from faultprint.arguments import instance_argument, whole_number
+from faultprint.arrays import Float32Array
 from faultprint.cases.baseline import Baseline
 from faultprint.cases.library import Library
+from faultprint.cases.reference import Reference
 from faultprint.cases.thresholds import matcher_for, rule_for
 from faultprint.embedding.model import Model
 from faultprint.errors import UsageError
@@ -67,6 +71,7 @@ class Stream:
         self._model = model
         self._nodes = NodeTable()
         self._last = -1
+        self._vectors: dict[str, Float32Array] = {}
 
     def push(self, rows: ArrowTable) -> pl.DataFrame:
         """The verdicts for MINUTES rows: node, minute, condition, ongoing, probability, distance, runner_up, margin, evidence.
@@ -88,6 +93,24 @@ class Stream:
         ]
         return pl.concat([pl.DataFrame(schema=_SCHEMA), *scored])
 
+    def fresh(self) -> Self:
+        """A stream without minutes, with the same model, references, rule and baseline."""
+        found, scorer = copy(self), self._scorer
+        found._scorer = Scorer(self._model, scorer.matcher, scorer.rule, scorer.baseline)
+        found._nodes, found._last, found._vectors = NodeTable(), -1, {}
+        return found
+
+    def vector(self, node: str) -> Float32Array | None:
+        """(D,) the vector of the node's window that ends with the last minute pushed; None if it has no whole window.
+
+        It is measured from the node's baseline.
+        """
+        return self._vectors.get(node)
+
+    def replace_references(self, references: Sequence[Reference]) -> None:
+        """Compare later minutes with these references of the model instead. The rule stays."""
+        self._scorer.replace_references(matcher_for(self._model, references), self._scorer.rule, self._nodes)
+
     def _score(self, number: int, rows: pl.DataFrame, interval_us: int) -> pl.DataFrame:
         if number <= self._last:
             raise UsageError(
@@ -99,7 +122,11 @@ class Stream:
         self._last = number
         observed = self._nodes.index(names, networks)
         values = feature_matrix(rows, self._model.catalogue.names)
-        return self._table(self._scorer.score(number, self._nodes, observed, values), number * interval_us)
+        found = self._scorer.score(number, self._nodes, observed, values)
+        if found.vectors is not None:
+            nodes = found.nodes[found.windows].tolist()
+            self._vectors = {self._nodes.names[node]: row for node, row in zip(nodes, found.vectors, strict=True)}
+        return self._table(found, number * interval_us)
 
     def _table(self, verdicts: MinuteVerdicts, minute_us: int) -> pl.DataFrame:
         count = len(verdicts.nodes)
