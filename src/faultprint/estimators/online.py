@@ -91,7 +91,7 @@ class OnlineClassifier:
     def predict_one(self, x: Mapping[str, Any]) -> str | None:
         """The verdict on the node at the end of this minute: a condition, unknown, no-traffic or warming-up.
 
-        None for a minute of which less than half was observed. The last minute of a node may be asked again.
+        None for a minute that was observed for less than half of it. The last minute of a node may be asked again.
         Raises UsageError or TableError for a minute that cannot be used, or that is earlier than the last one.
         """
         return self._heard(x).verdict
