@@ -19,12 +19,12 @@ def model() -> Model:
 
 @pytest.fixture(scope="module")
 def frame() -> pl.DataFrame:
-    return minutes("north-1", 260, [(90, 120, "register-timeouts"), (190, 250, "invite-errors")], gaps=[130, 131])
+    return minutes("north-1", 200, [(90, 110, "register-timeouts"), (130, 190, "invite-errors")], gaps=[115, 116])
 
 
 def _library(model: Model, frame: pl.DataFrame) -> fp.Library:
     library = fp.open_library(":memory:", create=True)
-    library.add([fp.enrol(frame, model, condition="register-timeouts", interval=(minute(90), minute(120)))])
+    library.add([fp.enrol(frame, model, condition="register-timeouts", interval=(minute(90), minute(110)))])
     return library
 
 
@@ -44,8 +44,8 @@ def test_a_fault_is_learned_and_then_named_on_another_node(frame: pl.DataFrame, 
         online, ignorant = (fp.OnlineClassifier(model, library, confirm_minutes=1) for _ in range(2))
     for number, x in enumerate(frame.iter_rows(named=True)):
         online.predict_one(x)
-        online.learn_one(x, "invite-errors" if 190 <= number + 2 < 250 else "normal")
-    later = minutes("east-1", 180, [(100, 180, "invite-errors")], seed=7)
+        online.learn_one(x, "invite-errors" if 130 <= number + 2 < 190 else "normal")
+    later = minutes("east-1", 140, [(75, 140, "invite-errors")], seed=7)
     taught = [online.predict_one(x) for x in later.iter_rows(named=True)]
     untaught = [ignorant.predict_one(x) for x in later.iter_rows(named=True)]
     assert taught[-1] == "invite-errors"

@@ -85,6 +85,7 @@ class OnlineClassifier:
         with nullcontext(library) if isinstance(library, Library) else open_library(library) as opened:
             self._references = opened.for_model(self._model.id, self._model.dimensions)
             self._new = Stream(self._model, opened, baseline=baseline, confirm_minutes=confirm_minutes)
+        self._schema = pl.Schema(storage.schema(MINUTES) | dict.fromkeys(self._model.catalogue.names, pl.Float32()))
         self._nodes: dict[str, _Heard] = {}
         self._lessons: dict[tuple[str, str], _Lesson] = {}
 
@@ -149,16 +150,15 @@ class OnlineClassifier:
         names = self._model.catalogue.names
         if not any(name in x for name in names):
             raise UsageError(f"x has no feature of the model, such as {names[0]!r}; pass a row of MINUTES.")
-        values = {name: [_number(x.get(name), name)] for name in names}
         observed = 1.0 if x.get("observed") is None else _number(x["observed"], "observed")
-        fixed = {
-            "node": [node],
-            "network": [str(x.get("network", "network"))],
-            "minute": [minute],
-            "observed": [observed],
-        }
-        schema = storage.schema(MINUTES) | dict.fromkeys(names, pl.Float32())
-        return pl.DataFrame(fixed | values, schema=schema)
+        row = (
+            node,
+            str(x.get("network", "network")),
+            minute,
+            observed,
+            *(_number(x.get(name), name) for name in names),
+        )
+        return pl.DataFrame([row], schema=self._schema, orient="row")
 
     def _reference(self, node: str, condition: str, lesson: _Lesson) -> Reference:
         length = timedelta(microseconds=self._model.manifest.interval_us)
