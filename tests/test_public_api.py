@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import subprocess
 import sys
@@ -43,3 +44,15 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     code = f"import sys, faultprint; print([name for name in {HEAVY!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", fp.__all__)
+def test_the_examples_of_the_docstrings_are_true(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    thing = getattr(fp, name)
+    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        return
+    flags = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+    for found in doctest.DocTestFinder(recurse=True).find(thing, name, globs={}):
+        failed, _ = doctest.DocTestRunner(optionflags=flags, verbose=False).run(found)
+        assert failed == 0, found.name
